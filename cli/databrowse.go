@@ -52,8 +52,12 @@ to it. ` + datasetHelp,
 			if err != nil {
 				return err
 			}
-			if s := config.Augment.Smoothing; s > 0 && config.Task == "classify" {
-				sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, %g is spread over all classes (augment.smoothing).", s))
+			if s := config.Augment.Smoothing; s > 0 && config.Classifies() {
+				if config.Data.MultiLabel {
+					sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, %g is spread over yes and no (augment.smoothing).", s))
+				} else {
+					sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, %g is spread over all classes (augment.smoothing).", s))
+				}
 			}
 			sheet.Title = fmt.Sprintf("%s: training images of epoch %d", args[0], epoch)
 			if err := sheet.Write(out); err != nil {

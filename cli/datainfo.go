@@ -46,7 +46,7 @@ part). With data.val_fraction, --split val lists the images that are held out.
 			skip := config.Data.OnBadImage == "skip"
 			report := infoReport{Notes: []string{}}
 			for _, p := range parts {
-				info, err := data.Describe(p, skip)
+				info, err := data.Describe(p.Dataset, skip)
 				if err != nil {
 					return err
 				}
@@ -110,9 +110,8 @@ const flat = 0.01
 func printHeldOut(d configs.Data, val dataPart) error {
 	printable.Printf("held out (data.val_fraction %v, data.val_seed %d, data.val_split %s):\n", d.ValFraction, d.ValSeed, d.ValSplit)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	classes := val.Classes()
 	for i := range val.Len() {
-		printable.Fprintf(w, "  %s\t%s\n", classes[val.Label(i)], data.Key(val.Dataset, i))
+		printable.Fprintf(w, "  %s\t%s\n", data.LabelNames(val.Dataset, i), data.Key(val.Dataset, i))
 	}
 	return w.Flush()
 }
@@ -131,6 +130,13 @@ func printInfo(part string, i data.Info) error {
 		part, i.Samples, len(i.Classes), i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
 	if i.Bad > 0 {
 		printable.Printf("%s: of %d images looked at %d cannot be read\n", part, i.Bad+i.Decoded, i.Bad)
+	}
+	if i.Multi {
+		labels := 0
+		for _, n := range i.Counts {
+			labels += n
+		}
+		printable.Printf("%s: images have any number of labels, %.2f on average; %d have none\n", part, float64(labels)/float64(max(i.Samples, 1)), i.None)
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for k, name := range i.Classes {

@@ -116,6 +116,11 @@ func (e *evaluation) run(ctx context.Context) error {
 		}
 		e.models = append(e.models, &evaluated{m, config, preprocess.Evaluation(config.Data, config.Model.InChans)})
 	}
+	for _, m := range e.models {
+		if m.MultiLabel() {
+			return e.runLabels(ctx, m)
+		}
+	}
 	if err := e.sameClasses(); err != nil {
 		return err
 	}

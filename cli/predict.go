@@ -33,12 +33,17 @@ func predictCommand() *cobra.Command {
 	var f modelFlags
 	var format, out, logitsFile string
 	var topk int
+	var thresholds []string
 	c := &cobra.Command{
 		Use:   "predict MODEL INPUT...",
 		Short: "Name what images show",
 		Long: `Name the most probable classes of images, by the softmax of the logits. An output of the
 model that is no class of the data set it was trained on (model.num_classes is larger) is
 not listed; a model without any class names has numbers in their place.
+
+Of a model of task multilabel, whose images have any number of labels, the labels are listed whose
+probability reaches their threshold: the one that was best for F1 on the validation images of
+the training, or that of --threshold. An image without any of them is listed too.
 
 ` + aboutInputs + `
 
@@ -77,6 +82,11 @@ the order of the outputs.`,
 			if err != nil {
 				return err
 			}
+			labels, labelsNote := m.Labels(names)
+			answer, err := answersOf(m, labels, topk, cmd.Flags().Changed("topk"), thresholds)
+			if err != nil {
+				return err
+			}
 			how, err := preprocess.Decoding(config.Data)
 			if err != nil {
 				return err
@@ -99,8 +109,7 @@ the order of the outputs.`,
 			if note != "" {
 				show.Line("note: %s", note)
 			}
-			labels, note := m.Labels(names)
-			if note == "" {
+			if note = labelsNote; note == "" {
 				note = predict.DescribeNames(m.Model.Classes(), labels)
 			}
 			if note != "" {
@@ -119,7 +128,7 @@ the order of the outputs.`,
 				if err != nil {
 					return nil, err
 				}
-				return predict.Classify(cmd.Context(), runner, in, f.inputs(config, show, "predict", bar), topk, labels, writer, keep)
+				return predict.Classify(cmd.Context(), runner, in, f.inputs(config, show, "predict", bar), answer, writer, keep)
 			}
 			outcome, err := withOutput(out, classify)
 			show.End()
@@ -140,6 +149,7 @@ the order of the outputs.`,
 		},
 	}
 	f.register(c)
+	c.Flags().StringArrayVar(&thresholds, "threshold", nil, "of task multilabel: `probability` from which on a label is listed, for all labels or LABEL=probability; repeatable")
 	c.Flags().IntVar(&topk, "topk", 5, "classes for each image")
 	c.Flags().StringVar(&format, "format", predict.Formats[0], "`format` of the output: table, csv or jsonl")
 	c.Flags().StringVar(&out, "out", "", "write to `FILE` instead of standard output")

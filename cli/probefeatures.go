@@ -110,6 +110,9 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	if e.train, e.val, err = sets.OpenBoth(config.Data); err != nil {
 		return nil, nil, err
 	}
+	if data.IsMultiLabel(e.train) {
+		return nil, nil, usageError{fmt.Errorf("%s is for images with one label, and these have any number (data.multi_label): give it another data set, with --data, --set task=classify and --set data.multi_label=false", c.Name())}
+	}
 	var notes []string
 	if e.val, notes, err = eval.WithClassesOf(e.train, e.val); err != nil {
 		return nil, nil, err

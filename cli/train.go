@@ -76,14 +76,15 @@ or an official one of LocalMIM, the encoder is taken. A CONFIG without a model t
 model of the weights. A run that is resumed goes on from its own checkpoint.
 
 A CONFIG with "task: localmim" pre-trains a FasterNet, a ViT or a Swin on images without
-their labels (LocalMIM); its section mim says what is masked and reconstructed.
+their labels (LocalMIM); its section mim says what is masked and reconstructed. With "task: multilabel"
+an image has any number of the classes.
 
 Under mpirun or srun all processes that it starts train one model: each batch is shared
 among them, and rank 0 writes. It needs the build with MPI (make build-mpi), which
 "version" tells of. A rank that dies, hangs or fails ends the job.
 
 The last line on standard output is a JSON object: top1 and top5 (percent) and
-loss (nats) of the best checkpoint; of a pre-training the loss.`,
+loss (nats) of the best checkpoint; of a pre-training the loss, of task multilabel map (percent).`,
 		Example: `  fasternet-train train --data photos --budget 30m
   fasternet-train train --data photos --task localmim --budget 2h --run runs/pretrained
   fasternet-train train quickstart
@@ -181,6 +182,8 @@ loss (nats) of the best checkpoint; of a pre-training the loss.`,
 			switch config.Task {
 			case "localmim":
 				return printJSON(outcome.Pretraining())
+			case configs.MultiLabelTask:
+				return printJSON(outcome.MultiLabel())
 			case "classify":
 				if total == 0 {
 					return printJSON(outcome)
@@ -231,7 +234,7 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 	}
 	if resume && train.Holds(dir) {
 		own, err := train.Config(dir)
-		if err != nil || config.From == "" || config.Task != "classify" {
+		if err != nil || config.From == "" || !config.Classifies() {
 			return config, dir, nil //nolint:nilerr // resuming says what is wrong
 		}
 		if config, err = adopt(args[0], config, given, own, settings); err != nil {

@@ -173,7 +173,7 @@ func (d *drawing) explanations(cmd *cobra.Command) (kind string, sheet *viz.Shee
 	if err != nil {
 		return "", nil, err
 	}
-	d.options.Headless, d.options.SkipBad = m.Headless, d.flags.skipBad()
+	d.options.Headless, d.options.MultiLabel, d.options.SkipBad = m.Headless, m.MultiLabel(), d.flags.skipBad()
 	names := m.Classes
 	if len(names) == 0 && len(d.images) == 0 && len(ds.Classes()) == m.Model.Classes() {
 		names = ds.Classes()

@@ -9,7 +9,13 @@ import (
 )
 
 // Tasks are the values of task.
-var Tasks = []string{"classify", "localmim"}
+var Tasks = []string{"classify", MultiLabelTask, "localmim"}
+
+// MultiLabelTask is the task of a classifier of images with any number of labels.
+const MultiLabelTask = "multilabel"
+
+// Classifies says whether the model of the task is a classifier.
+func (c *Config) Classifies() bool { return c.Task == "classify" || c.Task == MultiLabelTask }
 
 // Precisions are the values of precision.
 var Precisions = []string{"fp32", "bf16", "auto"}
@@ -51,6 +57,7 @@ func (c *Config) check(strict bool) *problem {
 		c.checkOutputs,
 		c.checkMix,
 		c.checkImbalance,
+		c.checkMultiLabel,
 		c.checkStatistics,
 		c.checkPreciseBN,
 		func() *problem {
@@ -186,7 +193,7 @@ func (c Checkpoint) check() *problem {
 		atLeast("checkpoint.every_epochs", c.EveryEpochs, 1),
 		atLeast("checkpoint.every_steps", c.EverySteps, 0),
 		atLeast("checkpoint.top_k", c.TopK, 0),
-		oneOf("checkpoint.monitor", c.Monitor, "top1", "loss"),
+		oneOf("checkpoint.monitor", c.Monitor, "top1", "map", "loss"),
 	)
 }
 

@@ -42,6 +42,19 @@ func (w *ClassWeights) Words() string {
 	return "numbers"
 }
 
+// String is the weights as a text, the same for equal ones.
+func (w *ClassWeights) String() string {
+	switch {
+	case w.None():
+		return NoWeights
+	case w.Rule != "":
+		return w.Rule
+	case w.ByName != nil:
+		return fmt.Sprint(w.ByName)
+	}
+	return fmt.Sprint(w.Values)
+}
+
 // MarshalYAML is part of yaml.Marshaler.
 func (w *ClassWeights) MarshalYAML() (any, error) {
 	switch {

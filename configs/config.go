@@ -3,7 +3,7 @@ package configs
 // Config is a run. The yaml tags are the keys; every key has a default.
 type Config struct {
 	Base             string     `yaml:"base,omitempty"` // preset that this file starts from
-	Task             string     `yaml:"task"`           // classify, or localmim for pre-training
+	Task             string     `yaml:"task"`           // classify; multilabel, where an image has any number of the classes; or localmim for pre-training
 	Seed             uint64     `yaml:"seed"`
 	Threads          int        `yaml:"threads"`            // of the kernels; 0 for one a processor
 	Precision        string     `yaml:"precision"`          // of matrix products: fp32, bf16, or auto for bf16 where the processor has it
@@ -55,6 +55,8 @@ type Data struct {
 	Classes       string    `yaml:"classes"`           // file with a class name in each line, relative to dir; "" for those that the data set says
 	LabelKind     string    `yaml:"label_kind"`        // of lists and shards: labels are the number or the name of a class, or auto for what they look like
 	LabelKey      string    `yaml:"label_key"`         // of tables: the column of the label; of shards: the member or the key in json, or folder; "" for the usual ones
+	MultiLabel    bool      `yaml:"multi_label"`       // images have any number of labels; true for task multilabel
+	Separator     string    `yaml:"label_separator"`   // of lists and shards with multi_label: what is between the labels of an image; "" for ; or |
 	Options       Options   `yaml:"options,omitempty"` // that only this format has; config show lists them
 	ValFraction   float64   `yaml:"val_fraction"`      // of the training part, held out for validation; 0 for a part of its own
 	ValSeed       uint64    `yaml:"val_seed"`          // which images are held out
@@ -102,7 +104,7 @@ type Checkpoint struct {
 	EveryEpochs int    `yaml:"every_epochs"` // of the last checkpoint; best ones are written when they are
 	EverySteps  int    `yaml:"every_steps"`  // also within an epoch; 0 for not
 	TopK        int    `yaml:"top_k"`        // best epochs kept beside best and last
-	Monitor     string `yaml:"monitor"`      // top1 or loss
+	Monitor     string `yaml:"monitor"`      // what makes a checkpoint the best: top1 or loss; map or loss of task multilabel
 }
 
 // Log says what is written beside log.jsonl and summary.csv.

@@ -13,12 +13,14 @@ type DataFormat struct {
 	Kind
 	// Keys lists the keys of the section data that it takes, of [FormatKeys].
 	Keys []string
+	// MultiLabel says whether its images can have any number of labels.
+	MultiLabel bool
 	// Example is a value of data.train, of a format that takes it.
 	Example string
 }
 
 // FormatKeys are the keys of the section data that only some formats take.
-var FormatKeys = []string{"train", "val", "train_labels", "val_labels", "classes", "label_kind", "label_key"}
+var FormatKeys = []string{"train", "val", "train_labels", "val_labels", "classes", "label_kind", "label_key", "label_separator"}
 
 // DataFormats lists the formats of data sets; nil if the program knows none.
 func DataFormats() []DataFormat {
@@ -119,10 +121,20 @@ func (d Data) checkFormatKeys(f *DataFormat) *problem {
 		}},
 		{"label_kind", d.LabelKind, "auto", d.onlySome("label_kind", "labels in a text")},
 		{"label_key", d.LabelKey, "", d.onlySome("label_key", "labels in a text")},
+		{"label_separator", d.Separator, "", d.onlySome("label_separator", "several labels in a text")},
 	} {
 		if k.value != k.usual && !f.takes(k.key) {
 			return wrong("data."+k.key, "%s; leave it out", k.why(k.value)).with("data.name")
 		}
+	}
+	if d.MultiLabel && !f.MultiLabel {
+		var names []string
+		for _, other := range DataFormats() {
+			if other.MultiLabel {
+				names = append(names, other.Name)
+			}
+		}
+		return wrong("data.name", "a data set of name %s has one label for each image: several labels (task multilabel) can be in those of the names %s", d.Name, listed(names)).with("task", "data.multi_label")
 	}
 	if !f.takes("train_labels") {
 		return nil

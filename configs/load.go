@@ -64,6 +64,7 @@ func (l *loader) finish(settings []string) {
 			l.config.Checkpoint.Monitor = "loss"
 		}
 	}
+	l.chooseMultiLabel()
 	if p := l.chooseCrop(); p != nil && !l.wrong["data.test_crop"] && !l.wrong["data.image_size"] {
 		l.reportAt(p)
 	}

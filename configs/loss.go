@@ -3,21 +3,25 @@ package configs
 // Loss is what a classifier is trained by. Targets are soft: labels are smoothed
 // (augment.smoothing) and mixed.
 type Loss struct {
-	Name            string        `yaml:"name"`             // ce: softmax cross entropy; bce: binary cross entropy of every class; focal: ce or, of task multilabel, bce with less weight on what is easy
+	Name            string        `yaml:"name"`             // ce: softmax cross entropy; bce: binary cross entropy of every class; focal: ce or, of task multilabel, bce with less weight on what is easy; asl: asymmetric loss, of task multilabel
 	Threshold       float64       `yaml:"threshold"`        // bce: targets above it count as 1, the others as 0; 0 leaves them soft
-	SumClasses      bool          `yaml:"sum_classes"`      // bce: sum over the classes, not their mean
-	ClassWeights    *ClassWeights `yaml:"class_weights"`    // how much each class counts. balanced: in proportion to 1/images of the class; sqrt: to the square root of that; effective: by the effective number of images; or numbers: a list in the order of the classes, or class name: number (others have 1)
+	SumClasses      bool          `yaml:"sum_classes"`      // bce, asl, and focal of task multilabel: sum over the classes, not their mean
+	ClassWeights    *ClassWeights `yaml:"class_weights"`    // how much each class counts. balanced: in proportion to 1/images of the class (of task multilabel, positive labels count images without the label / images with it); sqrt: to the square root of that; effective: by the effective number of images; or numbers: a list in the order of the classes, or class name: number (others have 1)
 	EffectiveBeta   float64       `yaml:"effective_beta"`   // class_weights effective: 0 is none, 1 is balanced; for few images a class, 0.99 or less
 	Gamma           float64       `yaml:"gamma"`            // focal: exponent of the weight of what is easy, (1-p)^gamma; 0 is the loss without focus
+	Alpha           float64       `yaml:"alpha"`            // focal of task multilabel: weight of positive labels, negative ones have 1-alpha; 0.25 as published for object detection; 0 for 1 each
+	GammaNeg        float64       `yaml:"gamma_neg"`        // asl: exponent for negative labels
+	GammaPos        float64       `yaml:"gamma_pos"`        // asl: exponent for positive labels
+	Clip            float64       `yaml:"clip"`             // asl: probability below which a negative label counts nothing; it is taken off the others
 	LogitAdjustment float64       `yaml:"logit_adjustment"` // ce and focal: log of the share of each class in training, times this, is added to the logits in training alone; 1 is usual, 0 for not
 }
 
 // losses are the values of loss.name.
-var losses = []string{"ce", "bce", "focal"}
+var losses = []string{"ce", "bce", "focal", "asl"}
 
 // DefaultLoss is softmax cross entropy, with the usual values of what other losses take.
 func DefaultLoss() Loss {
-	return Loss{Name: "ce", ClassWeights: &ClassWeights{Rule: NoWeights}, EffectiveBeta: 0.999, Gamma: 2}
+	return Loss{Name: "ce", ClassWeights: &ClassWeights{Rule: NoWeights}, EffectiveBeta: 0.999, Gamma: 2, GammaNeg: 4, Clip: 0.05}
 }
 
 func (l Loss) check() *problem {
@@ -26,10 +30,18 @@ func (l Loss) check() *problem {
 		oneOf("loss.name", l.Name, losses...),
 		within("loss.threshold", l.Threshold, 0, 0.999),
 		l.only("loss.threshold", l.Threshold != 0, "bce"),
-		l.only("loss.sum_classes", l.SumClasses, "bce"),
+		l.only("loss.sum_classes", l.SumClasses, "bce", "focal", "asl"),
 		l.ClassWeights.check("loss.class_weights"),
 		within("loss.gamma", l.Gamma, 0, 100),
 		l.only("loss.gamma", l.Gamma != d.Gamma, "focal"),
+		within("loss.alpha", l.Alpha, 0, 0.999),
+		l.only("loss.alpha", l.Alpha != 0, "focal"),
+		within("loss.gamma_neg", l.GammaNeg, 0, 100),
+		l.only("loss.gamma_neg", l.GammaNeg != d.GammaNeg, "asl"),
+		within("loss.gamma_pos", l.GammaPos, 0, 100),
+		l.only("loss.gamma_pos", l.GammaPos != d.GammaPos, "asl"),
+		within("loss.clip", l.Clip, 0, 0.99),
+		l.only("loss.clip", l.Clip != d.Clip, "asl"),
 		within("loss.logit_adjustment", l.LogitAdjustment, 0, 100),
 		l.only("loss.logit_adjustment", l.LogitAdjustment != 0, "ce", "focal"),
 	); p != nil {

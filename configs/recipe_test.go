@@ -10,7 +10,7 @@ import (
 // Every key of the recipe names what is wrong with it, and where.
 func TestRecipeErrors(t *testing.T) {
 	for _, c := range []struct{ setting, want string }{
-		{"loss: {name: mse}", `loss.name: want ce or bce or focal, got "mse"`},
+		{"loss: {name: mse}", `loss.name: want ce or bce or focal or asl, got "mse"`},
 		{"loss: {threshold: 0.5}", "loss.threshold: it is for loss.name bce, got ce"},
 		{"loss: {name: bce, threshold: 1}", "loss.threshold: want a number from 0 to 0.999, got 1"},
 		{"loss: {sum_classes: true}", "loss.sum_classes: it is for loss.name bce"},

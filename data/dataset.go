@@ -11,7 +11,8 @@ type Dataset interface {
 	// Classes lists the class names; a label is an index into it.
 	Classes() []string
 
-	// Label is the class index of sample i. It does not decode the image.
+	// Label is the class index of sample i, -1 if samples may have any number of labels (see
+	// [MultiLabelled]). It does not decode the image.
 	Label(i int) int
 
 	// Image decodes sample i. The image may be shared with the dataset and must

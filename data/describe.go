@@ -10,6 +10,8 @@ type Info struct {
 	Samples int      // in all
 	Classes []string // names by class index
 	Counts  []int    // samples by class index
+	None    int      // samples without a label, where they may have any number
+	Multi   bool     // samples may have any number of labels
 
 	Decoded int    // samples that were decoded for the rest, spread over the dataset
 	Bad     int    // of those that were to be, samples that cannot be read
@@ -31,6 +33,13 @@ func Describe(ds Dataset, skipBad bool) (Info, error) {
 	var err error
 	if info.Counts, err = CountClasses(ds); err != nil {
 		return Info{}, err
+	}
+	if info.Multi = IsMultiLabel(ds); info.Multi {
+		for i := range n {
+			if len(LabelSet(ds, i)) == 0 {
+				info.None++
+			}
+		}
 	}
 	var heights, widths []int
 	look := min(n, describeSamples)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"hash"
 	"math"
 	"slices"
@@ -30,7 +31,7 @@ type Fingerprint struct {
 type Stamp struct {
 	Name  uint64 // hash of its [Key], in the Unicode form NFC
 	Size  uint64 // of its file in bytes; of pixels in memory a checksum; 0 if it is not known
-	Label int
+	Label int    // of a sample with any number of labels a hash of them
 }
 
 // Stamped is a dataset that knows cheaply whether a sample has changed.
@@ -49,17 +50,21 @@ func TakeFingerprint(ds Dataset, sizes bool) *Fingerprint {
 	n := ds.Len()
 	f := &Fingerprint{Samples: n, PerClass: make([]int, len(ds.Classes())), Stamps: make([]Stamp, n)}
 	each(n, func(i int) {
-		s := Stamp{Name: rng.Hash(norm.NFC.String(Key(ds, i))), Label: ds.Label(i)}
+		s := Stamp{Name: rng.Hash(norm.NFC.String(Key(ds, i))), Label: stampLabel(ds, i)}
 		if sizes {
 			s.Size = sizeOf(ds, i)
 		}
 		f.Stamps[i] = s
 	})
 	order := sha256.New()
-	for _, s := range f.Stamps {
-		if s.Label >= 0 && s.Label < len(f.PerClass) {
-			f.PerClass[s.Label]++
+	for i := range n {
+		for _, l := range LabelSet(ds, i) {
+			if l >= 0 && l < len(f.PerClass) {
+				f.PerClass[l]++
+			}
 		}
+	}
+	for _, s := range f.Stamps {
 		s.Size = 0
 		s.addTo(order)
 	}
@@ -68,6 +73,20 @@ func TakeFingerprint(ds Dataset, sizes bool) *Fingerprint {
 	f.Listing = Listing(f.Stamps)
 	return f
 }
+
+// stampLabel is the label of a sample, or a hash of its labels if it may have several.
+func stampLabel(ds Dataset, i int) int {
+	if !IsMultiLabel(ds) {
+		return ds.Label(i)
+	}
+	if Unlabelled(ds) {
+		return 0
+	}
+	return int(rng.Hash(fmt.Sprint(LabelSet(ds, i))) % (1 << stampLabelBits))
+}
+
+// stampLabelBits are as many as a class index may have.
+const stampLabelBits = 20
 
 // Listing is the hash of sorted stamps.
 func Listing(stamps []Stamp) string {

@@ -3,6 +3,7 @@ package data
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -17,7 +18,7 @@ import (
 // moves no other one, and the parts are the same on every machine. On average a class
 // loses the given fraction; a small class may lose nothing.
 //
-// One rule comes first: a class never loses its last training sample. If all of its
+// One rule comes first: a class never loses its last training sample, also where samples have several labels. If all of its
 // samples would be held out, the sample with the largest score stays. Only this sample
 // can move later, when a sample with a larger score is added to its class.
 //
@@ -37,12 +38,13 @@ func HoldOut(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err
 	for i := range n {
 		names[i] = Key(ds, i)
 		scores[i] = Score(names[i], seed)
-		l := ds.Label(i)
-		if scores[i] >= fraction {
-			trains[l] = true
-		}
-		if at := last[l]; at < 0 || scores[i] > scores[at] {
-			last[l] = i
+		for _, l := range LabelSet(ds, i) {
+			if scores[i] >= fraction {
+				trains[l] = true
+			}
+			if at := last[l]; at < 0 || scores[i] > scores[at] {
+				last[l] = i
+			}
 		}
 	}
 	stays := map[string]bool{}
@@ -72,6 +74,9 @@ func HoldOutShuffled(ds Dataset, fraction float64, seed uint64) (train, val Data
 	if err := checkHoldOut(ds, fraction); err != nil {
 		return nil, nil, err
 	}
+	if IsMultiLabel(ds) {
+		return nil, nil, errors.New("data: images with several labels cannot be held out by the rule of older versions (shuffle): use hash")
+	}
 	byClass := make([][]int, len(ds.Classes()))
 	for i := range ds.Len() {
 		byClass[ds.Label(i)] = append(byClass[ds.Label(i)], i)
@@ -92,8 +97,8 @@ func checkHoldOut(ds Dataset, fraction float64) error {
 		return fmt.Errorf("data: a fraction of %v cannot be held out; a number between 0 and 1 is needed", fraction)
 	}
 	for i := range ds.Len() {
-		if l := ds.Label(i); l < 0 || l >= len(ds.Classes()) {
-			return fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
+		if _, err := checkLabelSet(ds, i); err != nil {
+			return err
 		}
 	}
 	return nil

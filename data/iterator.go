@@ -141,6 +141,9 @@ func (it *Iterator) schedule(s *slot) {
 	s.Images = s.images[:n*s.Height*s.Width*s.Channels]
 	s.Targets = s.targets[:n*l.opt.Classes]
 	s.Labels, s.Indices = s.labels[:n], s.indices[:n]
+	if l.multi {
+		s.Sets = make([][]int, n)
+	}
 	if l.opt.Trace {
 		s.Traces = make([]Trace, n)
 	}
@@ -225,6 +228,9 @@ func (it *Iterator) replace(f *sampler, s *slot, k int, err error) error {
 func (it *Iterator) load(f *sampler, s *slot, k, i int) error {
 	l := it.loader
 	s.Labels[k] = l.ds.Label(i)
+	if l.multi {
+		s.Sets[k] = LabelSet(l.ds, i)
+	}
 	size := s.Height * s.Width * s.Channels
 	tensor := s.Images[k*size:][:size]
 	f.src.trace = nil
@@ -255,14 +261,18 @@ func (it *Iterator) complete(s *slot) error {
 	byPlace := func(a, b BadSample) int { return a.At - b.At }
 	slices.SortFunc(s.Bad, byPlace)
 	slices.SortFunc(s.Replaced, byPlace)
-	if opt.Mix == nil {
-		return SmoothTargets(s.Targets, s.Labels, opt.Classes, 0)
-	}
-	if opt.Mix.off(it.epoch) {
-		return SmoothTargets(s.Targets, s.Labels, opt.Classes, opt.Mix.Smoothing)
+	if opt.Mix == nil || opt.Mix.off(it.epoch) {
+		smoothing := 0.0
+		if opt.Mix != nil {
+			smoothing = opt.Mix.Smoothing
+		}
+		if it.loader.multi {
+			return SmoothLabelSets(s.Targets, s.Sets, opt.Classes, smoothing)
+		}
+		return SmoothTargets(s.Targets, s.Labels, opt.Classes, smoothing)
 	}
 	r := rng.New(opt.Seed, rng.Mix, uint64(it.epoch), uint64(s.Step))
-	draws, err := opt.Mix.apply(s.Images, s.Size, s.Height, s.Width, s.Channels, s.Labels, s.Targets, s.share.place(0), r)
+	draws, err := opt.Mix.apply(s.Images, s.Size, s.Height, s.Width, s.Channels, labels{s.Labels, s.Sets}, s.Targets, s.share.place(0), r)
 	if err == nil {
 		s.mixed(draws)
 	}

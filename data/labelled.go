@@ -9,16 +9,18 @@ func Unlabelled(ds Dataset) bool {
 	return len(classes) == 1 && classes[0] == ""
 }
 
-// CountClasses is the number of samples of each class. It is an error when a label is not
+// CountClasses is the number of samples of each class. A sample with several labels counts for each. It is an error when a label is not
 // one of the classes.
 func CountClasses(ds Dataset) ([]int, error) {
 	counts := make([]int, len(ds.Classes()))
 	for i := range ds.Len() {
-		label := ds.Label(i)
-		if label < 0 || label >= len(counts) {
-			return nil, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), label, len(counts))
+		labels, err := checkLabelSet(ds, i)
+		if err != nil {
+			return nil, err
 		}
-		counts[label]++
+		for _, l := range labels {
+			counts[l]++
+		}
 	}
 	return counts, nil
 }
@@ -58,6 +60,9 @@ func CheckLabels(ds Dataset, part string) error {
 			why = ": " + r.WhyUnlabelled()
 		}
 		return fmt.Errorf("data: the %d %s have no labels, which a classifier needs%s%s", ds.Len(), images, why, hint)
+	}
+	if IsMultiLabel(ds) {
+		return checkMultiLabels(ds, images, hint)
 	}
 	counts, err := CountClasses(ds)
 	if err != nil {

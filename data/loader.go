@@ -53,6 +53,7 @@ type Loader struct {
 	ds    Dataset
 	opt   LoaderOptions
 	draws *draws // nil to show each sample once
+	multi bool   // samples may have any number of labels
 	steps int
 	own   int // samples of a full batch that this loader makes
 
@@ -64,7 +65,8 @@ type Loader struct {
 type Batch struct {
 	Images  []float32 // [Size, Height, Width, Channels]
 	Targets []float32 // [Size, classes]: soft labels
-	Labels  []int     // [Size]: class indices, before mixing
+	Labels  []int     // [Size]: class indices, before mixing; -1 if samples may have any number of labels
+	Sets    [][]int   // [Size]: class indices of samples with any number of labels, before mixing; else nil
 	Indices []int     // [Size]: sample indices in the dataset
 	Extra   any       // what LoaderOptions.Extra made, of the type that its New returns; else nil
 
@@ -176,7 +178,7 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 		return nil, fmt.Errorf("data: targets of %d classes are too few for a dataset of %d classes",
 			opt.Classes, len(ds.Classes()))
 	}
-	l.opt = opt
+	l.opt, l.multi = opt, IsMultiLabel(ds)
 	if err := l.checkMemory(); err != nil {
 		return nil, err
 	}

@@ -79,19 +79,35 @@ func (m *Mixup) cuts() bool {
 // Apply mixes images [b, h, w, c] in place and writes the soft targets
 // [b, Classes]. A batch of odd size is an error if mixing is on.
 func (m *Mixup) Apply(images []float32, b, h, w, c int, labels []int, targets []float32, r *rand.Rand) error {
-	_, err := m.apply(images, b, h, w, c, labels, targets, 0, r)
+	_, err := m.apply(images, b, h, w, c, labelsOf(labels), targets, 0, r)
 	return err
+}
+
+// labels are those of the samples of a batch.
+type labels struct {
+	one  []int   // class index
+	many [][]int // class indices of samples with any number of labels; nil if there is one each
+}
+
+func labelsOf(one []int) labels { return labels{one: one} }
+
+// blend writes the targets of samples that are mixed with their partners.
+func (l labels) blend(targets []float32, classes int, smoothing float64, lambdas []float64) error {
+	if l.many != nil {
+		return blendLabelSets(targets, l.many, classes, smoothing, lambdas...)
+	}
+	return blendTargets(targets, l.one, classes, smoothing, lambdas...)
 }
 
 // apply is Apply to a share of a batch, which has pairs of it: the first of them is
 // pair number first of the batch. It returns what was drawn, once or for each sample.
-func (m *Mixup) apply(images []float32, b, h, w, c int, labels []int, targets []float32, first int, r *rand.Rand) ([]mixing, error) {
+func (m *Mixup) apply(images []float32, b, h, w, c int, of labels, targets []float32, first int, r *rand.Rand) ([]mixing, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	if b < 1 || h < 1 || w < 1 || c < 1 || len(images) != b*h*w*c || len(labels) != b {
+	if b < 1 || h < 1 || w < 1 || c < 1 || len(images) != b*h*w*c || len(of.one) != b {
 		return nil, fmt.Errorf("data: a batch of shape [%d, %d, %d, %d] cannot have %d image values and %d labels",
-			b, h, w, c, len(images), len(labels))
+			b, h, w, c, len(images), len(of.one))
 	}
 	draws := []mixing{{lambda: 1}}
 	if m.mixes() {
@@ -108,7 +124,7 @@ func (m *Mixup) apply(images []float32, b, h, w, c int, labels []int, targets []
 	for i, d := range draws {
 		lambdas[i] = d.lambda
 	}
-	return draws, blendTargets(targets, labels, m.Classes, m.Smoothing, lambdas...)
+	return draws, of.blend(targets, m.Classes, m.Smoothing, lambdas)
 }
 
 // off reports whether an epoch is one whose batches are not mixed any more.

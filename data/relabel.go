@@ -7,9 +7,10 @@ import "fmt"
 // would get a label that is not one of them.
 func Relabel(ds Dataset, index []int, classes []string) (Dataset, error) {
 	for i := range ds.Len() {
-		l := ds.Label(i)
-		if l < 0 || l >= len(index) || index[l] < 0 || index[l] >= len(classes) {
-			return nil, fmt.Errorf("data: %s: its label %d is not one of the %d classes", ds.Name(i), l, len(classes))
+		for _, l := range LabelSet(ds, i) {
+			if l < 0 || l >= len(index) || index[l] < 0 || index[l] >= len(classes) {
+				return nil, fmt.Errorf("data: %s: its label %d is not one of the %d classes", ds.Name(i), l, len(classes))
+			}
 		}
 	}
 	return relabelled{ds, index, classes}, nil
@@ -21,7 +22,13 @@ type relabelled struct {
 	classes []string
 }
 
-func (r relabelled) Classes() []string           { return r.classes }
-func (r relabelled) Label(i int) int             { return r.index[r.Dataset.Label(i)] }
+func (r relabelled) Classes() []string { return r.classes }
+func (r relabelled) Label(i int) int {
+	l := r.Dataset.Label(i)
+	if l < 0 { // of any number
+		return l
+	}
+	return r.index[l]
+}
 func (r relabelled) source() Dataset             { return r.Dataset }
 func (r relabelled) unwrap(i int) (Dataset, int) { return r.Dataset, i }

@@ -42,7 +42,9 @@ type draws struct {
 // newDraws groups the samples of a dataset by their classes.
 //
 // The chance of a sample goes with 1/n for balanced and 1/√n for sqrt sampling, n being the
-// samples of its class.
+// samples of its class. Of a sample with several labels the rarest one counts, as in the repeat
+// factor sampling of Gupta et al. ("LVIS: A Dataset for Large Vocabulary Instance
+// Segmentation", 2019); samples without a label make a class of their own.
 func newDraws(ds Dataset, s Sampling) (*draws, error) {
 	byClass, counts, err := groups(ds)
 	if err != nil {
@@ -75,17 +77,24 @@ func newDraws(ds Dataset, s Sampling) (*draws, error) {
 	return d, nil
 }
 
-// groups are the samples of each class, and how many samples have the class.
+// groups are the samples of each class, and how many samples have the class. A sample with
+// several labels is in the group of the rarest; those without any are the last group.
 func groups(ds Dataset) (byClass [][]int, counts []int, err error) {
 	if counts, err = CountClasses(ds); err != nil {
 		return nil, nil, err
 	}
-	byClass = make([][]int, len(counts))
+	none := len(counts)
+	byClass = make([][]int, none+1)
 	for i := range ds.Len() {
-		c := ds.Label(i)
+		c := none
+		for _, l := range LabelSet(ds, i) {
+			if c == none || counts[l] < counts[c] {
+				c = l
+			}
+		}
 		byClass[c] = append(byClass[c], i)
 	}
-	return byClass, counts, nil
+	return byClass, append(counts, len(byClass[none])), nil
 }
 
 // epoch draws the samples of an epoch in a random order, and says of each whether it is the

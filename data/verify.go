@@ -142,8 +142,8 @@ func (v *verification) verified() *Verified {
 // verifySample decodes a sample. It reads it into the memory of buf, and returns that.
 func verifySample(ds Dataset, i int, buf []byte) (*picture.Image, Traits, []byte, error) {
 	var t Traits
-	if l := ds.Label(i); l < 0 || l >= len(ds.Classes()) {
-		return nil, t, buf, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
+	if _, err := checkLabelSet(ds, i); err != nil {
+		return nil, t, buf, err
 	}
 	content, ok, err := Encoded(ds, i, buf)
 	switch {

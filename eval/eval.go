@@ -15,6 +15,11 @@ type Result struct {
 	Top5  float64 `json:"top5"` // percent; with fewer classes, of that many
 	Loss  float64 `json:"loss"` // mean cross entropy without smoothing, nats
 	Count int     `json:"count"`
+
+	// Of task multilabel, percent, in the place of top1 and top5.
+	MAP      float64 `json:"map,omitempty"`       // mean average precision over the labels
+	MicroMAP float64 `json:"map_micro,omitempty"` // average precision of all pairs of an image and a label
+	F1       float64 `json:"f1_macro,omitempty"`  // by the thresholds
 }
 
 // Options say how to evaluate.

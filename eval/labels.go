@@ -25,6 +25,9 @@ func WithClassesOf(train, val data.Dataset) (_ data.Dataset, notes []string, err
 	if data.Unlabelled(val) {
 		return nil, nil, data.CheckLabels(val, "validation")
 	}
+	if err := data.CheckLabels(val, "validation"); data.IsMultiLabel(val) && err != nil {
+		return nil, nil, err
+	}
 	m := classes.Compare(val.Classes(), train.Classes())
 	val, note, err := relabel(val, m, "the validation part", "the training part")
 	if err != nil {
@@ -51,13 +54,15 @@ func compareCounts(train, val data.Dataset) (notes []string, err error) {
 		return nil, err
 	}
 	names := train.Classes()
-	var never, unseen []string
+	var never, unseen, alone []string
 	for c, name := range names {
 		n := 0
 		if c < len(held) {
 			n = held[c]
 		}
 		switch {
+		case trained[c] == 0 && n > 0 && data.IsMultiLabel(train): // images have other labels too
+			alone = append(alone, name)
 		case trained[c] == 0 && n > 0:
 			return nil, fmt.Errorf("class %q has %d validation images, but no training images: add some, or remove the class from the validation part", name, n)
 		case trained[c] == 0:
@@ -65,6 +70,9 @@ func compareCounts(train, val data.Dataset) (notes []string, err error) {
 		case n == 0:
 			unseen = append(unseen, name)
 		}
+	}
+	if len(alone) > 0 {
+		notes = append(notes, fmt.Sprintf("no training image has %d of the %d labels, which validation images have: %s: they cannot be learned", len(alone), len(names), sets.ListNames(alone)))
 	}
 	if len(never) > 0 {
 		notes = append(notes, fmt.Sprintf("there are no images of %d of the %d classes: %s", len(never), len(names), sets.ListNames(never)))

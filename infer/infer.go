@@ -145,11 +145,17 @@ func (m *Model) features(ctx context.Context, in []Input) ([][]float32, error) {
 }
 
 // AppendTop appends to classes the k most probable ones by logits, the most probable first. Of
-// equal ones the first counts. Probabilities are a softmax over all logits.
+// equal ones the first counts. Probabilities are a softmax over all logits. Of a model of task
+// multilabel they are the labels whose probability, by the logistic function, reaches their
+// threshold, k at most.
 func (m *Model) AppendTop(to []Class, logits []float32, k int) []Class {
 	names := m.named
 	if classes.Named(len(logits), names) == 0 {
 		names = m.labels // numbers
+	}
+	if m.thresholds != nil {
+		all := classes.AppendGiven(to, logits, m.thresholds, names)
+		return all[:min(len(all), len(to)+k)]
 	}
 	return classes.AppendTop(to, logits, k, names)
 }

@@ -106,7 +106,7 @@ func predicted(t *testing.T, path string, files []namedFile) (logits, features [
 	}
 	o := predict.Options{Transform: preprocess.Evaluation(l.Config.Data, net.Channels()), Batch: 7, Workers: 2}
 	keep := &predict.Logits{}
-	if _, err := predict.Classify(t.Context(), r, in, o, 1, nil, silent{}, keep); err != nil {
+	if _, err := predict.Classify(t.Context(), r, in, o, func(logits []float32) []predict.Guess { return predict.TopK(logits, 1, nil) }, silent{}, keep); err != nil {
 		t.Fatal(err)
 	}
 	f, err := predict.Extract(t.Context(), r, in, o, predict.PreLogits, false)

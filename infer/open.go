@@ -37,6 +37,8 @@ type Model struct {
 	info   Info
 	labels []string // of all outputs
 	named  []string // as the file has them
+	// thresholds of the labels, of task multilabel; nil of others.
+	thresholds []float64
 
 	runner, tapped *graph.Runner // of one memory; tapped keeps features
 	pool           *kernels.Pool
@@ -114,6 +116,9 @@ func prepare(loaded *model.Loaded, s settings) (_ *Model, err error) {
 		File: loaded.Path, Architecture: loaded.Config.Model.Name, Weights: loaded.Used(),
 		Preprocessing: images.String(), Kernels: m.pool.Kernels().Describe(m.runner.Precision), Precision: m.runner.Precision.String(),
 		Channels: net.Channels(), Size: images.Transform.Size, Classes: net.Classes(), Threads: m.pool.Workers(), MaxBatch: s.maxBatch,
+	}
+	if loaded.MultiLabel() {
+		m.thresholds = loaded.AllThresholds()
 	}
 	if loaded.Headless {
 		m.info.Classes = 0

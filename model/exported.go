@@ -46,11 +46,14 @@ func (l *Loaded) Exported() (map[string]string, error) {
 	maps.Copy(meta, images)
 	meta[FormatKey], meta[UsedKey] = ExportFormat, l.Used()
 	meta[FoldedKey] = strconv.FormatBool(folded(l.Model))
-	meta[ArchitectureKey] = l.Config.Model.Name
+	meta[ArchitectureKey], meta[TaskKey] = l.Config.Model.Name, l.Config.Task
 	if graph.IsInt8(l.Model) {
 		meta[PrecisionKey] = int8Precision
 	}
 	l.describeTemperature(meta)
+	if err := AddThresholds(meta, l.Thresholds); err != nil {
+		return nil, err
+	}
 	return meta, nil
 }
 

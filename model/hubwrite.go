@@ -48,6 +48,9 @@ type hubFile struct {
 // card that somebody has written. The note says
 // what timm does differently with images; it may be "".
 func WriteHub(l *Loaded, dir string) (note string, err error) {
+	if err := l.NeedOneLabel("a folder of timm, which does not say that an image has any number of classes,"); err != nil {
+		return "", err
+	}
 	ts, err := Export(l, torch.Timm)
 	if err != nil {
 		return "", err

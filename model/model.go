@@ -130,10 +130,13 @@ func Restore(s *layers.Store, f *checkpoints.File, others ...string) error {
 type Loaded struct {
 	Model   graph.Model
 	Config  *configs.Config
-	Classes []string          // names by index; none of foreign weights
-	File    *checkpoints.File // nil for foreign weights
-	Path    string
-	Average bool // the weights are averaged ones
+	Classes []string // names by index; none of foreign weights
+	// Thresholds are the probabilities from which on an image has a class, of task multilabel; nil if
+	// the file does not say.
+	Thresholds []float64
+	File       *checkpoints.File // nil for foreign weights
+	Path       string
+	Average    bool // the weights are averaged ones
 	// Headless says that the file has no classifier: the model has one of a single class,
 	// which means nothing.
 	Headless bool

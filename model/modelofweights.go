@@ -28,7 +28,7 @@ func imageKeys(d configs.Data) []string {
 // the deviation that the weights know images by, unless the user has set them. It returns
 // settings, to be applied before the user's; none if there is nothing to complete.
 func Adopt(c *configs.Config, given configs.Given, o LoadOptions) ([]string, error) {
-	if c.From == "" || c.Task != "classify" {
+	if c.From == "" || !c.Classifies() {
 		return nil, nil
 	}
 	if given.Model() {

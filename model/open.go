@@ -60,6 +60,9 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src.path, err)
 	}
+	if l.Thresholds, err = thresholdsOf(src.own, l.Config, l.Model.Classes()); err != nil {
+		return nil, fmt.Errorf("%s: %w", src.path, err)
+	}
 	if asItIs {
 		if err := Restore(l.Model.Store(), src.own, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix); err != nil {
 			return nil, fmt.Errorf("%s: %w", src.path, err)
@@ -188,7 +191,7 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Task == "classify" && (s.pretrained() || s.own == nil && s.headless() && !o.AllowMissing) {
+	if c.Classifies() && (s.pretrained() || s.own == nil && s.headless() && !o.AllowMissing) {
 		what := "has no classifier"
 		if s.pretrained() {
 			what = "is of a pre-training (task localmim): it has no classifier"

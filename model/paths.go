@@ -53,7 +53,7 @@ func TrainedOn(path string) *configs.Data {
 		return nil // of another program
 	}
 	c, err := configs.Parse(path, meta[ConfigKey])
-	if err != nil || c.Task != "classify" {
+	if err != nil || !c.Classifies() {
 		return nil
 	}
 	c.Locate(Paths(path))

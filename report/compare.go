@@ -44,7 +44,7 @@ func compare(views []*view) (*comparison, error) {
 		}
 		if s := v.Best(); s != nil {
 			loss, epoch = sortable(fmt.Sprintf("%.4f", s.Loss), s.Loss), sortable(fmt.Sprint(s.Epoch+1), float64(s.Epoch+1))
-			if !v.Pretraining() {
+			if !v.Pretraining() && !v.MultiLabel() {
 				top1 = sortable(fmt.Sprintf("%.2f %%", s.Top1), s.Top1)
 			}
 			if best < 0 || v.better(*s, *views[best].Best()) {

@@ -17,11 +17,15 @@ func (r *Run) charts() []*Chart {
 		top5 = nil
 	}
 	unit := "nats; training has augmentation and smoothed labels"
-	if r.Pretraining() {
-		unit, top1, top5 = "mean squared difference, summed over the scales", nil, nil
+	accuracy := newChart("Accuracy", "% of the validation images", math.NaN(), series{name: "top-1", colour: 1, points: top1}, series{name: "top-5", colour: 2, points: top5})
+	switch {
+	case r.Pretraining():
+		unit, accuracy = "mean squared difference, summed over the scales", nil
+	case r.MultiLabel():
+		accuracy = newChart("Mean average precision", "% on the validation images, mean over the labels", math.NaN(), series{name: "mAP", colour: 1, points: r.scored(func(s train.Score) float64 { return s.MAP })})
 	}
 	all := []*Chart{
-		newChart("Accuracy", "% of the validation images", math.NaN(), series{name: "top-1", colour: 1, points: top1}, series{name: "top-5", colour: 2, points: top5}),
+		accuracy,
 		newChart("Loss", unit, math.NaN(), series{name: "training", colour: 1, points: loss}, series{name: "validation", colour: 2, points: evalLoss}),
 		newChart("Loss of each scale", "training", math.NaN(), r.scales()...),
 		newChart("Similarity of channels", "mean cosine of pairs of hidden channels; near 1 all are the same", 0, r.similarities()...),
@@ -145,10 +149,16 @@ func overlaid(runs []*Run) []*Chart {
 	}
 	return compact([]*Chart{
 		of("Top-1 accuracy", "% of the validation images", math.NaN(), func(r *Run) []point {
-			if r.Pretraining() {
+			if r.Pretraining() || r.MultiLabel() {
 				return nil
 			}
 			return scores(func(s train.Score) float64 { return s.Top1 })(r)
+		}),
+		of("Mean average precision", "% on the validation images, mean over the labels", math.NaN(), func(r *Run) []point {
+			if !r.MultiLabel() {
+				return nil
+			}
+			return scores(func(s train.Score) float64 { return s.MAP })(r)
 		}),
 		of("Validation loss", "", math.NaN(), scores(func(s train.Score) float64 { return s.Loss })),
 		of("Training loss", "", math.NaN(), steps(func(_ *Run, _ int, s train.Record) float64 { return s.Loss })),

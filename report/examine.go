@@ -21,7 +21,7 @@ const mostReconstructed = 3
 // images, the classes and mistakes of a run that has no evaluation of its best epoch, and the
 // reconstructions of a pre-training. progress may be nil.
 func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error {
-	if r.Best() == nil {
+	if r.Best() == nil || r.MultiLabel() { // images with several labels have no mistakes of one class for another
 		return nil // nothing to run
 	}
 	known := r.Evaluation != nil

@@ -204,7 +204,9 @@ func (v *view) tiles() (all []tile) {
 	add := func(value, name string) { all = append(all, tile{value, name}) }
 	best := v.Best()
 	if best != nil && !v.Pretraining() {
-		add(fmt.Sprintf("%.2f %%", best.Top5), "top-5")
+		if !v.MultiLabel() {
+			add(fmt.Sprintf("%.2f %%", best.Top5), "top-5")
+		}
 		add(fmt.Sprintf("%.4f", best.Loss), "validation loss")
 	}
 	add(fmt.Sprintf("%s of %d", epochs(v.done()), v.Config.Train.Epochs), "epochs")

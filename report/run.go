@@ -110,6 +110,9 @@ func files(dir string) (all []File) {
 	return all
 }
 
+// MultiLabel says whether the images of the run have any number of labels.
+func (r *Run) MultiLabel() bool { return r.Config.Task == configs.MultiLabelTask }
+
 // Pretraining says whether the run has no labels.
 func (r *Run) Pretraining() bool { return r.Config.Task == "localmim" }
 

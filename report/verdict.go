@@ -58,12 +58,14 @@ func (r *Run) Judge(now time.Time) Verdict {
 		v.Headline = "There is no evaluation yet."
 	case r.Pretraining():
 		v.Figure, v.What = fmt.Sprintf("%.4f", best.Loss), fmt.Sprintf("validation loss of the reconstruction, on %s", plural(best.Count, "image"))
+	case r.MultiLabel():
+		v.Figure, v.What = fmt.Sprintf("%.2f %%", best.MAP), "mean average precision (mAP) over the labels, on the validation images"
 	default:
 		v.Figure, v.What = fmt.Sprintf("%.2f %%", best.Top1), fmt.Sprintf("top-1 accuracy on %s", plural(best.Count, "validation image"))
 	}
 	if e := r.Evaluation; e != nil && best != nil {
 		v.What = fmt.Sprintf("top-1 accuracy on %s", plural(e.Count, "validation image"))
-	} else if best != nil && best.Count == 0 { // the summary does not say how many
+	} else if best != nil && best.Count == 0 && !r.MultiLabel() { // the summary does not say how many
 		if s := r.last(); s != nil {
 			v.What = fmt.Sprintf("top-1 accuracy on %s", plural(s.ValImages, "validation image"))
 			if r.Pretraining() {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/preprocess"
 	"fasternet/eval"
@@ -57,8 +58,11 @@ func (t *trainer) nameSample(k int, b *data.Batch) string {
 		return fmt.Sprintf("image %d", i)
 	}
 	text := fmt.Sprintf("image %d, %s", i, t.train.Name(i))
-	if t.config.Task == "classify" {
-		text += ", class " + eval.ClassName(t.train.Classes(), b.Labels[k])
+	switch {
+	case t.config.Task == configs.MultiLabelTask:
+		text += ", labels " + t.classNames(b, k)
+	case t.config.Task == "classify":
+		text += ", class " + t.classNames(b, k)
 	}
 	if slices.ContainsFunc(b.Replaced, func(r data.BadSample) bool { return r.At == k }) {
 		text += ", in whose place another one is since it cannot be read"
@@ -69,9 +73,17 @@ func (t *trainer) nameSample(k int, b *data.Batch) string {
 	return text
 }
 
+// classNames says which classes sample k of a batch has.
+func (t *trainer) classNames(b *data.Batch, k int) string {
+	if i := b.Indices[k]; b.Labels[k] < 0 && i >= 0 && i < t.train.Len() {
+		return data.LabelNames(t.train, i)
+	}
+	return eval.ClassName(t.train.Classes(), b.Labels[k])
+}
+
 // partner is the place of the sample that sample k may be mixed with; -1 for none.
 func (t *trainer) partner(k int, b *data.Batch) int {
-	if t.config.Task != "classify" || !preprocess.Mixing(t.config.Augment, 1).Mixes(t.progress.Epoch) {
+	if !t.config.Classifies() || !preprocess.Mixing(t.config.Augment, 1).Mixes(t.progress.Epoch) {
 		return -1
 	}
 	place := k
@@ -105,8 +117,8 @@ func (t *trainer) records(b *data.Batch, x *inspect.Fault) []sampleRecord {
 		if i >= 0 && i < t.train.Len() {
 			r.Name = t.train.Name(i)
 		}
-		if t.config.Task == "classify" {
-			r.Class = eval.ClassName(t.train.Classes(), b.Labels[k])
+		if t.config.Classifies() {
+			r.Class = t.classNames(b, k)
 		}
 		r.Bad = x != nil && slices.Contains(x.Samples, k)
 		all = append(all, r)

@@ -227,6 +227,7 @@ func channelsLast(from []float32, n, pixels, channels int) []float32 {
 func keep(b *data.Batch) *data.Batch {
 	c := *b
 	c.Images, c.Targets = slices.Clone(b.Images), slices.Clone(b.Targets)
+	c.Sets = slices.Clone(b.Sets)
 	c.Labels, c.Indices, c.Places, c.Replaced = slices.Clone(b.Labels), slices.Clone(b.Indices), slices.Clone(b.Places), slices.Clone(b.Replaced)
 	if e, ok := b.Extra.(*masking.Batch); ok {
 		c.Extra = e.Clone()

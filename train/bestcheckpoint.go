@@ -45,7 +45,7 @@ func scoreOf(meta map[string]string) *Score {
 
 // same says whether two scores are of one evaluation. A summary has no more to go by.
 func (s Score) same(as Score) bool {
-	return s.Epoch == as.Epoch && s.Top1 == as.Top1 && s.Loss == as.Loss
+	return s.Epoch == as.Epoch && s.Top1 == as.Top1 && s.MAP == as.MAP && s.Loss == as.Loss
 }
 
 // holds says whether a checkpoint has the state of a score.
@@ -55,6 +55,9 @@ func (s Score) holds(k kept) bool { return s.same(k.Score) }
 func (s Score) words(monitor string) string {
 	if byLoss(monitor) {
 		return fmt.Sprintf("epoch %d, loss %.4f", s.Epoch+1, s.Loss)
+	}
+	if monitor == "map" {
+		return fmt.Sprintf("epoch %d, mAP %.2f %%", s.Epoch+1, s.MAP)
 	}
 	return fmt.Sprintf("epoch %d, top-1 %.2f %%", s.Epoch+1, s.Top1)
 }

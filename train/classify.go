@@ -129,10 +129,7 @@ func (t *classification) evaluate(ctx context.Context, with ranks, progress func
 	}
 	c := t.config
 	transform := preprocess.Evaluation(c.Data, c.Model.InChans)
-	o := eval.Options{
-		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes, KeepLogits: eval.TrainLogits,
-		SkipBad: c.Data.OnBadImage == "skip", Rank: with.Rank(), Ranks: with.Size(),
-	}
+	o := t.evaluation(with, progress)
 	if t.batches == nil {
 		t.batches, err = eval.NewLoader(runner, t.val, transform, o)
 	}
@@ -148,6 +145,15 @@ func (t *classification) evaluate(ctx context.Context, with ranks, progress func
 		return eval.Result{}, err
 	}
 	return t.last.Result, nil
+}
+
+// evaluation are the options of an evaluation of a rank.
+func (t *classification) evaluation(with ranks, progress func(done int)) eval.Options {
+	c := t.config
+	return eval.Options{
+		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes, KeepLogits: eval.TrainLogits,
+		SkipBad: c.Data.OnBadImage == "skip", Rank: with.Rank(), Ranks: with.Size(),
+	}
 }
 
 func (t *classification) start(path string, o model.LoadOptions) error {

@@ -52,7 +52,12 @@ func classWeights(l configs.Loss, ds data.Dataset, outputs int) ([]float32, erro
 		if err != nil {
 			return nil, err
 		}
-		if values, err = ruleWeights(l, counts); err != nil {
+		if data.IsMultiLabel(ds) {
+			values, err = labelWeights(l, counts, ds.Len())
+		} else {
+			values, err = ruleWeights(l, counts)
+		}
+		if err != nil {
 			return nil, err
 		}
 	case w.ByName != nil:
@@ -101,6 +106,29 @@ func ruleWeights(l configs.Loss, counts []int) ([]float64, error) {
 			continue
 		}
 		weights[k] *= images / sum
+	}
+	return weights, nil
+}
+
+// labelWeights are the weights of positive labels by a rule, where an image has any number of
+// them: what images without the label weigh by the rule, to what those with it do. With balanced
+// weights both count the same in the loss.
+func labelWeights(l configs.Loss, counts []int, images int) ([]float64, error) {
+	weights := make([]float64, len(counts))
+	for k, n := range counts {
+		if n == 0 {
+			weights[k] = 1
+			continue
+		}
+		with, err := inverse(l, float64(n))
+		if err != nil {
+			return nil, err
+		}
+		without, err := inverse(l, float64(max(images-n, 1)))
+		if err != nil {
+			return nil, err
+		}
+		weights[k] = with / without
 	}
 	return weights, nil
 }

@@ -16,7 +16,7 @@ import (
 // checkResumed finds out, before anything is made or written, that the run in the folder
 // was trained on other classes.
 func (t *trainer) checkResumed(o Options) error {
-	if t.ranks.Rank() != 0 || !o.Resume || t.config.Task != "classify" {
+	if t.ranks.Rank() != 0 || !o.Resume || !t.config.Classifies() {
 		return nil
 	}
 	folder := Checkpoints(o.Dir)
@@ -62,7 +62,7 @@ func (t *trainer) resumedClasses(meta map[string]string) (note string, err error
 // are an error; other samples are not.
 func (t *trainer) compareData(path string, f *checkpoints.File) error {
 	note := func(format string, args ...any) { t.notes = append(t.notes, fmt.Sprintf(format, args...)) }
-	if t.config.Task == "classify" {
+	if t.config.Classifies() {
 		text, err := t.resumedClasses(f.Meta)
 		if err != nil {
 			return err

@@ -27,6 +27,9 @@ type Evaluation struct {
 
 // keepEvaluation writes that of the best epoch.
 func (t *trainer) keepEvaluation(epoch int) error {
+	if task, ok := t.task.(*multiLabel); ok {
+		return t.folder.WriteLabels(LabelEvaluation{Epoch: epoch, LabelReport: *task.last})
+	}
 	task, ok := t.task.(*classification)
 	if !ok {
 		return nil

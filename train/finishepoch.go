@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"fasternet/checkpoints"
+	"fasternet/configs"
 	"fasternet/eval"
 )
 
@@ -44,6 +45,9 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 		return t.saveEpoch(last, nil, nil)
 	}
 	p.Last = s
+	if task, ok := t.task.(*multiLabel); ok {
+		p.Thresholds = task.last.Thresholds
+	}
 	p.wait(s, c.Checkpoint.Monitor, c.Train.MinDelta)
 	if last = last || t.stale(); t.stale() {
 		t.show.Line("no better %s in %s (train.patience): the run ends after epoch %d", c.Checkpoint.Monitor, evaluations(p.Stale), p.Epoch)
@@ -141,8 +145,15 @@ func (t *trainer) recordEpoch(s Score, found string) error {
 		line += " = " + sum(r.Scales)
 	}
 	if found != "" {
-		if r.EvalLoss = &s.Loss; r.Scales == nil {
+		r.EvalLoss = &s.Loss
+		switch t.config.Task {
+		case "classify":
 			r.Top1, r.Top5 = &s.Top1, &s.Top5
+		case configs.MultiLabelTask:
+			r.MAP, r.MicroMAP, r.F1 = &s.MAP, &s.MicroMAP, &s.F1
+		case "localmim":
+		default:
+			return fmt.Errorf("task: there is nothing to record of a task %q", t.config.Task)
 		}
 		if p, ok := t.task.(*pretraining); ok {
 			r.Similar = p.similar

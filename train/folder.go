@@ -228,6 +228,9 @@ type Record struct {
 	Memory    float64   `json:"memory_mb,omitempty"`    // resident
 	Top1      *float64  `json:"top1,omitempty"`         // of the evaluation, percent
 	Top5      *float64  `json:"top5,omitempty"`
+	MAP       *float64  `json:"map,omitempty"` // of task multilabel, percent: mean average precision over the labels
+	MicroMAP  *float64  `json:"map_micro,omitempty"`
+	F1        *float64  `json:"f1_macro,omitempty"`
 	EvalLoss  *float64  `json:"eval_loss,omitempty"`
 	Similar   []float64 `json:"channel_similarity,omitempty"` // of each stage, in the pre-training of a FasterNet: mean cosine of pairs of hidden channels
 	Seconds   float64   `json:"seconds"`                      // since this process began
@@ -307,11 +310,18 @@ func (f *Folder) Records() (all []Record, err error) {
 }
 
 // summaryHeader has the columns of timm's summary, and what the epoch cost.
-var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb", "grad_norm", "first_epoch"}
+var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb", "grad_norm", "first_epoch", "eval_map"}
 
 // scoreColumns are those that make a score. Older versions wrote no others, or all but
 // first_epoch, and counted from 0.
 const scoreColumns = 6
+
+// firstColumn says what number the first epoch has, and mapColumn has mean average precision, of task
+// multilabel. Versions before each wrote the columns up to it.
+const (
+	firstColumn = 10
+	mapColumn   = 11
+)
 
 func summaryRow(s Score, r Record) []string {
 	row := []string{strconv.Itoa(s.Epoch + 1)}
@@ -321,7 +331,12 @@ func summaryRow(s Score, r Record) []string {
 	for _, v := range []float64{r.Speed, r.Waited, r.Memory, r.GradNorm} {
 		row = append(row, strconv.FormatFloat(v, 'g', 6, 64))
 	}
-	return append(row, "1") // first_epoch
+	row = append(row, "1") // first_epoch
+	if r.MAP == nil {
+		return append(row, "")
+	}
+	row[3], row[4] = "", "" // no accuracy
+	return append(row, strconv.FormatFloat(*r.MAP, 'g', -1, 64))
 }
 
 // summarise appends a line to the summary.
@@ -382,26 +397,36 @@ func isHeader(line []byte) bool {
 // countFromOne is a row of an older version with the columns of this one.
 func countFromOne(s Score, row []string) []string {
 	row = append(row, make([]string, len(summaryHeader)-len(row))...)
-	row[0], row[len(row)-1] = strconv.Itoa(s.Epoch+1), "1"
+	row[0], row[firstColumn] = strconv.Itoa(s.Epoch+1), "1"
 	return row
 }
 
 func readScore(row []string) (s Score, err error) {
-	whole := len(summaryHeader)
-	if n := len(row); n != scoreColumns && n != whole-1 && n != whole {
-		return s, fmt.Errorf("want %d columns, got %d", whole, n)
+	if n := len(row); n != scoreColumns && n != firstColumn && n != mapColumn && n != len(summaryHeader) {
+		return s, fmt.Errorf("want %d columns, got %d", len(summaryHeader), n)
 	}
 	s.Epoch, err = strconv.Atoi(row[0])
-	if len(row) == whole {
-		first, e := strconv.Atoi(row[whole-1])
+	if len(row) > firstColumn {
+		first, e := strconv.Atoi(row[firstColumn])
 		s.Epoch, err = s.Epoch-first, errors.Join(err, e)
 	}
 	for i, v := range []*float64{&s.TrainLoss, &s.Loss, &s.Top1, &s.Top5, &s.LR} {
-		var e error
-		*v, e = strconv.ParseFloat(row[i+1], 64)
-		err = errors.Join(err, e)
+		if field := row[i+1]; field != "" || !accuracy(i+1) {
+			err = errors.Join(err, parse(field, v))
+		}
+	}
+	if len(row) > mapColumn && row[mapColumn] != "" {
+		err = errors.Join(err, parse(row[mapColumn], &s.MAP))
 	}
 	return s, err
+}
+
+// accuracy says whether a column has none in task multilabel.
+func accuracy(column int) bool { return column == 3 || column == 4 }
+
+func parse(text string, v *float64) (err error) {
+	*v, err = strconv.ParseFloat(text, 64)
+	return err
 }
 
 // Close ends the logs, and gives the folder back.

@@ -28,8 +28,10 @@ type Progress struct {
 	NormCount int     `json:"norm_count"`
 	Window    Window  `json:"window"`
 
-	Last Score  `json:"last"` // last evaluation
-	Best *Score `json:"best,omitempty"`
+	Last Score `json:"last"` // last evaluation
+	// Thresholds of the labels by the last evaluation, of task multilabel.
+	Thresholds []float64 `json:"thresholds,omitempty"`
+	Best       *Score    `json:"best,omitempty"`
 	// Stale is the number of evaluations since one was better than Bar by
 	// train.min_delta, and became it.
 	Stale int      `json:"stale,omitempty"`
@@ -53,7 +55,7 @@ func byLoss(monitor string) bool {
 	switch monitor {
 	case "loss":
 		return true
-	case "top1":
+	case "top1", "map":
 		return false
 	}
 	panic(fmt.Sprintf("train: there is no measure %q", monitor)) // configs.Config.Check says so with an error
@@ -62,11 +64,11 @@ func byLoss(monitor string) bool {
 // Better compares by the configured measure. The other one decides between equal
 // accuracies, or losses. What is not a number is worse than all that is.
 func (s Score) Better(than Score, monitor string) bool {
-	top1, loss := cmp.Compare(s.Top1, than.Top1), cmp.Compare(-s.Loss, -than.Loss)
+	figure, loss := cmp.Compare(s.figure(), than.figure()), cmp.Compare(-s.Loss, -than.Loss)
 	if byLoss(monitor) {
-		return cmp.Or(loss, top1) > 0
+		return cmp.Or(loss, figure) > 0
 	}
-	return cmp.Or(top1, loss) > 0
+	return cmp.Or(figure, loss) > 0
 }
 
 // value is what the configured measure has, the larger the better.
@@ -74,8 +76,12 @@ func (s Score) value(monitor string) float64 {
 	if byLoss(monitor) {
 		return -s.Loss
 	}
-	return s.Top1
+	return s.figure()
 }
+
+// figure is the accuracy in percent, or mean average precision of task multilabel, which has no
+// accuracy.
+func (s Score) figure() float64 { return s.Top1 + s.MAP }
 
 // wait counts evaluations that are not better than the best before them.
 func (p *Progress) wait(s Score, monitor string, delta float64) {

@@ -67,6 +67,11 @@ func lossOf(c *configs.Config) (ops.Loss, error) {
 		l.Binary = true
 	case "focal":
 		l.Gamma = c.Loss.Gamma
+		if c.Task == configs.MultiLabelTask {
+			l.Binary, l.GammaNeg, l.Balance = true, c.Loss.Gamma, c.Loss.Alpha
+		}
+	case "asl":
+		l.Binary, l.Gamma, l.GammaNeg, l.Clip = true, c.Loss.GammaPos, c.Loss.GammaNeg, c.Loss.Clip
 	default:
 		return l, fmt.Errorf("loss.name: there is no loss %q", c.Loss.Name)
 	}

@@ -28,6 +28,27 @@ type Pretraining struct {
 	RunDir     string  `json:"run_dir"`
 }
 
+// MultiLabel is how a run of images with any number of labels ended.
+type MultiLabel struct {
+	MAP        float64 `json:"map"`       // of the best checkpoint, percent: mean average precision over the labels
+	MicroMAP   float64 `json:"map_micro"` // percent
+	F1         float64 `json:"f1_macro"`  // percent, by the thresholds
+	Loss       float64 `json:"loss"`
+	Count      int     `json:"count"`
+	Epoch      int     `json:"epoch"` // of the best checkpoint, from 0
+	Checkpoint string  `json:"checkpoint"`
+	LastMAP    float64 `json:"last_map"`
+	Epochs     int     `json:"epochs"`
+	RunDir     string  `json:"run_dir"`
+	EMA        bool    `json:"ema,omitempty"`
+	Early      bool    `json:"stopped_early,omitempty"`
+}
+
+// MultiLabel is the outcome of a run of task multilabel.
+func (o Outcome) MultiLabel() MultiLabel {
+	return MultiLabel{o.MAP, o.MicroMAP, o.F1, o.Loss, o.Count, o.Epoch, o.Checkpoint, o.Last.MAP, o.Epochs, o.RunDir, o.EMA, o.Early}
+}
+
 // Pretraining is the outcome of a run of task localmim.
 func (o Outcome) Pretraining() Pretraining {
 	return Pretraining{o.Loss, o.Count, o.Epoch, o.Checkpoint, o.Last.Loss, o.Epochs, o.RunDir}

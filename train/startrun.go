@@ -152,6 +152,9 @@ func (t *trainer) state() checkpoints.File {
 	if err != nil { // the same texts were made when the run began
 		panic(err)
 	}
+	if err := model.AddThresholds(meta, t.progress.Thresholds); err != nil {
+		panic(err) // they are in the progress too
+	}
 	meta[ProgressKey] = t.progress.text()
 	if meta[DataKey], err = t.prints.text(); err == nil {
 		err = model.AddPaths(meta, t.paths)

@@ -65,6 +65,8 @@ func newTask(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (ta
 	switch c.Task {
 	case "localmim":
 		return newPretraining(c, train, val, pool)
+	case configs.MultiLabelTask:
+		return newMultiLabel(c, train, val, pool)
 	case "classify":
 		return newClassification(c, train, val, pool)
 	}

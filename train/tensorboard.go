@@ -70,7 +70,7 @@ func (b *board) record(r Record, steps int) error {
 	for _, v := range []struct {
 		tag   string
 		value *float64
-	}{{"epoch_1000x/val_loss", r.EvalLoss}, {"epoch_1000x/val_top1", r.Top1}, {"epoch_1000x/val_top5", r.Top5}} {
+	}{{"epoch_1000x/val_loss", r.EvalLoss}, {"epoch_1000x/val_top1", r.Top1}, {"epoch_1000x/val_top5", r.Top5}, {"epoch_1000x/val_map", r.MAP}, {"epoch_1000x/val_f1_macro", r.F1}} {
 		if v.value != nil {
 			values = append(values, scalar{Tag: v.tag, Value: *v.value})
 		}

@@ -160,7 +160,7 @@ func (t *trainer) openData() (err error) {
 	if n := c.Data.MaxPerClass; n > 0 {
 		t.train = data.Few(t.train, n, c.Seed)
 	}
-	if c.Task != "classify" {
+	if !c.Classifies() {
 		return nil
 	}
 	if note := eval.HeadNote(c.Model.NumClasses, len(t.train.Classes())); note != "" {
@@ -413,7 +413,7 @@ func Loader(c *configs.Config, ds data.Dataset, epoch int, traces bool) (*data.L
 		return nil, err
 	}
 	o.Trace = traces
-	if c.Task == "classify" {
+	if c.Classifies() {
 		o.Mix = preprocess.Mixing(c.Augment, max(c.Model.NumClasses, len(ds.Classes())))
 	}
 	return data.NewLoader(ds, o)

@@ -10,7 +10,7 @@ import (
 type Guess struct {
 	Index int
 	Label string
-	Prob  float64 // by softmax; NaN if a logit is
+	Prob  float64 // by softmax, or of any number of classes by the logistic function; NaN if a logit is
 }
 
 // AppendTop appends the k most probable classes, or as many as there are, the most probable
@@ -64,7 +64,7 @@ func Named(outputs int, names []string) (n int) {
 
 // Name is what a class is called: its name, or else its number.
 func Name(names []string, class int) string {
-	if class < len(names) && names[class] != "" {
+	if class >= 0 && class < len(names) && names[class] != "" {
 		return names[class]
 	}
 	return strconv.Itoa(class)

@@ -58,16 +58,27 @@ func isFile(path string) bool {
 }
 
 var annotationsFormat = Format{
-	Name: "annotations", Doc: "lists: text files or tables with a path and a label in each line",
-	Keys: []string{"train", "val", "classes", "label_kind", "label_key"}, Example: "train.txt",
+	Name: "annotations", Doc: "lists: text files or tables with a path and a label in each line, or annotations in the form of COCO (.json)",
+	Keys: []string{"train", "val", "classes", "label_kind", "label_key", "label_separator"}, Example: "train.txt", MultiLabel: true,
 	Signs: []string{"train.txt"},
 	Open: func(p *Part) (data.Dataset, error) {
 		labels, err := p.Labels()
 		if err != nil {
 			return nil, err
 		}
-		ds, err := InspectAnnotations(p.Path(p.File, string(p.Split)+".txt"), p.Config.Dir, labels)
+		ds, err := inspectList(p.Path(p.File, usualList(p)), p.Config.Dir, string(p.Split), labels)
 		return orNil(ds, p.called(err))
 	},
 	Unused: func(d configs.Data) string { return firstFound(d, "val.txt") },
+}
+
+// usualList is the list of a part that has none of its own: a text, a table, or annotations in
+// the form of COCO.
+func usualList(p *Part) string {
+	for _, ending := range []string{".txt", ".csv", ".tsv", ".json"} {
+		if name := string(p.Split) + ending; isFile(p.Path(name, "")) {
+			return name
+		}
+	}
+	return string(p.Split) + ".txt"
 }

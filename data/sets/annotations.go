@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -18,8 +19,9 @@ type Annotations struct {
 	root    string
 	list    string // the text file
 	files   []string
-	lines   []int32 // of the text file
-	labels  []int32
+	lines   []int32   // of the text file
+	labels  []int32   // -1 if there are sets
+	sets    [][]int32 // labels of each image, of any number; nil if each has one
 	classes []string
 	kind    LabelKind
 	faults  data.FaultList
@@ -44,6 +46,10 @@ type Annotations struct {
 // Without labels in any line all images are of one class without a name. It is an error
 // when a label is wrong, only some images have one, a file is listed with two, or a file
 // is not there; errors name the line.
+//
+// With [Labels.Multi] an image has any number of labels: after its path in a plain list, in a
+// column of a table with ; or | between them, or as a column of 0 and 1 for each class. A file
+// .json has annotations in the form of COCO.
 func OpenAnnotations(path, root string, labels Labels) (*Annotations, error) {
 	d, err := InspectAnnotations(path, root, labels)
 	if err != nil {
@@ -58,11 +64,22 @@ func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) 
 	if err := labels.check(); err != nil {
 		return nil, err
 	}
+	return inspectList(path, root, "", labels)
+}
+
+// inspectList is InspectAnnotations for a part of a data set, "" if that is not known.
+func inspectList(path, root, part string, labels Labels) (*Annotations, error) {
+	d := &Annotations{root: root, list: path, missing: data.FaultList{Images: true}}
+	if strings.EqualFold(filepath.Ext(path), ".json") {
+		return d, d.readCOCO(labels, part)
+	}
 	text, err := readText(path)
 	if err != nil {
 		return nil, err
 	}
-	d := &Annotations{root: root, list: path, missing: data.FaultList{Images: true}}
+	if labels.Multi {
+		return d, d.readSets(text, labels)
+	}
 	r := newLabelReader(labels)
 	bad, err := d.read(text, r)
 	if err != nil {
@@ -132,6 +149,9 @@ func (d *Annotations) checkRepeats(bad []bool) {
 		switch {
 		case !ok:
 			first[key] = int32(i)
+		case d.sets != nil && !slices.Equal(d.sets[k], d.sets[i]):
+			d.faults.Add("%s: %s is listed twice, with labels %q here and %q before (%s): put all labels of an image into one entry",
+				d.place(i), file, data.LabelNames(d, i), data.LabelNames(d, int(k)), d.place(int(k)))
 		case d.labels[k] != d.labels[i]:
 			d.faults.Add("%s:%d: two labels that disagree: %s is of class %q here and of class %q in line %d",
 				d.list, d.lines[i], file, d.className(i), d.className(int(k)), d.lines[k])
@@ -153,13 +173,21 @@ func (d *Annotations) checkFiles() {
 		if !filepath.IsAbs(d.files[i]) {
 			from = "; paths are relative to data.dir"
 		}
-		d.missing.Add("%s:%d: there is no file %s%s", d.list, d.lines[i], d.Name(i), from)
+		d.missing.Add("%s: there is no file %s%s", d.place(i), d.Name(i), from)
 	}
+}
+
+// place says where image i is listed.
+func (d *Annotations) place(i int) string {
+	if d.lines[i] == 0 { // JSON
+		return fmt.Sprintf("%s: image %s", d.list, d.files[i])
+	}
+	return fmt.Sprintf("%s:%d", d.list, d.lines[i])
 }
 
 // LabelHint says where labels come from.
 func (d *Annotations) LabelHint() string {
-	if d.unlabelled != "" {
+	if d.unlabelled != "" || d.sets != nil {
 		return ""
 	}
 	return fmt.Sprintf("give every line of %s a label: path, white space, and the number or the name of a class", d.list)
@@ -183,7 +211,10 @@ func (d *Annotations) Len() int { return len(d.files) }
 // Classes lists the class names.
 func (d *Annotations) Classes() []string { return d.classes }
 
-// Label is the class index of image i.
+// LabelSets has the class indices of each image, if there are any number of them; else it is nil.
+func (d *Annotations) LabelSets() [][]int32 { return d.sets }
+
+// Label is the class index of image i, -1 if there are [Annotations.LabelSets].
 func (d *Annotations) Label(i int) int { return int(d.labels[i]) }
 
 // Image decodes image i, see [data.DecodeAs].

@@ -77,6 +77,7 @@ type listTable struct {
 	csv    *csv.Reader
 	reader *labelReader
 	visit  listVisit
+	sets   *setColumns // of images with any number of labels; else nil
 
 	header []string // names of the columns, nil without a header
 	file   int      // column
@@ -168,6 +169,9 @@ func (t *listTable) columns(header, next []string) error {
 	if t.file < 0 {
 		return fmt.Errorf("the columns are %s: which has the images? Call it path, file or image", names)
 	}
+	if t.sets != nil {
+		return t.sets.columns(t, next)
+	}
 	for k, name := range header {
 		if k != t.file && isLabelKey(name, t.reader.Key) {
 			t.labels = append(t.labels, k)
@@ -189,6 +193,10 @@ func (t *listTable) columns(header, next []string) error {
 func (t *listTable) row(line int, row []string) {
 	label := sampleLabel{}
 	if t.header == nil {
+		if t.sets != nil {
+			t.sets.bare(line, row)
+			return
+		}
 		t.bare(line, row)
 		return
 	}
@@ -198,11 +206,19 @@ func (t *listTable) row(line int, row []string) {
 	}
 	if len(row) != len(t.header) {
 		err = fmt.Errorf("%d fields, but the header has %d; put a field with a separator in it into quotes", len(row), len(t.header))
-		t.visit(line, "", label, err)
+		t.failed(line, err)
 		return
 	}
 	if row[t.file] == "" {
 		err = errors.New("the path of the image is empty")
+	}
+	if t.sets != nil {
+		if err != nil {
+			t.failed(line, err)
+			return
+		}
+		t.sets.row(t, line, row)
+		return
 	}
 	for _, k := range t.labels {
 		if row[k] == "" || err != nil {
@@ -215,6 +231,15 @@ func (t *listTable) row(line int, row []string) {
 		err = label.add(t.reader, from, row[k], from == "")
 	}
 	t.visit(line, row[t.file], label, err)
+}
+
+// failed visits a row that is wrong.
+func (t *listTable) failed(line int, err error) {
+	if t.sets != nil {
+		t.sets.visit(line, "", nil, err)
+		return
+	}
+	t.visit(line, "", sampleLabel{}, err)
 }
 
 // bare visits a row of a table without a header: a path and a label, in either order.

@@ -20,6 +20,10 @@ type Format struct {
 	Keys    []string
 	Example string
 
+	// MultiLabel says that its images can have any number of labels: the dataset is then one
+	// with label sets ([data.MultiLabelled]) where the configuration says so (data.multi_label).
+	MultiLabel bool
+
 	// NoDir says that it can be opened without data.dir.
 	NoDir bool
 
@@ -60,7 +64,7 @@ func init() {
 	}
 	configs.KnowDataFormats(func() (known []configs.DataFormat) {
 		for _, f := range Formats() {
-			known = append(known, configs.DataFormat{Kind: f.kind(), Keys: f.Keys, Example: f.Example})
+			known = append(known, configs.DataFormat{Kind: f.kind(), Keys: f.Keys, Example: f.Example, MultiLabel: f.MultiLabel})
 		}
 		return known
 	})

@@ -30,6 +30,11 @@ type Labels struct {
 	From    string    // where Classes come from, for messages: a file, [FromTraining] or ""
 	Kind    LabelKind // "" is LabelAuto
 	Key     string    // column, member or JSON key of the label; "" for the usual ones
+
+	// Multi says that images have any number of labels. Separator is what is between them in a
+	// text; "" for ; or |.
+	Multi     bool
+	Separator string
 }
 
 // FromTraining says that the names of the classes are what the training part has labels of.
@@ -151,13 +156,13 @@ func (r *labelReader) wrong(text string, n int64, isNumber bool) error {
 	case isNumber:
 		return fmt.Errorf("label %.40s is not below the number of classes, %d%s", text, count, from)
 	case isFraction(text):
-		return fmt.Errorf("label %.40s is not a whole number", text)
+		return fmt.Errorf("label %.40s is not a whole number: %w", text, errRegression)
 	case r.Kind == LabelNumber:
 		return fmt.Errorf("label %.40q is not a number", text)
 	case r.Classes == nil:
-		return fmt.Errorf("label %.40q is not a number; labels by name need data.classes, a file with the name of a class in each line", text)
+		return fmt.Errorf("label %.40q is not a number; labels by name need data.classes, a file with the name of a class in each line%s", text, r.severalHint(text))
 	}
-	return fmt.Errorf("label %.40q is neither a number nor one of the %d class names%s%s", text, count, from, r.near(text))
+	return fmt.Errorf("label %.40q is neither a number nor one of the %d class names%s%s%s", text, count, from, r.near(text), r.severalHint(text))
 }
 
 // near hints at a name that differs from a text in case or white space alone.
@@ -170,6 +175,14 @@ func (r *labelReader) near(text string) string {
 	}
 	if name, ok := r.folded[foldedName(text)]; ok {
 		return fmt.Sprintf("; did you mean %q?", name)
+	}
+	return ""
+}
+
+// severalHint says what to do if a label looks like several.
+func (r *labelReader) severalHint(text string) string {
+	if !r.Multi && strings.ContainsAny(text, ";|") {
+		return "; images with several labels are for task multilabel"
 	}
 	return ""
 }

@@ -70,6 +70,9 @@ func Pack(ctx context.Context, path string, ds data.Dataset, o PackOptions) (Pac
 	if err := o.Check(); err != nil {
 		return PackResult{}, err
 	}
+	if data.IsMultiLabel(ds) {
+		return PackResult{}, errors.New("data: a packed data set has one label for each image, and these images have any number: shards (data shard) can have them")
+	}
 	if _, err := data.CountClasses(ds); err != nil {
 		return PackResult{}, err
 	}

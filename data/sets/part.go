@@ -60,7 +60,7 @@ func ClassNames(d configs.Data) ([]string, error) {
 // OwnLabels says what labels mean as far as the configuration does: data.classes,
 // data.label_kind and data.label_key.
 func (p *Part) OwnLabels() (l Labels, err error) {
-	l = Labels{Kind: LabelKind(p.Config.LabelKind), Key: p.Config.LabelKey}
+	l = Labels{Kind: LabelKind(p.Config.LabelKind), Key: p.Config.LabelKey, Multi: p.Config.MultiLabel, Separator: p.Config.Separator}
 	switch l.Kind {
 	case "":
 		l.Kind = LabelAuto

@@ -84,7 +84,7 @@ func expandBraces(pattern string) ([]string, error) {
 
 var shardsFormat = Format{
 	Name: "shards", Doc: "tar files in WebDataset form",
-	Keys: []string{"train", "val", "classes", "label_kind", "label_key"}, Example: "train-{000000..000127}.tar",
+	Keys: []string{"train", "val", "classes", "label_kind", "label_key", "label_separator"}, MultiLabel: true, Example: "train-{000000..000127}.tar",
 	Signs: []string{"train*.tar", "train/*.tar", "train*.tar.*", "train*.tgz"},
 	Open: func(p *Part) (data.Dataset, error) {
 		labels, err := p.OwnLabels()

@@ -19,6 +19,7 @@ const maxMember = 1 << 20
 type shardIndex struct {
 	set     *Shards
 	reader  *labelReader
+	sets    *labelSets              // of samples with any number of labels; else nil
 	samples map[string]*shardSample // of the shard that is being read
 	order   []*shardSample
 
@@ -41,6 +42,8 @@ type shardSample struct {
 	image  member       // "" if there is none whose key is an ending alone
 	others []otherImage // that are not
 	label  sampleLabel
+	texts  []string // labels, where there are any number of them
+	trust  int      // how surely what they come from is there for them; 0 for nothing
 	bad    bool     // what is there for the label is wrong
 	from   string   // a member with a label
 	keys   []uint16 // of its members
@@ -63,7 +66,11 @@ type orphan struct {
 const manyKeys = 1 << 15
 
 func newShardIndex(files []string, labels Labels) *shardIndex {
-	return &shardIndex{set: &Shards{files: files}, reader: newLabelReader(labels), keyIDs: map[string]uint16{}, extra: map[uint16]bool{}, orphanOf: map[string]int{}}
+	x := &shardIndex{set: &Shards{files: files}, reader: newLabelReader(labels), keyIDs: map[string]uint16{}, extra: map[uint16]bool{}, orphanOf: map[string]int{}}
+	if labels.Multi {
+		x.sets = &labelSets{Labels: labels}
+	}
+	return x
 }
 
 // read indexes a shard.
@@ -167,6 +174,9 @@ func (x *shardIndex) name(shard int32, member string) string {
 
 // label takes what a member says of the class of its sample.
 func (x *shardIndex) label(s *shardSample, m shardMember, key string) error {
+	if x.sets != nil {
+		return x.labelsOf(s, m, key)
+	}
 	firm, isText := isLabelMember(key, x.reader.Key)
 	isJSON := key == "json" && x.reader.Key != LabelFolder
 	if !isText && !isJSON {
@@ -213,7 +223,7 @@ func isLabelMember(key, want string) (firm, isText bool) {
 // sample takes a whole sample of a shard.
 func (x *shardIndex) sample(shard int32, s *shardSample) {
 	labelled, doubt := s.label.found()
-	labelled = labelled || s.bad
+	labelled = labelled || s.bad || s.trust > 0
 	n := len(x.set.samples)
 	image := s.image
 	switch {
@@ -240,6 +250,9 @@ func (x *shardIndex) sample(shard int32, s *shardSample) {
 		}
 	}
 	x.set.samples = append(x.set.samples, image)
+	if x.sets != nil {
+		x.sets.add(s.texts)
+	}
 	switch {
 	case labelled && s.bad:
 		x.labelled++
@@ -265,6 +278,9 @@ func (x *shardIndex) finish() (*Shards, error) {
 	}
 	x.checkImages()
 	unlabelled := x.checkOrphans()
+	if x.sets != nil {
+		return d, x.finishSets(unlabelled)
+	}
 	d.classes, d.kind = x.reader.classNames(), x.reader.kind()
 	switch key := x.reader.Key; {
 	case x.labelled > 0 || len(x.orphans) > 0:

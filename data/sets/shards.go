@@ -22,7 +22,8 @@ type Shards struct {
 	left    []data.LeftOut
 	faults  data.FaultList
 	notes   []string
-	found   string // the kinds of members, for messages
+	found   string    // the kinds of members, for messages
+	sets    [][]int32 // labels of each sample, of any number; nil if each has one
 
 	unlabelled string // what there is instead of a label, if there is something
 }
@@ -49,6 +50,9 @@ type member struct {
 //
 // Labels of one sample must agree. Without a label in any sample, the folder that a
 // member lies in is its class, by its path in the tar, in code-point order.
+//
+// With [Labels.Multi] a sample has any number of labels: a text with ; or | or line ends between
+// them, or a list in JSON, which may be empty.
 //
 // It is an error when an image has no label, or a label no image; errors name the shard
 // and the member. Nothing is ever written under the names in a tar; those that are
@@ -117,6 +121,9 @@ func folderOf(name string) string { return strings.TrimSuffix(path.Dir(name), ".
 
 // LabelHint says what counts as a label.
 func (d *Shards) LabelHint() string {
+	if d.sets != nil {
+		return fmt.Sprintf("the members are %s; labels are a member cls, labels, classes, targets, tags, txt (or one of them with .txt), or json with a list under such a key", d.found)
+	}
 	return fmt.Sprintf("the members are %s; a label is a member cls, label, class, target (or one of them with .txt), txt, "+
 		"json with a key label, class or the like, or a folder in the tar for each class", d.found)
 }
@@ -129,6 +136,9 @@ func (d *Shards) LeftOut() []data.LeftOut { return d.left }
 
 // Faults lists what is wrong with the samples.
 func (d *Shards) Faults() []data.Fault { return d.faults.All() }
+
+// LabelSets has the class indices of each sample, if there are any number of them; else it is nil.
+func (d *Shards) LabelSets() [][]int32 { return d.sets }
 
 // Notes says what is right, but may not be meant.
 func (d *Shards) Notes() []string { return d.notes }

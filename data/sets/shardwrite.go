@@ -3,6 +3,7 @@ package sets
 import (
 	"archive/tar"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -213,12 +214,20 @@ func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 	}
 	parts := []part{{ending, content}}
 	if !data.Unlabelled(w.ds) {
-		parts = append(parts, part{"cls", fmt.Append(nil, w.ds.Label(i))})
+		if data.IsMultiLabel(w.ds) {
+			text, err := json.Marshal(map[string][]int{"labels": append([]int{}, data.LabelSet(w.ds, i)...)})
+			if err != nil {
+				return fmt.Errorf("data: %w", err)
+			}
+			parts = append(parts, part{"json", text})
+		} else {
+			parts = append(parts, part{"cls", fmt.Append(nil, w.ds.Label(i))})
+		}
 	}
 	for _, part := range parts {
 		// Equal data sets give equal shards: no owner, no time.
 		h := &tar.Header{Name: fmt.Sprintf("%08d.%s", number, part.key), Mode: 0o644, Size: int64(len(part.content)), ModTime: time.Unix(0, 0)}
-		if part.key != "cls" {
+		if part.key == ending {
 			h.PAXRecords = map[string]string{paxComment: nameComment + data.Key(w.ds, i)}
 		}
 		if err := t.WriteHeader(h); err != nil {

@@ -40,10 +40,9 @@ type Outcome struct {
 	NotFinite []string // images with a logit that is NaN or infinite
 }
 
-// Classify gives the topk most probable classes of each image to out, and its
-// logits to keep, unless that is nil. Names are those of the classes, as far as
-// they have some.
-func Classify(ctx context.Context, r *graph.Runner, in *Inputs, o Options, topk int, names []string, out Writer, keep *Logits) (*Outcome, error) {
+// Classify gives the classes of each image to out, as answer has them by its logits, such as
+// [TopK], and the logits to keep, unless that is nil.
+func Classify(ctx context.Context, r *graph.Runner, in *Inputs, o Options, answer func(logits []float32) []Guess, out Writer, keep *Logits) (*Outcome, error) {
 	result := &Outcome{}
 	var err error
 	result.Skipped, err = in.each(ctx, r, o, false, func(name string, row eval.Row) error {
@@ -54,7 +53,7 @@ func Classify(ctx context.Context, r *graph.Runner, in *Inputs, o Options, topk 
 		if keep != nil {
 			keep.add(name, row.Logits)
 		}
-		return out.Write(name, TopK(row.Logits, topk, names))
+		return out.Write(name, answer(row.Logits))
 	})
 	if err != nil {
 		return nil, err

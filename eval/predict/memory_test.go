@@ -66,7 +66,7 @@ func TestMemoryOfPredictions(t *testing.T) {
 			o := options(batch)
 			o.Transform.(*data.EvalTransform).Size = 16
 			o.Progress = func(int, int) { watch.Round() }
-			out, err := predict.Classify(t.Context(), newRunner(t), in, o, 2, tiles(0).Classes(), w, nil)
+			out, err := predict.Classify(t.Context(), newRunner(t), in, o, top(2, tiles(0).Classes()), w, nil)
 			if err != nil || out.Count != images {
 				t.Fatalf("%+v, %v", out, err)
 			}

@@ -81,7 +81,7 @@ func logits(t *testing.T, r *graph.Runner, batch int, paths ...string) *predict.
 		t.Fatal(err)
 	}
 	keep := &predict.Logits{}
-	if _, err := predict.Classify(t.Context(), r, in, options(batch), 1, nil, silent{}, keep); err != nil {
+	if _, err := predict.Classify(t.Context(), r, in, options(batch), top(1, nil), silent{}, keep); err != nil {
 		t.Fatal(err)
 	}
 	return keep
@@ -256,7 +256,7 @@ func TestFormats(t *testing.T) {
 		done := 0
 		o := options(2)
 		o.Progress = func(n, total int) { done = 10*total + n }
-		result, err := predict.Classify(t.Context(), r, in, o, 2, []string{"cat", "dog"}, w, nil)
+		result, err := predict.Classify(t.Context(), r, in, o, top(2, []string{"cat", "dog"}), w, nil)
 		if err != nil || result.Count != 3 || done != 33 || !slices.Equal(result.NotFinite, []string{nan + "[0]"}) {
 			t.Fatalf("%+v, %v, %d done", result, err, done)
 		}
@@ -332,7 +332,7 @@ func TestBadInputs(t *testing.T) {
 	} {
 		in, err := predict.Open(c.paths, 3, picture.Decoding{})
 		if err == nil {
-			_, err = predict.Classify(t.Context(), r, in, options(4), 1, nil, silent{}, nil)
+			_, err = predict.Classify(t.Context(), r, in, options(4), top(1, nil), silent{}, nil)
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %s", c.paths, err, c.want)
@@ -344,20 +344,25 @@ func TestBadInputs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := predict.Classify(t.Context(), r, in, o, 1, nil, silent{}, nil)
+	result, err := predict.Classify(t.Context(), r, in, o, top(1, nil), silent{}, nil)
 	if err != nil || result.Count != 1 || len(result.Skipped) != 2 || result.Skipped[0].Name != torn {
 		t.Errorf("%+v, %v", result, err)
 	}
 	if in, err = predict.Open([]string{torn}, 3, picture.Decoding{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = predict.Classify(t.Context(), r, in, o, 1, nil, silent{}, nil); err == nil || !strings.Contains(err.Error(), "none of the images") {
+	if _, err = predict.Classify(t.Context(), r, in, o, top(1, nil), silent{}, nil); err == nil || !strings.Contains(err.Error(), "none of the images") {
 		t.Errorf("all bad: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	in, _ = predict.Open([]string{array("ok.npy", 1, 3, 48, 48)}, 3, picture.Decoding{})
-	if _, err = predict.Classify(ctx, r, in, o, 1, nil, silent{}, nil); err == nil {
+	if _, err = predict.Classify(ctx, r, in, o, top(1, nil), silent{}, nil); err == nil {
 		t.Error("a cancelled run succeeds")
 	}
+}
+
+// top has the k most probable classes of an image.
+func top(k int, names []string) func([]float32) []predict.Guess {
+	return func(logits []float32) []predict.Guess { return predict.TopK(logits, k, names) }
 }

@@ -13,7 +13,7 @@ import (
 	"fasternet/internal/printable"
 )
 
-// Writer takes the classes of images, one image after the other.
+// Writer takes the classes of images, one image after the other. There may be none.
 type Writer interface {
 	Write(file string, guesses []Guess) error
 	Close() error
@@ -59,6 +59,9 @@ func (t *table) line(file, rank, index, label, prob string) error {
 }
 
 func (t *table) Write(file string, guesses []Guess) error {
+	if len(guesses) == 0 {
+		return t.line(file, "", "", "(no label)", "")
+	}
 	for i, g := range guesses {
 		if i > 0 {
 			file = "" // once is enough
@@ -75,6 +78,9 @@ func (t *table) Close() error { return nil }
 type csvWriter struct{ csv *csv.Writer }
 
 func (c csvWriter) Write(file string, guesses []Guess) error {
+	if len(guesses) == 0 { // the image is not left out
+		c.csv.Write(printable.Row([]string{file, "", "", "", ""}))
+	}
 	for i, g := range guesses {
 		c.csv.Write(printable.Row([]string{file, strconv.Itoa(i + 1), strconv.Itoa(g.Index), g.Label, probability(g.Prob)}))
 	}

@@ -35,7 +35,7 @@ func Explanations(ctx context.Context, r *graph.Runner, ds data.Dataset, names [
 	for _, x := range found {
 		picture := colours.Picture(x.Pixels, size, size, zoom)
 		name := ds.Name(x.Index)
-		if class := ds.Classes()[ds.Label(x.Index)]; class != "" {
+		if class := data.LabelNames(ds, x.Index); class != "" {
 			name = fmt.Sprintf("%s (%s)", name, class)
 		}
 		first := Group{Panels: []Panel{{Title: "image", Image: picture}}}
@@ -87,11 +87,15 @@ func explanationNotes(x Explanation, m graph.Model, headless bool) (notes []stri
 }
 
 // AcrossClasses are images of all classes in turn, the first of each class before the second ones;
-// most at most.
+// most at most. Of several labels of an image the first counts.
 func AcrossClasses(ds data.Dataset, most int) []int {
 	byClass := make([][]int, len(ds.Classes()))
 	for i := range ds.Len() {
-		if k := ds.Label(i); k >= 0 && k < len(byClass) && len(byClass[k]) < most {
+		labels := data.LabelSet(ds, i)
+		if len(labels) == 0 {
+			continue
+		}
+		if k := labels[0]; k >= 0 && k < len(byClass) && len(byClass[k]) < most {
 			byClass[k] = append(byClass[k], i)
 		}
 	}

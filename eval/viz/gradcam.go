@@ -64,7 +64,7 @@ func Explain(ctx context.Context, r *graph.Runner, ds data.Dataset, o Options) (
 		if len(bad) == b.Size {
 			return nil
 		}
-		found, err := explain(r, b, o.Headless)
+		found, err := explain(r, b, o.Headless, o.MultiLabel)
 		if err != nil {
 			return err
 		}
@@ -87,11 +87,11 @@ func Explain(ctx context.Context, r *graph.Runner, ds data.Dataset, o Options) (
 }
 
 // explain runs a batch.
-func explain(r *graph.Runner, b *data.Batch, headless bool) ([]Explanation, error) {
+func explain(r *graph.Runner, b *data.Batch, headless, multiLabel bool) ([]Explanation, error) {
 	shape := graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width}
 	out := make([]Explanation, b.Size)
 	if !headless {
-		if err := camOf(r, shape, b.Images, out); err != nil {
+		if err := camOf(r, shape, b.Images, multiLabel, out); err != nil {
 			return nil, err
 		}
 	}
@@ -122,7 +122,7 @@ func AttentionOf(m graph.Model) string {
 }
 
 // camOf runs Grad-CAM for the answers of a batch.
-func camOf(r *graph.Runner, shape graph.Shape, images []float32, out []Explanation) error {
+func camOf(r *graph.Runner, shape graph.Shape, images []float32, multiLabel bool, out []Explanation) error {
 	plain, err := r.Program(shape)
 	if err != nil {
 		return err
@@ -137,6 +137,9 @@ func camOf(r *graph.Runner, shape graph.Shape, images []float32, out []Explanati
 		row := logits[i*classes : (i+1)*classes]
 		out[i].Answer = metrics.Answer(row)
 		out[i].Confidence = probability(row, out[i].Answer)
+		if multiLabel && out[i].Answer >= 0 {
+			out[i].Confidence = metrics.Sigmoid(row[out[i].Answer])
+		}
 		chosen[i] = max(out[i].Answer, 0)
 	}
 	program, err := r.Explained(shape)

@@ -24,6 +24,7 @@ type Options struct {
 	ReplaceBad bool // draw another image in the place of one that cannot be read
 	SkipBad    bool // of [Explain]: leave out images that cannot be read
 	Headless   bool // of [Explain]: the model has no classifier, only attention
+	MultiLabel bool // of [Explain]: the probability of the answer is its logistic function, not a softmax
 
 	Progress func(done, total int) // of [Explain], in images; may be nil
 }
@@ -70,7 +71,7 @@ func each(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, vis
 		var names []string
 		for _, i := range b.Indices {
 			name := ds.Name(i)
-			if class := ds.Classes()[ds.Label(i)]; class != "" {
+			if class := data.LabelNames(ds, i); class != "" {
 				name = fmt.Sprintf("%s (%s)", name, class)
 			}
 			names = append(names, name)

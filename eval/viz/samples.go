@@ -59,6 +59,9 @@ func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count 
 func shown(b *data.Batch, k int, ds data.Dataset) (classes string, more []string) {
 	t := b.Traces[k]
 	class := func(k int) string {
+		if b.Sets != nil {
+			return data.LabelNames(ds, b.Traces[k].Index)
+		}
 		if names, c := ds.Classes(), b.Labels[k]; c < len(names) && names[c] != "" {
 			return names[c]
 		}

@@ -85,8 +85,10 @@ func classFindings(train, val data.Dataset) (found []Finding) {
 func countClasses(ds data.Dataset) []int {
 	counts := make([]int, len(ds.Classes()))
 	for i := range ds.Len() {
-		if l := ds.Label(i); l >= 0 && l < len(counts) {
-			counts[l]++
+		for _, l := range data.LabelSet(ds, i) {
+			if l >= 0 && l < len(counts) {
+				counts[l]++
+			}
 		}
 	}
 	return counts

@@ -47,7 +47,7 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 	if validation != nil {
 		r.images(c, validation, "validation", wrong)
 	}
-	if training != nil && c.Task == "classify" {
+	if training != nil && c.Classifies() {
 		r.labels(training, validation)
 		if !wrong("loss.class_weights") {
 			if err := train.CheckClassWeights(c, training); err != nil {
@@ -131,7 +131,7 @@ func (r *Report) open(c *configs.Config, split data.Split) data.Dataset {
 func (r *Report) head(c *configs.Config, ds data.Dataset, wrong func(key string) bool) {
 	n := len(ds.Classes())
 	switch {
-	case c.Task != "classify" || wrong("model.num_classes"):
+	case !c.Classifies() || wrong("model.num_classes"):
 	case c.Model.NumClasses > 0 && c.Model.NumClasses < n:
 		r.add(Error, Setting, fmt.Sprintf("model.num_classes: the data set has %d classes, the model only %d; 0 takes the number of the data set", n, c.Model.NumClasses))
 	default:

@@ -32,7 +32,7 @@ func (r *Report) copies(parts []part, level CopiesLevel, labelled bool) {
 			p := parts[at.Part]
 			inParts[at.Part] = true
 			name := p.Name(at.Index)
-			if class := p.Classes()[p.Label(at.Index)]; labelled && class != "" {
+			if class := data.LabelNames(p.Dataset, at.Index); labelled && class != "" {
 				inClasses[class] = true
 				name += " (" + class + ")"
 			}

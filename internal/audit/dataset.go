@@ -71,8 +71,8 @@ func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error)
 		r.broken(v)
 		parts = append(parts, part{split, v})
 	}
-	r.copies(parts, o.Copies, c.Task == "classify")
-	if c.Task == "classify" {
+	r.copies(parts, o.Copies, c.Classifies())
+	if c.Classifies() {
 		r.classes(parts)
 	}
 	for _, p := range parts {

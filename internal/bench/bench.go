@@ -193,7 +193,7 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	switch {
 	case c.Task == "localmim" && o.Model == nil:
 		return o.pretraining(c, pool)
-	case c.Task != "classify" && o.Model == nil:
+	case !c.Classifies() && o.Model == nil:
 		return subject{}, fmt.Errorf("task: there is no task %q", c.Task)
 	}
 	net, folded, err := o.model(c)

@@ -50,7 +50,7 @@ type Feed struct {
 // MeasureFeed times the data set of a configuration stage by stage, and training
 // steps on it in turn with steps on a batch that lies in memory.
 func MeasureFeed(ctx context.Context, c *configs.Config, o FeedOptions) (Feed, error) {
-	if c.Task != "classify" {
+	if !c.Classifies() {
 		return Feed{}, errors.New("the feed of a pre-training cannot be timed alone; its log says how long it waited")
 	}
 	if _, err := kernels.Default().ParsePrecision(c.Precision); err != nil && o.Rounds > 0 { // before the stages are timed

@@ -102,7 +102,7 @@ func RunThreads(ctx context.Context, name string, c *configs.Config, o ThreadOpt
 	if err := o.checkThreads(procs); err != nil {
 		return ThreadTable{}, err
 	}
-	if c.Task == "classify" && o.Model == nil { // once for all of them
+	if c.Classifies() && o.Model == nil { // once for all of them
 		if o.Model, err = model.New(c, max(c.Model.NumClasses, 10)); err != nil {
 			return ThreadTable{}, err
 		}

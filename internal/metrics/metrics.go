@@ -106,8 +106,9 @@ var all = []metric{
 	define("train_seconds_total", "Time in which this process trained, without evaluations.", counter, always(func(s train.Status) float64 { return s.Trained.Seconds() })),
 	define("remaining_seconds", "Estimated time to the end of the run.", gauge, func(s train.Status) (float64, bool) { return s.Remaining.Seconds(), s.Remaining > 0 }),
 	define("eval_loss", "Loss on the validation images, at the last evaluation.", gauge, evaluated(func(s train.Score) float64 { return s.Loss })),
-	define("eval_top1_percent", "Top-1 accuracy on the validation images, at the last evaluation; 0 in pre-training.", gauge, evaluated(func(s train.Score) float64 { return s.Top1 })),
-	define("best_top1_percent", "Top-1 accuracy of the best checkpoint; 0 in pre-training.", gauge, func(s train.Status) (float64, bool) {
+	define("eval_top1_percent", "Top-1 accuracy on the validation images, at the last evaluation; 0 in pre-training and of task multilabel.", gauge, evaluated(func(s train.Score) float64 { return s.Top1 })),
+	define("eval_map_percent", "Mean average precision over the labels of the validation images, at the last evaluation; 0 but of task multilabel.", gauge, evaluated(func(s train.Score) float64 { return s.MAP })),
+	define("best_top1_percent", "Top-1 accuracy of the best checkpoint; 0 in pre-training and of task multilabel.", gauge, func(s train.Status) (float64, bool) {
 		if s.Best == nil {
 			return 0, false
 		}

@@ -1,0 +1,97 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"fasternet/checkpoints"
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/data/preprocess"
+	"fasternet/eval"
+	"fasternet/internal/printable"
+	"fasternet/kernels"
+)
+
+// multiLabel trains a backbone with its classifier on images that have any number of labels.
+type multiLabel struct {
+	*classification
+	last *eval.LabelReport // of the last evaluation
+}
+
+func newMultiLabel(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*multiLabel, error) {
+	for _, ds := range []data.Dataset{train, val} {
+		if !data.IsMultiLabel(ds) {
+			return nil, fmt.Errorf("task multilabel: the data set has one label for each image: data.multi_label is to be true, and data.name one of the formats that have several")
+		}
+	}
+	t, err := newClassification(c, train, val, pool)
+	if err != nil {
+		return nil, err
+	}
+	return &multiLabel{classification: t}, nil
+}
+
+func (t *multiLabel) describe() string {
+	labels, none := 0, 0
+	for i := range t.train.Len() {
+		n := len(data.LabelSet(t.train, i))
+		labels += n
+		if n == 0 {
+			none++
+		}
+	}
+	text := t.classification.describe() + fmt.Sprintf("; %.2f labels a training image", float64(labels)/float64(t.train.Len()))
+	if none > 0 {
+		text += fmt.Sprintf(", %d without any", none)
+	}
+	return text
+}
+
+func (t *multiLabel) evaluate(ctx context.Context, with ranks, progress func(done int)) (eval.Result, error) {
+	runner, err := t.runner.ForInference()
+	if err != nil {
+		return eval.Result{}, err
+	}
+	transform := preprocess.Evaluation(t.config.Data, t.config.Model.InChans)
+	o := t.evaluation(with, progress)
+	if t.batches == nil {
+		t.batches, err = eval.NewLoader(runner, t.val, transform, o)
+	}
+	if err == nil {
+		o.Loader = t.batches
+		t.last, err = eval.ExamineLabelsPart(ctx, runner, t.val, transform, o)
+	}
+	if err := with.agree(ctx, err); err != nil {
+		return eval.Result{}, err
+	}
+	if err := t.last.Merge(with, t.val, nil); err != nil {
+		return eval.Result{}, err
+	}
+	return t.last.Result, nil
+}
+
+func (t *multiLabel) result(r eval.Result) string {
+	return fmt.Sprintf("validation mAP %.2f %%, micro %.2f %%, macro F1 %.2f %%, loss %.4f", r.MAP, r.MicroMAP, r.F1, r.Loss)
+}
+
+// LabelsFile says in detail what the best checkpoint of task multilabel was found to do.
+const LabelsFile = "labels.json"
+
+// LabelEvaluation is what a model does on the labels of the validation images after an epoch.
+type LabelEvaluation struct {
+	Epoch int `json:"epoch"` // from 0
+	eval.LabelReport
+}
+
+// WriteLabels replaces the evaluation of the labels in the folder.
+func (f *Folder) WriteLabels(e LabelEvaluation) error {
+	if f == nil {
+		return nil
+	}
+	text, err := printable.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("%s: %w", LabelsFile, err)
+	}
+	return checkpoints.WriteAtomic(f.path(LabelsFile), writer(append(text, '\n')))
+}
