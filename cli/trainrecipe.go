@@ -108,7 +108,11 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 	if err != nil {
 		return nil, usageError{err}
 	}
-	o.Task = own.Task
+	switch o.Task = own.Task; o.Task {
+	case "classify", "localmim":
+	default:
+		return nil, usageError{fmt.Errorf("task: a recipe is made for the tasks classify and localmim, not for %s: write a YAML file that starts from a preset, with task: %[1]s", o.Task)}
+	}
 	if d, err := own.Train.BudgetTime(); err == nil && d > 0 {
 		o.Budget = d
 	} else {
