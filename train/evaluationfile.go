@@ -28,7 +28,7 @@ type Evaluation struct {
 // keepEvaluation writes that of the best epoch.
 func (t *trainer) keepEvaluation(epoch int) error {
 	if task, ok := t.task.(*multiLabel); ok {
-		return t.folder.WriteLabels(LabelEvaluation{Epoch: epoch, LabelReport: *task.last})
+		return t.folder.WriteLabels(LabelEvaluation{Epoch: epoch + 1, LabelReport: *task.last})
 	}
 	task, ok := t.task.(*classification)
 	if !ok {

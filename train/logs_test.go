@@ -152,7 +152,7 @@ func TestEpochsCountFromOne(t *testing.T) {
 	old := `{"kind":"epoch","epoch":0,"batches":4,"loss":1,"lr":0.5,"seconds":1}` + "\n"
 	if err := errors.Join(
 		os.WriteFile(f.path(LogFile), []byte(old), 0o644),
-		os.WriteFile(f.path(SummaryFile), []byte(strings.Join(summaryHeader[:len(summaryHeader)-1], ",")+"\n0,1,2,3,4,5,6,7,8,9\n"), 0o644),
+		os.WriteFile(f.path(SummaryFile), []byte(strings.Join(summaryHeader[:firstColumn], ",")+"\n0,1,2,3,4,5,6,7,8,9\n"), 0o644),
 		f.start(&c, nil, Progress{Epoch: 1, Batches: 4}),
 		f.record(Record{Kind: EpochRecord, Epoch: 1, Batches: 8}),
 		f.summarise(Score{Epoch: 1, LR: 0.5}, Record{}),

@@ -80,7 +80,7 @@ const LabelsFile = "labels.json"
 
 // LabelEvaluation is what a model does on the labels of the validation images after an epoch.
 type LabelEvaluation struct {
-	Epoch int `json:"epoch"` // from 0
+	Epoch int `json:"epoch"` // from 1
 	eval.LabelReport
 }
 

@@ -35,7 +35,7 @@ type MultiLabel struct {
 	F1         float64 `json:"f1_macro"`  // percent, by the thresholds
 	Loss       float64 `json:"loss"`
 	Count      int     `json:"count"`
-	Epoch      int     `json:"epoch"` // of the best checkpoint, from 0
+	Epoch      int     `json:"epoch"` // of the best checkpoint, from 1
 	Checkpoint string  `json:"checkpoint"`
 	LastMAP    float64 `json:"last_map"`
 	Epochs     int     `json:"epochs"`
