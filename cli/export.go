@@ -102,6 +102,9 @@ bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
 			if err != nil {
 				return err
 			}
+			if m.MultiLabel() && (temperature != "" || q.on) {
+				return usageError{fmt.Errorf("%s is of task multilabel, and --temperature and --int8 are for models of images with one label", m.Path)}
+			}
 			m.Config = config
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
