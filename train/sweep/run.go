@@ -131,6 +131,9 @@ func prepare(p *Plan, o Options) (*state, error) {
 		if s.metric == "top1" && c.Task != "classify" {
 			return nil, fmt.Errorf("%s: metric: a run of task %s has no accuracy: want loss", p.Path, c.Task)
 		}
+		if s.metric != "top1" && s.metric != "loss" {
+			return nil, fmt.Errorf("%s: metric: a sweep compares runs by top1 or loss, not by %s (checkpoint.monitor): want metric: loss", p.Path, s.metric)
+		}
 		if epochs != 0 && epochs != c.Train.Epochs && p.Search == ASHA {
 			return nil, fmt.Errorf("%s: space: with search: asha all trials have the same train.epochs, which is the most that one is trained", p.Path)
 		}
