@@ -52,16 +52,25 @@ that runs the file gets calibrated probabilities; the metadata say so (temperatu
 finds the number on the validation images, and says what it does to ECE and loss, measured on
 halves of them that it was not fitted on. What is most probable stays the same.
 
+--int8 makes a FasterNet compute in 8-bit integers. The range of the values of each layer is
+measured on training images, and top-1 of both models on the validation images; a model that
+loses more than --max-loss points is not written. --report shows the error of each layer, and
+--float keeps layers in float32. An ONNX file has the same in pairs of QuantizeLinear and
+DequantizeLinear.
+
 The command verifies itself: the exported model and the original are run on the
 same images, and so is the file, read back. If the logits differ by more than
 1e-4 of the largest, that is an error and no file is written.
 
 The last line on standard output is a JSON object: path, format (safetensors, onnx or hub), opset (ONNX),
-folded, weights (ema for the averaged ones of a run that has them, or plain), parameters,
-bytes, max_abs_diff and max_rel_diff (of the largest logit).`,
+folded, precision, weights (ema for the averaged ones of a run that has them, or plain), parameters,
+bytes, max_abs_diff and max_rel_diff (of the largest logit); with --int8 also top1_float32,
+top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 		Example: `  fasternet-train export runs/quickstart --out quickstart.onnx
   fasternet-train export runs/t0/checkpoints/last.safetensors --out t0.safetensors
   fasternet-train export runs/t0 --out t0-192.onnx --opset 13 --size 192
+  fasternet-train export runs/t0 --out t0-int8.safetensors --int8 --report
+  fasternet-train export runs/t0 --out t0-int8.onnx --int8 --opset 20 --dynamic-size
   fasternet-train export runs/t0 --hub t0-flowers
   fasternet-train export runs/t0 --out t0.onnx --temperature fit`,
 		Args: cobra.ExactArgs(1),

@@ -47,7 +47,7 @@ type Result struct {
 	Model      string         `json:"model"`
 	Mode       string         `json:"mode"` // train or infer
 	Kernels    string         `json:"kernels"`
-	Precision  string         `json:"precision"`           // fp32 or bf16
+	Precision  string         `json:"precision"`           // fp32, bf16 or int8
 	BF16Path   string         `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, neon_bf16, or go for an emulation
 	BNFolded   bool           `json:"bn_folded"`
 	Threads    int            `json:"threads"`
@@ -213,6 +213,9 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 		return subject{}, err
 	}
 	s := subject{program: program, step: inference(program, net, o), counts: counts, precision: runner.Precision, folded: folded}
+	if graph.IsInt8(net) {
+		s.precision = kernels.INT8
+	}
 	if o.Train {
 		if s.steps, err = training(program, net, depths, pool, c, o); err != nil {
 			return subject{}, err
