@@ -200,7 +200,7 @@ func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err err
 		if err != nil {
 			return nil, err
 		}
-		e.show.Line("evaluating %s on %d images%s, %d threads, %s", which(m.Loaded), ds.Len(), of(d.Dir), pool.Workers(), pool.Kernels().Describe(runner.Precision))
+		e.show.Line("evaluating %s on %d images%s, %d threads, %s", which(m.Loaded), ds.Len(), of(d.Dir), pool.Workers(), pool.Kernels().Describe(runner.Format()))
 		if e.split == string(data.Val) {
 			showKnown(e.show, m.Path, d)
 		}

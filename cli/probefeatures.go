@@ -125,7 +125,7 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		pool.Close()
 		return nil, nil, err
 	}
-	show.Line("features of %s: %d training and %d validation images, %d threads, %s", which(m), e.train.Len(), e.val.Len(), pool.Workers(), pool.Kernels().Describe(e.runner.Precision))
+	show.Line("features of %s: %d training and %d validation images, %d threads, %s", which(m), e.train.Len(), e.val.Len(), pool.Workers(), pool.Kernels().Describe(e.runner.Format()))
 	for _, note := range append(notes, eval.Notes(config.Data, e.train, e.val)...) {
 		show.Line("note: %s", note)
 	}

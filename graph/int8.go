@@ -148,6 +148,15 @@ func IsInt8(m Model) bool {
 	return ok && q.Int8() != nil
 }
 
+// Format is the format that most products of the model have their factors in: INT8 of a model in 8
+// bits, or else the precision.
+func (r *Runner) Format() kernels.Precision {
+	if IsInt8(r.Model) {
+		return kernels.INT8
+	}
+	return r.Precision
+}
+
 // Watched is a program whose blocks tell of the values within them: see [ops.Block.Watch].
 func (r *Runner) Watched(s Shape, watch func(block string, part ops.BlockPart, rows kernels.Matrix)) (*Program, error) {
 	p, err := r.compile(s, plain, watch)

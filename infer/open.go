@@ -21,7 +21,7 @@ type Info struct {
 	Weights       string // ema for averaged ones, or plain
 	Preprocessing string // what happens to an image, in a line
 	Kernels       string // what the processor computes with, and the precision
-	Precision     string // fp32 or bf16
+	Precision     string // fp32, bf16 or int8
 
 	Channels int // of an image: 1 for grey, 3 for RGB
 	Size     int // height and width of the images that the network gets, in pixels
@@ -114,7 +114,7 @@ func prepare(loaded *model.Loaded, s settings) (_ *Model, err error) {
 	m.tapped.Precision = m.runner.Precision
 	m.info = Info{
 		File: loaded.Path, Architecture: loaded.Config.Model.Name, Weights: loaded.Used(),
-		Preprocessing: images.String(), Kernels: m.pool.Kernels().Describe(m.runner.Precision), Precision: m.runner.Precision.String(),
+		Preprocessing: images.String(), Kernels: m.pool.Kernels().Describe(m.runner.Format()), Precision: m.runner.Format().String(),
 		Channels: net.Channels(), Size: images.Transform.Size, Classes: net.Classes(), Threads: m.pool.Workers(), MaxBatch: s.maxBatch,
 	}
 	if loaded.MultiLabel() {

@@ -55,6 +55,9 @@ func (k *Set) Describe(p Precision) string {
 	if p == BF16 {
 		return fmt.Sprintf("%s kernels, bf16 (%s)", k.variant, k.BF16())
 	}
+	if p == INT8 {
+		return fmt.Sprintf("%s kernels, int8 (%s)", k.variant, k.Int8())
+	}
 	return fmt.Sprintf("%s kernels", k.variant)
 }
 

@@ -1,9 +1,11 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
+	"fasternet/graph"
 	"fasternet/layers"
 )
 
@@ -16,6 +18,9 @@ const TemperatureKey = "temperature"
 func (l *Loaded) Temper(temperature float64) (undo func(), err error) {
 	if !(temperature > 0) {
 		return nil, fmt.Errorf("model: a temperature of %v: want a number above 0", temperature)
+	}
+	if graph.IsInt8(l.Model) {
+		return nil, errors.New("the model computes in 8 bits: a temperature goes into the model in float32 that it is made of, in the same export")
 	}
 	var kept [][]float32
 	var parts []layers.Entry

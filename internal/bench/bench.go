@@ -212,10 +212,7 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	if err != nil {
 		return subject{}, err
 	}
-	s := subject{program: program, step: inference(program, net, o), counts: counts, precision: runner.Precision, folded: folded}
-	if graph.IsInt8(net) {
-		s.precision = kernels.INT8
-	}
+	s := subject{program: program, step: inference(program, net, o), counts: counts, precision: runner.Format(), folded: folded}
 	if o.Train {
 		if s.steps, err = training(program, net, depths, pool, c, o); err != nil {
 			return subject{}, err

@@ -19,6 +19,13 @@ func checkONNX(r *Report) error {
 	var numbers finite.Count
 	for _, t := range m.Graph.Initializers {
 		numbers.Add(t.Name, t.F32)
+		if t.Raw != nil { // of other types, whose number the shape tells
+			n := 1
+			for _, d := range t.Shape {
+				n *= d
+			}
+			numbers.Values += n
+		}
 	}
 	r.Facts = numbers.String()
 	if m.Producer != onnxgraph.Producer {
