@@ -70,7 +70,7 @@ part). With data.val_fraction, --split val lists the images that are held out.
 				report.Notes = append(report.Notes, line)
 				printable.Println(line)
 			}
-			if d := config.Data; d.ValFraction > 0 && f.split == string(data.Val) {
+			if d := config.Data; d.HoldsOut() && f.split == string(data.Val) {
 				if err := printHeldOut(d, parts[0]); err != nil {
 					return err
 				}
@@ -108,7 +108,11 @@ const flat = 0.01
 
 // printHeldOut lists the samples that data.val_fraction holds out.
 func printHeldOut(d configs.Data, val dataPart) error {
-	printable.Printf("held out (data.val_fraction %v, data.val_seed %d, data.val_split %s):\n", d.ValFraction, d.ValSeed, d.ValSplit)
+	if d.Folds > 0 {
+		printable.Printf("held out (data.fold %d of %d, data.val_seed %d):\n", d.Fold, d.Folds, d.ValSeed)
+	} else {
+		printable.Printf("held out (data.val_fraction %v, data.val_seed %d, data.val_split %s):\n", d.ValFraction, d.ValSeed, d.ValSplit)
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for i := range val.Len() {
 		printable.Fprintf(w, "  %s\t%s\n", data.LabelNames(val.Dataset, i), data.Key(val.Dataset, i))

@@ -122,7 +122,7 @@ a variant of the kernels.`,
 	root.SetVersionTemplate("fasternet-train {{.Version}}\n")
 	registerOutput(root)
 	root.AddCommand(
-		trainCommand(), sweepCommand(), lrFindCommand(), evalCommand(), soupCommand(), predictCommand(), serveCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
+		trainCommand(), sweepCommand(), kfoldCommand(), lrFindCommand(), evalCommand(), soupCommand(), predictCommand(), serveCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
 		reportCommand(), convertCommand(), exportCommand(), weightsCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), debugCommand(), versionCommand(), manCommand(),
 	)
 	for _, command := range added {

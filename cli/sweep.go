@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -186,7 +187,17 @@ func printSweep(out *sweep.Outcome, dry bool, page string) error {
 
 // writeSweep writes the table and the page of a sweep as it stands.
 func writeSweep(plan *sweep.Plan, out *sweep.Outcome) error {
-	err := checkpoints.WriteAtomic(filepath.Join(out.Dir, sweepTable), func(w io.Writer) error {
+	page := trialsPage(plan, out)
+	page.About = fmt.Sprintf("%s: %s of %s", filepath.Base(plan.Path), searchText(plan, out), plan.Config)
+	if out.Best != nil {
+		page.BestText = fmt.Sprintf("Trial %d is the best, in epoch %d: %s.", out.Best.Number, out.Best.Best, sweep.Describe(out.Best.Values))
+	}
+	return errors.Join(writeTrials(filepath.Join(out.Dir, sweepTable), out), report.WriteTrials(filepath.Join(out.Dir, sweepPage), page))
+}
+
+// writeTrials writes the trials as CSV.
+func writeTrials(path string, out *sweep.Outcome) error {
+	return checkpoints.WriteAtomic(path, func(w io.Writer) error {
 		table := csv.NewWriter(w)
 		header := append(append([]string{"trial"}, out.Keys...), "epochs", "best_epoch", "top1", "top5", "loss", "state", "run", "error")
 		if err := table.Write(header); err != nil {
@@ -211,13 +222,13 @@ func writeSweep(plan *sweep.Plan, out *sweep.Outcome) error {
 		table.Flush()
 		return table.Error()
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// trialsPage is the page of the trials of a sweep.
+func trialsPage(plan *sweep.Plan, out *sweep.Outcome) report.TrialsPage {
 	page := report.TrialsPage{
-		Title: filepath.Base(out.Dir), Heading: fmt.Sprintf("%d trials", len(out.Trials)), Keys: out.Keys,
+		Title: filepath.Base(out.Dir), Heading: fmt.Sprintf("%d trials", plan.Trials), Keys: out.Keys,
 		MetricName: sweepFigures(out.Metric)[0], Figures: sweepFigures(out.Metric), Falls: out.Metric == "loss",
-		About: fmt.Sprintf("%s: %s of %s", filepath.Base(plan.Path), searchText(plan, out), plan.Config),
 	}
 	for _, t := range out.Trials {
 		row := report.TrialRow{Name: fmt.Sprint(t.Number), Epochs: strconv.Itoa(t.Epochs), Figures: figuresOf(t, out.Metric), Metric: metricOf(t, out.Metric), State: t.State, Error: t.Error}
@@ -232,10 +243,7 @@ func writeSweep(plan *sweep.Plan, out *sweep.Outcome) error {
 		}
 		page.Trials = append(page.Trials, row)
 	}
-	if out.Best != nil {
-		page.BestText = fmt.Sprintf("Trial %d is the best, in epoch %d: %s.", out.Best.Number, out.Best.Best, sweep.Describe(out.Best.Values))
-	}
-	return report.WriteTrials(filepath.Join(out.Dir, sweepPage), page)
+	return page
 }
 
 // trialPage is the report of a trial as the page of the sweep links to it, or "".

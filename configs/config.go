@@ -61,6 +61,9 @@ type Data struct {
 	ValFraction   float64   `yaml:"val_fraction"`      // of the training part, held out for validation; 0 for a part of its own
 	ValSeed       uint64    `yaml:"val_seed"`          // which images are held out
 	ValSplit      string    `yaml:"val_split"`         // how val_fraction chooses images: hash, each by its own name, so adding or removing files moves no other image; shuffle, the rule of older versions, which moves others
+	Folds         int       `yaml:"folds"`             // cross-validation: the training part is divided into so many folds, each with its share of every class, and one of them is held out for validation; 0 for none. The command kfold trains them all
+	Fold          int       `yaml:"fold"`              // folds: which one is held out, from 1
+	FoldGroups    string    `yaml:"fold_groups"`       // folds: a regular expression on the names of images; those in which it finds the same text, e.g. of one patient, go to one fold, as copies do; "" for no groups
 	ImageSize     int       `yaml:"image_size"`
 	MultiScale    string    `yaml:"multi_scale"` // 192_280: 192 px up to epoch 280, then image_size
 	Interpolation string    `yaml:"interpolation"`
@@ -122,7 +125,7 @@ func Default() Config {
 		Task: "classify", Precision: "fp32", RunDir: "runs", FromWeights: "auto",
 		Model: DefaultModel(defaultFamily), MIM: DefaultMIM(),
 		Data: Data{
-			Name: "imagefolder", LabelKind: "auto", Sampling: InstanceSampling, ValSplit: HashSplit, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
+			Name: "imagefolder", LabelKind: "auto", Sampling: InstanceSampling, ValSplit: HashSplit, Fold: 1, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
 			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, Prefetch: 2,
 			Orientation: TurnByEXIF, SixteenBit: ScaleSixteenBit, TestCrop: AutoTestCrop, TestCropRatio: 0.9,
 		},

@@ -100,6 +100,9 @@ func (d Data) checkSource(strict bool) *problem {
 			return p
 		}
 	}
+	if p := d.checkFolds(); p != nil {
+		return p
+	}
 	if d.ValFraction > 0 && (d.Val != "" || d.ValLabels != "") {
 		return wrong("data.val_fraction", "want either a part of its own (data.val) or a fraction of the training part, got both").with("data.val", "data.val_labels")
 	}

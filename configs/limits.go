@@ -30,6 +30,7 @@ const (
 	mostHeads    = 1 << 12
 	mostStages   = 8
 	mostTaps     = 16
+	mostFolds    = 1000
 
 	mostValues = 1000 // in a list, such as sched.milestones
 	mostText   = 4096 // bytes of a text, such as a path
@@ -54,6 +55,8 @@ var limits = []limit{
 	{"mim.mask_unit", mostPixels},
 	{"mim.mask_block", mostPixels},
 	{"mim.picture_interval", mostEpochs},
+	{"data.folds", mostFolds},
+	{"data.fold", mostFolds},
 	{"data.image_size", mostPixels},
 	{"data.max_per_class", mostSteps},
 	{"data.workers", mostThreads},

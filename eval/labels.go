@@ -126,7 +126,7 @@ func replacedImages(ds data.Dataset) string {
 // partsOf are the parts that have files of their own and are not nil.
 func partsOf(d configs.Data, train, val data.Dataset) (parts []data.Dataset) {
 	for _, ds := range []data.Dataset{train, val} {
-		if ds != nil && (len(parts) == 0 || d.ValFraction == 0) {
+		if ds != nil && (len(parts) == 0 || !d.HoldsOut()) {
 			parts = append(parts, ds)
 		}
 	}

@@ -26,7 +26,7 @@ func LeftOut(d configs.Data, train, val data.Dataset) (parts []PartLeftOut) {
 			parts = append(parts, PartLeftOut{part, files})
 		}
 	}
-	if d.ValFraction > 0 {
+	if d.HoldsOut() {
 		if train == nil {
 			train = val
 		}

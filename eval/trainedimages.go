@@ -17,16 +17,19 @@ type HeldBy struct {
 // OtherHoldOut is the first setting by which a configuration holds out images that another
 // one trains on; nil if it holds out the same ones, some of them, or none.
 func OtherHoldOut(was, is configs.Data) *HeldBy {
-	if is.ValFraction == 0 {
+	if !is.HoldsOut() {
 		return nil
 	}
-	if is.ValFraction < was.ValFraction && is.ValSeed == was.ValSeed && is.ValSplit == was.ValSplit && is.ValSplit == configs.HashSplit {
+	if is.ValFraction > 0 && is.ValFraction < was.ValFraction && is.ValSeed == was.ValSeed && is.ValSplit == was.ValSplit && is.ValSplit == configs.HashSplit {
 		return nil // some of the images that were held out before
 	}
 	for _, k := range []HeldBy{
 		{"data.val_fraction", was.ValFraction, is.ValFraction},
 		{"data.val_seed", was.ValSeed, is.ValSeed},
 		{"data.val_split", was.ValSplit, is.ValSplit},
+		{"data.folds", was.Folds, is.Folds},
+		{"data.fold", was.Fold, is.Fold},
+		{"data.fold_groups", was.FoldGroups, is.FoldGroups},
 	} {
 		if k.Was != k.Is {
 			return &k

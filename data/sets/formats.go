@@ -133,7 +133,7 @@ func FormatIn(dir string) string {
 // data.val_fraction holds images out of the training part; "" for nowhere.
 func UnusedValidation(d configs.Data) string {
 	f, err := formatOf(d)
-	if err != nil || f.Unused == nil || d.ValFraction == 0 || d.Train != "" {
+	if err != nil || f.Unused == nil || !d.HoldsOut() || d.Train != "" {
 		return ""
 	}
 	return f.Unused(d)

@@ -12,7 +12,7 @@ import (
 )
 
 // Open opens the training or the validation part of the configured data set. With
-// data.val_fraction both are made of the training part. It is an error when something
+// data.val_fraction or data.folds both are made of the training part. It is an error when something
 // is wrong with the part; with data.on_bad_image: skip, images that cannot be read are
 // not.
 func Open(d configs.Data, train bool) (data.Dataset, error) {
@@ -47,7 +47,7 @@ func moved(dir string, err error) error {
 // Inspect is [Open] that leaves what is wrong with the part to the caller: see
 // [data.FaultsOf].
 func Inspect(d configs.Data, train bool) (data.Dataset, error) {
-	if d.ValFraction > 0 {
+	if d.HoldsOut() {
 		kept, held, err := InspectBoth(d)
 		if train {
 			return kept, err
@@ -81,9 +81,15 @@ func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
 	if train, err = decoded(d, true, nil); err != nil {
 		return nil, nil, err
 	}
-	if d.ValFraction == 0 {
+	if !d.HoldsOut() {
 		val, err = decoded(d, false, train)
 		return train, val, err
+	}
+	if d.Folds > 0 {
+		if train, val, err = data.HoldOutFold(train, d.Fold, d.Folds, d.ValSeed, d.FoldGroups); err != nil {
+			return nil, nil, fmt.Errorf("data.folds: %w", err)
+		}
+		return train, val, nil
 	}
 	switch d.ValSplit {
 	case "", configs.HashSplit:

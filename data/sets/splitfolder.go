@@ -147,7 +147,7 @@ func classFolders(p *Part) (string, error) {
 		return p.Path(p.File, ""), nil
 	}
 	root, err := FindSplit(p.Config.Dir, p.Split)
-	if p.Config.ValFraction > 0 && (err != nil || !HasFolders(root)) { // train may be a class
+	if p.Config.HoldsOut() && (err != nil || !HasFolders(root)) { // train may be a class
 		return p.Config.Dir, nil //nolint:nilerr // there are no parts to be found
 	}
 	return root, err

@@ -33,7 +33,7 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 	}
 	var validation data.Dataset
 	training := r.open(c, data.Train)
-	if training != nil || c.Data.ValFraction == 0 { // otherwise it is made of the other one
+	if training != nil || !c.Data.HoldsOut() { // otherwise it is made of the other one
 		validation = r.open(c, data.Val)
 	}
 	if training != nil {
@@ -98,7 +98,7 @@ func (r *Report) open(c *configs.Config, split data.Split) data.Dataset {
 		r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", partName[split], err))
 		return nil
 	}
-	if c.Data.ValFraction > 0 && split == data.Val { // both parts are made of one
+	if c.Data.HoldsOut() && split == data.Val { // both parts are made of one
 		return ds
 	}
 	var images []data.Fault

@@ -49,7 +49,7 @@ func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error)
 		ds, err := sets.Inspect(c.Data, split == data.Train)
 		if err != nil {
 			r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", name, err))
-			if c.Data.ValFraction > 0 {
+			if c.Data.HoldsOut() {
 				break // the other one is made of it
 			}
 			continue

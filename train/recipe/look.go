@@ -127,7 +127,7 @@ func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Conf
 		return sets.OpenBoth(c.Data)
 	}
 	train, val, err = parts(0)
-	if err == nil || c == nil || c.Data.ValFraction > 0 || c.Data.Val != "" {
+	if err == nil || c == nil || c.Data.HoldsOut() || c.Data.Val != "" {
 		return train, val, c, err
 	}
 	first := err

@@ -2,11 +2,13 @@ package sweep
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fasternet/configs"
@@ -35,10 +37,26 @@ type Plan struct {
 	Parallel int    // trials at once, which share the threads
 	Settings []string
 	Space    []Dimension
+	Noun     string // what a trial is called; "" for trial
 
 	// Of asha: a trial is compared first after MinEpochs, and one of Reduction goes on.
 	MinEpochs int
 	Reduction int
+}
+
+func (p *Plan) noun() string { return cmp.Or(p.Noun, "trial") }
+
+// Folds is the plan of a cross-validation: a run for each fold (data.fold).
+func Folds(config string, folds int) *Plan {
+	p := &Plan{
+		Path: config, Config: config, Search: Grid, Trials: folds, Parallel: 1, Noun: "fold",
+		Settings: []string{fmt.Sprintf("data.folds=%d", folds)},
+		Space:    []Dimension{{Key: "data.fold", Range: Range{Kind: Choice}}},
+	}
+	for f := range folds {
+		p.Space[0].Choices = append(p.Space[0].Choices, strconv.Itoa(f+1))
+	}
+	return p
 }
 
 // Dimension is a key whose values are searched.

@@ -97,7 +97,7 @@ type state struct {
 // prepare makes the configurations of all trials. It is an error if none is valid.
 func prepare(p *Plan, o Options) (*state, error) {
 	s := &state{plan: p, o: o, trials: make([]trial, p.Trials)}
-	base, err := configs.Load(p.Config, append(slices.Clone(p.Settings), o.Settings...)...)
+	base, err := load(p.Config, append(slices.Clone(p.Settings), o.Settings...))
 	if err != nil && !lacksSearched(p, o) {
 		return nil, fmt.Errorf("%s: config: %w", p.Path, err)
 	}
@@ -349,7 +349,7 @@ func (s *state) take() (job, bool) {
 
 // runDir is the folder of a trial's run.
 func (s *state) runDir(trial int) string {
-	return filepath.Join(s.o.Dir, fmt.Sprintf("trial-%03d", trial+1))
+	return filepath.Join(s.o.Dir, fmt.Sprintf("%s-%03d", s.plan.noun(), trial+1))
 }
 
 // do trains a trial up to a rung. The error is one of the sweep; one of the trial is its result.
@@ -364,7 +364,7 @@ func (s *state) do(ctx context.Context, j job) error {
 	c := *t.config
 	c.Threads = s.threads()
 	until := min(s.rungs[j.rung], c.Train.Epochs)
-	s.o.Say(fmt.Sprintf("trial %d, up to epoch %d of %d: %s", j.trial+1, until, c.Train.Epochs, Describe(s.plan.Values(j.trial))))
+	s.o.Say(fmt.Sprintf("%s %d, up to epoch %d of %d: %s", s.plan.noun(), j.trial+1, until, c.Train.Epochs, Describe(s.plan.Values(j.trial))))
 	out, err := s.o.train(ctx, &c, train.Options{
 		Dir: s.runDir(j.trial), Resume: true, Until: until, Log: s.o.Log, Program: s.o.Program, Preset: s.preset(&c),
 	})
@@ -374,9 +374,9 @@ func (s *state) do(ctx context.Context, j job) error {
 	r := Result{Epochs: out.Epochs, BestEpoch: out.Epoch, Top1: out.Top1, Top5: out.Top5, Loss: out.Loss, Count: out.Count, Early: out.Early}
 	if err != nil {
 		r = Result{Epochs: out.Epochs, Error: err.Error()}
-		s.o.Say(fmt.Sprintf("trial %d failed: %v", j.trial+1, err))
+		s.o.Say(fmt.Sprintf("%s %d failed: %v", s.plan.noun(), j.trial+1, err))
 	} else {
-		s.o.Say(fmt.Sprintf("trial %d after epoch %d: %s", j.trial+1, r.Epochs, s.figure(r)))
+		s.o.Say(fmt.Sprintf("%s %d after epoch %d: %s", s.plan.noun(), j.trial+1, r.Epochs, s.figure(r)))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

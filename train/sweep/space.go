@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"fasternet/configs"
+	"fasternet/formats/torch"
 	"fasternet/internal/rng"
+	"fasternet/model"
 
 	"gopkg.in/yaml.v3"
 )
@@ -192,5 +194,24 @@ func (p *Plan) Trial(i int, settings ...string) (*configs.Config, error) {
 	for _, v := range p.Values(i) {
 		all = append(all, v.Key+"="+v.Value)
 	}
-	return configs.Load(p.Config, all...)
+	return load(p.Config, all)
+}
+
+// load reads a configuration; one without a model takes that of the weights that it starts
+// from, as train does.
+func load(name string, settings []string) (*configs.Config, error) {
+	c, given, err := configs.LoadGiven(name, settings...)
+	if err != nil {
+		return nil, err
+	}
+	adopted, err := model.Adopt(c, given, model.LoadOptions{
+		Weights: torch.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("from: %w", err)
+	}
+	if len(adopted) == 0 {
+		return c, nil
+	}
+	return configs.Load(name, append(adopted, settings...)...)
 }

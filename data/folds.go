@@ -1,0 +1,171 @@
+package data
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+// HoldOutFold divides a dataset into folds and holds one of them out, counted from 1. Every
+// sample is in one fold, and each fold has its share of every class: without groups the numbers
+// of a class differ by one at most.
+//
+// Samples stay together if their names are the same, if their content is, or if the pattern, a
+// regular expression, finds the same text in their names (that of its first group, if it has
+// one). Groups are dealt out by their size, the larger first, each to the fold that has the
+// fewest of its classes; the seed and the names decide between equals, so the folds are the same
+// on every machine, in whatever order the samples are. It is an error when a fold is empty, or
+// when training is left without one of the classes.
+func HoldOutFold(ds Dataset, fold, folds int, seed uint64, pattern string) (train, val Dataset, err error) {
+	if folds < 2 || fold < 1 || fold > folds {
+		return nil, nil, fmt.Errorf("data: there is no fold %d of %d", fold, folds)
+	}
+	if _, err := CountClasses(ds); err != nil {
+		return nil, nil, err
+	}
+	of, err := foldsOf(ds, folds, seed, pattern)
+	if err != nil {
+		return nil, nil, err
+	}
+	var kept, held []int
+	left := make([]bool, len(ds.Classes()))
+	for i := range ds.Len() {
+		if of[i] == fold-1 {
+			held = append(held, i)
+		} else {
+			kept = append(kept, i)
+			left[ds.Label(i)] = true
+		}
+	}
+	if len(held) == 0 || len(kept) == 0 {
+		return nil, nil, fmt.Errorf("data: fold %d of %d has %d of the %d images: use fewer folds, or smaller groups", fold, folds, len(held), ds.Len())
+	}
+	for _, i := range held {
+		if c := ds.Label(i); !left[c] {
+			return nil, nil, fmt.Errorf("data: all images of class %q are in fold %d of %d, so that none is left to train on: use smaller groups, or more images", ds.Classes()[c], fold, folds)
+		}
+	}
+	return Subset(ds, kept), Subset(ds, held), nil
+}
+
+// group are samples that stay together.
+type group struct {
+	rows    []int
+	score   float64 // of the smallest name
+	name    string
+	classes map[int]int // how many of each
+}
+
+// foldsOf is the fold of each sample, from 0.
+func foldsOf(ds Dataset, folds int, seed uint64, pattern string) ([]int, error) {
+	groups, err := groupsOf(ds, seed, pattern)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(groups, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(len(b.rows), len(a.rows)), cmp.Compare(a.score, b.score), cmp.Compare(a.name, b.name))
+	})
+	of := make([]int, ds.Len())
+	counts, sizes := make([]map[int]int, folds), make([]int, folds)
+	for f := range counts {
+		counts[f] = map[int]int{}
+	}
+	for _, g := range groups {
+		best, least := 0, 0
+		for f := range folds {
+			has := 0
+			for c, n := range g.classes {
+				has += n * counts[f][c]
+			}
+			if f == 0 || has < least || has == least && sizes[f] < sizes[best] {
+				best, least = f, has
+			}
+		}
+		for _, i := range g.rows {
+			of[i] = best
+		}
+		for c, n := range g.classes {
+			counts[best][c] += n
+		}
+		sizes[best] += len(g.rows)
+	}
+	return of, nil
+}
+
+// groupsOf finds the samples that stay together.
+func groupsOf(ds Dataset, seed uint64, pattern string) ([]*group, error) {
+	find, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	parent := make([]int, ds.Len())
+	var root func(i int) int
+	root = func(i int) int {
+		for parent[i] != i {
+			parent[i] = parent[parent[i]]
+			i = parent[i]
+		}
+		return i
+	}
+	first := map[string]int{}
+	join := func(i int, mark string) {
+		if j, ok := first[mark]; ok {
+			parent[root(i)] = root(j)
+			return
+		}
+		first[mark] = i
+	}
+	names := make([]string, ds.Len())
+	var buf []byte
+	for i := range names {
+		parent[i] = i
+		names[i] = Key(ds, i)
+		join(i, "name "+names[i])
+		if m := find.FindStringSubmatch(names[i]); pattern != "" && m != nil {
+			join(i, "group "+m[min(1, len(m)-1)])
+		}
+		var sum [sha256.Size]byte
+		if sum, buf, err = contentOf(ds, i, buf); err == nil { // one that cannot be read is a copy of none
+			join(i, "content "+string(sum[:]))
+		}
+	}
+	byRoot := map[int]*group{}
+	var groups []*group
+	for i, name := range names {
+		r := root(i)
+		g := byRoot[r]
+		if g == nil {
+			g = &group{name: name, classes: map[int]int{}}
+			byRoot[r] = g
+			groups = append(groups, g)
+		}
+		g.rows = append(g.rows, i)
+		g.classes[ds.Label(i)]++
+		g.name = min(g.name, name)
+	}
+	for _, g := range groups {
+		g.score = Score(g.name, seed)
+	}
+	return groups, nil
+}
+
+// contentOf is the SHA-256 of the file of a sample, or of its pixels where there is none.
+func contentOf(ds Dataset, i int, buf []byte) (sum [sha256.Size]byte, _ []byte, err error) {
+	content, ok, err := Encoded(ds, i, buf)
+	if err != nil {
+		return sum, buf, err
+	}
+	if ok {
+		return sha256.Sum256(content), content, nil
+	}
+	m, err := ds.Image(i)
+	if err != nil {
+		return sum, buf, err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %d %d ", m.Height, m.Width, m.Channels)
+	h.Write(m.Pix)
+	return [sha256.Size]byte(h.Sum(nil)), buf, nil
+}
