@@ -153,7 +153,7 @@ func TestModulePath(t *testing.T) {
 	}
 	for _, c := range []struct{ name, want string }{
 		{"Makefile", "-X " + other + "/cli.version="},
-		{"README.md", "go doc " + other + "/graph"},
+		{"README.md", "\"" + other + "/infer\""},
 		{".golangci.yml", "- " + other + "/internal/printable.Printf"},
 		{"cmd/fasternet-train/decode.pgo", other + "/data."},
 		{"test/browser/go.mod", "\nreplace " + other + " => ../..\n"},
