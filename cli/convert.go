@@ -81,6 +81,7 @@ standard output is a JSON object with their numbers.`,
 	cmd.Flags().StringVar(&c.naming, "naming", ours, "`names` in OUT: "+strings.Join(namings(), ", "))
 	registerLoad(cmd, &c.load, &ema)
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "show all tensors in the table")
+	c.dry.register(cmd)
 	takesModel(cmd)
 	return cmd
 }
@@ -100,6 +101,7 @@ type converter struct {
 	load            model.LoadOptions
 	most            int // lines of a list in the table; 0 for all
 	table           model.Table
+	dry             dryRun
 }
 
 // folder says whether OUT is a folder for timm.
@@ -154,6 +156,9 @@ func (c *converter) run() error {
 	}
 	if same(l.Path, c.out) {
 		return usageError{fmt.Errorf("%s is the checkpoint that is read: want another file to write", c.out)}
+	}
+	if c.dry.asked {
+		return c.dry.say("convert "+which(l), c.out)
 	}
 	if err := c.write(l); err != nil {
 		return err
@@ -255,6 +260,9 @@ func (c *converter) pretraining() error {
 	net, err := model.OpenLocalMIM(c.in, c.load)
 	if err := c.show(err); err != nil {
 		return err
+	}
+	if c.dry.asked {
+		return c.dry.say("convert the pre-training "+c.in, c.out)
 	}
 	var ts []formats.Tensor
 	used := (&model.Loaded{Average: c.table.EMA}).Used()

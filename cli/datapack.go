@@ -15,6 +15,7 @@ import (
 
 func packCommand() *cobra.Command {
 	var f datasetFlags
+	var dry dryRun
 	var out, form, onBad string
 	o := sets.PackOptions{}
 	c := &cobra.Command{
@@ -66,6 +67,9 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 				return err
 			}
 			showPartsLeftOut(show, config.Data, parts)
+			if dry.asked {
+				return dry.parts("pack", parts, func(p dataPart) string { return filepath.Join(out, string(p.split)+".pack") })
+			}
 			if err := os.MkdirAll(out, 0o755); err != nil {
 				return fmt.Errorf("--out: %w", err)
 			}
@@ -87,6 +91,7 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 		},
 	}
 	f.register(c)
+	dry.register(c)
 	c.Flags().StringVar(&out, "out", "", "`folder` for train.pack and val.pack")
 	c.Flags().StringVar(&form, "form", string(sets.PackJPEG), "jpeg or decoded")
 	c.Flags().IntVar(&o.ShortSide, "short-side", 256, "make images with a longer short side smaller; 0 for not")

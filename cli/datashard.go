@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"fasternet/data/sets"
 
@@ -11,6 +12,7 @@ import (
 
 func shardCommand() *cobra.Command {
 	var f datasetFlags
+	var dry dryRun
 	var out string
 	o := sets.ShardOptions{}
 	c := &cobra.Command{
@@ -39,6 +41,9 @@ and so on, with the image files as they are, class indices, classes.txt and _inf
 			}
 			show := display()
 			showPartsLeftOut(show, config.Data, parts)
+			if dry.asked {
+				return dry.parts("shard", parts, func(p dataPart) string { return filepath.Join(out, string(p.split)+"-*.tar") })
+			}
 			counts := map[string]int{}
 			for _, p := range parts {
 				show.Begin(p.name, 0, p.Len())
@@ -55,6 +60,7 @@ and so on, with the image files as they are, class indices, classes.txt and _inf
 		},
 	}
 	f.register(c)
+	dry.register(c)
 	c.Flags().StringVar(&out, "out", "", "`folder` for the shards")
 	c.Flags().IntVar(&o.PerShard, "per-shard", 5000, "images in a shard")
 	c.Flags().BoolVar(&o.Shuffle, "shuffle", false, "in a random order (seed), for programs that read shards from end to end")

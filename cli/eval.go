@@ -68,6 +68,7 @@ more often than A by more than chance, with McNemar's test. Both need models wit
 		},
 	}
 	e.model.register(c)
+	e.dry.register(c)
 	f := c.Flags()
 	f.StringVar(&e.dataDir, "data", "", "`folder` of the data set")
 	f.StringVar(&e.split, "split", string(data.Val), "`part` of the data set: train or val")

@@ -23,7 +23,6 @@ import (
 	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/model"
-	"fasternet/train"
 )
 
 // labelEvaluation is an evaluation of a model of task multilabel.
@@ -118,7 +117,7 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	show := train.NewDisplay(os.Stderr)
+	show := display()
 	show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), pool.Kernels().Describe(runner.Precision))
 	showLeftOut(show, data.LeftOutOf(ds))
 	for _, n := range append(data.NotesOf(ds), note) {

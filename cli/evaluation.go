@@ -30,6 +30,7 @@ type evaluation struct {
 	threshold                                                 float64
 	bootstrap                                                 int
 	ensemble, compare, verbose                                bool
+	dry                                                       dryRun
 	changed                                                   func(option string) bool
 
 	divisor float64 // the temperature, or 0
@@ -93,7 +94,7 @@ func isTTA(kind string) bool {
 
 func (e *evaluation) checkFiles() error {
 	outputs := []output{{"--confusion", e.confusion, eval.CheckConfusionFile}, {"--results-file", e.results, eval.CheckResultsFile}}
-	if e.csv != "" {
+	if e.csv != "" && !e.dry.asked {
 		if err := os.Mkdir(e.csv, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("--csv: %w", err)
 		}
@@ -115,6 +116,9 @@ func (e *evaluation) run(ctx context.Context) error {
 			return err
 		}
 		e.models = append(e.models, &evaluated{m, config, preprocess.Evaluation(config.Data, config.Model.InChans)})
+	}
+	if e.dry.asked {
+		return e.sayDry()
 	}
 	for _, m := range e.models {
 		if m.MultiLabel() {

@@ -20,6 +20,7 @@ const freshClasses = 10
 
 func exportCommand() *cobra.Command {
 	var f modelFlags
+	var dry dryRun
 	var out, hub, temperature string
 	var q int8Flags
 	o := export.Options{Version: version}
@@ -115,6 +116,9 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 				return usageError{fmt.Errorf("%s is of task multilabel, and --temperature and --int8 are for models of images with one label", m.Path)}
 			}
 			m.Config = config
+			if dry.asked {
+				return dry.say("export "+which(m), out)
+			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
 			fitted, err := temper(cmd.Context(), show, m, temperature, pool)
@@ -154,6 +158,7 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 	flags.BoolVar(&o.Pixels, "uint8-input", false, "images are bytes [batch, height, width, channels], and the graph normalises them; ONNX only")
 	flags.StringVar(&temperature, "temperature", "", "divide the logits by a `number`, or find the best one on the validation images: fit")
 	flags.BoolVar(&o.NoFold, "no-fold", false, "keep batch norms and layer scale; safetensors only")
+	dry.register(c)
 	takesModel(c)
 	return c
 }

@@ -15,6 +15,7 @@ import (
 
 func featuresCommand() *cobra.Command {
 	var f modelFlags
+	var dry dryRun
 	var stage, pooling, out, dataDir, split string
 	var dataset bool
 	c := &cobra.Command{
@@ -80,6 +81,9 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			} else if in, err = predict.Open(args, m.Model.Channels(), how); err != nil {
 				return err
 			}
+			if dry.asked {
+				return dry.say(fmt.Sprintf("compute the features %s of %d images with %s", stage, in.Len(), m.Path), out)
+			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
 			show := display()
@@ -118,6 +122,7 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 	c.Flags().BoolVar(&dataset, "dataset", false, "the images of the model's data set, with their labels")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set, with --dataset")
 	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
+	dry.register(c)
 	takesModel(c)
 	return c
 }

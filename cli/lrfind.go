@@ -15,6 +15,7 @@ func lrFindCommand() *cobra.Command {
 	var settings []string
 	var dataDir, from, out string
 	var start startFlags
+	var dry dryRun
 	c := &cobra.Command{
 		Use: "lr-find CONFIG", Aliases: []string{"lr_find"},
 		Short: "Look for a learning rate",
@@ -55,6 +56,9 @@ of a step's loss around the curve).`,
 					return err
 				}
 			}
+			if dry.asked {
+				return dry.say(fmt.Sprintf("train for %d steps with learning rates from %g to %g", o.Steps, o.Min, o.Max), out)
+			}
 			o.Log = messages()
 			found, err := train.FindLR(cmd.Context(), config, o)
 			if out != "" && len(found.Points) > 0 { // the curve shows why there is nothing to find
@@ -70,6 +74,7 @@ of a step's loss around the curve).`,
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from (from)")
 	start.register(c)
+	dry.register(c)
 	c.Flags().StringVar(&out, "out", "", "draw the loss over the learning rates to `FILE`.svg")
 	c.Flags().Float64Var(&o.Min, "min", o.Min, "learning rate of the first step")
 	c.Flags().Float64Var(&o.Max, "max", o.Max, "learning rate of the last step")

@@ -31,6 +31,7 @@ that the model was trained at.`
 
 func predictCommand() *cobra.Command {
 	var f modelFlags
+	var dry dryRun
 	var format, out, logitsFile string
 	var topk int
 	var thresholds []string
@@ -95,6 +96,9 @@ the order of the outputs.`,
 			if err != nil {
 				return err
 			}
+			if dry.asked {
+				return dry.say(fmt.Sprintf("classify %d images with %s", in.Len(), which(m)), out, logitsFile)
+			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
 			runner, err := model.NewRunner(config, m.Model, pool)
@@ -154,6 +158,7 @@ the order of the outputs.`,
 	c.Flags().StringVar(&format, "format", predict.Formats[0], "`format` of the output: table, csv or jsonl")
 	c.Flags().StringVar(&out, "out", "", "write to `FILE` instead of standard output")
 	c.Flags().StringVar(&logitsFile, "logits", "", "also write the logits to `FILE`.safetensors")
+	dry.register(c)
 	takesModel(c)
 	return c
 }

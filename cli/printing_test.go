@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +21,20 @@ func TestPrinting(t *testing.T) {
 			t.Fatalf("%s: %d files, %v", dir, len(files), err)
 		}
 		paths = append(paths, files...)
+	}
+	// What shows progress and notes goes through messages and display, which know --quiet.
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(path, "_test.go") && !slices.Contains([]string{"output.go", "main.go", "interrupt.go"}, path) && strings.Contains(string(text), "os.Stderr") {
+			t.Errorf("%s: os.Stderr: want messages() or display(), which follow --quiet", path)
+		}
 	}
 	fset := token.NewFileSet()
 	for _, path := range paths {

@@ -26,6 +26,7 @@ func trainCommand() *cobra.Command {
 	var ranks ranks
 	var budget budgetFlags
 	var profiles profiles
+	var dry dryRun
 	c := &cobra.Command{
 		Use:   "train [CONFIG]",
 		Short: "Train a model",
@@ -156,6 +157,9 @@ loss (nats) of the best checkpoint; of a pre-training the loss, of task multilab
 			if err != nil {
 				return err
 			}
+			if dry.asked {
+				return dry.train(config, dir, resume)
+			}
 			if err := ranks.only(func() error { return watch.start(dir) }); err != nil {
 				return err
 			}
@@ -207,6 +211,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss, of task multilab
 	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, a file of PyTorch, a model of the hub (hf://ORG/NAME) or a URL (from)")
 	start.register(c)
 	watch.register(c)
+	dry.register(c)
 	budget.register(c)
 	profiles.register(c)
 	ranks.register(c)

@@ -34,7 +34,7 @@ func TestTrainAndEval(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	summary, _ := os.ReadFile(filepath.Join(dir, "summary.csv"))
-	if n := strings.Count(string(summary), "\n"); n != 7 || !strings.HasPrefix(string(summary), "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr,img_per_s,data_s,memory_mb,grad_norm,first_epoch\n") {
+	if n := strings.Count(string(summary), "\n"); n != 7 || !strings.HasPrefix(string(summary), "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr,img_per_s,data_s,memory_mb,grad_norm,first_epoch") {
 		t.Errorf("summary.csv:\n%s", summary)
 	}
 	report, _ := os.ReadFile(filepath.Join(dir, "report.html"))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -98,7 +97,7 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 	if train.Holds(dir) {
 		return nil, fmt.Errorf("%s already holds a run: --resume continues it, --run DIR makes another", dir)
 	}
-	show := train.NewDisplay(os.Stderr)
+	show := display()
 	o := recipe.Options{
 		Data: dataDir, Task: "classify", From: from, Budget: recipe.DefaultBudget, Began: b.began,
 		Say: func(format string, args ...any) { show.Line(format, args...) },

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"fasternet/configs"
+	"fasternet/data"
+	"fasternet/data/sets"
+	"fasternet/internal/printable"
+	"fasternet/train"
+
+	"github.com/spf13/cobra"
+)
+
+// dryRun is --dry-run: a command checks its settings, opens models and data, and says what it
+// would compute and write.
+type dryRun struct{ asked bool }
+
+func (d *dryRun) register(c *cobra.Command) {
+	c.Flags().BoolVar(&d.asked, "dry-run", false, "check settings, model and data, say what would be computed and written, and do nothing")
+}
+
+// say says what would be done, and which files or folders would be written; names that are ""
+// are none.
+func (d *dryRun) say(does string, writes ...string) error {
+	files := []string{}
+	for _, w := range writes {
+		if w != "" {
+			files = append(files, w)
+		}
+	}
+	if wantsJSON() {
+		return printJSON(struct {
+			DryRun bool     `json:"dry_run"`
+			Does   string   `json:"does"`
+			Writes []string `json:"writes"`
+		}{true, does, files})
+	}
+	where := "nothing is written"
+	if len(files) > 0 {
+		where = "would write " + strings.Join(files, ", ")
+	}
+	_, err := printable.Printf("would %s; %s\n", does, where)
+	return err
+}
+
+// train says what train would do.
+func (d *dryRun) train(c *configs.Config, dir string, resume bool) error {
+	training, val, err := sets.OpenBoth(c.Data)
+	if err != nil {
+		return err
+	}
+	if n := c.Data.MaxPerClass; n > 0 {
+		training = data.Few(training, n, c.Seed)
+	}
+	verb := "train"
+	switch holds := train.Holds(dir); {
+	case holds && !resume:
+		return fmt.Errorf("%s already holds a run: --resume continues it, --run DIR makes another", dir)
+	case holds:
+		verb = "go on to train"
+	}
+	return d.say(fmt.Sprintf("%s a %s for %d epochs on %d images, evaluated on %d", verb, c.Model.Name, c.Train.Epochs, training.Len(), val.Len()), dir)
+}
+
+// parts says what would become of the parts of a data set.
+func (d *dryRun) parts(verb string, parts []dataPart, file func(dataPart) string) error {
+	var does, writes []string
+	for _, p := range parts {
+		does, writes = append(does, fmt.Sprintf("%d %s images", p.Len(), p.name)), append(writes, file(p))
+	}
+	return d.say(verb+" "+strings.Join(does, " and "), writes...)
+}
+
+// sayDry says what eval would do.
+func (e *evaluation) sayDry() error {
+	m := e.models[0]
+	ds, err := sets.Open(m.config.Data, e.split == string(data.Train))
+	if err != nil {
+		return err
+	}
+	return e.dry.say(fmt.Sprintf("evaluate %s on %d images", strings.Join(e.paths, ", "), ds.Len()), e.confusion, e.results, e.csv)
+}
