@@ -173,7 +173,7 @@ func TestEpochsCountFromOne(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		LogFile:        `{"kind":"epoch","epoch":2,"first_epoch":1,`,
-		SummaryFile:    "\n1,1,2,3,4,5,6,7,8,9,1\n2,0,0,0,0,0.5,0,0,0,0,1\n",
+		SummaryFile:    "\n1,1,2,3,4,5,6,7,8,9,1,\n2,0,0,0,0,0.5,0,0,0,0,1,\n",
 		EvaluationFile: `"epoch":2,"first_epoch":1`,
 	} {
 		if text, err := os.ReadFile(f.path(name)); err != nil || !strings.Contains(string(text), want) {
