@@ -36,15 +36,19 @@ func HoldOutFold(ds Dataset, fold, folds int, seed uint64, pattern string) (trai
 			held = append(held, i)
 		} else {
 			kept = append(kept, i)
-			left[ds.Label(i)] = true
+			for _, c := range LabelSet(ds, i) {
+				left[c] = true
+			}
 		}
 	}
 	if len(held) == 0 || len(kept) == 0 {
 		return nil, nil, fmt.Errorf("data: fold %d of %d has %d of the %d images: use fewer folds, or smaller groups", fold, folds, len(held), ds.Len())
 	}
 	for _, i := range held {
-		if c := ds.Label(i); !left[c] {
-			return nil, nil, fmt.Errorf("data: all images of class %q are in fold %d of %d, so that none is left to train on: use smaller groups, or more images", ds.Classes()[c], fold, folds)
+		for _, c := range LabelSet(ds, i) {
+			if !left[c] {
+				return nil, nil, fmt.Errorf("data: all images of class %q are in fold %d of %d, so that none is left to train on: use smaller groups, or more images", ds.Classes()[c], fold, folds)
+			}
 		}
 	}
 	return Subset(ds, kept), Subset(ds, held), nil
@@ -142,7 +146,9 @@ func groupsOf(ds Dataset, seed uint64, pattern string) ([]*group, error) {
 			groups = append(groups, g)
 		}
 		g.rows = append(g.rows, i)
-		g.classes[ds.Label(i)]++
+		for _, c := range LabelSet(ds, i) {
+			g.classes[c]++
+		}
 		g.name = min(g.name, name)
 	}
 	for _, g := range groups {

@@ -71,6 +71,10 @@ func TestHoldOutOfManyLabels(t *testing.T) {
 	if err != nil || slices.Min(counts) == 0 || !IsMultiLabel(train) || !IsMultiLabel(val) || train.Len()+val.Len() != 60 {
 		t.Errorf("%d + %d images, of each label %v, %v", train.Len(), val.Len(), counts, err)
 	}
+	d.sets[0] = []int32{0, 3} // a second image of the rarest label
+	if train, val, err = HoldOutFold(d, 1, 3, 1, ""); err != nil || val.Len() < 15 || val.Len() > 25 || !IsMultiLabel(train) {
+		t.Errorf("a fold of labels: %v, %v", val, err)
+	}
 	_, _, err = HoldOutShuffled(d, 0.3, 1)
 	datatest.WantError(t, err, "use hash")
 	a := TakeFingerprint(d, false)

@@ -100,7 +100,7 @@ func TestPace(t *testing.T) {
 	}
 	defer f.Close()
 	text, _ := os.ReadFile(f.path(SummaryFile))
-	if want := string(old) + "2,2,3,4,5,6,,,,,1\n"; string(text) != want {
+	if want := string(old) + "2,2,3,4,5,6,,,,,1,\n"; string(text) != want {
 		t.Errorf("summary\n%swant\n%s", text, want)
 	}
 	if m := residentMemory(); m < 1e6 || m > 1e12 || math.IsNaN(m) {
