@@ -31,7 +31,7 @@ func TestSweepSurvivesKills(t *testing.T) {
 	f.write("eight.yaml", []byte(eightTrials))
 
 	dry := f.run("sweep", "eight.yaml", "--dry-run", "--json").exits(0).json()
-	if trials := dry["trials"].([]any); len(trials) != 8 || dry["dry_run"] != true {
+	if trials := dry["trials"].([]any); len(trials) != 8 || dry["dry_run"] != true || trials[0].(map[string]any)["settings"].(map[string]any)["optim.lr"].(float64) <= 0 {
 		t.Fatalf("the dry run lists %v", dry)
 	}
 	if _, err := os.Stat(f.file("runs")); err == nil {

@@ -34,7 +34,7 @@ type Options struct {
 // Trial is a trial with what is known of it.
 type Trial struct {
 	Number  int      `json:"trial"` // from 1
-	Values  []Value  `json:"values"`
+	Values  Values   `json:"settings"`
 	State   string   `json:"state"`
 	Epochs  int      `json:"epochs"`         // that it was trained
 	Top1    *float64 `json:"top1,omitempty"` // percent, of its best checkpoint
