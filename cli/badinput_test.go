@@ -263,7 +263,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	readLast(t, filepath.Join(disk, "run"))
 	if left, _ := filepath.Glob(filepath.Join(disk, "run", "checkpoints", "*.tmp")); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("left: %v", left)
 	}
 }
 

@@ -21,7 +21,7 @@ func benchThreadsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "threads MODEL",
 		Short: "Time a model on 1, 2, … threads, and predict more than there are",
-		Long: `Time training steps or inference of a model with each number of threads up to that of the
+		Long: `Time training steps or inference of a model with each number of threads up to the number of the
 processors, and predict the time for larger numbers. ` + modelHelp + `
 
 How it predicts: the program cuts the work as it would for that many threads, and one thread

@@ -102,7 +102,7 @@ func paths(all []cobra.Completion) ([]cobra.Completion, cobra.ShellCompDirective
 	return all, directive
 }
 
-// words are those of the words that begin as what was typed.
+// words are the words that begin as what was typed.
 func words(typed string, all ...string) (found []cobra.Completion) {
 	for _, w := range all {
 		if strings.HasPrefix(w, typed) {
@@ -249,7 +249,7 @@ func flagCompletion(c *cobra.Command, name string) cobra.CompletionFunc {
 	return nil
 }
 
-// completeSetting offers keys, and behind the equals sign values.
+// completeSetting offers keys, and values after the equals sign.
 func completeSetting(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	key, value, ok := strings.Cut(typed, "=")
 	if ok {

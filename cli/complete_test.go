@@ -84,7 +84,7 @@ func TestCompletion(t *testing.T) {
 		{"all values", "fasternet-train train quickstart --set data.interpolation=", []string{"bilinear", "bicubic", "lanczos"}, nil},
 		{"true and false", "fasternet-train train quickstart --set log.tensorboard=", []string{"true", "false"}, nil},
 		{"values of a flag", "fasternet-train eval x --weights ", []string{"auto", "ema", "plain"}, nil},
-		{"values behind an equals sign", "fasternet-train eval x --weights=p", []string{"plain"}, []string{"auto"}},
+		{"values after an equals sign", "fasternet-train eval x --weights=p", []string{"plain"}, []string{"auto"}},
 		{"data sets", "fasternet-train data info fash", []string{"fashion-mnist"}, nil},
 		{"runs of a flag", "fasternet-train train --resume --run ", []string{"runs/first"}, []string{"runs/other"}},
 	} {

@@ -80,7 +80,7 @@ func TestConvert(t *testing.T) {
 		t.Errorf("got %v", out)
 	}
 	if left, _ := filepath.Glob(at("*.tmp")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("left: %v", left)
 	}
 }
 

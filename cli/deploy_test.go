@@ -40,7 +40,7 @@ func accept(t *testing.T, words []string) *configs.Config {
 		t.Fatalf("%q: %v", rest, err)
 	}
 	if resume, _ := c.Flags().GetBool("resume"); !resume {
-		t.Errorf("%q starts anew each time: want --resume", rest)
+		t.Errorf("%q starts again from the beginning each time: want --resume", rest)
 	}
 	settings, err := c.Flags().GetStringArray("set")
 	if err != nil {
@@ -153,7 +153,7 @@ func TestDeployKubernetes(t *testing.T) {
 		})
 	}
 	if images = slices.Compact(images); len(images) != 1 || !strings.HasSuffix(images[0], "fasternet-train:mpi") || !strings.Contains(container, "-t fasternet-train:mpi ") {
-		t.Errorf("images %q: want that of the Containerfile", images)
+		t.Errorf("images %q: want the Containerfile's", images)
 	}
 }
 
@@ -253,7 +253,7 @@ func TestDeploySlurm(t *testing.T) {
 	text := read(t, file)
 	options := regexp.MustCompile(`(?m)^#SBATCH --([\w-]+)(?:=(.+))?$`).FindAllStringSubmatch(text, -1)
 	if strings.LastIndex(text, "#SBATCH") > strings.Index(text, "\nset ") {
-		t.Error("sbatch does not read options behind the first command")
+		t.Error("sbatch does not read options after the first command")
 	}
 	values := map[string]string{}
 	for _, o := range options {

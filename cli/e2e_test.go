@@ -38,7 +38,7 @@ func build(m *testing.M) int {
 	return m.Run()
 }
 
-// result is what a run of the program leaves behind.
+// result is what a run of the program printed and returned.
 type result struct {
 	stdout, stderr string
 	code           int

@@ -77,7 +77,7 @@ func TestExport(t *testing.T) {
 		t.Errorf("the input is %v", s)
 	}
 	if files, _ := os.ReadDir(out); len(files) != 4 {
-		t.Errorf("left behind: %v", files)
+		t.Errorf("left: %v", files)
 	}
 }
 
@@ -123,6 +123,6 @@ func TestExportErrors(t *testing.T) {
 	fail(t, 1, "the folder of", "export", "--model", good, "--out", filepath.Join(dir, "none", "m.onnx"))
 	fail(t, 1, "is no folder", "export", "--model", good, "--out", filepath.Join(dir, "text", "m.onnx"))
 	if after, _ := os.ReadDir(dir); len(after) != len(before) {
-		t.Errorf("left behind: %v", after)
+		t.Errorf("left: %v", after)
 	}
 }

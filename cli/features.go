@@ -33,7 +33,7 @@ end of that stage [images, channels, height, width]; all, the maps of all stages
 
 A .safetensors file has a tensor for each kind, named pooled, prelogits, stage1, stage2,
 …, the tensor labels with --dataset, and the names of the images as a JSON list in its
-metadata ("files"). An .npy file has one array; the names go to a .csv file beside it.
+metadata ("files"). An .npy file has one array; the names go to a .csv file next to it.
 
 The model may be one without a classifier, or of a pre-training, whose encoder is taken.
 

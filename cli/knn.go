@@ -27,7 +27,7 @@ in DINO's evaluation of pre-trained encoders. Nothing is trained.
 ` + aboutProbes + `
 
 Standard output gets a table. Its last line is a JSON object: top1 and top5 (percent) of
-the best k, knn with those of every k, count and training_count (images), features,
+the best k, knn with the accuracy of every k, count and training_count (images), features,
 width and model. Of k neighbours come at most k answers, so that top-5 of fewer than five
 is that of as many.`,
 		Example: `  fasternet-train knn runs/pretrained --data /data/imagenet

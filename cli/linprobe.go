@@ -72,7 +72,7 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 			if augment {
 				images = e.augmented(cmd, &f, show)
 			} else {
-				show.Line("the features are the same in every epoch; --augment would compute them anew")
+				show.Line("the features are the same in every epoch; --augment would compute them again")
 			}
 			printable.Printf("epoch  rate      train loss  loss     top-1    top-5\n")
 			o.Report = func(p probe.Epoch) {
@@ -96,7 +96,7 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 	c.Flags().IntVar(&o.Batch, "train-batch", o.Batch, "features of a step (--batch is for the model)")
 	c.Flags().Float64Var(&o.BaseLR, "base-lr", o.BaseLR, "learning rate at the peak for 256 features of a step")
 	c.Flags().StringVar(&o.Optimizer, "opt", o.Optimizer, "`optimizer`: lars or sgd")
-	c.Flags().BoolVar(&augment, "augment", false, "compute the training features of every epoch anew, of random crops and flips")
+	c.Flags().BoolVar(&augment, "augment", false, "compute the training features again in every epoch, from random crops and flips")
 	c.Flags().StringVar(&save, "save", "", "write the trained layers to `FILE`.safetensors")
 	c.MarkFlagsMutuallyExclusive("augment", "load")
 	c.MarkFlagsMutuallyExclusive("augment", "dump")

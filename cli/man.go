@@ -23,7 +23,7 @@ func manCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "man [COMMAND...]",
 		Short: "Print or write the manual pages",
-		Long: `Print the manual page of a command, by default that of the program, as troff. --out writes
+		Long: `Print the manual page of a command, by default the program's, as troff. --out writes
 the pages of all commands into a folder, as NAME.1; --markdown prints the table of all
 commands that docs/reference/commands.md has.`,
 		Example: `  fasternet-train man eval | man -l -

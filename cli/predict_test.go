@@ -211,7 +211,7 @@ func TestPredictFolder(t *testing.T) {
 		t.Errorf("the bad images change the logits of the others: %v and %v", a, b)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("left: %v", left)
 	}
 }
 

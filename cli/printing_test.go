@@ -52,7 +52,7 @@ func TestPrinting(t *testing.T) {
 			}
 			name := selector(call.Fun)
 			if strings.HasPrefix(name, "fmt.Print") || strings.HasPrefix(name, "fmt.Fprint") {
-				t.Errorf("%s: %s: want that of package printable", fset.Position(call.Pos()), name)
+				t.Errorf("%s: %s: want package printable's", fset.Position(call.Pos()), name)
 			}
 			if name == "io.WriteString" || name == "io.Copy" {
 				for _, a := range call.Args {

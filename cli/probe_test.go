@@ -100,7 +100,7 @@ func weak(t *testing.T, path, to string) string {
 	return to
 }
 
-// With --augment the features of an epoch are those of new crops.
+// With --augment the features of an epoch come from new crops.
 func TestProbeAugmented(t *testing.T) {
 	run, root := folderRun(t)
 	args := []string{"linprobe", "--model", run, "--augment", "--epochs", "3", "--opt", "sgd", "--train-batch", "8"}

@@ -31,7 +31,7 @@ type ranks struct {
 
 func (r *ranks) register(c *cobra.Command) {
 	c.Flags().DurationVar(&r.timeout, "rank-timeout", engine.DefaultTimeout, "how long ranks of MPI wait for one before the job is ended: longer than rank 0 takes to save alone")
-	c.Flags().BoolVar(&r.logAll, "log-all-ranks", false, "show what all ranks of MPI log, each line with its rank, and not that of rank 0 alone")
+	c.Flags().BoolVar(&r.logAll, "log-all-ranks", false, "show what all ranks of MPI log, each line with its rank, and not rank 0's alone")
 }
 
 // open finds the others.

@@ -31,7 +31,7 @@ func TestTrainAndEval(t *testing.T) {
 		t.Errorf("checkpoints of epochs: %v, want the best two", kept)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "checkpoints", "*.tmp")); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("left: %v", left)
 	}
 	summary, _ := os.ReadFile(filepath.Join(dir, "summary.csv"))
 	if n := strings.Count(string(summary), "\n"); n != 7 || !strings.HasPrefix(string(summary), "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr,img_per_s,data_s,memory_mb,grad_norm,first_epoch") {

@@ -142,7 +142,7 @@ func TestBadTransformers(t *testing.T) {
 	}
 	fail(t, 2, "model.depth: a fasternet has no such key", "summary", "quickstart", "--set", "model.depth=3")
 	fail(t, 2, "want a multiple of 32, got 100", "summary", "swin_tiny", "--size", "100")
-	// Another family than that of the base begins with its own defaults.
+	// Another family than the base's begins with its own defaults.
 	r := invoke(t, "config", "show", writeConfig(t, "base: fasternet_t0\nmodel: {name: swin}"))
 	if r.code != 0 || !strings.Contains(r.stdout, "window_size: 7") || strings.Contains(r.stdout, "n_div") {
 		t.Errorf("a Swin on the base of a FasterNet: %+v", r)

@@ -50,7 +50,7 @@ func (c *Config) Commented() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// comments has those of a struct's fields under "Struct.Field", and the first
+// comments has the comments of a struct's fields under "Struct.Field", and the first
 // sentence about the struct itself under "Struct".
 type comments map[string]string
 

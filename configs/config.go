@@ -91,7 +91,7 @@ type Augment struct {
 	ColorJitter     float64   `yaml:"color_jitter"` // strength of random brightness, contrast and saturation, in the place of rand_augment
 	Extra           []Extra   `yaml:"extra"`        // more augmentations of the 8-bit image in their order, after rand_augment or color_jitter: names, or {name: solarize, prob: 0.2, threshold: 128}
 	Erasing         Erasing   `yaml:"erasing"`
-	Repeats         int       `yaml:"repeats"` // views of an image in a batch, each augmented anew: repeated augmentation
+	Repeats         int       `yaml:"repeats"` // views of an image in a batch, each augmented again: repeated augmentation
 	Mixup           float64   `yaml:"mixup"`   // alpha; 0 for off
 	Cutmix          float64   `yaml:"cutmix"`  // alpha; 0 for off
 	CutmixMinmax    []float64 `yaml:"cutmix_minmax,flow"`
@@ -106,11 +106,11 @@ type Augment struct {
 type Checkpoint struct {
 	EveryEpochs int    `yaml:"every_epochs"` // of the last checkpoint; best ones are written when they are
 	EverySteps  int    `yaml:"every_steps"`  // also within an epoch; 0 for not
-	TopK        int    `yaml:"top_k"`        // best epochs kept beside best and last
+	TopK        int    `yaml:"top_k"`        // best epochs kept next to best and last
 	Monitor     string `yaml:"monitor"`      // what makes a checkpoint the best: top1 or loss; map or loss of task multilabel
 }
 
-// Log says what is written beside log.jsonl and summary.csv.
+// Log says what is written next to log.jsonl and summary.csv.
 type Log struct {
 	TensorBoard       bool `yaml:"tensorboard"`        // event files in the folder tensorboard of the run
 	HistogramInterval int  `yaml:"histogram_interval"` // epochs between histograms of weights and gradients in them; 0 for none

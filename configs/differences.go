@@ -113,7 +113,7 @@ var allPresets = sync.OnceValues(func() (all []preset, err error) {
 })
 
 // Nearest is the preset that a configuration differs least from, in the number of
-// keys, among those of its task and family. It is "" if there is none.
+// keys, among the keys of its task and family. It is "" if there is none.
 func (c *Config) Nearest() (name string, differing []Difference, err error) {
 	all, err := allPresets()
 	if err != nil {

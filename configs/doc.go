@@ -2,5 +2,5 @@
 // presets, and reading it from YAML with errors that name file, line and key.
 //
 // Later sources win: defaults, the preset named by base, the file, and
-// settings such as those of the command line's --set.
+// settings such as the command line's --set.
 package configs

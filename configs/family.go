@@ -28,7 +28,7 @@ type Family struct {
 // and longest, the largest number of values of a list (1000 without it).
 //
 // An Arch may also have the methods of [ImageChecker], [Staged], [Sized] and [Maskable], and
-// must have those of [BatchNormed] if its models have batch norms. Without ImageChecker all
+// must have the keys of [BatchNormed] if its models have batch norms. Without ImageChecker all
 // sizes of images are tried; without Staged a wrong train.frozen_stages is found when the
 // model is there; without Sized the size of its layers is not known until then.
 type Arch interface {

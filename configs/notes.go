@@ -17,7 +17,7 @@ type inherited struct {
 	multiScale string
 }
 
-// inherit remembers what was read as that of a preset.
+// inherit remembers what was read as the preset's.
 func (l *loader) inherit(preset string) {
 	c := l.config
 	l.preset = &inherited{preset: preset, optim: c.Optim, batch: c.batch(), size: c.Data.ImageSize, multiScale: c.Data.MultiScale, origin: maps.Clone(l.origin)}

@@ -14,7 +14,7 @@ import (
 // A configuration that was written in one folder is used in another.
 func TestPaths(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("SKIPPED: the paths here are those of other systems")
+		t.Skip("SKIPPED: the paths here belong to other systems")
 	}
 	mkdir := func(path ...string) string {
 		dir := filepath.Join(path...)

@@ -59,7 +59,7 @@ func presetText(name string) (text []byte, ok bool) {
 }
 
 // Presets lists the names of the configurations that come with the program, in the order of
-// the alphabet. Those of families that the program has not registered are left out.
+// the alphabet. Presets of families that the program has not registered are left out.
 func Presets() (names []string) {
 	for _, files := range presetFolders {
 		for _, name := range presetsIn(files) {

@@ -81,7 +81,7 @@ func (l *loader) unknown(where, prefix, key string, known []string) {
 	}
 }
 
-// isSection says whether a prefix is that of keys of our own, and not of options.
+// isSection says whether a prefix belongs to keys of our own, and not of options.
 func (l *loader) isSection(prefix string) bool { return keyIndex().sections[prefix] }
 
 // result returns the configuration, or the problems as an error.

@@ -31,7 +31,7 @@ type Optim struct {
 	Momentum      float64   `yaml:"momentum"`        // of sgd, momentum and lars
 	Eps           float64   `yaml:"eps"`             // of adamw and lamb
 	ClipGrad      float64   `yaml:"clip_grad"`       // largest gradient; 0 for no clipping
-	MaxGradNorm   float64   `yaml:"max_grad_norm"`   // lamb: of all gradients together, behind clip_grad, as timm's has it; 0 for no limit
+	MaxGradNorm   float64   `yaml:"max_grad_norm"`   // lamb: of all gradients together, after clip_grad, as timm's has it; 0 for no limit
 	ClipMode      string    `yaml:"clip_mode"`       // norm: of all together; value: of each; agc: of each output, as a part of the norm of its weights
 }
 
@@ -74,7 +74,7 @@ type Train struct {
 	GradCheckpointing bool     `yaml:"grad_checkpointing"` // blocks keep their input alone and are computed again in the backward pass: less memory, more time, the same bits
 	PreciseBN         int      `yaml:"precise_bn"`         // training images that the statistics of batch norms are measured on before an evaluation; 0 for the running ones
 	SyncBatchNorm     bool     `yaml:"sync_batchnorm"`     // of several ranks the batch norms measure the whole batch; false: each rank's its share
-	DistBN            string   `yaml:"dist_bn"`            // without sync_batchnorm the running statistics that count: reduce, the mean over the ranks; broadcast, those of rank 0
+	DistBN            string   `yaml:"dist_bn"`            // without sync_batchnorm the running statistics that count: reduce, the mean over the ranks; broadcast, rank 0's
 	Patience          int      `yaml:"patience"`           // evaluations without a better checkpoint.monitor that end the run; 0 for no early end
 	MinDelta          float64  `yaml:"min_delta"`          // patience: by how much it must be better
 }

@@ -263,7 +263,7 @@ func (m *matrixPicture) pairs(x vg.Length) {
 	}
 }
 
-// leastShare is that of the weakest colour of a mistake among many classes.
+// leastShare is the share of the weakest colour of a mistake among many classes.
 const leastShare = 0.1
 
 func btoi(b bool) int {

@@ -52,7 +52,7 @@ const (
 // others.
 const Resamples = 1000
 
-// part are the first of the batches that are to be run, and the one behind the last:
+// part are the first of the batches that are to be run, and the one after the last:
 // whole batches, so that each is what it is without ranks.
 func (o Options) part(batches int) (from, to int) {
 	if o.Ranks <= 1 {

@@ -82,7 +82,7 @@ func TestWithClassesOf(t *testing.T) {
 	}
 }
 
-// Labels of the validation part are written as those of the training part, also where
+// Labels of the validation part are written as the labels of the training part, also where
 // they look like names and numbers alike.
 func TestLabelsOfValidationAreLikeTraining(t *testing.T) {
 	dir := t.TempDir()

@@ -140,7 +140,7 @@ type ClassScore struct {
 	MistakenCount int `json:"mistaken_count"`
 }
 
-// Scores are those of the classes that have samples, by index.
+// Scores are the scores of the classes that have samples, by index.
 func (c *Confusion) Scores(names []string) []ClassScore {
 	byClass := map[int]*ClassScore{}
 	for k, n := range c.counts {

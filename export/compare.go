@@ -25,7 +25,7 @@ type Difference struct {
 	MaxRel float64 `json:"max_rel_diff"` // of the largest logit
 }
 
-// logits are those of a model for random images, always the same, of the size
+// logits are the logits of a model for random images, always the same, of the size
 // that its configuration evaluates at.
 func logits(l *model.Loaded, pool *kernels.Pool) ([]float32, error) {
 	size := l.Config.Data.ImageSize
@@ -46,7 +46,7 @@ func logits(l *model.Loaded, pool *kernels.Pool) ([]float32, error) {
 	return slices.Clone(out), err
 }
 
-// compare measures the distance of logits from those of the original.
+// compare measures how far logits are from the original's.
 func compare(got, want []float32) (Difference, error) {
 	if len(got) != len(want) {
 		return Difference{}, fmt.Errorf("export: %d logits, the original has %d", len(got), len(want))

@@ -111,7 +111,7 @@ func TestWriteAndLoad(t *testing.T) {
 					t.Errorf("%s: %+v", c.file, r)
 				}
 				if files, _ := os.ReadDir(dir); len(files) != 1 {
-					t.Errorf("left behind: %v", files)
+					t.Errorf("left: %v", files)
 				}
 				back, err := model.Load(path)
 				if err != nil {
@@ -195,7 +195,7 @@ func TestWriteErrors(t *testing.T) {
 		}
 	}
 	if files, _ := os.ReadDir(dir); len(files) != 2 {
-		t.Errorf("left behind: %v", files)
+		t.Errorf("left: %v", files)
 	}
 }
 

@@ -35,7 +35,7 @@ func loadedTransformer(t *testing.T, yaml string) *model.Loaded {
 
 // Transformers have no folded form; what is written gives their logits, to the
 // bit, and writes the same file again. For images of another size the model is
-// made anew.
+// made again.
 func TestTransformers(t *testing.T) {
 	for _, c := range []struct{ name, yaml string }{
 		{"vit", "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}"},

@@ -7,7 +7,7 @@
 //	fmt.Println(classes[0][0].Label, classes[0][0].Prob)
 //
 // An image becomes exactly the numbers that it becomes in fasternet-train's eval and predict:
-// decoding, EXIF orientation, resize, crop and normalisation are those of the model's
+// decoding, EXIF orientation, resize, crop and normalisation follow the model's
 // configuration, and the logits are the same bits, whatever images are computed with it.
 //
 // A [Model] is safe for any number of goroutines. Images that wait at the same time are computed

@@ -17,7 +17,7 @@ func TestImports(t *testing.T) {
 	}
 	all := strings.Fields(string(out))
 	if !slices.ContainsFunc(all, func(p string) bool { return strings.HasSuffix(p, "/kernels") }) {
-		t.Fatalf("the list is not that of the package: %q", all)
+		t.Fatalf("the list is not the package's: %q", all)
 	}
 	for _, p := range all {
 		for _, never := range []string{

@@ -63,7 +63,7 @@ func (m *Model) ClassifyBytes(ctx context.Context, files ...[]byte) ([][]Class, 
 	return m.classify(ctx, ofBytes(files))
 }
 
-// Logits are those of each image, [images][Info.Classes].
+// Logits returns the logits of each image, [images][Info.Classes].
 func (m *Model) Logits(ctx context.Context, images ...image.Image) ([][]float32, error) {
 	return m.logits(ctx, ofImages(images))
 }
@@ -73,7 +73,7 @@ func (m *Model) LogitsBytes(ctx context.Context, files ...[]byte) ([][]float32, 
 	return m.logits(ctx, ofBytes(files))
 }
 
-// Features are those of each image, [images][Info.Features]: what the last linear layer gets,
+// Features returns the features of each image, [images][Info.Features]: what the last linear layer gets,
 // for searching and comparing images.
 func (m *Model) Features(ctx context.Context, images ...image.Image) ([][]float32, error) {
 	return m.features(ctx, ofImages(images))

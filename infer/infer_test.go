@@ -137,7 +137,7 @@ func same(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-// Logits and features are those of predict and features to the bit, for all families and kinds of
+// Logits and features equal predict's and features's to the bit, for all families and kinds of
 // files, one at a time and in any batch, also of exports and of images in memory.
 func TestSameAsPredict(t *testing.T) {
 	t.Parallel()

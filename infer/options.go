@@ -78,7 +78,7 @@ func MaxDelay(d time.Duration) Option {
 }
 
 // Precision is the format of the factors of matrix products: fp32, the default; bf16, which is
-// faster on processors that have it, and an error on others; or auto, bf16 where there is it.
+// faster on processors that have it, and an error on others; or auto, bf16 if the processor has it.
 func Precision(name string) Option {
 	return func(s *settings) error {
 		if _, err := kernels.Default().ParsePrecision(name); err != nil {

@@ -27,7 +27,7 @@ type compared struct {
 // cell is a figure as it is read, and as it is sorted: both are "" if it is not known.
 type cell struct{ Text, Value string }
 
-// compare lays runs beside each other.
+// compare lays runs next to each other.
 func compare(views []*view) (*comparison, error) {
 	c := &comparison{Columns: []string{"top-1", "validation loss", "best epoch", "epochs", "img/s", "waiting", "time", "parameters"}}
 	var runs []*Run

@@ -117,7 +117,7 @@ func (r *Run) scales() (all []series) {
 	return all
 }
 
-// similarities are those of the hidden channels of each stage, in the pre-training of a FasterNet.
+// similarities are the similarities of the hidden channels of each stage, in the pre-training of a FasterNet.
 func (r *Run) similarities() (all []series) {
 	for _, e := range r.Epochs {
 		for k, v := range e.Similar {

@@ -146,7 +146,7 @@ func newPage(a albums, now time.Time, live bool, runs []*Run) (*page, error) {
 	return p, nil
 }
 
-// distinguish gives runs whose folders have the same name that of their paths.
+// distinguish names runs whose folders have the same name by their paths.
 func distinguish(runs []*Run) {
 	seen := map[string]int{}
 	for _, r := range runs {

@@ -61,7 +61,7 @@ type album struct {
 	byName  map[string]int // samples by the ends of their names, if they had to be looked for
 }
 
-// albums are those of some data sets.
+// albums are the albums of some data sets.
 type albums map[string]*album
 
 // of is the album of the validation set of a configuration.
@@ -176,7 +176,7 @@ func (a *album) mistakes(r *Run) (all []Picture, missing string) {
 	return a.pictures(r, samples)
 }
 
-// pictures are those of samples, or the reason why there are none.
+// pictures are the pictures of samples, or the reason why there are none.
 func (a *album) pictures(r *Run, samples []shown) (all []Picture, missing string) {
 	for _, s := range samples {
 		i, err := a.find(r.Config, s.index, s.name)

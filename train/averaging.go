@@ -22,6 +22,6 @@ func (a *Averaging) Begin() { a.b.active = true }
 // Final takes note of a gradient that is complete.
 func (a *Averaging) Final(p *ops.Param) { a.b.final(p) }
 
-// Wait returns when all gradients are summed; those of which nobody has said that they
+// Wait returns when all gradients are summed; the ones of which nobody has said that they
 // are complete are.
 func (a *Averaging) Wait() error { return a.b.wait() }

@@ -18,7 +18,7 @@ type counted struct {
 	loss    float64
 	scales  []float64
 	whole   int   // samples of all ranks
-	samples []int // those of this rank
+	samples []int // the samples of this rank
 }
 
 func (t *tally) add(b *data.Batch, loss float32, scales []float64) {

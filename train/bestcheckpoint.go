@@ -76,7 +76,7 @@ type shelf struct {
 	show    *Display
 }
 
-// settle makes the best checkpoint, and those of epochs, what the progress says they are.
+// settle makes the best checkpoint, and the checkpoints of epochs, what the progress says they are.
 // It is for a run that is resumed, and for one at its end: files may be missing or
 // damaged, a process may have been killed between two of them, and checkpoint.monitor may
 // be another one now. Where the weights of the best epoch are gone, the best that is left

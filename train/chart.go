@@ -18,7 +18,7 @@ import (
 type chart struct {
 	title, x, y string
 	points      plotter.XYs
-	faint       plotter.XYs // a thin line behind it; may be empty
+	faint       plotter.XYs // a thin line below it; may be empty
 	logX        bool        // the x axis is logarithmic
 	span        *[2]float64 // of the y axis, beyond which lines are cut, or nil for all of them
 	mark        *plotter.XY // a point to be pointed out, or nil

@@ -147,7 +147,7 @@ func inverse(l configs.Loss, n float64) (float64, error) {
 	}
 }
 
-// effectiveNumber is that of n images of a class, as each new one shows less that is new (Cui et
+// effectiveNumber is the effective number of n images of a class, as each new one shows less that is new (Cui et
 // al., "Class-Balanced Loss Based on Effective Number of Samples", 2019).
 func effectiveNumber(beta, n float64) float64 {
 	if beta == 0 {

@@ -51,7 +51,7 @@ func (t *trainer) compare(o Options) error {
 				if i < len(first) {
 					want = first[i]
 				}
-				return &collective.RankError{Rank: rank, Name: t.ranks.Name(rank), Err: fmt.Errorf("its %s is %s, that of %s is %s: all ranks need the same program, kernels, configuration and data",
+				return &collective.RankError{Rank: rank, Name: t.ranks.Name(rank), Err: fmt.Errorf("its %s is %s, and %s has %s: all ranks need the same program, kernels, configuration and data",
 					f.Name, f.Value, t.ranks.Name(0), want.Value)}
 			}
 		}

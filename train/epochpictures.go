@@ -31,7 +31,7 @@ func (t *trainer) draw(ctx context.Context) error {
 	return t.picture(ctx)
 }
 
-// gradients are those of the last step, for a checkpoint. They share memory with the
+// gradients are the gradients of the last step, for a checkpoint. They share memory with the
 // parameters.
 func (t *trainer) gradients() (ts []formats.Tensor) {
 	for _, p := range trained(t.task.store().Params()) {

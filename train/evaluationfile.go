@@ -25,7 +25,7 @@ type Evaluation struct {
 	eval.Report
 }
 
-// keepEvaluation writes that of the best epoch.
+// keepEvaluation writes the evaluation of the best epoch.
 func (t *trainer) keepEvaluation(epoch int) error {
 	if task, ok := t.task.(*multiLabel); ok {
 		return t.folder.WriteLabels(LabelEvaluation{Epoch: epoch + 1, LabelReport: *task.last})

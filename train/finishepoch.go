@@ -82,7 +82,7 @@ func (t *trainer) dropEpochs(epochs []int) error {
 	return nil
 }
 
-// saveEpoch writes the checkpoints of an epoch: those of the names, and after them the last one if it is
+// saveEpoch writes the checkpoints of an epoch under their names, and after them the last one if it is
 // time for it. The epochs to drop go when a checkpoint says so.
 func (t *trainer) saveEpoch(last bool, names []string, drop []int) error {
 	if last || t.progress.Epoch%t.config.Checkpoint.EveryEpochs == 0 {

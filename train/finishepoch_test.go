@@ -140,7 +140,7 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// A model that is no number behind the last step of an epoch is found by its
+// A model that is not a number after the last step of an epoch is found by its
 // evaluation: no record or checkpoint could hold that.
 func TestDivergedInValidation(t *testing.T) {
 	c := smallConfig(t, small["vit"], noise(t), "optim.lr=1e30", "sched.warmup_epochs=0", "train.epochs=1", "train.batch_size=64", "train.accum_steps=1")

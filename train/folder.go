@@ -32,7 +32,7 @@ const (
 	TextFile    = "train.log"   // what a terminal would show, as plain lines
 )
 
-// Folder is the folder of a run. What writes to a nil one does nothing: it is that of
+// Folder is the folder of a run. What writes to a nil one does nothing: it belongs to
 // a rank which is not rank 0.
 type Folder struct {
 	Dir         string

@@ -172,7 +172,7 @@ func TestStopBeforeTheFirstStep(t *testing.T) {
 	}
 }
 
-// What cannot be stopped is left behind; a panic in it is one of the caller.
+// What cannot be stopped is left; a panic in it is one of the caller.
 func TestPromptly(t *testing.T) {
 	tr := &trainer{}
 	if err := tr.promptly(context.Background(), func() error { return io.EOF }); !errors.Is(err, io.EOF) || tr.left {

@@ -9,8 +9,8 @@ import (
 )
 
 // noteKernels adds a note if other kernels trained the run up to the checkpoint that it goes
-// on from: those of another machine, or others that the environment asks for. The run goes on,
-// but its bits are no longer those of a run with the same kernels from the beginning.
+// on from: another machine's, or others that the environment asks for. The run goes on,
+// but its bits are no longer the bits of a run with the same kernels from the beginning.
 func (t *trainer) noteKernels() {
 	launches, err := t.folder.Launches()
 	if err != nil {

@@ -74,7 +74,7 @@ func describeLock(path, text string) error {
 // worked in.
 var errReplaced = errors.New("the folder was deleted, moved or replaced by another while the run went on")
 
-// deletion is how long the deletion of a folder may take after that of its lock.
+// deletion is how long the deletion of a folder may take after its lock is deleted.
 const deletion = 300 * time.Millisecond
 
 // owned is an error once the folder has become another's, or is gone: then nothing may be

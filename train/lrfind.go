@@ -151,7 +151,7 @@ func (t *trainer) sweep(ctx context.Context, o FindOptions) (points []LRPoint, e
 }
 
 // Draw draws the loss of the steps and their curve over the learning rates, with the
-// suggestion if there is one, to an SVG file. The axis is that of the curve before the loss
+// suggestion if there is one, to an SVG file. The axis fits the curve before the loss
 // explodes: the line leaves it there.
 func (f LRFinding) Draw(path string) error {
 	c := chart{title: "No learning rate found", x: "learning rate", y: "training loss", logX: true}

@@ -94,7 +94,7 @@ func TestSuggestLRWithRandomLabels(t *testing.T) {
 	}
 }
 
-// The axis of the drawing is that of the curve, not of the explosion behind it, and a search
+// The axis of the drawing fits the curve, not the explosion after it, and a search
 // without a result is drawn too.
 func TestDrawFinding(t *testing.T) {
 	for _, c := range []struct {

@@ -14,7 +14,7 @@ type Window struct {
 }
 
 // meter watches an epoch: averages since the last record, which are part of the
-// progress, and speed, which is that of this process.
+// progress, and speed, which is this process's.
 type meter struct {
 	t       *trainer
 	steps   int // batches of the epoch

@@ -174,7 +174,7 @@ func (t *pretraining) addLosses(sums []float64, b *data.Batch) error {
 	return nil
 }
 
-// similarity is that of the hidden channels for the first images of a batch. Channels that
+// similarity is the similarity of the hidden channels for the first images of a batch. Channels that
 // become alike are how a masked pre-training of convolutions fails while its loss still falls.
 func (t *pretraining) similarity(b *data.Batch) ([]float64, error) {
 	const most = 16

@@ -62,7 +62,7 @@ func TestRemaining(t *testing.T) {
 	}
 }
 
-// The width is that of the terminal at the time, and lines of text go above the bar.
+// The width is the terminal's at the time, and lines of text go above the bar.
 func TestDisplayOnTerminal(t *testing.T) {
 	var out strings.Builder
 	columns := 100
@@ -99,7 +99,7 @@ func TestDisplayOnTerminal(t *testing.T) {
 		t.Errorf("drawn %d times\n%q", shown, out.String())
 	}
 	if _, after, _ := strings.Cut(out.String(), "as text may be"); !strings.HasPrefix(after, "\n\r") {
-		t.Errorf("behind the line: %.20q", after)
+		t.Errorf("after the line: %.20q", after)
 	}
 	if end := out.String()[len(out.String())-6:]; !strings.Contains(end, "\r") || strings.ContainsAny(end, "%0123456789") {
 		t.Errorf("the bar is left: %q", fmt.Sprint(end))

@@ -125,7 +125,7 @@ func same(t *testing.T, what string, a, b *checkpoints.File) {
 }
 
 // Everything together: a run that is interrupted in an epoch, with another number of
-// threads, with blocks that are computed anew, and in an evaluation ends with the bits of
+// threads, with blocks that are computed again, and in an evaluation ends with the bits of
 // one that is not.
 func TestResumeWithEverything(t *testing.T) {
 	dir := stripes(t, 84, 20) // 10 batches of 8, the last accumulation is of one
@@ -195,7 +195,7 @@ func TestResumeWithEverything(t *testing.T) {
 			a, _ := plain.Model.Store().Lookup("head.weight")
 			b, _ := avg.Model.Store().Lookup("head.weight")
 			if fmt.Sprint(a.Param.Data()) == fmt.Sprint(b.Param.Data()) {
-				t.Error("the averaged weights are those of the last step")
+				t.Error("the averaged weights equal the last step's")
 			}
 		})
 	}

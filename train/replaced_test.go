@@ -210,7 +210,7 @@ func TestFilesLostMeanwhile(t *testing.T) {
 	}
 }
 
-// A folder is claimed with what is in it, and not what is beside it.
+// A folder is claimed with what is in it, and not what is next to it.
 func TestClaim(t *testing.T) {
 	dir := t.TempDir()
 	no := errors.New("no")

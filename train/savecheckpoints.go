@@ -19,7 +19,7 @@ type saving struct {
 	err  error         // of the writing; to be read after that
 }
 
-// saveUnder writes a checkpoint under several names, in their order, and then removes those of epochs.
+// saveUnder writes a checkpoint under several names, in their order, and then removes the checkpoints of some epochs.
 // Rank 0 does it. If it is the only one, the files are written while training goes on, and what
 // goes wrong is an error of beforeChange or of written, later on. Otherwise all ranks know whether they could be written.
 func (t *trainer) saveUnder(names []string, drop []int) error {

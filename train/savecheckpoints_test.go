@@ -138,7 +138,7 @@ func TestCheckpointThatFailsLater(t *testing.T) {
 			}
 			left, err := filepath.Glob(filepath.Join(CheckpointDir(dir), "*.tmp"))
 			if err != nil || len(left) != 0 {
-				t.Errorf("left behind: %v, %v", left, err)
+				t.Errorf("left: %v, %v", left, err)
 			}
 			newest, _, err := Checkpoints(dir).Newest(func(err error) { t.Error(err) })
 			if err != nil {
@@ -176,6 +176,6 @@ func TestStopWhileACheckpointIsWritten(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(CheckpointDir(dir), "*.tmp")); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("left: %v", left)
 	}
 }

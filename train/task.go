@@ -26,13 +26,13 @@ type task interface {
 	// what does not fit, and says which parameters have gradients, in the order in which
 	// a step completes them.
 	prepare(batch int) ([]*ops.Param, error)
-	// precision is that of the products in a step.
+	// precision is the precision of the products in a step.
 	precision() kernels.Precision
 	// parallel is what the programs have to do with other ranks.
 	parallel() *ops.Parallel
-	// fill sets what the batches of training carry beside images.
+	// fill sets what the batches of training carry besides images.
 	fill(o *data.LoaderOptions) error
-	// gradients adds those of a batch and returns its loss, and the losses of the
+	// gradients adds the gradients of a batch and returns its loss, and the losses of the
 	// scales if there are several: valid until the next call. Of a share of a batch
 	// they are the part that it has in those of all of it.
 	gradients(b *data.Batch, at graph.Position) (loss float32, scales []float64, err error)

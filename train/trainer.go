@@ -203,7 +203,7 @@ type trainer struct {
 	saved        string          // progress of the last checkpoint
 	saving       *saving         // the checkpoint that is being written; nil for none
 	stood        time.Duration   // that training stood still for checkpoints, since the last record of an epoch
-	hasGradients bool            // those of the last step are there
+	hasGradients bool            // the gradients of the last step are there
 
 	left     bool // to what goes on in the background: see promptly
 	explains bool // a step that diverges is repeated

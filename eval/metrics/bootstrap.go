@@ -93,7 +93,7 @@ func (r *resample) add(d *draw) {
 	}
 }
 
-// figures are those of IntervalNames but the last two, which are NaN; so are others that are not defined.
+// figures are the figures of IntervalNames but the last two, which are NaN; so are others that are not defined.
 func (r *resample) figures() [10]float64 {
 	n, f := float64(r.images), float64(r.finite)
 	a := averageF1(r.classes)

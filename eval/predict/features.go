@@ -36,7 +36,7 @@ type FeatureArray struct {
 	Values []float32
 }
 
-// The kinds of features beside the maps of single stages.
+// The kinds of features besides the maps of single stages.
 const (
 	Pooled    = layers.Pooled    // [images, channels]: the mean over the last map
 	PreLogits = layers.PreLogits // [images, features]: what the last linear layer gets
@@ -143,7 +143,7 @@ func (a *FeatureArray) add(row eval.Row, average bool, images int) error {
 	return nil
 }
 
-// means are those of channels planes of equal size.
+// means are the means of planes of equal size, one a channel.
 func means(planes []float32, channels int) []float32 {
 	out := make([]float32, channels)
 	n := len(planes) / channels
@@ -170,7 +170,7 @@ func CheckFeaturesFile(path, which string) error {
 }
 
 // namesFile is where the names of the images are that belong to the features in
-// an .npy file: beside it.
+// an .npy file: next to it.
 func namesFile(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) + ".csv" }
 
 // Write writes the features to a file. A safetensors file has a tensor for each

@@ -61,7 +61,7 @@ type machine struct {
 	pool           *kernels.Pool
 	kernels        *kernels.Set      // of the pool
 	packed         *kernels.Packed   // the weights, transposed
-	x              kernels.Matrix    // [batch, features]: those of a batch, then normalised
+	x              kernels.Matrix    // [batch, features] of a batch, then normalised
 	probs          kernels.Matrix    // [batch, classes]: then the gradient of the logits
 	targets, raw   []kernels.Matrix  // [blockRows, classes] of a worker: one-hot labels; logits
 	moments        []kernels.Moments // of each block of rows

@@ -9,7 +9,7 @@ import (
 	"fasternet/kernels"
 )
 
-// Temperature is that of DINO's k-NN evaluation (Caron et al., 2021).
+// Temperature is the temperature of DINO's k-NN evaluation (Caron et al., 2021).
 const Temperature = 0.07
 
 // Neighbours are the numbers of neighbours that it counts.

@@ -69,7 +69,7 @@ func Always(s *Set) func(epoch int) (*Set, error) {
 
 // Linear trains a batch norm and a linear layer on features, and measures them on
 // the validation images after every epoch. Epochs give the training features of an
-// epoch, from 0: the same ones, or those of images that were augmented anew. The
+// epoch, from 0: the same ones, or the features of images that were augmented again. The
 // learning rate follows batch size, warm-up and cosine as [optim.Schedule] does for
 // LocalMIM. Images that do not fill a batch are left out of an epoch.
 func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Set, error), val *Set, o LinearOptions) (*Head, []Epoch, error) {

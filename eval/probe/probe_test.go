@@ -23,7 +23,7 @@ func newPool(t *testing.T, workers int) *kernels.Pool {
 	return p
 }
 
-// names are those of some classes.
+// names are the names of some classes.
 func names(n int) (out []string) {
 	for i := range n {
 		out = append(out, fmt.Sprint("class ", i))

@@ -183,7 +183,7 @@ type contact struct {
 	face  font.Face
 }
 
-// heads writes the titles of groups, and below them those of their panels.
+// heads writes the titles of groups, and below them the titles of their panels.
 func (c *contact) heads(groups []Group, y int) {
 	group, left := 0, 0 // the group of the next panel, and how many are left of the one before
 	columns(groups, func(p Panel, x int) {

@@ -157,7 +157,7 @@ func camOf(r *graph.Runner, shape graph.Shape, images []float32, multiLabel bool
 	return nil
 }
 
-// probability is that of an answer by softmax; NaN without one.
+// probability is the probability of an answer by softmax; NaN without one.
 func probability(row []float32, answer int) float64 {
 	if answer < 0 {
 		return math.NaN()
@@ -227,7 +227,7 @@ func between(at float64, cells int) (int, float64) {
 	return int(v), v - math.Floor(v)
 }
 
-// Overlay is the map in colours that let an image behind it be seen: nothing where it is 0, and more the
+// Overlay is the map in colours that let the image below be seen: nothing where it is 0, and more the
 // larger it is.
 func (h Heat) Overlay(width, height int) *image.NRGBA {
 	const opaque = 0.78

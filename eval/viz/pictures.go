@@ -93,7 +93,7 @@ func HeatPicture(values []float32, most float64, mask []float32, grid Grid, side
 	return m
 }
 
-// heatColours are those of a black body, evenly brighter for the eye.
+// heatColours are the colours of a black body, evenly brighter for the eye.
 func heatColours() []color.Color {
 	p := moreland.ExtendedBlackBody()
 	p.SetMax(1)

@@ -262,7 +262,7 @@ func (d *reconstruction) values(k int, pixels, target, prediction, mask []float3
 	}
 }
 
-// addErrors draws the errors of all images, those of a scale with the same
+// addErrors draws the errors of all images, all of a scale with the same
 // colours.
 func (d *reconstruction) addErrors() {
 	for k, s := range d.scales {

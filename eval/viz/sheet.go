@@ -23,7 +23,7 @@ type Entry struct {
 	Groups []Group
 }
 
-// Group are panels that belong together: those of a scale, say.
+// Group are panels that belong together, such as the panels of a scale.
 type Group struct {
 	Title  string
 	Panels []Panel

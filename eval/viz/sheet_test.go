@@ -175,7 +175,7 @@ func TestBadSheets(t *testing.T) {
 		t.Error("an empty sheet was written")
 	}
 	if _, err := os.Stat(path); err == nil {
-		t.Error("an incomplete file was left behind")
+		t.Error("an incomplete file was left")
 	}
 	transform := &data.EvalTransform{Size: 16, Crop: data.CropSquash, Interpolation: picture.Bicubic, Mean: []float32{0}, Std: []float32{1}, Channels: 1}
 	if err := each(context.Background(), images(0), Options{Transform: transform}, nil, nil); err == nil {

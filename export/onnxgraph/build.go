@@ -23,7 +23,7 @@ const (
 	Width  = "width"
 )
 
-// Options describe a graph beside the model.
+// Options describe a graph besides the model.
 type Options struct {
 	Opset         int // 13 to [onnx.LastOpset]
 	Height, Width int // of the images

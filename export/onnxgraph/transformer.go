@@ -78,7 +78,7 @@ func (b *Builder) attention(a ops.Attention, x string, o attended) string {
 	depth := o.dim / o.heads
 	x = b.Linear(name+".qkv", x, a.QKV, a.QKVBias)
 	parts := b.Split(name+".split", x, -1, o.dim, o.dim, o.dim)
-	// order keeps the axes of lead and puts the middle one of the three behind
+	// order keeps the axes of lead and puts the middle one of the three after
 	// them first, then the two named.
 	order := func(second, third int) []int {
 		return append([]int{0, 1}[:at:at], at+1, at+second, at+third)

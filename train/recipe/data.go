@@ -4,7 +4,7 @@ var taskRule = rule{
 	name: "The task", keys: []string{"task", "from"},
 	reason: `A classifier is trained, or with ` + "`--task localmim`" + ` an encoder is pre-trained without labels. With
 ` + "`--from`" + ` training starts from weights: this is the better way where there are any for a similar kind of
-images. The model, the image size and the normalisation are then those of the weights. For pictures in colour
+images. The model, the image size and the normalisation then come from the weights. For pictures in colour
 that are not tiny, weights of a FasterNet that are in the cache of the hub (` + "`weights fetch`" + `) are
 taken without being asked; ` + "`--set from=`" + ` starts from fresh ones.`,
 	apply: func(d *draft) error {
