@@ -51,8 +51,11 @@ func (b *budgetFlags) settings() (all []string, err error) {
 		all = append(all, "train.budget="+quoted(b.budget))
 	}
 	if b.task != "" {
-		if !slices.Contains(configs.Tasks, b.task) {
-			return nil, usageError{fmt.Errorf("--task: want %s, got %q", strings.Join(configs.Tasks, " or "), b.task)}
+		if b.task == configs.MultiLabelTask {
+			return nil, usageError{errors.New("--task multilabel: images with several labels need a configuration that names their list: see docs/guides/uneven-and-multilabel.md")}
+		}
+		if !slices.Contains(recipe.Tasks, b.task) {
+			return nil, usageError{fmt.Errorf("--task: want %s, got %q", strings.Join(recipe.Tasks, " or "), b.task)}
 		}
 		all = append(all, "task="+b.task)
 	}

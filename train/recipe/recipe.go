@@ -69,6 +69,10 @@ func Make(ctx context.Context, o Options) (*Recipe, error) {
 	return d.recipe(len(adopted))
 }
 
+// Tasks are what recipes are made for. A folder for each class says nothing of images with several
+// labels; these need a configuration that names their list (task: multilabel).
+var Tasks = []string{"classify", "localmim"}
+
 // start chooses the weights to start from, and returns the settings that come with them.
 func (o Options) start(f *Facts) ([]string, error) {
 	var adopted []string

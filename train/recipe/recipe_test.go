@@ -140,7 +140,7 @@ func TestSettingsCount(t *testing.T) {
 // The text is the configuration, it can be read again as any other, and it has reasons.
 func TestText(t *testing.T) {
 	for _, f := range []Facts{photos(24, time.Hour), photos(800, 20*time.Minute), photos(5000, time.Hour), digits(600, 3*time.Minute)} {
-		for _, task := range configs.Tasks {
+		for _, task := range Tasks {
 			f.Task = task
 			r := recipeFor(t, f, 60)
 			again, err := configs.Parse("again", string(r.Text))
