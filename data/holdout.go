@@ -96,6 +96,9 @@ func checkHoldOut(ds Dataset, fraction float64) error {
 	if !(fraction > 0 && fraction < 1) {
 		return fmt.Errorf("data: a fraction of %v cannot be held out; a number between 0 and 1 is needed", fraction)
 	}
+	if ds.Len() == 0 {
+		return errors.New("data: there are no images: put the images of each class into a folder with its name")
+	}
 	for i := range ds.Len() {
 		if _, err := checkLabelSet(ds, i); err != nil {
 			return err

@@ -65,10 +65,10 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{"no folder", []string{"--data", "nowhere"}, 1, "nowhere"},
+		{"no folder", []string{"--data", "nowhere"}, 1, "there is no folder nowhere"},
 		{"a file", []string{"--data", "file.png"}, 1, "is a file"},
 		{"no classes", []string{"--data", "empty"}, 1, "empty"},
-		{"no images", []string{"--data", "bare"}, 1, "image"},
+		{"no images", []string{"--data", "bare"}, 1, "there are no images"},
 		{"one class", []string{"--data", "one"}, 1, "one class"},
 		{"broken images", []string{"--data", "broken"}, 1, "broken"},
 		{"no time", []string{"--data", "good", "--budget", "1ms"}, 2, "too short"},

@@ -2,7 +2,9 @@ package recipe
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -99,6 +101,8 @@ func formatOf(o Options) (string, error) {
 	}
 	info, err := os.Stat(o.Data)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("--data: there is no folder %s", o.Data)
 	case err != nil:
 		return "", fmt.Errorf("--data: %w", err)
 	case !info.IsDir():
