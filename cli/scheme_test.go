@@ -43,8 +43,8 @@ func TestDidYouMean(t *testing.T) {
 		{"setting as a misspelt flag", `unknown flag: --btach-size, did you mean --set train.batch_size=VALUE?`, []string{"train", "quickstart", "--btach-size", "3"}},
 		{"preset", `no preset is called "fasternet-t0", did you mean fasternet_t0?`, []string{"train", "fasternet-t0"}},
 		{"nothing near", `unknown command "zzzzzzzzzzzz" for "fasternet-train"; see`, []string{"zzzzzzzzzzzz"}},
-		{"no argument", "want MODEL, got nothing", []string{"eval"}},
-		{"model twice", "MODEL is there twice, as a and as --model: want one of them", []string{"eval", "a", "--model", "b"}},
+		{"no argument", "want MODEL, got nothing", []string{"summary"}},
+		{"model twice", "MODEL is there twice, as a and as --model: want one of them", []string{"summary", "a", "--model", "b"}},
 		{"empty model", "MODEL: want the folder of a run, a checkpoint or an export, got nothing", []string{"export", "", "--out", "x.onnx"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { fail(t, 2, tt.want, tt.args...) })
