@@ -202,12 +202,19 @@ func (r *run) same() error {
 // scores are the columns of a summary that do not depend on the machine.
 func scores(summary []byte) []byte {
 	var kept []byte
+	var header []string
 	for line := range strings.Lines(string(summary)) {
-		columns := strings.Split(line, ",")
-		if n := len(columns); n == 10 { // all but speed, time for data, memory
-			columns = append(columns[:6:6], strings.TrimSuffix(columns[9], "\n"))
+		columns := strings.Split(strings.TrimSuffix(line, "\n"), ",")
+		if header == nil {
+			header = columns
 		}
-		kept = append(kept, strings.Join(columns, ",")+"\n"...)
+		for i, column := range columns {
+			if i < len(header) && slices.Contains([]string{"img_per_s", "data_s", "memory_mb"}, header[i]) {
+				continue
+			}
+			kept = append(append(kept, column...), ',')
+		}
+		kept = append(kept, '\n')
 	}
 	return kept
 }
