@@ -112,7 +112,7 @@ func TestFailedWrite(t *testing.T) {
 		t.Errorf("the old file now holds %q", text)
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-		t.Errorf("left behind: %v", entries)
+		t.Errorf("left: %v", entries)
 	}
 	if err := checkpoints.Write(filepath.Join(dir, "none", "a"), sample(1)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a folder that is not there: %v", err)

@@ -110,7 +110,7 @@ func TestFaultAtEveryOperation(t *testing.T) {
 					t.Errorf("%s: %v, %v", where, err1, err2)
 				}
 				if entries, _ := os.ReadDir(f.Dir); len(entries) != 2 {
-					t.Errorf("%s: left behind: %v", where, entries)
+					t.Errorf("%s: left: %v", where, entries)
 				}
 			})
 		}

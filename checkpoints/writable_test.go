@@ -26,6 +26,6 @@ func TestWritable(t *testing.T) {
 		})
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-		t.Errorf("left behind: %v", entries)
+		t.Errorf("left: %v", entries)
 	}
 }

@@ -19,7 +19,7 @@ All commands follow one scheme:
   or weights of PyTorch. ` + "`summary`, `bench` and `export`" + ` also take a preset or a YAML file. ` + "`--model MODEL`" + ` says the
   same. **RUN** is the folder of a run, **CONFIG** a preset or a YAML file, **DATASET** a folder, a preset, a YAML file or
   ` + "`fashion-mnist`" + `.
-- **` + "`--set key=value`" + `** changes a setting, as often as you like; the keys are those of the YAML (` + "`config show`" + `).
+- **` + "`--set key=value`" + `** changes a setting, as often as you like; the keys are the keys of the YAML (` + "`config show`" + `).
 - **` + "`--json`" + `** prints the result as one JSON object, alone on standard output. Everything else goes to standard
   error. Epochs and steps count from 1, as in text.
 - **` + "`--quiet`" + `** prints warnings and errors only on standard error.

@@ -112,7 +112,7 @@ func words(typed string, all ...string) (found []cobra.Completion) {
 	return found
 }
 
-// knownModels are those of the hub that begin as what was typed, with what they were trained on.
+// knownModels are the models of the hub that begin as what was typed, with what they were trained on.
 func knownModels(typed string) (found []cobra.Completion) {
 	for _, m := range hub.Known {
 		if strings.HasPrefix(m.Reference(), typed) {

@@ -32,7 +32,7 @@ func answersOf(m *model.Loaded, names []string, topk int, topkGiven bool, thresh
 	return func(logits []float32) []predict.Guess { return classes.AppendGiven(nil, logits, limits, names) }, nil
 }
 
-// thresholdsFor are those of a model with changes: a number for all labels, or LABEL=number for one.
+// thresholdsFor are the thresholds of a model with changes: a number for all labels, or LABEL=number for one.
 func thresholdsFor(m *model.Loaded, names []string, changes []string) ([]float64, error) {
 	limits := m.AllThresholds()
 	for _, change := range changes {

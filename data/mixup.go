@@ -83,7 +83,7 @@ func (m *Mixup) Apply(images []float32, b, h, w, c int, labels []int, targets []
 	return err
 }
 
-// labels are those of the samples of a batch.
+// labels are the labels of the samples of a batch.
 type labels struct {
 	one  []int   // class index
 	many [][]int // class indices of samples with any number of labels; nil if there is one each

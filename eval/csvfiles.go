@@ -30,7 +30,7 @@ func (m *Report) WriteClassCSV(path string) error {
 }
 
 // WriteImageCSV writes a table with a line for each image that was read, in the order of the data set.
-// names are those of the classes.
+// names are the names of the classes.
 func (m *Report) WriteImageCSV(path string, ds data.Dataset, names []string) error {
 	return writeCSVFile(path, func(write func(...string) error) error {
 		if err := write("file", "label", "class", "answer", "answer_class", "correct", "rank", "confidence", "nll"); err != nil {

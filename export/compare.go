@@ -70,7 +70,7 @@ func compare(got, want []float32) (Difference, error) {
 // HalfTolerance is Tolerance for weights of float16, which are rounded to 11 bits.
 const HalfTolerance = 2e-2
 
-// tolerance is that of a precision.
+// tolerance is the tolerance of a precision.
 func tolerance(precision string) float64 {
 	if precision == Float16 {
 		return HalfTolerance

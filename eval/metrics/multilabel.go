@@ -49,7 +49,7 @@ func (c *LabelCollector) has(i, label int) bool {
 	return c.truth[i*c.stride()+label/8]>>(label%8)&1 == 1
 }
 
-// probability is that of a label of image i; 0 if its logit is not a number.
+// probability is the probability of a label of image i; 0 if its logit is not a number.
 func (c *LabelCollector) probability(i, label int) float64 {
 	p := Sigmoid(c.logits[i*c.labels+label])
 	if p != p {
@@ -178,7 +178,7 @@ func precisionOf(all []scored) *float64 {
 	return pointer(sum / float64(before))
 }
 
-// NeutralThreshold is that of a label that no image has.
+// NeutralThreshold is the threshold of a label that no image has.
 const NeutralThreshold = 0.5
 
 // BestThresholds are the thresholds with the best F1 of each label on the images, halfway between

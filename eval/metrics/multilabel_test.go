@@ -36,7 +36,7 @@ func collected(t *testing.T, w wantedLabels, from, to int) *LabelCollector {
 	return c
 }
 
-// The figures are those of scikit-learn: see scripts/golden_multilabel.py.
+// The figures equal scikit-learn's: see scripts/golden_multilabel.py.
 func TestLabelFigures(t *testing.T) {
 	var w wantedLabels
 	golden.JSON(t, "multilabel.json", &w)

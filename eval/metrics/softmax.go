@@ -54,7 +54,7 @@ func (s softmax) finite() bool { return s.sum-s.sum == 0 && s.sum > 0 }
 // nll is -ln of the probability of a logit.
 func (s softmax) nll(logit float32) float64 { return math.Log(s.sum) + s.top - float64(logit) }
 
-// probability is that of a logit.
+// probability is the probability of a logit.
 func (s softmax) probability(logit float32) float64 { return math.Exp(float64(logit)-s.top) / s.sum }
 
 // brier is the sum of the squared errors of the probabilities; with two classes half of it.
