@@ -101,7 +101,7 @@ func TestHub(t *testing.T) {
 	const ref = "hf://timm/fasternet_small.test"
 
 	f.run("weights", "list").exits(0).says("none", "hf://timm/fasternet_t0.in1k", "fasternet_t0", "apache-2.0")
-	got := f.run("weights", "fetch", ref).exits(0).says("downloading model.safetensors of "+ref+", 14.7 kB").json()["fetched"].([]any)[0].(map[string]any)
+	got := f.run("weights", "fetch", ref).exits(0).says("downloading model.safetensors of " + ref + ", 14.7 kB").json()["fetched"].([]any)[0].(map[string]any)
 	if got["reference"] != ref || got["commit"] != strings.Repeat("c", 40) || !strings.HasSuffix(got["weights"].(string), "/.cache/huggingface/hub/models--timm--fasternet_small.test/snapshots/"+strings.Repeat("c", 40)+"/model.safetensors") {
 		t.Errorf("%v", got)
 	}
