@@ -22,7 +22,10 @@ func TestBF16OfFasterNet(t *testing.T) {
 			golden.JSON(t, name+".json", &ref)
 			want := golden.Tensors(t, name+".safetensors")
 			c := ref.Config
-			images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
+			images := golden.ToNHWC(
+				golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3,
+				c.Image[0], c.Image[1],
+			)
 			targets := smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)
 			bound := graphtest.BF16Gradients
 			if name == "fasternet_small_relu" {
@@ -30,7 +33,10 @@ func TestBF16OfFasterNet(t *testing.T) {
 			}
 			graphtest.EveryBF16(t, func(t *testing.T, k *kernels.Set) {
 				m := newModel(t, ref, c.Seed)
-				checkBF16Model(t, k, m, graph.Shape{c.Batch, c.Image[0], c.Image[1], false}, images, targets, want["eval_logits"].Data, want["train_logits"].Data, want, bound)
+				checkBF16Model(
+					t, k, m, graph.Shape{c.Batch, c.Image[0], c.Image[1], false}, images, targets,
+					want["eval_logits"].Data, want["train_logits"].Data, want, bound,
+				)
 			})
 		})
 	}
@@ -44,16 +50,30 @@ func TestBF16OfTransformers(t *testing.T) {
 			golden.JSON(t, name+".json", &ref)
 			want := golden.Tensors(t, name+".safetensors")
 			c := ref.Config
-			images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image*c.Image), c.Batch, 3, c.Image, c.Image)
+			images := golden.ToNHWC(
+				golden.Image("input", c.Seed, c.Batch*3*c.Image*c.Image), c.Batch, 3, c.Image, c.Image,
+			)
 			targets := smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)
 			graphtest.EveryBF16(t, func(t *testing.T, k *kernels.Set) {
-				checkBF16Model(t, k, ref.model(t), graph.Shape{c.Batch, c.Image, c.Image, false}, images, targets, want["logits"].Data, want["logits"].Data, want, graphtest.BF16Gradients)
+				checkBF16Model(
+					t, k, ref.model(t), graph.Shape{c.Batch, c.Image, c.Image, false}, images,
+					targets, want["logits"].Data, want["logits"].Data, want,
+					graphtest.BF16Gradients,
+				)
 			})
 		})
 	}
 }
 
-func checkBF16Model(t *testing.T, k *kernels.Set, m graph.Model, s graph.Shape, images, targets, logits, trainLogits []float32, want map[string]golden.Tensor, bound float64) {
+func checkBF16Model(
+	t *testing.T,
+	k *kernels.Set,
+	m graph.Model,
+	s graph.Shape,
+	images, targets, logits, trainLogits []float32,
+	want map[string]golden.Tensor,
+	bound float64,
+) {
 	t.Helper()
 	r := newRunnerOn(t, k, m)
 	r.Precision = kernels.BF16
@@ -134,7 +154,9 @@ func TestBF16Threads(t *testing.T) {
 					const batch = 3
 					p := program(t, r, graph.Shape{batch, size, size, true})
 					targets := smoothed([]int{0, 1, 2}, m.Classes())
-					if _, err := p.Gradients(graphtest.Random(batch*size*size*3, 0), targets, graph.Position{}); err != nil {
+					if _, err := p.Gradients(
+						graphtest.Random(batch*size*size*3, 0), targets, graph.Position{},
+					); err != nil {
 						t.Fatal(err)
 					}
 					got := slices.Clone(p.Logits())
@@ -168,7 +190,8 @@ func TestNoBF16(t *testing.T) {
 	}
 	r := newRunnerOn(t, k, m)
 	r.Precision = kernels.BF16
-	if _, err := r.Program(graph.Shape{1, 32, 32, false}); err == nil || !strings.Contains(err.Error(), "there is no bf16 here") {
+	if _, err := r.Program(graph.Shape{1, 32, 32, false}); err == nil ||
+		!strings.Contains(err.Error(), "there is no bf16 here") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -86,7 +86,8 @@ func TestCounts(t *testing.T) {
 		}{{224, at224}, {192, at192}} {
 			t.Run(fmt.Sprint(test.side), func(t *testing.T) {
 				norms, pool := normElements(m, test.side), test.side*test.side/1024*m.Arch().StageDims()[3]
-				if test.total.MACsWithNorm() != test.total.MACs+2*norms+pool || test.total.Folded().MACsWithNorm() != test.total.MACs+pool {
+				if test.total.MACsWithNorm() != test.total.MACs+2*norms+pool ||
+					test.total.Folded().MACsWithNorm() != test.total.MACs+pool {
 					t.Errorf("%s at %d: %d and folded %d with norms, of them %d of convolutions; want %d elements of norms and %d of the pool",
 						name, test.side, test.total.MACsWithNorm(), test.total.Folded().MACsWithNorm(), test.total.MACs, norms, pool)
 				}
@@ -123,7 +124,9 @@ func TestFoldedCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := graph.Total(counted(t, f, 192, 224)), graph.Total(counted(t, m, 192, 224)).Folded(); got != want || got.Parameters != f.Store().Parameters() || got.Folded() != got {
+	if got, want := graph.Total(counted(t, f, 192, 224)), graph.Total(counted(t, m, 192, 224)).Folded(); got != want ||
+		got.Parameters != f.Store().Parameters() ||
+		got.Folded() != got {
 		t.Errorf("the folded model has %+v and %d parameters, want %+v", got, f.Store().Parameters(), want)
 	}
 }
@@ -191,7 +194,8 @@ func TestParameters(t *testing.T) {
 			t.Errorf("%s: %d parameters, %v, want %d", name, got, err, want)
 		}
 	}
-	if _, err := graph.Parameters(configs.Model{Name: "resnet"}, 224, false); err == nil || !strings.Contains(err.Error(), `got "resnet"`) {
+	if _, err := graph.Parameters(configs.Model{Name: "resnet"}, 224, false); err == nil ||
+		!strings.Contains(err.Error(), `got "resnet"`) {
 		t.Errorf("a model that is not there: %v", err)
 	}
 }

@@ -61,7 +61,8 @@ func family(c configs.Model) (Family, error) {
 	if f, ok := FamilyOf(c.Name); ok {
 		return f, nil
 	}
-	return Family{}, fmt.Errorf("graph: model.name: want %s, got %q", strings.Join(configs.FamilyNames(), " or "), c.Name)
+	return Family{}, fmt.Errorf("graph: model.name: want %s, got %q",
+		strings.Join(configs.FamilyNames(), " or "), c.Name)
 }
 
 // New makes the model that a configuration names, with parameters drawn from the seed.
@@ -97,7 +98,9 @@ func fromStore(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
 }
 
 // Maker is a function for New of a [Family] of one that returns the type of the family.
-func Maker[M Model](make func(c configs.Model, imageSize int, s *layers.Store) (M, error)) func(configs.Model, int, *layers.Store) (Model, error) {
+func Maker[M Model](
+	make func(c configs.Model, imageSize int, s *layers.Store) (M, error),
+) func(configs.Model, int, *layers.Store) (Model, error) {
 	return func(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
 		m, err := make(c, imageSize, s)
 		if err != nil { // not the nil of a type, which would be an interface that is not nil
@@ -142,10 +145,12 @@ func (f Family) make(c configs.Model, imageSize int, s *layers.Store) (Model, er
 	}
 	s.Draw()
 	if m == nil || m.Store() != s {
-		return nil, fmt.Errorf("graph: New of family %s: want a model whose Store is the one that it was given", f.Config.Name)
+		return nil, fmt.Errorf("graph: New of family %s: want a model whose Store is the one that it was given",
+			f.Config.Name)
 	}
 	if _, ok := c.Arch.(configs.BatchNormed); !ok && len(s.Norms) > 0 {
-		return nil, fmt.Errorf("graph: a %s has batch norms: %T must have the method LastSide of configs.BatchNormed", c.Title(), c.Arch)
+		return nil, fmt.Errorf("graph: a %s has batch norms: %T must have the method LastSide of configs.BatchNormed",
+			c.Title(), c.Arch)
 	}
 	return m, nil
 }

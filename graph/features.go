@@ -44,7 +44,8 @@ func (p *Program) FeatureNames() []string {
 func (p *Program) Feature(name string) ([]float32, []int, error) {
 	i := slices.IndexFunc(p.taps, func(t tap) bool { return t.name == name })
 	if i < 0 {
-		return nil, nil, fmt.Errorf("graph: the model has no feature %q: it has %s", name, strings.Join(p.FeatureNames(), ", "))
+		return nil, nil, fmt.Errorf("graph: the model has no feature %q: it has %s",
+			name, strings.Join(p.FeatureNames(), ", "))
 	}
 	n := p.taps[i].node
 	return p.tape.Value(n), slices.Clone([]int(n.Shape())), nil

@@ -31,7 +31,9 @@ func TestFeaturesOfReference(t *testing.T) {
 	golden.JSON(t, name+".json", &ref)
 	want := golden.Tensors(t, name+".safetensors")
 	c := ref.Config
-	images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
+	images := golden.ToNHWC(
+		golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1],
+	)
 	m := newModel(t, ref, c.Seed)
 	folded, err := m.Fold()
 	if err != nil {
@@ -107,7 +109,9 @@ func TestFeaturesAgree(t *testing.T) {
 		}
 		for i := range 4 {
 			side := 4 << i
-			if _, shape := feature(t, p, fmt.Sprint("stage", i+1)); !slices.Equal(shape, []int{2, size[0] / side, size[1] / side, 40 << i}) {
+			if _, shape := feature(t, p, fmt.Sprint("stage", i+1)); !slices.Equal(
+				shape, []int{2, size[0] / side, size[1] / side, 40 << i},
+			) {
 				t.Errorf("%v: stage %d has shape %v", size, i+1, shape)
 			}
 		}
@@ -148,7 +152,11 @@ func TestFeaturesAgree(t *testing.T) {
 	if _, _, err := p.Feature("stage5"); err == nil || !strings.Contains(err.Error(), "stage4") {
 		t.Errorf("a feature that is not there: %v", err)
 	}
-	if _, err := r.Features(graph.Shape{Batch: 1, Height: 224, Width: 30}); err == nil || !strings.Contains(err.Error(), "224×30") {
+	if _, err := r.Features(graph.Shape{
+		Batch:  1,
+		Height: 224,
+		Width:  30,
+	}); err == nil || !strings.Contains(err.Error(), "224×30") {
 		t.Errorf("too small: %v", err)
 	}
 }

@@ -44,7 +44,10 @@ func checkFolded(t *testing.T, i int, m *fasternet.Model, ref reference, images,
 	}
 	parameters := []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}[i]
 	total := graph.Total(counted(t, f, 224, 224))
-	if f.Store().Parameters() != parameters || total.Parameters != parameters || total.MACs != ref.MACs || total.NormElements != 0 {
+	if f.Store().Parameters() != parameters ||
+		total.Parameters != parameters ||
+		total.MACs != ref.MACs ||
+		total.NormElements != 0 {
 		t.Errorf("%d parameters (%d counted), %d MACs, %d elements of norms; want %d, %d and 0",
 			f.Store().Parameters(), total.Parameters, total.MACs, total.NormElements, parameters, ref.MACs)
 	}
@@ -90,9 +93,13 @@ func TestFoldOwnSizes(t *testing.T) {
 			configs.Change(c, func(a *fasternet.Config) { a.EmbedDim, a.NDiv, a.MLPRatio = 9, 3, 1.6 })
 		}},
 		{"overlap", func(c *configs.Model) {
-			configs.Change(c, func(a *fasternet.Config) { a.PatchSize, a.PatchStride, a.PatchSize2, a.PatchStride2 = 7, 4, 3, 2 })
+			configs.Change(c, func(a *fasternet.Config) {
+				a.PatchSize, a.PatchStride, a.PatchSize2, a.PatchStride2 = 7, 4, 3, 2
+			})
 		}},
-		{"layer scale", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.LayerScaleInitValue = 0.1 }) }},
+		{"layer scale", func(c *configs.Model) {
+			configs.Change(c, func(a *fasternet.Config) { a.LayerScaleInitValue = 0.1 })
+		}},
 		{"drop path, relu", func(c *configs.Model) {
 			configs.Change(c, func(a *fasternet.Config) { a.ActLayer = "relu" })
 			c.DropPathRate = 0.5
@@ -130,7 +137,8 @@ func TestFoldOwnSizes(t *testing.T) {
 				if fmt.Sprint(m.Store().Entries[0].Param.Data()) != before {
 					t.Error("folding has changed the model")
 				}
-				if _, err := r.Program(graph.Shape{batch, h, w, true}); err == nil || !strings.Contains(err.Error(), "batch norm is folded") {
+				if _, err := r.Program(graph.Shape{batch, h, w, true}); err == nil ||
+					!strings.Contains(err.Error(), "batch norm is folded") {
 					t.Errorf("training a folded model: %v", err)
 				}
 			})

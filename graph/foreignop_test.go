@@ -59,11 +59,21 @@ func scale(t *ops.Tape, x *gorgonia.Node, w *ops.Param) (*gorgonia.Node, error) 
 		return nil
 	}
 	return t.Record(ops.Spec{
-		Kind: "test.Scale", Name: w.Name, Inputs: gorgonia.Nodes{x, t.Param(w)}, WRT: []bool{true, true}, Shape: x.Shape().Clone(),
-		Cost: ops.Cost{MACs: x.Shape().TotalSize()}, Run: run, Again: ops.Repeat(run),
+		Kind:   "test.Scale",
+		Name:   w.Name,
+		Inputs: gorgonia.Nodes{x, t.Param(w)},
+		WRT:    []bool{true, true},
+		Shape:  x.Shape().Clone(),
+		Cost:   ops.Cost{MACs: x.Shape().TotalSize()},
+		Run:    run,
+		Again:  ops.Repeat(run),
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			dx, err := t.Record(ops.Spec{
-				Kind: "test.ScaleGrad", Name: w.Name, Inputs: gorgonia.Nodes{grad, x}, Shape: x.Shape().Clone(), Reuse: 1,
+				Kind:   "test.ScaleGrad",
+				Name:   w.Name,
+				Inputs: gorgonia.Nodes{grad, x},
+				Shape:  x.Shape().Clone(),
+				Reuse:  1,
 				Run: func(in [][]float32, out []float32) error {
 					for i, g := range in[0] {
 						w.GradData()[i%c] += g * in[1][i]

@@ -20,7 +20,9 @@ import (
 func frozenModels(t *testing.T) map[string]graph.Model {
 	t.Helper()
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
-	configs.Change(&vitConfig, func(a *vit.Config) { a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 3, configs.Heads{3}, 8 })
+	configs.Change(&vitConfig, func(a *vit.Config) {
+		a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 3, configs.Heads{3}, 8
+	})
 	vitConfig.NumClasses = 5
 	configs.Change(&swinConfig, func(a *swin.Config) {
 		a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize = 12, []int{2, 2}, configs.Heads{2, 4}, 4

@@ -47,7 +47,11 @@ type reference struct {
 func modelConfig(r reference) configs.Model {
 	c := configs.Default().Model
 	configs.Change(&c, func(a *fasternet.Config) {
-		a.EmbedDim, a.Depths, a.MLPRatio, a.NDiv, a.FeatureDim = r.Config.EmbedDim, r.Config.Depths, r.Config.MLPRatio, r.Config.NDiv, r.Config.FeatureDim
+		a.EmbedDim = r.Config.EmbedDim
+		a.Depths = r.Config.Depths
+		a.MLPRatio = r.Config.MLPRatio
+		a.NDiv = r.Config.NDiv
+		a.FeatureDim = r.Config.FeatureDim
 		if a.ActLayer = "gelu"; r.Config.Act+r.Config.ActLayer == "RELU" {
 			a.ActLayer = "relu"
 		}
@@ -100,8 +104,11 @@ func TestFullSizeVariants(t *testing.T) {
 			m := newModel(t, ref, ref.Seed)
 			checkStateDict(t, m, ref.StateDict)
 			total := graph.Total(counted(t, m, 224, 224))
-			if m.Store().Parameters() != ref.Parameters || total.Parameters != ref.Parameters || total.MACs != ref.MACs {
-				t.Errorf("%d parameters (%d counted), %d MACs; want %d and %d", m.Store().Parameters(), total.Parameters, total.MACs, ref.Parameters, ref.MACs)
+			if m.Store().Parameters() != ref.Parameters ||
+				total.Parameters != ref.Parameters ||
+				total.MACs != ref.MACs {
+				t.Errorf("%d parameters (%d counted), %d MACs; want %d and %d",
+					m.Store().Parameters(), total.Parameters, total.MACs, ref.Parameters, ref.MACs)
 			}
 			want := golden.Tensors(t, "fasternet_"+name+"_logits.safetensors")
 			images := golden.ToNHWC(golden.Image("input224", ref.Seed, 3*224*224), 1, 3, 224, 224)
@@ -180,7 +187,10 @@ func TestSmallModels(t *testing.T) {
 				checkStateDict(t, m, ref.StateDict)
 				r := newRunnerOn(t, k, m)
 				c := ref.Config
-				images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
+				images := golden.ToNHWC(
+					golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3,
+					c.Image[0], c.Image[1],
+				)
 				targets := smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes)
 
 				logits, err := program(t, r, graph.Shape{c.Batch, c.Image[0], c.Image[1], false}).Forward(images)
@@ -199,7 +209,16 @@ func TestSmallModels(t *testing.T) {
 
 // checkTraining runs three steps of AdamW; noDecay1D is the second recipe, of
 // which fewer values are stored.
-func checkTraining(t *testing.T, k *kernels.Set, m *fasternet.Model, p *graph.Program, ref reference, want map[string]golden.Tensor, images, targets []float32, noDecay1D bool) {
+func checkTraining(
+	t *testing.T,
+	k *kernels.Set,
+	m *fasternet.Model,
+	p *graph.Program,
+	ref reference,
+	want map[string]golden.Tensor,
+	images, targets []float32,
+	noDecay1D bool,
+) {
 	t.Helper()
 	params := m.Store().Params()
 	moments := map[string][2][]float32{}
@@ -236,7 +255,15 @@ func checkTraining(t *testing.T, k *kernels.Set, m *fasternet.Model, p *graph.Pr
 				mv = [2][]float32{make([]float32, q.Size()), make([]float32, q.Size())}
 				moments[q.Name] = mv
 			}
-			s := kernels.AdamWStep{LR: 1e-3, WeightDecay: 0.05, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: step, GradScale: 1}
+			s := kernels.AdamWStep{
+				LR:          1e-3,
+				WeightDecay: 0.05,
+				Beta1:       0.9,
+				Beta2:       0.999,
+				Eps:         1e-8,
+				Step:        step,
+				GradScale:   1,
+			}
 			if noDecay1D && q.Shape().Dims() == 1 {
 				s.WeightDecay = 0
 			}
@@ -324,7 +351,9 @@ func TestDropPath(t *testing.T) {
 				d.Keep[b] = want["keep"].Data[i*c.Batch+b] / float32(1-d.Rate)
 			}
 		}
-		images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1])
+		images := golden.ToNHWC(
+			golden.Image("input", c.Seed, c.Batch*3*c.Image[0]*c.Image[1]), c.Batch, 3, c.Image[0], c.Image[1],
+		)
 		loss, err := p.RunAs(images, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes))
 		if err != nil {
 			t.Fatal(err)

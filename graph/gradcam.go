@@ -44,7 +44,8 @@ func MapName(m Model, height, width int) (string, error) {
 	case last != "":
 		return last, nil
 	}
-	return "", fmt.Errorf("graph: a %T shows no map that could be explained: its Forward must call Pass.TapMap, Pass.TapStage or Pass.TapTokens", m)
+	return "", fmt.Errorf("graph: a %T shows no map that could be explained: "+
+		"its Forward must call Pass.TapMap, Pass.TapStage or Pass.TapTokens", m)
 }
 
 // Explained returns a program of one image size for [Program.GradCAM].
@@ -69,8 +70,10 @@ func (p *Program) differentiateMap(m Model) error {
 	}
 	for _, r := range after {
 		for _, q := range r.Params {
-			if norms[q] { // in a graph that is differentiated it takes the statistics of the batch, and changes the running ones
-				return fmt.Errorf("graph: %s is a batch norm after the map that Grad-CAM explains: want a folded form (graph.Foldable), or Pass.TapMap after it", r.Name)
+			// in a graph that is differentiated it takes the statistics of the batch, and changes the running ones
+			if norms[q] {
+				return fmt.Errorf("graph: %s is a batch norm after the map that Grad-CAM explains: "+
+					"want a folded form (graph.Foldable), or Pass.TapMap after it", r.Name)
 			}
 			q.NeedGrad()
 		}

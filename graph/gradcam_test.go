@@ -164,7 +164,12 @@ func TestGradCAM(t *testing.T) {
 	swinConfig := func(change func(a *swin.Config)) configs.Model {
 		c := configs.DefaultModel("swin")
 		configs.Change(&c, func(a *swin.Config) {
-			a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize, a.MLPRatio, a.NormEps = 8, []int{2, 2}, configs.Heads{2, 2}, 4, 2, 1e-6
+			a.EmbedDim = 8
+			a.Depths = []int{2, 2}
+			a.NumHeads = configs.Heads{2, 2}
+			a.WindowSize = 4
+			a.MLPRatio = 2
+			a.NormEps = 1e-6
 			change(a)
 		})
 		return c
@@ -256,7 +261,15 @@ func closest(got, want []float32) float64 {
 	return off / most
 }
 
-func checkCAM(t *testing.T, r *graph.Runner, w *wide, shape graph.Shape, images []float32, classes []int, cam *graph.CAM) {
+func checkCAM(
+	t *testing.T,
+	r *graph.Runner,
+	w *wide,
+	shape graph.Shape,
+	images []float32,
+	classes []int,
+	cam *graph.CAM,
+) {
 	t.Helper()
 	weights, maps := slices.Clone(cam.Weights), slices.Clone(cam.Maps)
 	name, err := graph.MapName(r.Model, shape.Height, shape.Width)
@@ -361,7 +374,8 @@ func TestGradCAMOfForeignModel(t *testing.T) {
 			t.Errorf("classes %v of one image and 4 outputs are accepted", classes)
 		}
 	}
-	if _, err := newRunner(t, mapped{newScaled(1), false}).Explained(shape); err == nil || !strings.Contains(err.Error(), "Pass.TapMap") {
+	if _, err := newRunner(t, mapped{newScaled(1), false}).Explained(shape); err == nil ||
+		!strings.Contains(err.Error(), "Pass.TapMap") {
 		t.Errorf("a model without a map: %v", fmt.Sprint(err))
 	}
 }

@@ -58,15 +58,21 @@ func TestOwnSizes(t *testing.T) {
 			configs.Change(c, func(a *fasternet.Config) { a.PatchSize, a.PatchStride = 2, 2 })
 		}},
 		{"overlap", func(c *configs.Model) {
-			configs.Change(c, func(a *fasternet.Config) { a.PatchSize, a.PatchStride, a.PatchSize2, a.PatchStride2 = 7, 4, 3, 2 })
+			configs.Change(c, func(a *fasternet.Config) {
+				a.PatchSize, a.PatchStride, a.PatchSize2, a.PatchStride2 = 7, 4, 3, 2
+			})
 		}},
 		{"gaps", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.PatchStride2 = 3 }) }},
-		{"layer scale", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.LayerScaleInitValue = 0.1 }) }},
+		{"layer scale", func(c *configs.Model) {
+			configs.Change(c, func(a *fasternet.Config) { a.LayerScaleInitValue = 0.1 })
+		}},
 		{"drop path", func(c *configs.Model) { c.DropPathRate = 0.5 }},
 		{"relu", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.ActLayer = "relu" }) }},
 		{"one stage", func(c *configs.Model) { configs.Change(c, func(a *fasternet.Config) { a.Depths = []int{2} }) }},
 		{"five stages", func(c *configs.Model) {
-			configs.Change(c, func(a *fasternet.Config) { a.Depths, a.PatchSize, a.PatchStride = []int{1, 1, 1, 1, 1}, 2, 2 })
+			configs.Change(c, func(a *fasternet.Config) {
+				a.Depths, a.PatchSize, a.PatchStride = []int{1, 1, 1, 1, 1}, 2, 2
+			})
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -171,7 +177,9 @@ func TestProgramsShareParameters(t *testing.T) {
 		return append([]float32(nil), logits...)
 	}
 	a, b := run(graph.Shape{1, 32, 32, false}, small), run(graph.Shape{3, 64, 48, false}, large)
-	if _, err := program(t, r, graph.Shape{3, 64, 48, true}).Gradients(large, make([]float32, 15), graph.Position{}); err != nil {
+	if _, err := program(t, r, graph.Shape{3, 64, 48, true}).Gradients(
+		large, make([]float32, 15), graph.Position{},
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range m.Store().Entries { // the running statistics have moved: back to the start
@@ -185,7 +193,8 @@ func TestProgramsShareParameters(t *testing.T) {
 			}
 		}
 	}
-	if fmt.Sprint(run(graph.Shape{1, 32, 32, false}, small)) != fmt.Sprint(a) || fmt.Sprint(run(graph.Shape{3, 64, 48, false}, large)) != fmt.Sprint(b) {
+	if fmt.Sprint(run(graph.Shape{1, 32, 32, false}, small)) != fmt.Sprint(a) ||
+		fmt.Sprint(run(graph.Shape{3, 64, 48, false}, large)) != fmt.Sprint(b) {
 		t.Error("a program has changed the result of another")
 	}
 	for _, q := range m.Store().Params() {
@@ -238,11 +247,13 @@ func TestProgramErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRunner(t, m)
-	if _, err := r.Program(graph.Shape{1, 3, 32, false}); err == nil || !strings.Contains(err.Error(), "smaller than a patch") {
+	if _, err := r.Program(graph.Shape{1, 3, 32, false}); err == nil ||
+		!strings.Contains(err.Error(), "smaller than a patch") {
 		t.Errorf("an image that is too small: %v", err)
 	}
 	p := program(t, r, graph.Shape{1, 32, 32, false})
-	if _, err := p.Forward(make([]float32, 5)); err == nil || !strings.Contains(err.Error(), "images: want 3072 values") {
+	if _, err := p.Forward(make([]float32, 5)); err == nil ||
+		!strings.Contains(err.Error(), "images: want 3072 values") {
 		t.Errorf("too few values: %v", err)
 	}
 	if _, err := p.Gradients(nil, nil, graph.Position{}); err == nil {

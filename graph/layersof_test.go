@@ -27,10 +27,17 @@ func TestLayersOf(t *testing.T) {
 		name string
 		want int
 	}{
-		{"patch_embed.proj.weight", 0}, {"patch_embed.norm.bias", 0},
-		{"stages.0.blocks.0.mlp.0.weight", 1}, {"stages.1.reduction.weight", 1}, {"stages.1.norm.weight", 1},
-		{"stages.2.blocks.0.spatial_mixing.partial_conv3.weight", 2}, {"stages.2.blocks.1.mlp.3.weight", 3}, {"stages.3.norm.bias", 3},
-		{"stages.4.blocks.0.mlp.1.weight", 4}, {"avgpool_pre_head.1.weight", 5}, {"head.bias", 5},
+		{"patch_embed.proj.weight", 0},
+		{"patch_embed.norm.bias", 0},
+		{"stages.0.blocks.0.mlp.0.weight", 1},
+		{"stages.1.reduction.weight", 1},
+		{"stages.1.norm.weight", 1},
+		{"stages.2.blocks.0.spatial_mixing.partial_conv3.weight", 2},
+		{"stages.2.blocks.1.mlp.3.weight", 3},
+		{"stages.3.norm.bias", 3},
+		{"stages.4.blocks.0.mlp.1.weight", 4},
+		{"avgpool_pre_head.1.weight", 5},
+		{"head.bias", 5},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, ok := m.Store().Lookup(test.name); !ok {

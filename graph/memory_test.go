@@ -21,7 +21,10 @@ func TestModelsThatDoNotFit(t *testing.T) {
 		}
 		return c
 	}
-	wide := load("fasternet_t0", "model.embed_dim=65536", "model.depths=[1024]", "model.mlp_ratio=64", "model.num_classes=10").Model
+	wide := load(
+		"fasternet_t0", "model.embed_dim=65536", "model.depths=[1024]",
+		"model.mlp_ratio=64", "model.num_classes=10",
+	).Model
 	for _, c := range []struct {
 		name string
 		make func() error
@@ -29,15 +32,28 @@ func TestModelsThatDoNotFit(t *testing.T) {
 		{"FasterNet", func() error { _, err := fasternet.New(wide, 0); return err }},
 		{"folded FasterNet", func() error { _, err := fasternet.NewFolded(wide); return err }},
 		{"ViT", func() error {
-			_, err := vit.New(load("vit_tiny", "model.embed_dim=65536", "model.num_heads=64", "model.depth=1024", "model.num_classes=10").Model, 224, 0)
+			_, err := vit.New(
+				load(
+					"vit_tiny", "model.embed_dim=65536", "model.num_heads=64",
+					"model.depth=1024", "model.num_classes=10",
+				).Model,
+				224, 0,
+			)
 			return err
 		}},
 		{"Swin", func() error {
-			_, err := swin.New(load("swin_tiny", "model.embed_dim=8192", "model.depths=[2, 2, 1024, 2]", "model.num_heads=[4, 8, 16, 32]", "model.num_classes=10").Model, 224, 0)
+			_, err := swin.New(
+				load(
+					"swin_tiny", "model.embed_dim=8192", "model.depths=[2, 2, 1024, 2]",
+					"model.num_heads=[4, 8, 16, 32]", "model.num_classes=10",
+				).Model,
+				224, 0,
+			)
 			return err
 		}},
 	} {
-		if err := c.make(); err == nil || !strings.Contains(err.Error(), "not enough memory: the parameters of the model need ") {
+		if err := c.make(); err == nil ||
+			!strings.Contains(err.Error(), "not enough memory: the parameters of the model need ") {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

@@ -40,7 +40,9 @@ func TestFinalGradients(t *testing.T) {
 	if _, err := p.Gradients(graphtest.Random(3*32*32*3, 1), targets, graph.Position{}); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(order, p.Learned()) || len(order) != len(m.Store().Params()) || order[len(order)-1].Name == "head.weight" {
+	if !slices.Equal(order, p.Learned()) ||
+		len(order) != len(m.Store().Params()) ||
+		order[len(order)-1].Name == "head.weight" {
 		t.Errorf("%d gradients of %d, promised %d", len(order), len(m.Store().Params()), len(p.Learned()))
 	}
 	for q, g := range then {

@@ -50,7 +50,10 @@ func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *
 				t.Fatal(err)
 			}
 		}
-		loss, err := p.Gradients(graphtest.Random(batch*size*size*m.Channels(), uint64(step)), targets, graph.Position{Seed: 3, Step: uint64(step)})
+		loss, err := p.Gradients(graphtest.Random(batch*size*size*m.Channels(), uint64(step)), targets, graph.Position{
+			Seed: 3,
+			Step: uint64(step),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +70,9 @@ func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *
 func recomputed(t *testing.T) map[string]graph.Model {
 	t.Helper()
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
-	configs.Change(&vitConfig, func(a *vit.Config) { a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 3, configs.Heads{3}, 8 })
+	configs.Change(&vitConfig, func(a *vit.Config) {
+		a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 3, configs.Heads{3}, 8
+	})
 	vitConfig.NumClasses, vitConfig.DropPathRate = 5, 0.5
 	configs.Change(&swinConfig, func(a *swin.Config) {
 		a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize = 12, []int{2, 3}, configs.Heads{2, 4}, 4
@@ -81,7 +86,12 @@ func recomputed(t *testing.T) map[string]graph.Model {
 	for _, test := range []struct {
 		name string
 		c    configs.Model
-	}{{"fasternet", fasterNet}, {"fasternet with relu and layer scale", relu}, {"vit", vitConfig}, {"swin", swinConfig}} {
+	}{
+		{"fasternet", fasterNet},
+		{"fasternet with relu and layer scale", relu},
+		{"vit", vitConfig},
+		{"swin", swinConfig},
+	} {
 		var m graph.Model
 		var err error
 		if test.c.Name == "vit" || test.c.Name == "swin" {

@@ -16,7 +16,9 @@ import (
 // before, also where maps become smaller than windows.
 func TestForSize(t *testing.T) {
 	vitConfig := configs.DefaultModel("vit")
-	configs.Change(&vitConfig, func(a *vit.Config) { a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 1, configs.Heads{3}, 8 })
+	configs.Change(&vitConfig, func(a *vit.Config) {
+		a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 1, configs.Heads{3}, 8
+	})
 	vitConfig.NumClasses = 5
 	fixed := vitConfig
 	configs.Change(&fixed, func(a *vit.Config) { a.PosEmbed = "fixed" })
@@ -74,7 +76,8 @@ func TestForSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := graph.ForSize(m, 32); err == nil || !strings.Contains(err.Error(), "windows of stage 2 are of 4×4 tokens") {
+	if _, err := graph.ForSize(m, 32); err == nil ||
+		!strings.Contains(err.Error(), "windows of stage 2 are of 4×4 tokens") {
 		t.Errorf("larger windows than tables: %v", err)
 	}
 }

@@ -55,7 +55,11 @@ func (r transformerReference) model(t *testing.T) graph.Model {
 		})
 	} else {
 		configs.Change(&m, func(a *vit.Config) {
-			a.EmbedDim, a.Depth, a.PatchSize, a.GlobalPool, a.NumHeads = c.Dim, c.Depth, c.Patch, c.GlobalPool, configs.Heads{int(c.Heads.(float64))}
+			a.EmbedDim = c.Dim
+			a.Depth = c.Depth
+			a.PatchSize = c.Patch
+			a.GlobalPool = c.GlobalPool
+			a.NumHeads = configs.Heads{int(c.Heads.(float64))}
 		})
 	}
 	m.NumClasses = c.Classes
@@ -94,7 +98,10 @@ func shrink(m graph.Model) {
 // Logits, loss and every gradient of the small models.
 func TestSmallTransformers(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"vit_small_gap", "vit_small_cls", "vit_eps_probe", "swin_small_w4", "swin_small_w7", "swin_eps_probe"} {
+	for _, name := range []string{
+		"vit_small_gap", "vit_small_cls", "vit_eps_probe",
+		"swin_small_w4", "swin_small_w7", "swin_eps_probe",
+	} {
 		t.Run(name, func(t *testing.T) {
 			var ref transformerReference
 			golden.JSON(t, name+".json", &ref)
@@ -103,14 +110,18 @@ func TestSmallTransformers(t *testing.T) {
 				m := ref.model(t)
 				checkTransformerState(t, m, ref)
 				r, c := newRunnerOn(t, k, m), ref.Config
-				images := golden.ToNHWC(golden.Image("input", c.Seed, c.Batch*3*c.Image*c.Image), c.Batch, 3, c.Image, c.Image)
+				images := golden.ToNHWC(
+					golden.Image("input", c.Seed, c.Batch*3*c.Image*c.Image), c.Batch, 3, c.Image, c.Image,
+				)
 				logits, err := program(t, r, graph.Shape{c.Batch, c.Image, c.Image, false}).Forward(images)
 				if err != nil {
 					t.Fatal(err)
 				}
 				golden.CheckRel(t, "logits", logits, want["logits"].Data, 3e-5)
 				p := program(t, r, graph.Shape{c.Batch, c.Image, c.Image, true})
-				loss, err := p.Gradients(images, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes), graph.Position{})
+				loss, err := p.Gradients(
+					images, smoothed(golden.Labels(c.Seed, c.Batch, c.Classes), c.Classes), graph.Position{},
+				)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -174,7 +185,9 @@ func TestFullSizeTransformers(t *testing.T) {
 		change func(m *configs.Model)
 	}{
 		{"vit_base_patch16_224", "vit", func(*configs.Model) {}},
-		{"vit_base_patch16_224_cls", "vit", func(m *configs.Model) { configs.Change(m, func(a *vit.Config) { a.GlobalPool = false }) }},
+		{"vit_base_patch16_224_cls", "vit", func(m *configs.Model) {
+			configs.Change(m, func(a *vit.Config) { a.GlobalPool = false })
+		}},
 		{"swin_base_patch4_win7_224", "swin", func(*configs.Model) {}},
 		{"swin_t_torchvision", "swin", func(m *configs.Model) {
 			configs.Change(m, func(a *swin.Config) {
@@ -201,7 +214,8 @@ func TestFullSizeTransformers(t *testing.T) {
 			}
 			total := graph.Total(counted(t, m, 224, 224))
 			if total.Parameters != ref.Parameters || m.Store().Parameters() != ref.Parameters {
-				t.Errorf("%d parameters counted, %d there, want %d", total.Parameters, m.Store().Parameters(), ref.Parameters)
+				t.Errorf("%d parameters counted, %d there, want %d",
+					total.Parameters, m.Store().Parameters(), ref.Parameters)
 			}
 			// Of torchvision's Swin the count leaves out the linear layers of attention.
 			if ref.MACs != total.MACs && c.name != "swin_t_torchvision" {
@@ -234,7 +248,9 @@ func fillTorchvision(m graph.Model, seed int) {
 			_, rest, _ := strings.Cut(name, "downsample.")
 			name = fmt.Sprintf("features.%d.%s", 2*stage+2, rest)
 		default:
-			name = strings.NewReplacer("patch_embed.proj", "features.0.0", "patch_embed.norm", "features.0.2").Replace(name)
+			name = strings.NewReplacer(
+				"patch_embed.proj", "features.0.0", "patch_embed.norm", "features.0.2",
+			).Replace(name)
 		}
 		copy(q.Data(), golden.Weight(name, seed, q.Shape()))
 		q.Changed()
@@ -250,8 +266,13 @@ func TestTransformerCounts(t *testing.T) {
 		// activations with the products of attention, and activations without.
 		gmacs, with, without float64
 	}{
-		{"vit_tiny", 5717416, 0, 5.97, 4.1}, {"vit_small", 22050664, 0, 11.95, 8.2}, {"vit_base", 86567656, 17.58, 23.90, 16.5}, {"vit_large", 304326632, 61.60, 63.52, 43.8},
-		{"swin_tiny", 28288354, 4.51, 17.06, 0}, {"swin_small", 49606258, 8.77, 27.47, 0}, {"swin_base", 87768224, 15.47, 36.63, 0},
+		{"vit_tiny", 5717416, 0, 5.97, 4.1},
+		{"vit_small", 22050664, 0, 11.95, 8.2},
+		{"vit_base", 86567656, 17.58, 23.90, 16.5},
+		{"vit_large", 304326632, 61.60, 63.52, 43.8},
+		{"swin_tiny", 28288354, 4.51, 17.06, 0},
+		{"swin_small", 49606258, 8.77, 27.47, 0},
+		{"swin_base", 87768224, 15.47, 36.63, 0},
 		{"swin_large", 196794556, 0, 0, 0}, // published 38.85 GMACs: a last stage of 7×7 padded to windows of 14×14
 	} {
 		config, err := configs.Load(c.preset)
@@ -272,7 +293,8 @@ func TestTransformerCounts(t *testing.T) {
 		}
 		with, without := float64(total.Activations+total.AttentionActivations)/1e6, float64(total.Activations)/1e6
 		if c.with > 0 && math.Abs(with-c.with) > 0.006 || c.without > 0 && math.Abs(without-c.without) > 0.06 {
-			t.Errorf("%s: %.2f M activations, %.2f without those of attention, published are %.2f and %.1f", c.preset, with, without, c.with, c.without)
+			t.Errorf("%s: %.2f M activations, %.2f without those of attention, published are %.2f and %.1f",
+				c.preset, with, without, c.with, c.without)
 		}
 	}
 }
@@ -285,8 +307,18 @@ func TestTransformerFeatures(t *testing.T) {
 		last   string
 		shapes map[string][]int
 	}{
-		{"vit_small_gap", "act/fc_norm", map[string][]int{"tokens": {2, 65, 48}, "pooled": {2, 48}, "prelogits": {2, 48}}},
-		{"swin_small_w4", "act/norm", map[string][]int{"stage1": {2, 16, 16, 24}, "stage2": {2, 8, 8, 48}, "stage3": {2, 4, 4, 96}, "pooled": {2, 96}, "prelogits": {2, 96}}},
+		{"vit_small_gap", "act/fc_norm", map[string][]int{
+			"tokens":    {2, 65, 48},
+			"pooled":    {2, 48},
+			"prelogits": {2, 48},
+		}},
+		{"swin_small_w4", "act/norm", map[string][]int{
+			"stage1":    {2, 16, 16, 24},
+			"stage2":    {2, 8, 8, 48},
+			"stage3":    {2, 4, 4, 96},
+			"pooled":    {2, 96},
+			"prelogits": {2, 96},
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var ref transformerReference
@@ -297,7 +329,9 @@ func TestTransformerFeatures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := p.Forward(golden.ToNHWC(golden.Image("input", g.Seed, g.Batch*3*g.Image*g.Image), g.Batch, 3, g.Image, g.Image)); err != nil {
+			if _, err := p.Forward(golden.ToNHWC(
+				golden.Image("input", g.Seed, g.Batch*3*g.Image*g.Image), g.Batch, 3, g.Image, g.Image,
+			)); err != nil {
 				t.Fatal(err)
 			}
 			if len(p.FeatureNames()) != len(test.shapes) {
@@ -321,7 +355,9 @@ func TestTransformerFeatures(t *testing.T) {
 // too, and refuses those that do not divide.
 func TestTransformerSizes(t *testing.T) {
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
-	configs.Change(&vitConfig, func(a *vit.Config) { a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 2, configs.Heads{3}, 8 })
+	configs.Change(&vitConfig, func(a *vit.Config) {
+		a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 2, configs.Heads{3}, 8
+	})
 	vitConfig.NumClasses, vitConfig.DropPathRate = 5, 0.2
 	configs.Change(&swinConfig, func(a *swin.Config) {
 		a.EmbedDim, a.Depths, a.NumHeads, a.WindowSize = 8, []int{2, 2}, configs.Heads{2, 4}, 4
@@ -346,7 +382,9 @@ func TestTransformerSizes(t *testing.T) {
 			for j := range 3 {
 				targets[5*j+j] = 1
 			}
-			if _, err := program(t, r, graph.Shape{3, size, size, true}).Gradients(images, targets, graph.Position{}); err != nil {
+			if _, err := program(t, r, graph.Shape{3, size, size, true}).Gradients(
+				images, targets, graph.Position{},
+			); err != nil {
 				t.Errorf("model %d at %d: %v", i, size, err)
 			}
 			logits, err := program(t, r, graph.Shape{3, size, size, false}).Forward(images)
@@ -369,7 +407,11 @@ func TestTransformerSizes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newRunner(t, m).Program(graph.Shape{Batch: 1, Height: 36, Width: 36}); err == nil || !strings.Contains(err.Error(), "even") {
+	if _, err := newRunner(t, m).Program(graph.Shape{
+		Batch:  1,
+		Height: 36,
+		Width:  36,
+	}); err == nil || !strings.Contains(err.Error(), "even") {
 		t.Errorf("an odd map is merged: %v", err)
 	}
 }

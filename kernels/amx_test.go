@@ -26,8 +26,15 @@ func interpretedAMX(t *testing.T) *halfFunctions {
 		code := assemblyOf(t, "kernels_amx_amd64.s", name)
 		return func(m int, a *uint16, lda int, b *float32, ldb, steps int, c *float32, ldc, add int) {
 			cpu := tileCPU{args: map[string]uint64{
-				"m": uint64(m), "a": address(a), "lda": uint64(lda), "b": address(b), "ldb": uint64(ldb), "steps": uint64(steps),
-				"c": address(c), "ldc": uint64(ldc), "add": uint64(add),
+				"m":     uint64(m),
+				"a":     address(a),
+				"lda":   uint64(lda),
+				"b":     address(b),
+				"ldb":   uint64(ldb),
+				"steps": uint64(steps),
+				"c":     address(c),
+				"ldc":   uint64(ldc),
+				"add":   uint64(add),
 			}}
 			cpu.run(code)
 			runtime.KeepAlive([]any{a, b, c})
@@ -172,7 +179,10 @@ func (c *tileCPU) run(code *assembly) {
 		case "CMPQ":
 			c.flags = int64(c.value(line[1]) - c.value(line[2]))
 		case "JMP", "JLT", "JZ", "JNZ":
-			if line[0] == "JMP" || line[0] == "JLT" && c.flags < 0 || line[0] == "JZ" && c.flags == 0 || line[0] == "JNZ" && c.flags != 0 {
+			if line[0] == "JMP" ||
+				line[0] == "JLT" && c.flags < 0 ||
+				line[0] == "JZ" && c.flags == 0 ||
+				line[0] == "JNZ" && c.flags != 0 {
 				pc = code.labels[line[1]]
 			}
 		default:

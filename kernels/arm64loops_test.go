@@ -58,13 +58,19 @@ func (l loop) work() (instruction string, n int) {
 func armLoops(t *testing.T, file string) []loop {
 	t.Helper()
 	object := filepath.Join(t.TempDir(), "kernels.o")
-	cmd := exec.Command("go", "tool", "asm", "-p", "kernels", "-I", filepath.Join(strings.TrimSpace(tool(t, "go", "env", "GOROOT")), "pkg", "include"), "-o", object, file)
+	cmd := exec.Command(
+		"go", "tool", "asm", "-p", "kernels", "-I",
+		filepath.Join(strings.TrimSpace(tool(t, "go", "env", "GOROOT")), "pkg", "include"), "-o",
+		object, file,
+	)
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
 	}
 	codes := map[int][]uint32{} // by line
-	for _, m := range regexp.MustCompile(`(?m)^\s*\S+\.s:(\d+)\s+0x[0-9a-f]+\s+([0-9a-f]{8})\s`).FindAllStringSubmatch(tool(t, "go", "tool", "objdump", object), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\s*\S+\.s:(\d+)\s+0x[0-9a-f]+\s+([0-9a-f]{8})\s`).FindAllStringSubmatch(
+		tool(t, "go", "tool", "objdump", object), -1,
+	) {
 		line, _ := strconv.Atoi(m[1])
 		code, err := strconv.ParseUint(m[2], 16, 32)
 		if err != nil {
@@ -98,7 +104,8 @@ func armLoops(t *testing.T, file string) []loop {
 
 // findLoops finds the loops without branches and labels within: what runs until the branch back.
 func findLoops(source string, codes map[int][]uint32) (loops []loop) {
-	label, branch := regexp.MustCompile(`^(\w+):`), regexp.MustCompile(`^\s+(?:B[A-Z]*|CBN?ZW?|TBN?Z)\s+(?:.*, )?(\w+)$`)
+	label := regexp.MustCompile(`^(\w+):`)
+	branch := regexp.MustCompile(`^\s+(?:B[A-Z]*|CBN?ZW?|TBN?Z)\s+(?:.*, )?(\w+)$`)
 	function := ""
 	places := map[string]int{} // lines of the labels of the function
 	last := 0                  // the line of the last label
@@ -133,7 +140,10 @@ func mca(t *testing.T, core string, loops []loop) []float64 {
 		fmt.Fprintf(&in, "# LLVM-MCA-BEGIN loop%d\n%s\n# LLVM-MCA-END\n", i, strings.Join(l.text, "\n"))
 	}
 	total := func(iterations int) (all []float64) {
-		cmd := exec.Command(path, "-mtriple=aarch64", "-mcpu="+core, fmt.Sprint("-iterations=", iterations), "-resource-pressure=false", "-instruction-info=false")
+		cmd := exec.Command(
+			path, "-mtriple=aarch64", "-mcpu="+core, fmt.Sprint("-iterations=", iterations),
+			"-resource-pressure=false", "-instruction-info=false",
+		)
 		cmd.Stdin = strings.NewReader(in.String())
 		var errs bytes.Buffer
 		cmd.Stderr = &errs
@@ -160,7 +170,11 @@ func mca(t *testing.T, core string, loops []loop) []float64 {
 // peakLoopOf has so many independent multiply-adds that none waits for another.
 func peakLoopOf(instruction string) loop {
 	l := loop{function: "peak", label: instruction}
-	form := map[string]string{"fmla": "fmla v%d.4s, v30.4s, v31.s[0]", "bfdot": "bfdot v%d.4s, v30.8h, v31.2h[0]", "bfmmla": "bfmmla v%d.4s, v30.8h, v31.8h"}[instruction]
+	form := map[string]string{
+		"fmla":   "fmla v%d.4s, v30.4s, v31.s[0]",
+		"bfdot":  "bfdot v%d.4s, v30.8h, v31.2h[0]",
+		"bfmmla": "bfmmla v%d.4s, v30.8h, v31.8h",
+	}[instruction]
 	for i := range 28 {
 		l.text = append(l.text, fmt.Sprintf(form, i))
 	}
@@ -207,9 +221,14 @@ func TestLoopsOfARM64(t *testing.T) {
 			l := here[i]
 			in, n := l.work()
 			share := each[in] * float64(n) / cycles
-			fmt.Fprintf(&table, "%-12s %-20s %-16s %4d %-6s %6.1f cycles %4.0f %%\n", core.name, l.function, l.label, n, in, cycles, 100*share)
+			fmt.Fprintf(
+				&table,
+				"%-12s %-20s %-16s %4d %-6s %6.1f cycles %4.0f %%\n",
+				core.name, l.function, l.label, n, in, cycles, 100*share,
+			)
 			if least := leastShares[in]; share < least {
-				t.Errorf("%s: %s has %.0f %% of the peak (%.1f cycles for %d %s), want %.0f %%", core.name, l.function, 100*share, cycles, n, in, 100*least)
+				t.Errorf("%s: %s has %.0f %% of the peak (%.1f cycles for %d %s), want %.0f %%",
+					core.name, l.function, 100*share, cycles, n, in, 100*least)
 			}
 		}
 	}
@@ -219,7 +238,9 @@ func TestLoopsOfARM64(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !strings.Contains(tool(t, llvmTool(t, "llvm-mca", 16), "--version"), fmt.Sprint("LLVM version ", recordedWith, ".")) {
+	if !strings.Contains(
+		tool(t, llvmTool(t, "llvm-mca", 16), "--version"), fmt.Sprint("LLVM version ", recordedWith, "."),
+	) {
 		t.Logf("only the shares are tested: the record is of LLVM %d", recordedWith)
 		return
 	}

@@ -9,7 +9,13 @@ import (
 // layerShapes are the products of FasterNet-T0 at 224², batch 32: rows (an
 // eighth of them), inner length, columns.
 var layerShapes = [][3]int{
-	{12544, 40, 80}, {12544, 80, 40}, {3136, 80, 160}, {784, 160, 320}, {784, 320, 160}, {196, 320, 640}, {196, 640, 320},
+	{12544, 40, 80},
+	{12544, 80, 40},
+	{3136, 80, 160},
+	{784, 160, 320},
+	{784, 320, 160},
+	{196, 320, 640},
+	{196, 640, 320},
 }
 
 func benchVariants(b *testing.B, f func(b *testing.B, k *Set)) {
@@ -74,7 +80,9 @@ func BenchmarkGemmTokens(b *testing.B) {
 		}
 		for _, K := range []int{768, 3072} {
 			const tokens, outputs = 1576, 96
-			dy, dw, x := NewMatrix(Aligned(tokens*outputs), tokens, outputs), NewMatrix(Aligned(outputs*K), outputs, K), k.NewPacked(tokens, K, FP32)
+			dy := NewMatrix(Aligned(tokens*outputs), tokens, outputs)
+			dw := NewMatrix(Aligned(outputs*K), outputs, K)
+			x := k.NewPacked(tokens, K, FP32)
 			b.Run(fmt.Sprintf("TN/%dx%dx%d", outputs, tokens, K), func(b *testing.B) {
 				for b.Loop() {
 					for r := 0; r < tokens; r += tokens / 2 {
@@ -91,7 +99,9 @@ func BenchmarkPConv(b *testing.B) {
 	benchVariants(b, func(b *testing.B, k *Set) {
 		for _, p := range []PConv{{56, 56, 10}, {28, 28, 20}, {14, 14, 40}, {7, 7, 80}} {
 			pixels := p.Height * p.Width
-			padded, y, dw := Aligned(p.PaddedLen()), NewMatrix(Aligned(pixels*p.Channels), pixels, p.Channels), NewMatrix(Aligned(p.Channels*p.Inner()), p.Channels, p.Inner())
+			padded := Aligned(p.PaddedLen())
+			y := NewMatrix(Aligned(pixels*p.Channels), pixels, p.Channels)
+			dw := NewMatrix(Aligned(p.Channels*p.Inner()), p.Channels, p.Inner())
 			w := k.NewPacked(p.Inner(), p.Channels, FP32)
 			b.Run(fmt.Sprintf("forward/%dx%dx%d", p.Height, p.Width, p.Channels), func(b *testing.B) {
 				for b.Loop() {
@@ -121,7 +131,11 @@ func BenchmarkElementwise(b *testing.B) {
 		return x
 	}
 	x, y, dy, dz := m(), m(), m(), m()
-	a, p, q, sum, dot := newVector(r, cols), newVector(r, cols), newVector(r, cols), newVector(r, cols), newVector(r, cols)
+	a := newVector(r, cols)
+	p := newVector(r, cols)
+	q := newVector(r, cols)
+	sum := newVector(r, cols)
+	dot := newVector(r, cols)
 	mo := Moments{Mean: sum, Dev: dot}
 	for _, c := range []struct {
 		name string
@@ -151,7 +165,15 @@ func BenchmarkAdamW(b *testing.B) {
 	w, g, m, v := Aligned(n), Aligned(n), Aligned(n), Aligned(n)
 	benchVariants(b, func(b *testing.B, k *Set) {
 		for b.Loop() {
-			k.AdamW(w, g, m, v, AdamWStep{LR: 1e-3, WeightDecay: 0.05, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1, GradScale: 1})
+			k.AdamW(w, g, m, v, AdamWStep{
+				LR:          1e-3,
+				WeightDecay: 0.05,
+				Beta1:       0.9,
+				Beta2:       0.999,
+				Eps:         1e-8,
+				Step:        1,
+				GradScale:   1,
+			})
 		}
 		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gparam/s")
 	})

@@ -28,7 +28,10 @@ const BF16Variable = "FASTERNET_BF16"
 const bf16Off BF16Path = "off"
 
 // productFunc is a product of rows of bfloat16 with a panel: C = alpha·A·B + D.
-type productFunc func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
+type productFunc func(
+	m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int,
+	d *float32, ldd int, alpha float32, cols int, next *float32, step int,
+)
 
 // halfFunctions is the table that a path fills. The functions belong to
 // functions with another format of the factors; pairs are two bfloat16 values
@@ -106,7 +109,8 @@ func (e *NoBF16Error) Error() string {
 	if why == "" {
 		why = "these kernels were made without it"
 	}
-	return fmt.Sprintf("there is no bf16 here: %s; take precision fp32 or auto (%s=go emulates it, slowly, for tests)", why, BF16Variable)
+	return fmt.Sprintf("there is no bf16 here: %s; take precision fp32 or auto (%s=go emulates it, slowly, for tests)",
+		why, BF16Variable)
 }
 
 // BF16Refusals are the reasons why paths of bf16 are not available to these kernels,

@@ -6,7 +6,10 @@ import (
 )
 
 // bf16Shapes are the products of FasterNet-T0, and of ViT-B by blocks of rows.
-var bf16Shapes = append(layerShapes[1:], [3]int{784, 768, 2304}, [3]int{784, 768, 768}, [3]int{784, 3072, 768}, [3]int{784, 768, 3072})
+var bf16Shapes = append(
+	layerShapes[1:], [3]int{784, 768, 2304}, [3]int{784, 768, 768}, [3]int{784, 3072, 768},
+	[3]int{784, 768, 3072},
+)
 
 // BenchmarkBF16Gemm compares the products of both precisions on one worker.
 func BenchmarkBF16Gemm(b *testing.B) {

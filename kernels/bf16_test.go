@@ -58,7 +58,8 @@ func TestBF16Rounding(t *testing.T) {
 	for _, c := range []struct{ in, want uint32 }{
 		{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f818000, 0x3f82}, // ties go to even
 		{0x3f808001, 0x3f81}, {0x3f807fff, 0x3f80}, {0xbf818000, 0xbf82},
-		{0x7f7fffff, 0x7f80}, {0xff7fffff, 0xff80}, {0x7f800000, 0x7f80}, {0xff800000, 0xff80}, // beyond the largest: infinity
+		// beyond the largest: infinity
+		{0x7f7fffff, 0x7f80}, {0xff7fffff, 0xff80}, {0x7f800000, 0x7f80}, {0xff800000, 0xff80},
 		{0x7f800001, 0x7fc0}, {0xffc12345, 0xffc1}, // NaN stays one
 		{0x007fffff, 0}, {0x80000001, 0x8000}, {0x00800000, 0x0080}, {0, 0}, {0x80000000, 0x8000}, // denormals are zero
 	} {
@@ -111,7 +112,8 @@ func TestBF16Conversions(t *testing.T) {
 					if col < cols {
 						want = toBF16(src.Row(row)[col])
 						if back.Row(row)[col] != fromBF16(want) {
-							t.Fatalf("%d×%d: (%d, %d) comes back as %v, want %v", rows, cols, row, col, back.Row(row)[col], fromBF16(want))
+							t.Fatalf("%d×%d: (%d, %d) comes back as %v, want %v",
+								rows, cols, row, col, back.Row(row)[col], fromBF16(want))
 						}
 					}
 				}
@@ -172,7 +174,8 @@ func checkQuads(t *testing.T, k *Set, r *rand.Rand, src guarded) {
 					want = toBF16(src.Row(4*q + i)[c])
 				}
 				if v := values[4*c+i]; v != want {
-					t.Fatalf("quad %d of %d rows, column %d of %d, value %d: %04x, want %04x", q, src.Rows, c, src.Cols, i, v, want)
+					t.Fatalf("quad %d of %d rows, column %d of %d, value %d: %04x, want %04x",
+						q, src.Rows, c, src.Cols, i, v, want)
 				}
 			}
 		}
@@ -265,7 +268,8 @@ func TestBF16GemmTN(t *testing.T) {
 				k.GemmTNPackedBlock(some.Matrix, a.Slice(from, R), p, from, last)
 				for i := range M {
 					if !slices.Equal(some.Row(i), c.Row(i)[last:]) {
-						t.Fatalf("%s from %d: row %d of some columns differs from the product of all columns", name, from, i)
+						t.Fatalf("%s from %d: row %d of some columns differs from the product of all columns",
+							name, from, i)
 					}
 				}
 			}
@@ -334,8 +338,11 @@ func TestBF16PathsAgree(t *testing.T) {
 		}
 		for i, got := range results[0] {
 			want := results[1][i]
-			if math.Float32bits(got) != math.Float32bits(want) && !(got != got && want != want) && !(got == 0 && want == 0) {
-				t.Fatalf("product %d, element %d: %v (%08x), in Go %v (%08x)", n, i, got, math.Float32bits(got), want, math.Float32bits(want))
+			if math.Float32bits(got) != math.Float32bits(want) &&
+				!(got != got && want != want) &&
+				!(got == 0 && want == 0) {
+				t.Fatalf("product %d, element %d: %v (%08x), in Go %v (%08x)",
+					n, i, got, math.Float32bits(got), want, math.Float32bits(want))
 			}
 		}
 	}
@@ -347,7 +354,9 @@ func TestBF16Convolutions(t *testing.T) {
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for _, p := range []PConv{{4, 5, 4}, {3, 7, 5}, {7, 7, 10}, {2, 3, 1}} {
 			pixels := p.Height * p.Width
-			image, y, dy := newGuarded(r, pixels, p.Channels), newGuarded(r, pixels, p.Channels), newGuarded(r, pixels, p.Channels)
+			image := newGuarded(r, pixels, p.Channels)
+			y := newGuarded(r, pixels, p.Channels)
+			dy := newGuarded(r, pixels, p.Channels)
 			for i := range pixels {
 				for j, v := range image.Row(i) {
 					image.Row(i)[j] = fromBF16(toBF16(v))

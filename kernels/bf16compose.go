@@ -8,7 +8,10 @@ package kernels
 type (
 	affineHalfFunc   func(rows, cols int, dst *uint16, ldd int, src *float32, lds int, a, b *float32)
 	affineHalvesFunc func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int, a, b *float32)
-	productHalfFunc  func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)
+	productHalfFunc  func(
+		m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int,
+		d *float32, ldd int, cols int, next *float32, step int,
+	)
 )
 
 // complete fills what h lacks. f are the functions of the variant that it runs with.
@@ -60,7 +63,10 @@ func (h *halfFunctions) composeAffineHalves(affine affineFunc) affineHalvesFunc 
 }
 
 func (h *halfFunctions) composeProduct(nn productFunc) productHalfFunc {
-	return func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int) {
+	return func(
+		m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int,
+		d *float32, ldd int, cols int, next *float32, step int,
+	) {
 		s := resultScratches.Get().(*[]float32)
 		defer resultScratches.Put(s)
 		memory := &grow(s, m*cols)[0]

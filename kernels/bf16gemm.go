@@ -31,11 +31,18 @@ const convertedBytes = 128 << 10
 // being n0. The rows of A are converted some at a time, and a segment of the
 // inner index comes to lie behind the other: what is left to be filled up with
 // zeros is one end.
-func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride, k0, n0 int, d Matrix) {
+func (p *Packed) multiplyHalf(
+	panels []panel,
+	c Matrix,
+	alpha float32,
+	a *float32, lda, segs, segLen, segStride, k0, n0 int,
+	d Matrix,
+) {
 	h, inner := p.Kernels.half, segs*segLen
 	filled := roundUp(inner, h.step)
 	if p.depth != p.Kernels.depth(p.K, p.Precision) || k0%h.step != 0 || k0/2+filled/2 > p.depth {
-		panic(fmt.Sprintf("kernels: Gemm: rows %d to %d of %d, packed for another path of bf16 or not a multiple of %d", k0, k0+inner, p.K, h.step))
+		panic(fmt.Sprintf("kernels: Gemm: rows %d to %d of %d, packed for another path of bf16 or not a multiple of %d",
+			k0, k0+inner, p.K, h.step))
 	}
 	stride := halfStride(filled)
 	unit := p.Kernels.tile
@@ -73,7 +80,13 @@ func (p *Packed) multiplyHalf(panels []panel, c Matrix, alpha float32, a *float3
 }
 
 // multiplyConverted is multiplyHalf with A in bfloat16.
-func (p *Packed) multiplyConverted(panels []panel, c Matrix, alpha float32, a *uint16, lda, segs, segLen, segStride, k0, n0 int, d Matrix) {
+func (p *Packed) multiplyConverted(
+	panels []panel,
+	c Matrix,
+	alpha float32,
+	a *uint16, lda, segs, segLen, segStride, k0, n0 int,
+	d Matrix,
+) {
 	h, cp := p.Kernels.half, c.ptr()
 	var dp *float32
 	if d.Data != nil {
@@ -108,7 +121,10 @@ func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Mat
 		if d.Data != nil {
 			dy = d.Slice(from, to)
 		}
-		weights.multiplyConverted(weights.panels, dst.Slice(from, to), 1, &converted[y*line], p.Channels, side, side*p.Channels, line, 0, 0, dy)
+		weights.multiplyConverted(
+			weights.panels, dst.Slice(from, to), 1, &converted[y*line], p.Channels, side,
+			side*p.Channels, line, 0, 0, dy,
+		)
 	}
 	l.End(Work{Kind: Convolution, Inner: p.Inner(), Columns: dst.Cols, Precision: BF16}, 2*dst.Rows*p.Inner()*dst.Cols)
 }
@@ -128,7 +144,10 @@ func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, 
 	defer halfScratches.Put(s)
 	each := roundUp(inner, h.group()) / 2
 	pairs := roundUp(2*outer*each, h.step) / 2
-	stack := func(convert func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int), dst []float32, ldd int, src *float32, ld, jump, cols int) {
+	stack := func(
+		convert func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int),
+		dst []float32, ldd int, src *float32, ld, jump, cols int,
+	) {
 		for o := range outer {
 			n := each
 			if o == outer-1 {
@@ -170,7 +189,16 @@ type transposedHalf struct {
 func (k *Set) newTransposedHalf(s *halfScratch, work Work, pairs, inner int) *transposedHalf {
 	rows := work.Inner
 	stride := roundUp(rows, 16)
-	return &transposedHalf{kernels: k, work: work, inner: inner, rows: rows, count: pairs, stride: stride, pairs: grow(&s.a, pairs*stride), scratch: s}
+	return &transposedHalf{
+		kernels: k,
+		work:    work,
+		inner:   inner,
+		rows:    rows,
+		count:   pairs,
+		stride:  stride,
+		pairs:   grow(&s.a, pairs*stride),
+		scratch: s,
+	}
 }
 
 // finish must be called when the pairs are there.
@@ -202,7 +230,8 @@ func (k *Set) gemmTNPackedHalf(c, a Matrix, b *Packed, panels []panel, from, col
 	h := k.half
 	pairs := roundUp(a.Rows, h.step) / 2
 	if b.depth != k.depth(b.K, b.Precision) || from%h.step != 0 || from/2+pairs > b.depth {
-		panic(fmt.Sprintf("kernels: GemmTNPacked: rows %d to %d of %d, packed for another path of bf16 or not a multiple of %d", from, from+a.Rows, b.K, h.step))
+		panic(fmt.Sprintf("kernels: GemmTNPacked: rows %d to %d of %d, packed for another path of "+
+			"bf16 or not a multiple of %d", from, from+a.Rows, b.K, h.step))
 	}
 	s := halfScratches.Get().(*halfScratch)
 	defer halfScratches.Put(s)

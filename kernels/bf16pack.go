@@ -5,7 +5,10 @@ import "unsafe"
 // packHalf packs panel t of b [K, N] in pairs of rows, or in quads.
 func (p *Packed) packHalf(t panel, b Matrix) {
 	if p.K > 0 {
-		p.Kernels.Unmetered().half.packRows(p.depth, p.K, t.cols, &p.data[t.offset], t.vectors*p.lanes, b.Columns(t.from, t.from+t.cols).ptr(), b.Stride)
+		p.Kernels.Unmetered().half.packRows(
+			p.depth, p.K, t.cols, &p.data[t.offset], t.vectors*p.lanes,
+			b.Columns(t.from, t.from+t.cols).ptr(), b.Stride,
+		)
 	}
 }
 
@@ -19,12 +22,19 @@ func (p *Packed) packHalfTransposed(t panel, b Matrix) {
 	defer halfScratches.Put(s)
 	stride := halfStride(2 * p.depth)
 	rows := grow(&s.a, t.cols*stride/2)
-	p.Kernels.Unmetered().half.toHalf(t.cols, p.K, 2*p.depth, &asHalves(rows)[0], stride, b.Slice(t.from, t.from+t.cols).ptr(), b.Stride)
+	p.Kernels.Unmetered().half.toHalf(
+		t.cols, p.K, 2*p.depth, &asHalves(rows)[0], stride, b.Slice(t.from, t.from+t.cols).ptr(), b.Stride,
+	)
 	if p.Kernels.half.quads != nil {
 		p.transposeQuads(t, rows, stride)
 		return
 	}
-	p.Kernels.Unmetered().Transpose(Matrix{Data: p.data[t.offset:], Rows: p.depth, Cols: t.cols, Stride: t.vectors * p.lanes},
+	p.Kernels.Unmetered().Transpose(Matrix{
+		Data:   p.data[t.offset:],
+		Rows:   p.depth,
+		Cols:   t.cols,
+		Stride: t.vectors * p.lanes,
+	},
 		Matrix{Data: rows, Rows: t.cols, Cols: p.depth, Stride: stride / 2})
 }
 

@@ -21,8 +21,12 @@ func tilePath(one, two tilesFunction, conversions *halfFunctions, f *functions) 
 		path: BF16AMX, variant: AVX512, step: tileStep, tiles: true,
 		nn: [4]productFunc{
 			nil, tilesNN(1, one, two, f), tilesNN(2, one, two, f), tilesNN(3, one, two, f)},
-		toHalf: conversions.toHalf, copyHalf: conversions.copyHalf, fromHalf: conversions.fromHalf, interleave: conversions.interleave,
-		affineHalf: conversions.affineHalf, affineHalves: conversions.affineHalves,
+		toHalf:       conversions.toHalf,
+		copyHalf:     conversions.copyHalf,
+		fromHalf:     conversions.fromHalf,
+		interleave:   conversions.interleave,
+		affineHalf:   conversions.affineHalf,
+		affineHalves: conversions.affineHalves,
 	}
 }
 
@@ -53,7 +57,10 @@ func tilesNN(vectors int, one, two tilesFunction, f *functions) productFunc {
 			one(m, a, lda, offset(b, 2*tileLanes), width, steps, offset(c, 2*tileLanes), ldc, add)
 		}
 	}
-	return func(m int, a *uint16, lda, _, segPairs, _ int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, _ *float32, _ int) {
+	return func(
+		m int, a *uint16, lda, _, segPairs, _ int, b *float32, c *float32, ldc int,
+		d *float32, ldd int, alpha float32, cols int, _ *float32, _ int,
+	) {
 		if m == 0 {
 			return
 		}

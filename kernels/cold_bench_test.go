@@ -9,9 +9,17 @@ import (
 // large model do at batch 1. Next to each it runs the same product with weights that are in a cache.
 func BenchmarkGemmCold(b *testing.B) {
 	benchVariants(b, func(b *testing.B, k *Set) {
-		for _, s := range [][3]int{{49, 1024, 2048}, {49, 2048, 1024}, {98, 512, 1024}, {98, 1024, 512}, {197, 768, 2304}, {49, 3072, 1536}} {
+		for _, s := range [][3]int{
+			{49, 1024, 2048},
+			{49, 2048, 1024},
+			{98, 512, 1024},
+			{98, 1024, 512},
+			{197, 768, 2304},
+			{49, 3072, 1536},
+		} {
 			M, K, N := s[0], s[1], s[2]
-			a, c := NewMatrix(Aligned(M*(K+16)), M, K+16).Columns(0, K), NewMatrix(Aligned(M*(N+16)), M, N+16).Columns(0, N)
+			a := NewMatrix(Aligned(M*(K+16)), M, K+16).Columns(0, K)
+			c := NewMatrix(Aligned(M*(N+16)), M, N+16).Columns(0, N)
 			for _, size := range []int{0, 160 << 20} {
 				weights := make([]*Packed, max(1, size/(4*K*N)))
 				for i := range weights {

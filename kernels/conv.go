@@ -50,7 +50,13 @@ func (p PatchConv) Convolve(k *Set, dst Matrix, image []float32, y int, weights 
 	l := weights.begin()
 	defer l.End(productWork(Convolution, p.Inner(), dst.Cols), 2*dst.Rows*p.Inner()*dst.Cols)
 	weights.multiplyLines(dst, lines{
-		data: src, count: n, step: p.Step * p.line(), lda: p.Step * p.Channels, segs: p.Size, segLen: p.run(), segStride: p.line(),
+		data:      src,
+		count:     n,
+		step:      p.Step * p.line(),
+		lda:       p.Step * p.Channels,
+		segs:      p.Size,
+		segLen:    p.run(),
+		segStride: p.line(),
 	}, d)
 }
 

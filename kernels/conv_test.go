@@ -58,7 +58,9 @@ func TestPConv(t *testing.T) {
 			dwOIHW := make([]float32, len(w))
 			ToChannelsFirst(dwOIHW, dw, p.Channels, p.Channels, 9)
 
-			wantY, wantDx, wantDw := make([]float64, pixels*p.Channels), make([]float64, pixels*p.Channels), make([]float64, len(w))
+			wantY := make([]float64, pixels*p.Channels)
+			wantDx := make([]float64, pixels*p.Channels)
+			wantDw := make([]float64, len(w))
 			for y := 0; y < p.Height; y++ {
 				for x0 := 0; x0 < p.Width; x0++ {
 					for o := 0; o < p.Channels; o++ {
@@ -88,7 +90,8 @@ func TestPConv(t *testing.T) {
 						t.Fatalf("%+v: output (%d, %d): got %v, want %v", p, i, c, y.Row(i)[c], wantY[i*p.Channels+c])
 					}
 					if !near(dx.Row(i)[c], wantDx[i*p.Channels+c], 40, 3e-6) {
-						t.Fatalf("%+v: input gradient (%d, %d): got %v, want %v", p, i, c, dx.Row(i)[c], wantDx[i*p.Channels+c])
+						t.Fatalf("%+v: input gradient (%d, %d): got %v, want %v",
+							p, i, c, dx.Row(i)[c], wantDx[i*p.Channels+c])
 					}
 				}
 			}
@@ -135,7 +138,13 @@ func TestPatchConv(t *testing.T) {
 	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for range 80 {
-			p := PatchConv{Height: 4 + r.IntN(30), Width: 4 + r.IntN(30), Channels: 1 + r.IntN(20), Size: 1 + r.IntN(4), Step: 1 + r.IntN(4)}
+			p := PatchConv{
+				Height:   4 + r.IntN(30),
+				Width:    4 + r.IntN(30),
+				Channels: 1 + r.IntN(20),
+				Size:     1 + r.IntN(4),
+				Step:     1 + r.IntN(4),
+			}
 			out, oh, ow := 1+r.IntN(40), p.OutHeight(), p.OutWidth()
 			name := fmt.Sprintf("%+v to %d", p, out)
 			x := newVector(r, p.Height*p.Width*p.Channels)

@@ -21,7 +21,10 @@ func (p PatchConv) convolveHalf(k *Set, dst Matrix, src []float32, weights *Pack
 				if row == p.Size-1 {
 					fill += filled - inner
 				}
-				h.toHalf(ow, p.run(), fill, &rounded[i*ow*stride+row*p.run()], stride, &src[((from+i)*p.Step+row)*p.line()], p.Step*p.Channels)
+				h.toHalf(
+					ow, p.run(), fill, &rounded[i*ow*stride+row*p.run()], stride,
+					&src[((from+i)*p.Step+row)*p.line()], p.Step*p.Channels,
+				)
 			}
 		}
 		rows := dst.Slice(from*ow, (from+n)*ow)

@@ -25,7 +25,10 @@ func TestPatchConvInBF16(t *testing.T) {
 			for y := range lines {
 				for x := range ow {
 					for row := range p.Size {
-						copy(patches.Row(y*ow + x)[row*p.run():], image[((y*p.Step+row)*p.Width+x*p.Step)*p.Channels:][:p.run()])
+						copy(
+							patches.Row(y*ow + x)[row*p.run():],
+							image[((y*p.Step+row)*p.Width+x*p.Step)*p.Channels:][:p.run()],
+						)
 					}
 				}
 			}

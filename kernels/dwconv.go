@@ -30,7 +30,8 @@ func (c DWConv) Weights(dst, src []float32) {
 func (c DWConv) Convolve(k *Set, dst, image Matrix, y int, weights []float32) {
 	if c.Width < 1 || image.Rows != c.Height*c.Width || image.Cols != c.Channels || dst.Cols != c.Channels ||
 		y < 0 || dst.Rows%c.Width != 0 || y*c.Width+dst.Rows > image.Rows || len(weights) < c.WeightsLen() {
-		panic(fmt.Sprintf("kernels: DWConv %+v: line %d of a map of %d×%d to %d×%d with %d weights", c, y, image.Rows, image.Cols, dst.Rows, dst.Cols, len(weights)))
+		panic(fmt.Sprintf("kernels: DWConv %+v: line %d of a map of %d×%d to %d×%d with %d weights",
+			c, y, image.Rows, image.Cols, dst.Rows, dst.Cols, len(weights)))
 	}
 	if dst.empty() {
 		return

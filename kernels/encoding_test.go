@@ -39,7 +39,9 @@ func TestEncodings(t *testing.T) {
 				t.Fatal(err)
 			}
 			var instructions, kinds []string
-			for _, line := range strings.Split(tool(t, "objdump", "-D", "-z", "-b", "binary", "-m", "i386:x86-64", binaryFile), "\n") {
+			for _, line := range strings.Split(
+				tool(t, "objdump", "-D", "-z", "-b", "binary", "-m", "i386:x86-64", binaryFile), "\n",
+			) {
 				if f := strings.Split(line, "\t"); len(f) == 3 {
 					text := strings.TrimSpace(f[2])
 					instructions = append(instructions, text)

@@ -137,7 +137,8 @@ func (k *Set) GemmFactor(c Matrix, alpha float32, a Factor, b *Packed, d Matrix)
 		return
 	}
 	if a.Cols() != b.K || c.Cols != b.N {
-		panic(fmt.Sprintf("kernels: GemmFactor: %d×%d by %d×%d into %d×%d", a.Rows(), a.Cols(), b.K, b.N, c.Rows, c.Cols))
+		panic(fmt.Sprintf("kernels: GemmFactor: %d×%d by %d×%d into %d×%d",
+			a.Rows(), a.Cols(), b.K, b.N, c.Rows, c.Cols))
 	}
 	k.GemmBlockFactor(c, alpha, a, b, 0, 0, d)
 }
@@ -150,7 +151,8 @@ func (k *Set) GemmBlockFactor(c Matrix, alpha float32, a Factor, b *Packed, k0, 
 	}
 	h := a.Half
 	if k0 < 0 || k0+h.Cols > b.K || n0 < 0 || n0+c.Cols > b.N || h.Rows != c.Rows {
-		panic(fmt.Sprintf("kernels: GemmBlockFactor: %d×%d by %d×%d at (%d, %d) into %d×%d", h.Rows, h.Cols, b.K, b.N, k0, n0, c.Rows, c.Cols))
+		panic(fmt.Sprintf("kernels: GemmBlockFactor: %d×%d by %d×%d at (%d, %d) into %d×%d",
+			h.Rows, h.Cols, b.K, b.N, k0, n0, c.Rows, c.Cols))
 	}
 	if c.empty() {
 		return
@@ -162,7 +164,10 @@ func (k *Set) GemmBlockFactor(c Matrix, alpha float32, a Factor, b *Packed, k0, 
 	b.of("GemmBlockFactor", k)
 	filled := b.filled(h, k0)
 	l := k.Begin()
-	b.multiplyConverted(b.panelsIn(n0, n0+c.Cols), c, alpha, h.reading(k.rowsRead(h.Rows), filled), h.Stride, 1, filled, 0, k0, n0, d)
+	b.multiplyConverted(
+		b.panelsIn(n0, n0+c.Cols), c, alpha, h.reading(k.rowsRead(h.Rows), filled), h.Stride, 1,
+		filled, 0, k0, n0, d,
+	)
 	l.End(Work{Kind: Product, Inner: h.Cols, Columns: c.Cols, Precision: BF16}, 2*c.Rows*h.Cols*c.Cols)
 }
 
@@ -173,8 +178,12 @@ func (p *Packed) filled(a Halves, k0 int) int {
 		panic("kernels: a factor in bf16 by a matrix that is packed in another precision")
 	}
 	filled := roundUp(a.Cols, h.step)
-	if p.depth != p.Kernels.depth(p.K, p.Precision) || k0%h.step != 0 || k0/2+filled/2 > p.depth || filled > a.Cols+a.zeros {
-		panic(fmt.Sprintf("kernels: rows %d to %d of %d: packed for another path of bf16, or not a multiple of %d and not the end", k0, k0+a.Cols, p.K, h.step))
+	if p.depth != p.Kernels.depth(p.K, p.Precision) ||
+		k0%h.step != 0 ||
+		k0/2+filled/2 > p.depth ||
+		filled > a.Cols+a.zeros {
+		panic(fmt.Sprintf("kernels: rows %d to %d of %d: "+
+			"packed for another path of bf16, or not a multiple of %d and not the end", k0, k0+a.Cols, p.K, h.step))
 	}
 	return filled
 }

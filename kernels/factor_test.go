@@ -99,7 +99,10 @@ func TestFactorsGiveTheSameProducts(t *testing.T) {
 			part := func(c guarded) Matrix { return c.Slice(from, M).Columns(n0, N) }
 			k.GemmBlock(part(want), 1, a.Slice(from, M).Columns(k0, K), p, k0, n0, Matrix{})
 			k.GemmBlockFactor(part(got), 1, f.Slice(from, M).Columns(k0, K), p, k0, n0, Matrix{})
-			sameValues(t, fmt.Sprintf("%s, from row %d, inner %d, column %d", name, from, k0, n0), got.values(), want.values(), 0)
+			sameValues(
+				t, fmt.Sprintf("%s, from row %d, inner %d, column %d", name, from, k0, n0),
+				got.values(), want.values(), 0,
+			)
 		}
 	})
 }
@@ -145,7 +148,12 @@ func TestAffineTo(t *testing.T) {
 					in, _ = newGuardedFactor(k, src.Matrix, BF16)
 				}
 				whole := newGuarded(r, rows, cols)
-				k.Affine(whole.Matrix, Matrix{Data: append(in.values(), 0), Rows: rows, Cols: cols, Stride: cols}, a, b, act)
+				k.Affine(whole.Matrix, Matrix{
+					Data:   append(in.values(), 0),
+					Rows:   rows,
+					Cols:   cols,
+					Stride: cols,
+				}, a, b, act)
 				want, _ := newGuardedFactor(k, whole.Matrix, BF16)
 				got, check := newGuardedFactor(k, newGuarded(r, rows, cols).Matrix, BF16)
 				// A part of the columns, that need not be even, and then the others.
@@ -188,7 +196,10 @@ func TestConvolveTo(t *testing.T) {
 					got := wide.Columns(0, p.Channels)
 					p.ConvolveTo(k, got, strip, packed, Matrix{})
 					check(t, name)
-					sameValues(t, name+", next to the convolved channels", wide.Columns(p.Channels, p.Channels+5).values(), beside, 0)
+					sameValues(
+						t, name+", next to the convolved channels",
+						wide.Columns(p.Channels, p.Channels+5).values(), beside, 0,
+					)
 					expected, _ := newGuardedFactor(k, want.Matrix, BF16)
 					sameValues(t, name, got.values(), expected.values(), 0)
 					again := total.clone()

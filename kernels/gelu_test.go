@@ -38,7 +38,10 @@ func geluOfAll(k *Set, x []float32) (y, slope []float32) {
 	n := len(x)
 	m := func(v []float32) Matrix { return NewMatrix(v, n, 1) }
 	y, slope = make([]float32, n), make([]float32, n)
-	again, dy, one, zero := make([]float32, n), make([]float32, n), []float32{1}, []float32{float32(math.Copysign(0, -1))}
+	again := make([]float32, n)
+	dy := make([]float32, n)
+	one := []float32{1}
+	zero := []float32{float32(math.Copysign(0, -1))}
 	for i := range dy {
 		dy[i] = 1
 	}
@@ -103,7 +106,8 @@ func TestRoundedGELU(t *testing.T) {
 			if n := unitsApart(y[i], want); n > 1 {
 				t.Fatalf("gelu(%v) is %v, %d units of bfloat16 from %v", v, y[i], n, want)
 			}
-			if n := unitsApart(slope[i], dwant); n > 1 && !(v > -0.76 && v < -0.74 && math.Abs(float64(slope[i])-dwant) <= 2.5e-7) {
+			if n := unitsApart(slope[i], dwant); n > 1 &&
+				!(v > -0.76 && v < -0.74 && math.Abs(float64(slope[i])-dwant) <= 2.5e-7) {
 				t.Fatalf("gelu'(%v) is %v, %d units of bfloat16 from %v", v, slope[i], n, dwant)
 			}
 		}
@@ -165,7 +169,17 @@ func TestGELUOfSpecialValues(t *testing.T) {
 			x = x[:7]
 		}
 		y, slope := geluOfAll(k, x)
-		for i, want := range [][2]float64{{math.NaN(), math.NaN()}, {0, 0.5}, {0, 0.5}, {0x1p96, 1}, {0, 0}, {math.MaxFloat32, 1}, {0, 0}, {math.Inf(1), 1}, {0, 0}}[:len(x)] {
+		for i, want := range [][2]float64{
+			{math.NaN(), math.NaN()},
+			{0, 0.5},
+			{0, 0.5},
+			{0x1p96, 1},
+			{0, 0},
+			{math.MaxFloat32, 1},
+			{0, 0},
+			{math.Inf(1), 1},
+			{0, 0},
+		}[:len(x)] {
 			if !near(y[i], want[0], 1, 0) || !near(slope[i], want[1], 1, 2e-7) {
 				t.Errorf("gelu(%v) = %v with slope %v, want %v and %v", x[i], y[i], slope[i], want[0], want[1])
 			}
@@ -198,7 +212,8 @@ func TestGELUInEveryPlace(t *testing.T) {
 				k.AffineGrad(again, dz, x, dy, ones, zeros, zeros, make([]float32, cols), make([]float32, cols), GELU)
 				for i := range n {
 					if out.Data[i] != y[0] || again.Data[i] != y[0] || dz.Data[i] != slope[0] {
-						t.Fatalf("%d×%d, element %d: %v, %v and %v, want %v and %v", rows, cols, i, out.Data[i], again.Data[i], dz.Data[i], y[0], slope[0])
+						t.Fatalf("%d×%d, element %d: %v, %v and %v, want %v and %v",
+							rows, cols, i, out.Data[i], again.Data[i], dz.Data[i], y[0], slope[0])
 					}
 				}
 			}

@@ -61,7 +61,9 @@ func (k *Set) gemm(c Matrix, alpha float32, a *float32, lda, segs, segLen, segSt
 }
 
 // multiply computes the columns of some panels.
-func (p *Packed) multiply(panels []panel, c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride int, d Matrix) {
+func (p *Packed) multiply(
+	panels []panel, c Matrix, alpha float32, a *float32, lda, segs, segLen, segStride int, d Matrix,
+) {
 	if p.Precision == BF16 {
 		p.multiplyHalf(panels, c, alpha, a, lda, segs, segLen, segStride, 0, 0, d)
 		return
@@ -103,7 +105,10 @@ func (p *Packed) multiplyLines(c Matrix, l lines, d Matrix) {
 			if d.Data != nil {
 				dy = d.Slice(y*rows, (y+1)*rows)
 			}
-			p.multiply(p.panels, c.Slice(y*rows, (y+1)*rows), 1, &l.data[y*l.step], l.lda, l.segs, l.segLen, l.segStride, dy)
+			p.multiply(
+				p.panels, c.Slice(y*rows, (y+1)*rows), 1, &l.data[y*l.step], l.lda, l.segs,
+				l.segLen, l.segStride, dy,
+			)
 		}
 		return
 	}
@@ -172,7 +177,8 @@ func (k *Set) TileRows() int { return k.tile }
 // of the weights of a linear layer, accumulated.
 func (k *Set) GemmTN(c, a, b Matrix, in Precision) {
 	if a.Rows != b.Rows || c.Rows != a.Cols || c.Cols != b.Cols {
-		panic(fmt.Sprintf("kernels: GemmTN: %d×%d transposed by %d×%d into %d×%d", a.Rows, a.Cols, b.Rows, b.Cols, c.Rows, c.Cols))
+		panic(fmt.Sprintf("kernels: GemmTN: %d×%d transposed by %d×%d into %d×%d",
+			a.Rows, a.Cols, b.Rows, b.Cols, c.Rows, c.Cols))
 	}
 	if c.empty() || a.Rows == 0 {
 		return

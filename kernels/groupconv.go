@@ -85,8 +85,13 @@ func (g GroupConv) Convolve(k *Set, dst, image Matrix, y int, scratch []float32,
 
 // ConvolveBundle computes the channels of bundle i of it.
 func (g GroupConv) ConvolveBundle(k *Set, i int, dst, image Matrix, y int, scratch []float32, w *GroupWeights) {
-	if dst.Rows != g.Height*g.Width || dst.Cols != g.Channels || image.Cols != g.Channels || len(scratch) < g.ScratchLen(w) || w.kernels != k {
-		panic(fmt.Sprintf("kernels: GroupConv %+v: a map of %d×%d to %d×%d, scratch of %d, weights for %v on %v", g, image.Rows, image.Cols, dst.Rows, dst.Cols, len(scratch), w.kernels, k))
+	if dst.Rows != g.Height*g.Width ||
+		dst.Cols != g.Channels ||
+		image.Cols != g.Channels ||
+		len(scratch) < g.ScratchLen(w) ||
+		w.kernels != k {
+		panic(fmt.Sprintf("kernels: GroupConv %+v: a map of %d×%d to %d×%d, scratch of %d, weights for %v on %v",
+			g, image.Rows, image.Cols, dst.Rows, dst.Cols, len(scratch), w.kernels, k))
 	}
 	if dst.empty() {
 		return
@@ -103,6 +108,9 @@ func (g GroupConv) ConvolveBundle(k *Set, i int, dst, image Matrix, y int, scrat
 	line := (g.Width + 2) * p.Channels
 	weights := &w.data[i*side*g.size()*side*k.lanes]
 	for l := range g.Height {
-		k.groupConv(g.Width, g.size(), &scratch[l*line], p.Channels, line, &w.index[0], weights, &out.Data[l*g.Width*out.Stride], out.Stride, out.Cols)
+		k.groupConv(
+			g.Width, g.size(), &scratch[l*line], p.Channels, line, &w.index[0], weights,
+			&out.Data[l*g.Width*out.Stride], out.Stride, out.Cols,
+		)
 	}
 }

@@ -82,7 +82,9 @@ func TestGroupConv(t *testing.T) {
 				strip := g
 				strip.Height = part[1] - part[0]
 				scratch := newGuarded(r, 1, strip.ScratchLen(packed))
-				strip.Convolve(k, dst.Slice(part[0]*g.Width, part[1]*g.Width), x.Matrix, part[0], scratch.Row(0), packed)
+				strip.Convolve(
+					k, dst.Slice(part[0]*g.Width, part[1]*g.Width), x.Matrix, part[0], scratch.Row(0), packed,
+				)
 				scratch.check(t, name+": scratch")
 			}
 			dst.check(t, name)

@@ -92,7 +92,10 @@ func near(got float32, want, scale, tol float64) bool {
 }
 
 // sizes covers tile edges of both vector widths, tiny and odd numbers.
-var sizes = []int{0, 1, 2, 3, 5, 7, 8, 9, 13, 14, 15, 16, 17, 27, 28, 29, 31, 32, 33, 40, 47, 48, 49, 63, 64, 65, 80, 97}
+var sizes = []int{
+	0, 1, 2, 3, 5, 7, 8, 9, 13, 14, 15, 16, 17, 27, 28, 29, 31, 32, 33, 40, 47, 48, 49, 63, 64, 65,
+	80, 97,
+}
 
 func pick(r *rand.Rand) int { return sizes[r.IntN(len(sizes))] }
 
@@ -207,16 +210,28 @@ func TestGemmPanics(t *testing.T) {
 		f    func()
 	}{
 		{"inner sizes", func() {
-			k.Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), k.NewPacked(5, 3, FP32), Matrix{})
+			k.Gemm(
+				NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4),
+				k.NewPacked(5, 3, FP32), Matrix{},
+			)
 		}},
 		{"short slice", func() {
-			k.Gemm(NewMatrix(make([]float32, 5), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), k.NewPacked(4, 3, FP32), Matrix{})
+			k.Gemm(
+				NewMatrix(make([]float32, 5), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4),
+				k.NewPacked(4, 3, FP32), Matrix{},
+			)
 		}},
 		{"sizes of D", func() {
-			k.Gemm(NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4), k.NewPacked(4, 3, FP32), NewMatrix(make([]float32, 6), 3, 2))
+			k.Gemm(
+				NewMatrix(make([]float32, 6), 2, 3), 1, NewMatrix(make([]float32, 8), 2, 4),
+				k.NewPacked(4, 3, FP32), NewMatrix(make([]float32, 6), 3, 2),
+			)
 		}},
 		{"column vector", func() {
-			k.Affine(NewMatrix(make([]float32, 6), 2, 3), NewMatrix(make([]float32, 6), 2, 3), make([]float32, 3), make([]float32, 2), ReLU)
+			k.Affine(
+				NewMatrix(make([]float32, 6), 2, 3), NewMatrix(make([]float32, 6), 2, 3),
+				make([]float32, 3), make([]float32, 2), ReLU,
+			)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -289,7 +304,10 @@ func TestGELUAccuracy(t *testing.T) {
 			dy[i] = 1
 		}
 		zero := []float32{0}
-		k.AffineGrad(m, NewMatrix(dz, n, 1), NewMatrix(x, n, 1), NewMatrix(dy, n, 1), []float32{1}, zero, zero, []float32{0}, []float32{0}, GELU)
+		k.AffineGrad(
+			m, NewMatrix(dz, n, 1), NewMatrix(x, n, 1), NewMatrix(dy, n, 1), []float32{1}, zero,
+			zero, []float32{0}, []float32{0}, GELU,
+		)
 		for i, v := range x {
 			want, dwant := refAct(GELU, float64(v))
 			if math.Abs(float64(y[i])-want) > 1.5e-7+1.2e-7*math.Abs(want) {
@@ -341,7 +359,10 @@ func TestAffineGrad(t *testing.T) {
 		for n := 0; n < 200; n++ {
 			act := Activation(n % activationCount)
 			rows, cols := pick(r), pick(r)
-			x, dy, y, dz := newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols)
+			x := newGuarded(r, rows, cols)
+			dy := newGuarded(r, rows, cols)
+			y := newGuarded(r, rows, cols)
+			dz := newGuarded(r, rows, cols)
 			a, b, mean := newVector(r, cols), newVector(r, cols), newVector(r, cols)
 			sum, dot := newGuarded(r, 1, cols), newGuarded(r, 1, cols)
 			sum0, dot0 := sum.clone(), dot.clone()
@@ -362,7 +383,8 @@ func TestAffineGrad(t *testing.T) {
 					if act == ReLU && math.Abs(z) < 1e-6 {
 						continue // rounding decides the side
 					}
-					if !near(y.Row(i)[j], wy, 1+math.Abs(wy), 5e-7) || !near(dz.Row(i)[j], g, 1+math.Abs(float64(dy.Row(i)[j])), 1e-6) {
+					if !near(y.Row(i)[j], wy, 1+math.Abs(wy), 5e-7) ||
+						!near(dz.Row(i)[j], g, 1+math.Abs(float64(dy.Row(i)[j])), 1e-6) {
 						t.Fatalf("%v (%d, %d): y %v, dz %v, want %v, %v", act, i, j, y.Row(i)[j], dz.Row(i)[j], wy, g)
 					}
 					s += g
@@ -387,7 +409,10 @@ func TestCombine(t *testing.T) {
 			if n%4 == 0 { // wide ones are walked by rows
 				cols = []int{129, 177, 200, 331}[n/4%4]
 			}
-			x, y, dst, dst2 := newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols)
+			x := newGuarded(r, rows, cols)
+			y := newGuarded(r, rows, cols)
+			dst := newGuarded(r, rows, cols)
+			dst2 := newGuarded(r, rows, cols)
 			a, p, q := newVector(r, cols), newVector(r, cols), newVector(r, cols)
 			alpha, beta := float32(r.NormFloat64()), float32(r.NormFloat64())
 			dup := newGuarded(r, rows, cols)
@@ -441,8 +466,11 @@ func TestColumnReductions(t *testing.T) {
 					b += float64(g.Row(i)[j]) * (float64(x.Row(i)[j]) - float64(mean[j]))
 				}
 				scale := 3 + 3*float64(rows)
-				if !near(sum.Row(0)[j], s, scale, 1e-6) || !near(gs.Row(0)[j], a, scale, 1e-6) || !near(gd.Row(0)[j], b, 3*scale, 1e-6) {
-					t.Fatalf("%d×%d column %d: got %v, %v, %v, want %v, %v, %v", rows, cols, j, sum.Row(0)[j], gs.Row(0)[j], gd.Row(0)[j], s, a, b)
+				if !near(sum.Row(0)[j], s, scale, 1e-6) ||
+					!near(gs.Row(0)[j], a, scale, 1e-6) ||
+					!near(gd.Row(0)[j], b, 3*scale, 1e-6) {
+					t.Fatalf("%d×%d column %d: got %v, %v, %v, want %v, %v, %v",
+						rows, cols, j, sum.Row(0)[j], gs.Row(0)[j], gd.Row(0)[j], s, a, b)
 				}
 				if rows == 0 {
 					continue
@@ -577,7 +605,9 @@ func TestSoftmaxCrossEntropy(t *testing.T) {
 						if want := soft[i*K+j]; !near(p.Row(i)[j], want, 1, 1e-6) {
 							t.Fatalf("softmax (%d, %d): got %v, want %v", i, j, p.Row(i)[j], want)
 						}
-						if want := 0.5 * (soft[i*K+j]*total - float64(y.Row(i)[j])); !near(g.Row(i)[j], want, 1+total, 1e-6) {
+						if want := 0.5 * (soft[i*K+j]*total - float64(y.Row(i)[j])); !near(
+							g.Row(i)[j], want, 1+total, 1e-6,
+						) {
 							t.Fatalf("gradient (%d, %d): got %v, want %v", i, j, g.Row(i)[j], want)
 						}
 					}
@@ -606,8 +636,11 @@ func TestAdamW(t *testing.T) {
 				vi := s.Beta2*float64(v0.Row(0)[i]) + (1-s.Beta2)*gr*gr
 				wi := float64(w0.Row(0)[i])*(1-s.LR*s.WeightDecay) -
 					s.LR*(mi/(1-math.Pow(s.Beta1, 3)))/(math.Sqrt(vi/(1-math.Pow(s.Beta2, 3)))+s.Eps)
-				if !near(w.Row(0)[i], wi, 1+math.Abs(wi), 5e-7) || !near(m.Row(0)[i], mi, 1, 1e-6) || !near(v.Row(0)[i], vi, 1+vi, 1e-6) {
-					t.Fatalf("element %d of %d: got %v, %v, %v, want %v, %v, %v", i, n, w.Row(0)[i], m.Row(0)[i], v.Row(0)[i], wi, mi, vi)
+				if !near(w.Row(0)[i], wi, 1+math.Abs(wi), 5e-7) ||
+					!near(m.Row(0)[i], mi, 1, 1e-6) ||
+					!near(v.Row(0)[i], vi, 1+vi, 1e-6) {
+					t.Fatalf("element %d of %d: got %v, %v, %v, want %v, %v, %v",
+						i, n, w.Row(0)[i], m.Row(0)[i], v.Row(0)[i], wi, mi, vi)
 				}
 			}
 		}
@@ -758,13 +791,29 @@ func TestPackedForOthers(t *testing.T) {
 				{"GemmBlock", func() { k.GemmBlock(m, 1, m, packed, 0, 0, Matrix{}) }},
 				{"GemmTNPacked", func() { k.GemmTNPacked(m, m, packed, 0) }},
 				{"PConv", func() {
-					PConv{Height: 3, Width: 3, Channels: 1}.Convolve(k, m.Columns(0, 1), scratch, other.NewPacked(9, 1, FP32), Matrix{})
+					PConv{
+						Height:   3,
+						Width:    3,
+						Channels: 1,
+					}.Convolve(k, m.Columns(0, 1), scratch, other.NewPacked(9, 1, FP32), Matrix{})
 				}},
 				{"PatchConv", func() {
-					PatchConv{Height: 3, Width: 3, Channels: 1, Size: 3, Step: 3}.Convolve(k, m.Slice(0, 1), m.Data, 0, packed, nil)
+					PatchConv{
+						Height:   3,
+						Width:    3,
+						Channels: 1,
+						Size:     3,
+						Step:     3,
+					}.Convolve(k, m.Slice(0, 1), m.Data, 0, packed, nil)
 				}},
 				{"InputGrad", func() {
-					PatchConv{Height: 1, Width: 9, Channels: 9, Size: 1, Step: 1}.InputGrad(k, m.Data, 0, m, []*Packed{packed})
+					PatchConv{
+						Height:   1,
+						Width:    9,
+						Channels: 9,
+						Size:     1,
+						Step:     1,
+					}.InputGrad(k, m.Data, 0, m, []*Packed{packed})
 				}},
 				{"GroupConv", func() {
 					GroupConv{Height: 3, Width: 3, Channels: 9, Groups: 1}.Convolve(k, m, m, 0, scratch, groups)
@@ -773,7 +822,9 @@ func TestPackedForOthers(t *testing.T) {
 			for _, c := range tests {
 				t.Run(fmt.Sprintf("%s/%s on %s", c.name, w, v), func(t *testing.T) {
 					defer func() {
-						if e := recover(); e == nil || !strings.Contains(fmt.Sprint(e), string(w)+" kernels") || !strings.Contains(fmt.Sprint(e), string(v)+" kernels") {
+						if e := recover(); e == nil ||
+							!strings.Contains(fmt.Sprint(e), string(w)+" kernels") ||
+							!strings.Contains(fmt.Sprint(e), string(v)+" kernels") {
 							t.Errorf("got %v, want a panic that names both variants", e)
 						}
 					}()

@@ -21,11 +21,14 @@ func TestConvolutionByLines(t *testing.T) {
 				for _, biased := range []bool{false, true} {
 					name := fmt.Sprintf("%s, %d lines, %d channels, bias %v", v, side, out, biased)
 					p := PatchConv{Height: 2 * side, Width: 2 * side, Channels: 6, Size: 2, Step: 2}
-					image, weights := newVector(r, 4*side*side*p.Channels), NewMatrix(newVector(r, out*p.Inner()), out, p.Inner())
+					image := newVector(r, 4*side*side*p.Channels)
+					weights := NewMatrix(newVector(r, out*p.Inner()), out, p.Inner())
 					packed := k.NewPacked(p.Inner(), out, FP32)
 					packed.PackTransposed(weights)
 					rows := side * side
-					patches, got, want := NewMatrix(Aligned(rows*p.Inner()), rows, p.Inner()), NewMatrix(Aligned(rows*out), rows, out), NewMatrix(Aligned(rows*out), rows, out)
+					patches := NewMatrix(Aligned(rows*p.Inner()), rows, p.Inner())
+					got := NewMatrix(Aligned(rows*out), rows, out)
+					want := NewMatrix(Aligned(rows*out), rows, out)
 					for y := range side {
 						for x := range side {
 							row := patches.Row(y*side + x)

@@ -30,8 +30,19 @@ const (
 )
 
 var kindNames = [kindCount]string{
-	Product: "product", Convolution: "convolution", BatchNorm: "batch norm", ActivationKind: "activation", LayerNormKind: "layer norm", Softmax: "softmax",
-	Addition: "addition", Reduction: "sums", Copying: "copies", Packing: "packing", Conversion: "conversion", Clearing: "clearing", Updating: "update",
+	Product:        "product",
+	Convolution:    "convolution",
+	BatchNorm:      "batch norm",
+	ActivationKind: "activation",
+	LayerNormKind:  "layer norm",
+	Softmax:        "softmax",
+	Addition:       "addition",
+	Reduction:      "sums",
+	Copying:        "copies",
+	Packing:        "packing",
+	Conversion:     "conversion",
+	Clearing:       "clearing",
+	Updating:       "update",
 }
 
 func (k Kind) String() string {

@@ -53,7 +53,8 @@ func TestMeterKnowsEveryFunction(t *testing.T) {
 		}
 	}
 	half := plainHalf(plain.lanes)
-	half.quads = func(quads, rows, cols int, dst *float32, ldd int, src *float32, lds int) {} // which the path in Go has not
+	// which the path in Go has not
+	half.quads = func(quads, rows, cols int, dst *float32, ldd int, src *float32, lds int) {}
 	half.complete(variants[Go])
 	k := &Set{functions: *variants[Go], variant: Go, half: half}
 	m := k.Metered(nil)
@@ -83,7 +84,8 @@ func TestMeterCountsProducts(t *testing.T) {
 		return p
 	}
 	a, b, tall := fill(37, 24), fill(24, 70), fill(37, 70)
-	pconv, patch := PConv{Height: 5, Width: 6, Channels: 10}, PatchConv{Height: 8, Width: 12, Channels: 3, Size: 4, Step: 4}
+	pconv := PConv{Height: 5, Width: 6, Channels: 10}
+	patch := PatchConv{Height: 8, Width: 12, Channels: 3, Size: 4, Step: 4}
 	padded, maps := fill(1, pconv.PaddedLen()), fill(1, 8*12*3)
 	weights, patches, dy := fill(90, 10), fill(48, 20), fill(30, 10)
 	for _, c := range []struct {
@@ -107,12 +109,22 @@ func TestMeterCountsProducts(t *testing.T) {
 			k.GemmBlock(c, 1, a, pack(k, b, in), 0, 0, Matrix{})
 			return c
 		}},
-		{"GemmTN", Work{Kind: Product, Transposed: true, Inner: 24, Columns: 70}, 2 * 37 * 24 * 70, func(k *Set, in Precision) Matrix {
+		{"GemmTN", Work{
+			Kind:       Product,
+			Transposed: true,
+			Inner:      24,
+			Columns:    70,
+		}, 2 * 37 * 24 * 70, func(k *Set, in Precision) Matrix {
 			c := NewMatrix(Aligned(24*70), 24, 70)
 			k.GemmTN(c, a, tall, in)
 			return c
 		}},
-		{"GemmTNPacked", Work{Kind: Product, Transposed: true, Inner: 24, Columns: 70}, 2 * 37 * 24 * 70, func(k *Set, in Precision) Matrix {
+		{"GemmTNPacked", Work{
+			Kind:       Product,
+			Transposed: true,
+			Inner:      24,
+			Columns:    70,
+		}, 2 * 37 * 24 * 70, func(k *Set, in Precision) Matrix {
 			c := NewMatrix(Aligned(24*70), 24, 70)
 			k.GemmTNPacked(c, a, pack(k, tall, in), 0)
 			return c
@@ -122,12 +134,21 @@ func TestMeterCountsProducts(t *testing.T) {
 			pconv.Convolve(k, c, padded.Data, pack(k, weights, in), Matrix{})
 			return c
 		}},
-		{"gradient of PConv", Work{Kind: Convolution, Transposed: true, Inner: 10, Columns: 30}, 2 * 30 * 90 * 10, func(k *Set, in Precision) Matrix {
+		{"gradient of PConv", Work{
+			Kind:       Convolution,
+			Transposed: true,
+			Inner:      10,
+			Columns:    30,
+		}, 2 * 30 * 90 * 10, func(k *Set, in Precision) Matrix {
 			c := NewMatrix(Aligned(900), 10, 90)
 			pconv.WeightGrad(k, c, padded.Data, dy, in)
 			return c
 		}},
-		{"PatchConv", Work{Kind: Convolution, Inner: 48, Columns: 20}, 2 * 6 * 48 * 20, func(k *Set, in Precision) Matrix {
+		{"PatchConv", Work{
+			Kind:    Convolution,
+			Inner:   48,
+			Columns: 20,
+		}, 2 * 6 * 48 * 20, func(k *Set, in Precision) Matrix {
 			c := fill(6, 20)
 			patch.Convolve(k, c, maps.Data, 0, pack(k, patches, in), nil)
 			return c
@@ -154,7 +175,8 @@ func TestMeterCountsProducts(t *testing.T) {
 					want.Precision = in
 					for _, p := range ledger.Parts() {
 						if p.Time != time.Duration(p.Calls) {
-							t.Errorf("%s: %s is measured within another: %d calls take %d", name, p.Work, p.Calls, p.Time)
+							t.Errorf("%s: %s is measured within another: %d calls take %d",
+								name, p.Work, p.Calls, p.Time)
 						}
 						flops += p.FLOPs
 						found = found || p.Work == want

@@ -19,7 +19,10 @@ func (m *Meter) measure(f *functions) {
 			affine(rows, cols, dst, ldd, src, lds, a, b)
 			l.End(work, 2*value*rows*cols)
 		}
-		f.affineGrad[act] = func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32) {
+		f.affineGrad[act] = func(
+			rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int,
+			dy *float32, lddy int, a, b, mean, sum, dot *float32,
+		) {
 			l := begin()
 			grad(rows, cols, y, ldy, dz, lddz, x, ldx, dy, lddy, a, b, mean, sum, dot)
 			l.End(work, 4*value*rows*cols)
@@ -27,13 +30,19 @@ func (m *Meter) measure(f *functions) {
 	}
 
 	combineColumns := f.combineColumns
-	f.combineColumns = func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a, p, q *float32) {
+	f.combineColumns = func(
+		rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int,
+		a, p, q *float32,
+	) {
 		l := begin()
 		combineColumns(rows, cols, dst, ldd, x, ldx, y, ldy, a, p, q)
 		l.End(of(BatchNorm), 3*value*rows*cols)
 	}
 	combine := f.combine
-	f.combine = func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha, beta float32) {
+	f.combine = func(
+		rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int,
+		alpha, beta float32,
+	) {
 		l := begin()
 		combine(rows, cols, dst, ldd, x, ldx, y, ldy, alpha, beta)
 		l.End(of(Addition), 3*value*rows*cols)
@@ -85,26 +94,38 @@ func (m *Meter) measure(f *functions) {
 	}
 
 	dwConv := f.dwConv
-	f.dwConv = func(lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int) {
+	f.dwConv = func(
+		lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int,
+		here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int,
+	) {
 		l := begin()
 		dwConv(lines, width, cols, dst, ldd, dstLine, above, ldAbove, here, lds, below, ldBelow, srcLine, w, ldw)
 		l.End(Work{Kind: Convolution, Inner: side * side, Columns: cols}, 2*side*side*lines*width*cols)
 	}
 	groupConv := f.groupConv
-	f.groupConv = func(width, inner int, src *float32, lds, line int, index *int32, w *float32, dst *float32, ldd int, cols int) {
+	f.groupConv = func(
+		width, inner int, src *float32, lds, line int, index *int32, w *float32,
+		dst *float32, ldd int, cols int,
+	) {
 		l := begin()
 		groupConv(width, inner, src, lds, line, index, w, dst, ldd, cols)
 		l.End(Work{Kind: Convolution, Inner: side * side * inner, Columns: cols}, 2*side*side*inner*width*cols)
 	}
 
 	layerNorm := f.layerNorm
-	f.layerNorm = func(rows, cols int, y *float32, ldy int, x *float32, ldx int, w, b, stats *float32, eps, inv float32) {
+	f.layerNorm = func(
+		rows, cols int, y *float32, ldy int, x *float32, ldx int, w, b, stats *float32,
+		eps, inv float32,
+	) {
 		l := begin()
 		layerNorm(rows, cols, y, ldy, x, ldx, w, b, stats, eps, inv)
 		l.End(of(LayerNormKind), 2*value*rows*cols)
 	}
 	layerNormGrad := f.layerNormGrad
-	f.layerNormGrad = func(rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w, stats, dw, db *float32, inv float32) {
+	f.layerNormGrad = func(
+		rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int,
+		add *float32, ldadd int, w, stats, dw, db *float32, inv float32,
+	) {
 		l := begin()
 		layerNormGrad(rows, cols, dx, lddx, dy, lddy, x, ldx, add, ldadd, w, stats, dw, db, inv)
 		l.End(of(LayerNormKind), 4*value*rows*cols)

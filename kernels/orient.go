@@ -42,9 +42,15 @@ func NewOrientations(n int) *Orientations {
 // above less that below, both with the weights 1, 2, 1 and plus bias, the
 // orientation is atan2(g0, g1). The results of all variants are the same to the
 // last bit.
-func (o *Orientations) Orient(k *Set, mag []float32, bin []int32, above, here, below []float32, channels int, bias [2]float32) {
+func (o *Orientations) Orient(
+	k *Set, mag []float32, bin []int32, above, here, below []float32, channels int, bias [2]float32,
+) {
 	n := len(mag)
-	if len(bin) != n || channels < 1 || len(above) != n+2*channels || len(here) != len(above) || len(below) != len(above) {
+	if len(bin) != n ||
+		channels < 1 ||
+		len(above) != n+2*channels ||
+		len(here) != len(above) ||
+		len(below) != len(above) {
 		panic(fmt.Sprintf("kernels: Orient: rows of %d, %d and %d values for %d magnitudes and %d bins of %d channels",
 			len(above), len(here), len(below), n, len(bin), channels))
 	}
@@ -58,7 +64,16 @@ func (o *Orientations) Orient(k *Set, mag []float32, bin []int32, above, here, b
 	k.orient(n, &mag[0], &bin[0], &above[0], &here[0], &below[0], channels, edges, o.bins-1, bias[0], bias[1])
 }
 
-func plainOrient(n int, mag *float32, bin *int32, above, here, below *float32, step int, edges *float32, count int, bias0, bias1 float32) {
+func plainOrient(
+	n int,
+	mag *float32,
+	bin *int32,
+	above, here, below *float32,
+	step int,
+	edges *float32,
+	count int,
+	bias0, bias1 float32,
+) {
 	ms, bs := vector(mag, n), indices(bin, n)
 	a, h, b := vector(above, n+2*step), vector(here, n+2*step), vector(below, n+2*step)
 	es := vector(edges, 2*count)

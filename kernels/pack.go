@@ -127,7 +127,12 @@ func (p *Packed) PackPanelTransposed(i int, b Matrix) {
 		return
 	}
 	width := t.vectors * p.lanes
-	p.Kernels.Unmetered().Transpose(Matrix{Data: p.data[t.offset:], Rows: p.K, Cols: t.cols, Stride: width}, b.Slice(t.from, t.from+t.cols))
+	p.Kernels.Unmetered().Transpose(Matrix{
+		Data:   p.data[t.offset:],
+		Rows:   p.K,
+		Cols:   t.cols,
+		Stride: width,
+	}, b.Slice(t.from, t.from+t.cols))
 	p.repeatTail(t, 0, p.K)
 }
 

@@ -44,7 +44,10 @@ func (p *Packed) panelsIn(from, to int) []panel {
 	if to == p.N {
 		j = len(p.panels)
 	}
-	if from%width != 0 || (to != p.N && to%width != 0) || j > len(p.panels) || (j < len(p.panels) && p.panels[j].from != to) {
+	if from%width != 0 ||
+		(to != p.N && to%width != 0) ||
+		j > len(p.panels) ||
+		(j < len(p.panels) && p.panels[j].from != to) {
 		panic(fmt.Sprintf("kernels: columns %d to %d of %d are not whole panels of %d", from, to, p.N, width))
 	}
 	return p.panels[min(i, j):j]
@@ -70,7 +73,9 @@ func (p *Packed) PutBlock(from, col int, m Matrix) {
 			continue
 		}
 		width := t.vectors * p.lanes
-		p.Kernels.Unmetered().copyRows(m.Rows, t.cols, &p.data[t.offset+from*width], width, &m.Data[t.from-col], m.Stride)
+		p.Kernels.Unmetered().copyRows(
+			m.Rows, t.cols, &p.data[t.offset+from*width], width, &m.Data[t.from-col], m.Stride,
+		)
 		p.repeatTail(t, from, m.Rows)
 	}
 	l.End(Work{Kind: Packing}, packedBytes(p.Precision, m.Rows*m.Cols))
@@ -81,7 +86,8 @@ func (p *Packed) PutBlock(from, col int, m Matrix) {
 // as C has), which must be those of whole panels. In BF16 k0 must be a multiple of RowStep.
 func (k *Set) GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matrix) {
 	if k0 < 0 || k0+a.Cols > b.K || n0 < 0 || n0+c.Cols > b.N || a.Rows != c.Rows {
-		panic(fmt.Sprintf("kernels: GemmBlock: %d×%d by %d×%d at (%d, %d) into %d×%d", a.Rows, a.Cols, b.K, b.N, k0, n0, c.Rows, c.Cols))
+		panic(fmt.Sprintf("kernels: GemmBlock: %d×%d by %d×%d at (%d, %d) into %d×%d",
+			a.Rows, a.Cols, b.K, b.N, k0, n0, c.Rows, c.Cols))
 	}
 	if c.empty() {
 		return
@@ -129,7 +135,8 @@ func (k *Set) GemmTNPacked(c, a Matrix, b *Packed, from int) {
 // must be those of whole panels.
 func (k *Set) GemmTNPackedBlock(c, a Matrix, b *Packed, from, col int) {
 	if from < 0 || from+a.Rows > b.K || c.Rows != a.Cols || col < 0 || col+c.Cols > b.N {
-		panic(fmt.Sprintf("kernels: GemmTNPacked: %d×%d transposed by rows %d, … and columns %d, … of %d×%d into %d×%d", a.Rows, a.Cols, from, col, b.K, b.N, c.Rows, c.Cols))
+		panic(fmt.Sprintf("kernels: GemmTNPacked: %d×%d transposed by rows %d, … and columns %d, … of %d×%d into %d×%d",
+			a.Rows, a.Cols, from, col, b.K, b.N, c.Rows, c.Cols))
 	}
 	if c.empty() || a.Rows == 0 {
 		return

@@ -58,7 +58,8 @@ func TestGemmBlock(t *testing.T) {
 			cb.check(t, name)
 			for i := range M {
 				if !slices.Equal(cb.Row(i), ct.Row(i)[n0:n1]) {
-					t.Fatalf("%s: row %d of the transposed product of some columns differs from the product of all columns", name, i)
+					t.Fatalf("%s: row %d of the transposed product of some columns differs from the "+
+						"product of all columns", name, i)
 				}
 			}
 			for i := range M {
@@ -71,7 +72,8 @@ func TestGemmBlock(t *testing.T) {
 						wantT += float64(at.Row(x - k0)[i]) * bv
 					}
 					if got := ct.Row(i)[j]; !near(got, wantT+float64(ct0.Row(i)[j]), scale+5, 1e-6) {
-						t.Fatalf("%s transposed (%d, %d): got %v, want %v", name, i, j, got, wantT+float64(ct0.Row(i)[j]))
+						t.Fatalf("%s transposed (%d, %d): got %v, want %v",
+							name, i, j, got, wantT+float64(ct0.Row(i)[j]))
 					}
 					if j < n0 || j >= n1 {
 						continue
@@ -97,7 +99,9 @@ func TestPackedPanics(t *testing.T) {
 		f    func()
 	}{
 		{"too little memory", func() { p.Resize(100, 100, make([]float32, 100)) }},
-		{"not whole panels", func() { k.GemmBlock(m.Columns(0, k.PanelWidth()), 1, m.Columns(0, 4), p, 0, 1, Matrix{}) }},
+		{"not whole panels", func() {
+			k.GemmBlock(m.Columns(0, k.PanelWidth()), 1, m.Columns(0, 4), p, 0, 1, Matrix{})
+		}},
 		{"rows outside", func() { k.GemmBlock(m.Columns(0, k.PanelWidth()), 1, m.Columns(0, 4), p, 1, 0, Matrix{}) }},
 		{"put outside", func() { p.PutRows(1, m) }},
 		{"transposed of outside", func() { k.GemmTNPacked(m, m.Columns(0, 4), p, 1) }},
@@ -134,14 +138,16 @@ func TestFollowing(t *testing.T) {
 				after := p.panels[i+1]
 				width := after.vectors * k.lanes
 				if want := &p.data[after.offset+8*width]; next != want {
-					t.Errorf("%s, panel %d, %d rows: the fetching begins at another place than row 8 of the next panel", v, i, rows)
+					t.Errorf("%s, panel %d, %d rows: the fetching begins at another place than row 8 of the next panel",
+						v, i, rows)
 				}
 				tile := k.tile
 				if p.panels[i].vectors == 3 {
 					tile = tile * 2 / 3
 				}
 				if tiles := (rows + tile - 1) / tile; tiles*step < 4*width || (tiles-1)*step > 4*width {
-					t.Errorf("%s, panel %d, %d rows: %d tiles fetch %d bytes each of a row of %d", v, i, rows, tiles, step, 4*width)
+					t.Errorf("%s, panel %d, %d rows: %d tiles fetch %d bytes each of a row of %d",
+						v, i, rows, tiles, step, 4*width)
 				}
 			}
 		}

@@ -55,7 +55,13 @@ func (p PConv) Convolve(k *Set, dst Matrix, padded []float32, weights *Packed, d
 	l := weights.begin()
 	defer l.End(productWork(Convolution, p.Inner(), dst.Cols), 2*dst.Rows*p.Inner()*dst.Cols)
 	weights.multiplyLines(dst, lines{
-		data: padded[:p.PaddedLen()], count: p.Height, step: line, lda: p.Channels, segs: side, segLen: side * p.Channels, segStride: line,
+		data:      padded[:p.PaddedLen()],
+		count:     p.Height,
+		step:      line,
+		lda:       p.Channels,
+		segs:      side,
+		segLen:    side * p.Channels,
+		segStride: line,
 	}, d)
 }
 
@@ -68,7 +74,10 @@ func (p PConv) WeightGrad(k *Set, dw Matrix, padded []float32, dy Matrix, in Pre
 	NewMatrix(padded, p.Height+2, line).ptr()
 	for tap := 0; tap < side; tap++ {
 		cols := dw.Columns(tap*side*p.Channels, (tap+1)*side*p.Channels)
-		k.addTN(cols, dy.ptr(), dy.Stride, p.Width*dy.Stride, &padded[tap*line], p.Channels, line, p.Height, p.Width, in)
+		k.addTN(
+			cols, dy.ptr(), dy.Stride, p.Width*dy.Stride, &padded[tap*line], p.Channels, line,
+			p.Height, p.Width, in,
+		)
 	}
 }
 

@@ -111,7 +111,12 @@ func (p PConv) ConvolveTo(k *Set, dst, strip Factor, weights *Packed, d Matrix) 
 			}
 		}
 	}
-	l.End(Work{Kind: Convolution, Inner: p.Inner(), Columns: dst.Cols(), Precision: BF16}, 2*dst.Rows()*p.Inner()*dst.Cols())
+	l.End(Work{
+		Kind:      Convolution,
+		Inner:     p.Inner(),
+		Columns:   dst.Cols(),
+		Precision: BF16,
+	}, 2*dst.Rows()*p.Inner()*dst.Cols())
 }
 
 // gather copies what each pixel of a strip sees to a row of its own.
@@ -142,6 +147,9 @@ func (p *Packed) multiplyRounded(panels []panel, c Halves, a *uint16, lda, segs,
 			dt = offset(dp, t.from)
 		}
 		next, step := p.following(panels[i:], c.Rows, 0)
-		h.nnHalf[t.vectors](c.Rows, a, lda, segs, segLen/2, segStride, &p.data[t.offset], halfOffset(cp, t.from), c.Stride, dt, d.Stride, t.cols, next, step)
+		h.nnHalf[t.vectors](
+			c.Rows, a, lda, segs, segLen/2, segStride, &p.data[t.offset], halfOffset(cp, t.from),
+			c.Stride, dt, d.Stride, t.cols, next, step,
+		)
 	}
 }

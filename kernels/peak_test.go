@@ -23,7 +23,8 @@ func TestPeaks(t *testing.T) {
 		}
 		one := p.Run(1)
 		if one <= 0 || p.Run(0) != 0 || p.Run(7) != 7*one {
-			t.Errorf("%s %s: %d operations in a round, %d in seven, %d in none", p.Format, p.Path, one, p.Run(7), p.Run(0))
+			t.Errorf("%s %s: %d operations in a round, %d in seven, %d in none",
+				p.Format, p.Path, one, p.Run(7), p.Run(0))
 		}
 	}
 	want := []string{"fp32"}

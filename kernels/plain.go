@@ -51,9 +51,17 @@ const plainLanes = 8
 // The products work on tiles of 2×4 elements, which fit into the registers of
 // every processor.
 
-func plainGemmNN(nv int) func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int) {
+func plainGemmNN(
+	nv int,
+) func(
+	m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int,
+	d *float32, ldd int, alpha float32, cols int, next *float32, step int,
+) {
 	width := nv * plainLanes
-	return func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, _ *float32, _ int) {
+	return func(
+		m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int,
+		d *float32, ldd int, alpha float32, cols int, _ *float32, _ int,
+	) {
 		for i := 0; i < m; i += 2 {
 			second := min(i+1, m-1) // the last row twice if their number is odd
 			for j := 0; j < cols; j += 4 {
@@ -103,7 +111,14 @@ func plainStore(out []float32, t [4]float32, alpha float32, d *float32, at int) 
 	}
 }
 
-func plainGemmTN(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int) {
+func plainGemmTN(
+	ka int,
+	a *float32, lda, outerA int,
+	b *float32, ldb, outerB int,
+	outer, inner int,
+	c *float32, ldc int,
+	cols int,
+) {
 	for o := 0; o < outer; o++ {
 		as := row(a, 1, o*outerA, (inner-1)*lda+ka)
 		bs := row(b, 1, o*outerB, (inner-1)*ldb+cols)
@@ -187,8 +202,15 @@ func plainAffine(act Activation) affineFunc {
 
 func plainAffineGrad(act Activation) affineGradFunc {
 	backward := activations[act].backward
-	return func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32) {
-		av, bv, mv, sums, dots := vector(a, cols), vector(b, cols), vector(mean, cols), vector(sum, cols), vector(dot, cols)
+	return func(
+		rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int,
+		dy *float32, lddy int, a, b, mean, sum, dot *float32,
+	) {
+		av := vector(a, cols)
+		bv := vector(b, cols)
+		mv := vector(mean, cols)
+		sums := vector(sum, cols)
+		dots := vector(dot, cols)
 		for r := 0; r < rows; r++ {
 			xv, yv, dzv := row(x, r, ldx, cols), row(y, r, ldy, cols), row(dz, r, lddz, cols)
 			copy(dzv, row(dy, r, lddy, cols))
@@ -204,7 +226,13 @@ func plainAffineGrad(act Activation) affineGradFunc {
 	}
 }
 
-func plainCombineColumns(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a, p, q *float32) {
+func plainCombineColumns(
+	rows, cols int,
+	dst *float32, ldd int,
+	x *float32, ldx int,
+	y *float32, ldy int,
+	a, p, q *float32,
+) {
 	av, pv, qv := vector(a, cols), vector(p, cols), vector(q, cols)
 	for r := 0; r < rows; r++ {
 		xv, yv := row(x, r, ldx, cols), row(y, r, ldy, cols)
@@ -214,7 +242,13 @@ func plainCombineColumns(rows, cols int, dst *float32, ldd int, x *float32, ldx 
 	}
 }
 
-func plainCombine(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha, beta float32) {
+func plainCombine(
+	rows, cols int,
+	dst *float32, ldd int,
+	x *float32, ldx int,
+	y *float32, ldy int,
+	alpha, beta float32,
+) {
 	for r := 0; r < rows; r++ {
 		out, xv, yv := row(dst, r, ldd, cols), row(x, r, ldx, cols), row(y, r, ldy, cols)
 		for j := range out {

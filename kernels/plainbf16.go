@@ -68,7 +68,10 @@ func halvesAt(p *uint16, at, n int) []uint16 {
 }
 
 func plainHalfNN(width int) productFunc {
-	return func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, _ *float32, _ int) {
+	return func(
+		m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int,
+		d *float32, ldd int, alpha float32, cols int, _ *float32, _ int,
+	) {
 		acc := make([]float32, cols)
 		for i := range m {
 			clear(acc)

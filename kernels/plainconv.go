@@ -2,7 +2,15 @@ package kernels
 
 // The convolutions of the plain variant that are not products.
 
-func plainDWConv(lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int) {
+func plainDWConv(
+	lines, width, cols int,
+	dst *float32, ldd, dstLine int,
+	above *float32, ldAbove int,
+	here *float32, lds int,
+	below *float32, ldBelow int,
+	srcLine int,
+	w *float32, ldw int,
+) {
 	for l := range lines {
 		for x := range width {
 			out := row(dst, 1, l*dstLine+x*ldd, cols)
@@ -20,7 +28,14 @@ func plainDWConv(lines, width, cols int, dst *float32, ldd, dstLine int, above *
 	}
 }
 
-func plainGroupConv(width, inner int, src *float32, lds, line int, index *int32, w *float32, dst *float32, ldd int, cols int) {
+func plainGroupConv(
+	width, inner int,
+	src *float32, lds, line int,
+	index *int32,
+	w *float32,
+	dst *float32, ldd int,
+	cols int,
+) {
 	lanes := indices(index, inner*plainLanes)
 	for x := range width {
 		var sums [plainLanes]float32

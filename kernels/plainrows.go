@@ -23,7 +23,15 @@ func plainLayerNorm(rows, cols int, y *float32, ldy int, x *float32, ldx int, w,
 	}
 }
 
-func plainLayerNormGrad(rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w, stats, dw, db *float32, inv float32) {
+func plainLayerNormGrad(
+	rows, cols int,
+	dx *float32, lddx int,
+	dy *float32, lddy int,
+	x *float32, ldx int,
+	add *float32, ldadd int,
+	w, stats, dw, db *float32,
+	inv float32,
+) {
 	wv, st, dwv, dbv := vector(w, cols), vector(stats, 2*rows), vector(dw, cols), vector(db, cols)
 	for r := range rows {
 		xv, g, out := row(x, r, ldx, cols), row(dy, r, lddy, cols), row(dx, r, lddx, cols)

@@ -7,7 +7,8 @@ import (
 
 // systemHas adds what cpuid does not ask for.
 func systemHas(f cpuid.FeatureID) bool {
-	return f == cpuid.ASIMDHP && sysctl("hw.optional.arm.FEAT_FP16") || f == cpuid.ASIMD // there is no Apple chip without
+	// there is no Apple chip without
+	return f == cpuid.ASIMDHP && sysctl("hw.optional.arm.FEAT_FP16") || f == cpuid.ASIMD
 }
 
 func systemHasSME() bool { return sysctl("hw.optional.arm.FEAT_SME") }

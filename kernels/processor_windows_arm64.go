@@ -48,7 +48,9 @@ func systemProcessor() (name string) {
 
 // withProcessor opens what the registry says of the first processor.
 func withProcessor(read func(registry.Key)) {
-	k, err := registry.OpenKey(registry.LOCAL_MACHINE, `HARDWARE\DESCRIPTION\System\CentralProcessor\0`, registry.QUERY_VALUE)
+	k, err := registry.OpenKey(
+		registry.LOCAL_MACHINE, `HARDWARE\DESCRIPTION\System\CentralProcessor\0`, registry.QUERY_VALUE,
+	)
 	if err != nil {
 		return
 	}

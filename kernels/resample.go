@@ -24,7 +24,8 @@ const ResampleGroup = 4
 func (k *Set) ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
 	n := len(first)
 	if groups < 1 || len(out) != 3*n || len(weights) != n*groups*ResampleGroup {
-		panic(fmt.Sprintf("kernels: ResampleRGB: %d values and %d weights for %d outputs of %d groups", len(out), len(weights), n, groups))
+		panic(fmt.Sprintf("kernels: ResampleRGB: %d values and %d weights for %d outputs of %d groups",
+			len(out), len(weights), n, groups))
 	}
 	// A vector reads a group of pixels and 4 bytes, and writes a pixel and a byte:
 	// from the first output that has not the room on, it is done without vectors.
@@ -61,7 +62,8 @@ func (k *Set) ResampleRows(out, in []uint8, stride int, weights []int32) {
 		return
 	}
 	if len(weights) == 0 || stride < 1 || len(in) < (len(weights)-1)*stride+len(out) {
-		panic(fmt.Sprintf("kernels: ResampleRows: %d values for %d rows of %d, %d apart", len(in), len(weights), len(out), stride))
+		panic(fmt.Sprintf("kernels: ResampleRows: %d values for %d rows of %d, %d apart",
+			len(in), len(weights), len(out), stride))
 	}
 	n := len(out) &^ 7
 	if n > 0 {

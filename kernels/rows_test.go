@@ -35,7 +35,9 @@ func TestLayerNorm(t *testing.T) {
 				}
 				for j := range cols {
 					h := (float64(before.Row(i)[j]) - mean) * rstd
-					if want := h*float64(w[j]) + float64(b[j]); !near(y.Row(i)[j], want, 1+math.Abs(want)+rstd*float64(offset), 2e-5) {
+					if want := h*float64(w[j]) + float64(b[j]); !near(
+						y.Row(i)[j], want, 1+math.Abs(want)+rstd*float64(offset), 2e-5,
+					) {
 						t.Fatalf("%d×%d (%d, %d): got %v, want %v", rows, cols, i, j, y.Row(i)[j], want)
 					}
 				}
@@ -60,7 +62,10 @@ func TestLayerNormGrad(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			rows, cols := pick(r), 2+pick(r)
-			x, dy, dx, add := newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols), newGuarded(r, rows, cols)
+			x := newGuarded(r, rows, cols)
+			dy := newGuarded(r, rows, cols)
+			dx := newGuarded(r, rows, cols)
+			add := newGuarded(r, rows, cols)
 			w := newVector(r, cols)
 			dw, db := newGuarded(r, 1, cols), newGuarded(r, 1, cols)
 			dw0, db0, dy0, add0 := dw.clone(), db.clone(), dy.clone(), add.clone()
@@ -106,7 +111,8 @@ func TestLayerNormGrad(t *testing.T) {
 				}
 			}
 			for j := range cols {
-				if !near(dw.Row(0)[j], wantW[j], 5+5*float64(rows), 1e-6) || !near(db.Row(0)[j], wantB[j], 5+5*float64(rows), 1e-6) {
+				if !near(dw.Row(0)[j], wantW[j], 5+5*float64(rows), 1e-6) ||
+					!near(db.Row(0)[j], wantB[j], 5+5*float64(rows), 1e-6) {
 					t.Fatalf("column %d: got %v, %v, want %v, %v", j, dw.Row(0)[j], db.Row(0)[j], wantW[j], wantB[j])
 				}
 			}

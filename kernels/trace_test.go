@@ -32,7 +32,9 @@ func TestTrace(t *testing.T) {
 		}
 		for i, tasks := range []int{20, 1, 0} {
 			r := seen[i]
-			if len(r.Tasks) != tasks || tasks > 0 && (slices.Min(r.Tasks) < 10*time.Microsecond || r.Wall < slices.Max(r.Tasks)) || r.Begin.IsZero() {
+			if len(r.Tasks) != tasks ||
+				tasks > 0 && (slices.Min(r.Tasks) < 10*time.Microsecond || r.Wall < slices.Max(r.Tasks)) ||
+				r.Begin.IsZero() {
 				t.Errorf("%d workers, %d tasks: %+v", workers, tasks, r)
 			}
 		}

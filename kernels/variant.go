@@ -21,7 +21,10 @@ const EnvVariable = "FASTERNET_KERNELS"
 
 type (
 	affineFunc     func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32)
-	affineGradFunc func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32)
+	affineGradFunc func(
+		rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int,
+		dy *float32, lddy int, a, b, mean, sum, dot *float32,
+	)
 )
 
 // functions is the table that a variant fills. Strides and sizes are in
@@ -29,15 +32,27 @@ type (
 type functions struct {
 	lanes  int // columns of a panel are a multiple of it
 	tile   int // rows of a tile of registers
-	gemmNN [6]func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)
-	gemmTN [6]func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int)
+	gemmNN [6]func(
+		m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int,
+		d *float32, ldd int, alpha float32, cols int, next *float32, step int,
+	)
+	gemmTN [6]func(
+		ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int,
+		c *float32, ldc int, cols int,
+	)
 
 	affine     [activationCount]affineFunc     // nil for the plain ones
 	affineGrad [activationCount]affineGradFunc // likewise
 
-	combineColumns func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a, p, q *float32)
-	combine        func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, alpha, beta float32)
-	copyRows       func(rows, cols int, dst *float32, ldd int, src *float32, lds int)
+	combineColumns func(
+		rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int,
+		a, p, q *float32,
+	)
+	combine func(
+		rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int,
+		alpha, beta float32,
+	)
+	copyRows func(rows, cols int, dst *float32, ldd int, src *float32, lds int)
 
 	columnSums       func(rows, cols int, x *float32, ldx int, sum *float32)
 	columnDeviations func(rows, cols int, x *float32, ldx int, mean, sum *float32)
@@ -51,13 +66,28 @@ type functions struct {
 	adamW      func(n int, w, g, m, v *float32, scale, decay, beta1, beta2, step, correct2, eps float32)
 	transpose8 func(blocks int, dst *float32, ldd int, src *float32, lds int)
 
-	dwConv          func(lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)
-	groupConv       func(width, inner int, src *float32, lds, line int, index *int32, w *float32, dst *float32, ldd int, cols int)
-	layerNorm       func(rows, cols int, y *float32, ldy int, x *float32, ldx int, w, b, stats *float32, eps, inv float32)
-	layerNormGrad   func(rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w, stats, dw, db *float32, inv float32)
+	dwConv func(
+		lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int,
+		here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int,
+	)
+	groupConv func(
+		width, inner int, src *float32, lds, line int, index *int32, w *float32,
+		dst *float32, ldd int, cols int,
+	)
+	layerNorm func(
+		rows, cols int, y *float32, ldy int, x *float32, ldx int, w, b, stats *float32,
+		eps, inv float32,
+	)
+	layerNormGrad func(
+		rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int,
+		add *float32, ldadd int, w, stats, dw, db *float32, inv float32,
+	)
 	softmaxRows     func(rows, cols int, x *float32, ldx int)
 	softmaxRowsGrad func(rows, cols int, p *float32, ldp int, d *float32, ldd int)
-	orient          func(n int, mag *float32, bin *int32, above, here, below *float32, step int, edges *float32, count int, bias0, bias1 float32)
+	orient          func(
+		n int, mag *float32, bin *int32, above, here, below *float32, step int, edges *float32,
+		count int, bias0, bias1 float32,
+	)
 
 	// Of 8-bit images.
 	resampleRGB    func(n int, out, in *uint8, first, weights *int32, groups int)

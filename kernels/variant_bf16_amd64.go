@@ -10,18 +10,26 @@ func registerBF16() {
 		return
 	}
 	halves[BF16AVX512] = &halfFunctions{
-		path:         BF16AVX512,
-		variant:      AVX512,
-		step:         2,
-		nn:           [4]productFunc{nil, halfNN1BF16, halfNN2BF16, halfNN3BF16},
-		nnHalf:       [4]productHalfFunc{nil, halfNNHalf1BF16, halfNNHalf2BF16, halfNNHalf3BF16},
-		tn:           [4]func(int, *float32, int, *float32, int, *float32, int, int){nil, halfTN1BF16, halfTN2BF16, halfTN3BF16},
-		toHalf:       toHalfBF16,
-		copyHalf:     copyHalfBF16,
-		affineHalf:   [activationCount]affineHalfFunc{Identity: affineHalfBF16, ReLU: affineHalfReLUBF16, GELU: affineHalfGELUBF16},
-		affineHalves: [activationCount]affineHalvesFunc{Identity: affineHalvesBF16, ReLU: affineHalvesReLUBF16, GELU: affineHalvesGELUBF16},
-		fromHalf:     fromHalfBF16,
-		interleave:   interleaveBF16,
+		path:     BF16AVX512,
+		variant:  AVX512,
+		step:     2,
+		nn:       [4]productFunc{nil, halfNN1BF16, halfNN2BF16, halfNN3BF16},
+		nnHalf:   [4]productHalfFunc{nil, halfNNHalf1BF16, halfNNHalf2BF16, halfNNHalf3BF16},
+		tn:       [4]func(int, *float32, int, *float32, int, *float32, int, int){nil, halfTN1BF16, halfTN2BF16, halfTN3BF16},
+		toHalf:   toHalfBF16,
+		copyHalf: copyHalfBF16,
+		affineHalf: [activationCount]affineHalfFunc{
+			Identity: affineHalfBF16,
+			ReLU:     affineHalfReLUBF16,
+			GELU:     affineHalfGELUBF16,
+		},
+		affineHalves: [activationCount]affineHalvesFunc{
+			Identity: affineHalvesBF16,
+			ReLU:     affineHalvesReLUBF16,
+			GELU:     affineHalvesGELUBF16,
+		},
+		fromHalf:   fromHalfBF16,
+		interleave: interleaveBF16,
 	}
 	if refusals[BF16AMX] = amxRefusal(); refusals[BF16AMX] == "" {
 		halves[BF16AMX] = tilePath(tiles1AMX, tiles2AMX, halves[BF16AVX512], variants[AVX512])

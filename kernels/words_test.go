@@ -22,7 +22,8 @@ func words(text string) (all []word, err error) {
 	form := regexp.MustCompile(`^\s*WORD \$0x([0-9a-f]{8}) // (\S.*)$`)
 	for i, line := range strings.Split(text, "\n") {
 		code, _, _ := strings.Cut(line, "//")
-		if !strings.Contains(code, "WORD") && !strings.Contains(code, "LONG") && !strings.Contains(code, "BYTE") || strings.HasPrefix(code, "DATA") {
+		if !strings.Contains(code, "WORD") && !strings.Contains(code, "LONG") && !strings.Contains(code, "BYTE") ||
+			strings.HasPrefix(code, "DATA") {
 			continue
 		}
 		m := form.FindStringSubmatch(line)
@@ -106,7 +107,12 @@ func TestWordsOfARM64FindsFaults(t *testing.T) {
 	if want := []string{"line 2", "line 3", "line 4"}; !slices.Equal(lines, want) {
 		t.Errorf("faults in %v, want %v\n%s", lines, want, strings.Join(wrong, "\n"))
 	}
-	for _, text := range []string{"\tWORD $0x4f901300\n", "\tWORD $0x4f901300 // \n", "\tWORD $0x4f901300; WORD $0x4f901300 // fmla\n", "\tLONG $1\n"} {
+	for _, text := range []string{
+		"\tWORD $0x4f901300\n",
+		"\tWORD $0x4f901300 // \n",
+		"\tWORD $0x4f901300; WORD $0x4f901300 // fmla\n",
+		"\tLONG $1\n",
+	} {
 		if _, err := words(text); err == nil {
 			t.Errorf("nothing is wrong with %q", text)
 		}

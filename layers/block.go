@@ -85,15 +85,26 @@ func (b *Block) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	defer p.Within(b.Name)()
 	return p.Block(b.Name, func() (*gorgonia.Node, error) {
 		block := ops.Block{
-			Name: b.Name, PConv: b.PConv.Weight, Conv1: b.MLP.Conv1, Norm: b.MLP.Norm, Bias: b.MLP.Bias, Act: b.MLP.Act, GRN: b.MLP.GRN, Conv2: b.MLP.Conv2,
-			Int8: b.Int8, LayerScale: b.LayerScale, Keep: b.DropPath.Forward(p, x.Shape()[0]), Units: p.Units,
+			Name:       b.Name,
+			PConv:      b.PConv.Weight,
+			Conv1:      b.MLP.Conv1,
+			Norm:       b.MLP.Norm,
+			Bias:       b.MLP.Bias,
+			Act:        b.MLP.Act,
+			GRN:        b.MLP.GRN,
+			Conv2:      b.MLP.Conv2,
+			Int8:       b.Int8,
+			LayerScale: b.LayerScale,
+			Keep:       b.DropPath.Forward(p, x.Shape()[0]),
+			Units:      p.Units,
 		}
 		if p.Watch != nil {
 			block.Watch = func(part ops.BlockPart, rows kernels.Matrix) { p.Watch(b.Name, part, rows) }
 		}
 		if p.Similarity != nil {
 			if b.Int8 != nil {
-				return nil, fmt.Errorf("%s computes in 8 bits: its hidden channels are compared in the model in float32", b.Name)
+				return nil, fmt.Errorf("%s computes in 8 bits: its hidden channels are compared in "+
+					"the model in float32", b.Name)
 			}
 			n, err := ops.ChannelSimilarity(p.Tape, x, block)
 			if err != nil {

@@ -66,7 +66,8 @@ func TestStore(t *testing.T) {
 	if fmt.Sprint(w) != fmt.Sprint(value(b, "y.mlp.0.weight")) {
 		t.Error("a parameter depends on what was made before it")
 	}
-	if fmt.Sprint(w) == fmt.Sprint(value(a, "x.mlp.0.weight")) || fmt.Sprint(w) == fmt.Sprint(value(c, "y.mlp.0.weight")) {
+	if fmt.Sprint(w) == fmt.Sprint(value(a, "x.mlp.0.weight")) ||
+		fmt.Sprint(w) == fmt.Sprint(value(c, "y.mlp.0.weight")) {
 		t.Error("two parameters are equal")
 	}
 	if s := value(b, "y.layer_scale"); s[3] != 0.5 {

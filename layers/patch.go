@@ -51,6 +51,13 @@ func newPatchConv(s *Store, prefix, conv string, in, out, size, stride int) *Pat
 func (l *PatchConv) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	defer p.Within(l.Name)()
 	return ops.PatchConvNorm(p.Tape, x, ops.PatchConv{
-		Name: l.Name, Weight: l.Weight, Stride: l.Stride, Norm: l.Norm, Bias: l.Bias, Int8: l.Int8, NoInputGrad: l.First, Units: p.Units != nil,
+		Name:        l.Name,
+		Weight:      l.Weight,
+		Stride:      l.Stride,
+		Norm:        l.Norm,
+		Bias:        l.Bias,
+		Int8:        l.Int8,
+		NoInputGrad: l.First,
+		Units:       p.Units != nil,
 	})
 }

@@ -224,7 +224,9 @@ func (s *Store) Index(name string, values func() []int64, shape ...int) {
 // sizes of the model: those of Computed, and the masks of Swin's shifted windows,
 // which depend on the size of the images.
 func (s *Store) IsComputed(name string) bool {
-	return strings.HasSuffix(name, ".attn_mask") || slices.ContainsFunc(s.Computed, func(c Computed) bool { return c.Name == name })
+	return strings.HasSuffix(name, ".attn_mask") || slices.ContainsFunc(s.Computed, func(c Computed) bool {
+		return c.Name == name
+	})
 }
 
 // Counter adds an integer scalar.

@@ -86,12 +86,22 @@ func (b *Transformer) Forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (
 
 // ForwardSome is Forward for some of the tokens: all attend and are attended to, then pick adds
 // an op that takes those whose results are of use.
-func (b *Transformer) ForwardSome(p *Pass, x *gorgonia.Node, windows *ops.Windows, pick func(x *gorgonia.Node) (*gorgonia.Node, error)) (*gorgonia.Node, error) {
+func (b *Transformer) ForwardSome(
+	p *Pass,
+	x *gorgonia.Node,
+	windows *ops.Windows,
+	pick func(x *gorgonia.Node) (*gorgonia.Node, error),
+) (*gorgonia.Node, error) {
 	defer p.Within(b.Name)()
 	return p.Block(b.Name, func() (*gorgonia.Node, error) { return b.forward(p, x, windows, pick) })
 }
 
-func (b *Transformer) forward(p *Pass, x *gorgonia.Node, windows *ops.Windows, pick func(x *gorgonia.Node) (*gorgonia.Node, error)) (*gorgonia.Node, error) {
+func (b *Transformer) forward(
+	p *Pass,
+	x *gorgonia.Node,
+	windows *ops.Windows,
+	pick func(x *gorgonia.Node) (*gorgonia.Node, error),
+) (*gorgonia.Node, error) {
 	images := x.Shape()[0]
 	a, m := b.Attention, b.MLP
 	first, second := b.DropPath.Branch(0), b.DropPath.Branch(1)

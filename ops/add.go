@@ -19,7 +19,8 @@ type Sum struct{}
 //	y, err = ops.Add(t, "block", y, side)
 func Add(t *Tape, name string, x, y *gorgonia.Node) (*gorgonia.Node, error) {
 	if x == nil || y == nil || !x.Shape().Eq(y.Shape()) || x.Shape().Dims() == 0 {
-		return nil, fmt.Errorf("ops: sum %q of %v and %v: want two values of the same shape", name, shapeOrNil(x), shapeOrNil(y))
+		return nil, fmt.Errorf("ops: sum %q of %v and %v: want two values of the same shape",
+			name, shapeOrNil(x), shapeOrNil(y))
 	}
 	sum := t.newElementwise(x.Shape().TotalSize())
 	run := func(in [][]float32, out []float32) error {
@@ -27,9 +28,15 @@ func Add(t *Tape, name string, x, y *gorgonia.Node) (*gorgonia.Node, error) {
 		return nil
 	}
 	return t.Record(Spec{
-		Kind: KindAdd, Name: name, About: Sum{}, Inputs: gorgonia.Nodes{x, y}, WRT: []bool{true, true}, Shape: x.Shape().Clone(),
-		Run: run, Again: Repeat(run),
-		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{grad, grad}, nil },
+		Kind:   KindAdd,
+		Name:   name,
+		About:  Sum{},
+		Inputs: gorgonia.Nodes{x, y},
+		WRT:    []bool{true, true},
+		Shape:  x.Shape().Clone(),
+		Run:    run,
+		Again:  Repeat(run),
+		Grad:   func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{grad, grad}, nil },
 	})
 }
 

@@ -199,7 +199,8 @@ func (a *attention) forwardTask(worker, i int) {
 	longest, d := a.windows.longest, a.depth
 	table := s.vector(a.tableRows())
 	q, k, v := s.vector(longest*d), s.vector(longest*d), s.vector(longest*d)
-	keyMemory, valueMemory := s.vector(a.tape.kernels.PackedLen(d, longest, a.tape.Precision)), s.vector(a.tape.kernels.PackedLen(longest, d, a.tape.Precision))
+	keyMemory := s.vector(a.tape.kernels.PackedLen(d, longest, a.tape.Precision))
+	valueMemory := s.vector(a.tape.kernels.PackedLen(longest, d, a.tape.Precision))
 	bias, scores := s.matrix(longest, longest), s.matrix(a.queries, longest)
 	if a.table != nil {
 		a.headTable(table, head)
@@ -214,7 +215,9 @@ func (a *attention) forwardTask(worker, i int) {
 		if first >= end {
 			continue
 		}
-		queries, keys, values := kernels.NewMatrix(q, end-first, d), kernels.NewMatrix(k, n, d), kernels.NewMatrix(v, n, d)
+		queries := kernels.NewMatrix(q, end-first, d)
+		keys := kernels.NewMatrix(k, n, d)
+		values := kernels.NewMatrix(v, n, d)
 		w.gather(a.tape.kernels, queries, a.columns(a.qkv, 0, head), first, end)
 		w.gather(a.tape.kernels, keys, a.columns(a.qkv, 1, head), 0, n)
 		w.gather(a.tape.kernels, values, a.columns(a.qkv, 2, head), 0, n)
@@ -255,7 +258,8 @@ func (a *attention) backwardTask(worker, i int) {
 	for j := range memory {
 		memory[j] = kernels.NewMatrix(s.vector(longest*d), longest, d)
 	}
-	keyT, valueT := s.vector(a.tape.kernels.PackedLen(d, longest, a.tape.Precision)), s.vector(a.tape.kernels.PackedLen(d, longest, a.tape.Precision))
+	keyT := s.vector(a.tape.kernels.PackedLen(d, longest, a.tape.Precision))
+	valueT := s.vector(a.tape.kernels.PackedLen(d, longest, a.tape.Precision))
 	keyN := s.vector(a.tape.kernels.PackedLen(longest, d, a.tape.Precision))
 	bias, dbias := s.matrix(longest, longest), s.matrix(longest, longest)
 	scores, dscores := s.matrix(a.queries, longest), s.matrix(a.queries, longest)

@@ -38,8 +38,15 @@ func AttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*gorgonia.Node, err
 	cost.AttentionMACs = 2 * rows * a.Windows.attended * c
 	cost.AttentionActivations = rows * (a.Windows.attended*a.Heads + c)
 	return t.recordLayer(Spec{
-		Kind: KindAttentionBlock, About: a, Name: a.Name, Cost: cost, Shape: f.shape.shape, Run: f.forward, Again: f.forward, Grad: f.differentiate,
-		Uses: append(append(used(f.wqkv, f.wproj), f.norm.uses()...), f.qkvMap.buf, f.outMap.buf),
+		Kind:  KindAttentionBlock,
+		About: a,
+		Name:  a.Name,
+		Cost:  cost,
+		Shape: f.shape.shape,
+		Run:   f.forward,
+		Again: f.forward,
+		Grad:  f.differentiate,
+		Uses:  append(append(used(f.wqkv, f.wproj), f.norm.uses()...), f.qkvMap.buf, f.outMap.buf),
 	}, x, f.params(), a.Keep)
 }
 
@@ -70,7 +77,12 @@ func newAttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*attentionBlock,
 		return nil, err
 	}
 	c := shape.channels
-	if err := checkShapes(map[*Param]tensor.Shape{a.QKV: {3 * c, c}, a.QKVBias: {3 * c}, a.Proj: {c, c}, a.ProjBias: {c}}); err != nil {
+	if err := checkShapes(map[*Param]tensor.Shape{
+		a.QKV:      {3 * c, c},
+		a.QKVBias:  {3 * c},
+		a.Proj:     {c, c},
+		a.ProjBias: {c},
+	}); err != nil {
 		return nil, err
 	}
 	if err := a.Norm.check(c); err != nil {
@@ -169,8 +181,13 @@ func (f *attentionBlock) mergePart(worker, i int) {
 	from, to, c, end := f.down.task(i)
 	s := scratch{f.tape.Scratch(worker)}
 	v := s.matrix(to-from, end-c)
-	f.tape.kernels.GemmBlock(v, 1, f.o.Slice(from, to), f.wproj.Packed, 0, c, kernels.Broadcast(f.ProjBias.Data()[c:end], to-from))
-	f.shape.addScaled(f.tape.kernels, f.y.Slice(from, to).Columns(c, end), f.x.Slice(from, to).Columns(c, end), v, from, f.keep)
+	f.tape.kernels.GemmBlock(
+		v, 1, f.o.Slice(from, to), f.wproj.Packed, 0, c, kernels.Broadcast(f.ProjBias.Data()[c:end], to-from),
+	)
+	f.shape.addScaled(
+		f.tape.kernels, f.y.Slice(from, to).Columns(c, end), f.x.Slice(from, to).Columns(c, end), v,
+		from, f.keep,
+	)
 }
 
 // attentionGrad is the backward pass.
@@ -204,7 +221,10 @@ func (f *attentionBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, er
 	uses := append(used(g.vqkv, g.vproj), f.core.uses()...)
 	return t.recordGrad(Spec{
 		Kind: KindAttentionBlock + GradSuffix, Name: f.Name, Run: g.backward,
-		Uses: append(append(uses, f.norm.gradUses(t)...), f.qkvMap.buf, f.outMap.buf, g.heads.buf, g.normed.buf, g.outGrad.buf, g.qkvGrad.buf),
+		Uses: append(
+			append(uses, f.norm.gradUses(t)...), f.qkvMap.buf, f.outMap.buf, g.heads.buf,
+			g.normed.buf, g.outGrad.buf, g.qkvGrad.buf,
+		),
 	}, dy, f.input, f.params(), f.Keep)
 }
 

@@ -18,7 +18,14 @@ func TestSumMoments(t *testing.T) {
 		x.Data[i] = float32([]float64{0, 3e4, -50}[i%c] + float64(i/c)/300 + r.NormFloat64())
 	}
 	norm := func(spans ...int) *normState {
-		bn := &BatchNorm{Weight: NewParam("w", c), Bias: NewParam("b", c), RunningMean: []float32{0, 2.9e4, 0}, RunningVar: make([]float32, c), Tracked: new(int64), Momentum: 0.1}
+		bn := &BatchNorm{
+			Weight:      NewParam("w", c),
+			Bias:        NewParam("b", c),
+			RunningMean: []float32{0, 2.9e4, 0},
+			RunningVar:  make([]float32, c),
+			Tracked:     new(int64),
+			Momentum:    0.1,
+		}
 		n := newNormState(nil, bn, len(spans)-1, true)
 		for i := range n.moments {
 			n.moments[i].Measure(kernels.Default(), x.Slice(spans[i], spans[i+1]))
@@ -44,8 +51,11 @@ func TestSumMoments(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range c {
-		if math.Abs(first.mean[i]/whole.mean[i]-1) > 1e-12 || math.Abs(first.inv[i]/whole.inv[i]-1) > 1e-8 || first.count != rows {
-			t.Errorf("channel %d: mean %v, 1/deviation %v of %d, want %v and %v", i, first.mean[i], first.inv[i], first.count, whole.mean[i], whole.inv[i])
+		if math.Abs(first.mean[i]/whole.mean[i]-1) > 1e-12 ||
+			math.Abs(first.inv[i]/whole.inv[i]-1) > 1e-8 ||
+			first.count != rows {
+			t.Errorf("channel %d: mean %v, 1/deviation %v of %d, want %v and %v",
+				i, first.mean[i], first.inv[i], first.count, whole.mean[i], whole.inv[i])
 		}
 	}
 }

@@ -58,8 +58,14 @@ func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) 
 		return nil, fmt.Errorf("ops: block %q: %w", b.Name, err)
 	}
 	s := Spec{
-		Kind: KindFasterNetBlock, About: b, Name: b.Name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: x.Shape().Clone(),
-		Run: f.forwardEval, Grad: f.differentiate,
+		Kind:   KindFasterNetBlock,
+		About:  b,
+		Name:   b.Name,
+		Inputs: gorgonia.Nodes{x},
+		WRT:    []bool{true},
+		Shape:  x.Shape().Clone(),
+		Run:    f.forwardEval,
+		Grad:   f.differentiate,
 	}
 	for _, p := range f.params() {
 		s.Inputs = append(s.Inputs, t.Param(p))
@@ -137,7 +143,8 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block, columns bool) (*block, error) 
 	} else {
 		spans, load := f.shape.even(rows, workers)
 		f.spans = spans
-		if up, down, ok := blockGrids(f.shape, f.hidden, t.kernels.PanelWidth(), workers, load, floatSpeed); ok && columns {
+		if up, down, ok := blockGrids(f.shape, f.hidden, t.kernels.PanelWidth(), workers, load, floatSpeed); ok &&
+			columns {
 			f.columns = t.newBlockColumns(f, up, down)
 		}
 	}
@@ -149,7 +156,9 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block, columns bool) (*block, error) 
 	if f.sideBySide() {
 		f.taps, f.strip = unitTaps(f.shape.height, f.shape.width), scratchSize(nil, f.maxRows, 9*f.partial)
 	}
-	f.wp, f.w1, f.w2 = t.pack(b.PConv, packing{in: t.Precision}), t.pack(b.Conv1, packing{in: t.Precision}), t.pack(b.Conv2, packing{in: t.Precision})
+	f.wp = t.pack(b.PConv, packing{in: t.Precision})
+	f.w1 = t.pack(b.Conv1, packing{in: t.Precision})
+	f.w2 = t.pack(b.Conv2, packing{in: t.Precision})
 	if f.Norm == nil {
 		f.norm = newFoldedNorm(f.hidden)
 	} else {

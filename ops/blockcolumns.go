@@ -47,7 +47,9 @@ func (t *Tape) newBlockColumns(f *block, up, down grid) *blockColumns {
 	c, rows := &blockColumns{block: f, up: up, down: down}, f.shape.rows()
 	c.mixed, c.hiddenMap = t.newPlannedFactor(rows, f.shape.channels), t.newPlannedFactor(rows, f.hidden)
 	c.tasks.mix, c.tasks.expand, c.tasks.project = c.mix, c.expand, c.project
-	t.NeedScratch(scratchSize(nil, max(longest(up.rows), longest(down.rows)), max(longest(down.cols), longest(up.cols))))
+	t.NeedScratch(scratchSize(
+		nil, max(longest(up.rows), longest(down.rows)), max(longest(down.cols), longest(up.cols)),
+	))
 	return c
 }
 
@@ -101,7 +103,10 @@ func (c *blockColumns) expand(worker, i int) {
 // project computes some rows and columns of y = x + scale·conv2(h).
 func (c *blockColumns) project(worker, i int) {
 	first, end, from, to := c.down.task(i)
-	x, y, a, k := c.x.Slice(first, end).Columns(from, to), c.y.Slice(first, end).Columns(from, to), c.a.Slice(first, end), c.tape.kernels
+	x := c.x.Slice(first, end).Columns(from, to)
+	y := c.y.Slice(first, end).Columns(from, to)
+	a := c.a.Slice(first, end)
+	k := c.tape.kernels
 	if c.LayerScale == nil {
 		k.GemmBlockFactor(y, 1, a, c.w2.Packed, 0, from, x)
 		return

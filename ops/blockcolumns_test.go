@@ -79,7 +79,9 @@ func TestPanelRanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		panel := set.PanelWidth()
-		for _, columns := range []int{1, panel / 2, panel, panel + 1, 3 * panel / 2, 2*panel + panel/2 + 1, 5*panel - 3} {
+		for _, columns := range []int{
+			1, panel / 2, panel, panel + 1, 3 * panel / 2, 2*panel + panel/2 + 1, 5*panel - 3,
+		} {
 			for workers := 1; workers < 7; workers++ {
 				packed, next := set.NewPacked(1, columns, kernels.FP32), 0
 				a := kernels.NewMatrix([]float32{1}, 1, 1)
@@ -89,7 +91,8 @@ func TestPanelRanges(t *testing.T) {
 						t.Fatalf("%d columns, %d workers: a range %v after column %d", columns, workers, r, next)
 					}
 					next = r[1]
-					set.GemmBlock(out.Columns(r[0], r[1]), 1, a, packed, 0, r[0], kernels.Matrix{}) // panics if they are not
+					// panics if they are not
+					set.GemmBlock(out.Columns(r[0], r[1]), 1, a, packed, 0, r[0], kernels.Matrix{})
 				}
 				if next != columns {
 					t.Fatalf("%d of %d columns", next, columns)
@@ -157,15 +160,25 @@ func setsOf(t *testing.T, in kernels.Precision) (sets []*kernels.Set) {
 }
 
 // inferBlock is the result of a block for evaluation, and whether it was divided by columns.
-func inferBlock(t *testing.T, k *kernels.Set, workers int, in kernels.Precision, scale, folded bool, channels, hidden, side int) ([]float32, bool) {
+func inferBlock(
+	t *testing.T,
+	k *kernels.Set,
+	workers int,
+	in kernels.Precision,
+	scale, folded bool,
+	channels, hidden, side int,
+) ([]float32, bool) {
 	t.Helper()
 	h, r := newHarnessOn(t, k, workers, false), rand.New(rand.NewPCG(1, 2))
 	h.tape.Precision = in
 	x := h.input("x", r, 1, side, side, channels)
 	partial := channels / 4
 	b := Block{
-		Name: "block", PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3), Conv1: h.param("conv1", r, 0.3, hidden, channels, 1, 1),
-		Act: kernels.GELU, Conv2: h.param("conv2", r, 0.3, channels, hidden, 1, 1),
+		Name:  "block",
+		PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3),
+		Conv1: h.param("conv1", r, 0.3, hidden, channels, 1, 1),
+		Act:   kernels.GELU,
+		Conv2: h.param("conv2", r, 0.3, channels, hidden, 1, 1),
 	}
 	if folded {
 		b.Bias = h.param("bias", r, 0.3, hidden)

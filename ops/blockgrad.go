@@ -32,8 +32,12 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
 	g := &blockGrad{block: f}
 	s := Spec{
-		Kind: KindFasterNetBlock + GradSuffix, Name: f.Name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(),
-		Uses: []*Buffer{f.convolvedBuf, f.hiddenMap.buf}, Run: g.backward,
+		Kind:   KindFasterNetBlock + GradSuffix,
+		Name:   f.Name,
+		Inputs: gorgonia.Nodes{dy, f.input},
+		Shape:  f.input.Shape().Clone(),
+		Uses:   []*Buffer{f.convolvedBuf, f.hiddenMap.buf},
+		Run:    g.backward,
 	}
 	c := f.shape.channels
 	if t.byOutputs(f.Conv1.Size()) && f.grn == nil { // a GRN has sweeps of its own
@@ -48,13 +52,17 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 		g.dhBuf = t.NewBuffer(f.shape.rows() * f.hidden)
 		g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
 		g.images = newImagesInRun(f.shape, f.spans, g.runs, f.Units != nil)
-		g.dw1, g.dw2, g.dwp = t.newWeightSums(f.Conv1, len(g.runs)), t.newWeightSums(f.Conv2, len(g.runs)), t.newWeightSums(f.PConv, len(g.runs))
+		g.dw1 = t.newWeightSums(f.Conv1, len(g.runs))
+		g.dw2 = t.newWeightSums(f.Conv2, len(g.runs))
+		g.dwp = t.newWeightSums(f.PConv, len(g.runs))
 		g.tasks.finish = finishTask(g.dw1, g.dw2, g.dwp)
 		s.Uses = append(s.Uses, g.dhBuf, g.dw1.buf, g.dw2.buf, g.dwp.buf)
 		t.NeedScratch(scratchSize([]int{f.hidden, f.hidden}, f.maxRows, c, c, f.hidden, f.hidden, f.hidden))
 	}
 	t.NeedScratch(scratchSize([]int{f.strip, f.strip}, 0))
-	g.v1, g.v2, g.vp = t.pack(f.Conv1, packing{use: PackInput, in: t.Precision}), t.pack(f.Conv2, packing{use: PackInput, in: t.Precision}), t.pack(f.PConv, packing{use: packAdjoint, in: t.Precision})
+	g.v1 = t.pack(f.Conv1, packing{use: PackInput, in: t.Precision})
+	g.v2 = t.pack(f.Conv2, packing{use: PackInput, in: t.Precision})
+	g.vp = t.pack(f.PConv, packing{use: packAdjoint, in: t.Precision})
 	g.tasks.hidden, g.tasks.input, g.tasks.convolution = g.sweepHidden, g.sweepInput, g.sweepConvolution
 	if f.Keep != nil {
 		s.Inputs = append(s.Inputs, f.Keep)
@@ -150,7 +158,9 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 		a = g.outputs.activations.place(a, from)
 	}
 	g.tape.kernels.Gemm(da, 1, dv, g.v2.Packed, kernels.Matrix{})
-	g.tape.kernels.AffineGrad(a, dz, g.hiddenMap.get(h, from, 0), da, g.norm.scale, g.norm.shift, g.norm.mean32, sum, dot, g.Act)
+	g.tape.kernels.AffineGrad(
+		a, dz, g.hiddenMap.get(h, from, 0), da, g.norm.scale, g.norm.shift, g.norm.mean32, sum, dot, g.Act,
+	)
 	if g.outputs != nil {
 		g.outputs.activations.put(a, from)
 		return
@@ -215,7 +225,9 @@ func (g *blockGrad) sweepInput(worker, run int) {
 			g.tape.kernels.GemmTN(dw, dh, u, g.tape.Precision)
 		}
 		g.tape.kernels.Copy(convolved, du.Columns(0, g.partial))
-		g.tape.kernels.Combine(dx.Columns(g.partial, apart), dy.Columns(g.partial, apart), du.Columns(g.partial, apart), 1, 1)
+		g.tape.kernels.Combine(
+			dx.Columns(g.partial, apart), dy.Columns(g.partial, apart), du.Columns(g.partial, apart), 1, 1,
+		)
 		for first := g.images.first[i]; first >= 0 && first <= i; first++ {
 			g.convolutionGrad(worker, g.spans[first], dwp)
 		}

@@ -68,7 +68,9 @@ func newBlockGRN(f *block) (*blockGRN, error) {
 		var parts []imagePart
 		for from, to := f.shape.from(b), f.shape.to(b); from < to; {
 			end := min(to, (from/rows+1)*rows)
-			parts = append(parts, imagePart{from / rows, from, end, make([]float64, f.hidden), make([]float64, f.hidden)})
+			parts = append(
+				parts, imagePart{from / rows, from, end, make([]float64, f.hidden), make([]float64, f.hidden)},
+			)
 			from = end
 		}
 		g.parts = append(g.parts, parts)

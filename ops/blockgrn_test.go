@@ -20,8 +20,14 @@ func (h *harness) grnBlock(r *rand.Rand, masks []mask, height, width int, act ke
 		batch, u = units(masks), &Units{Neighbours: neighbours(masks), PerImage: len(masks[0].kept)}
 	}
 	b := Block{
-		Name: "block", PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3), Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1), Norm: h.norm("norm", r, hidden), Act: act,
-		GRN: &GRN{h.param("grn.weight", r, 0.5, hidden), h.param("grn.bias", r, 0.5, hidden)}, Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1), Units: u,
+		Name:  "block",
+		PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3),
+		Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1),
+		Norm:  h.norm("norm", r, hidden),
+		Act:   act,
+		GRN:   &GRN{h.param("grn.weight", r, 0.5, hidden), h.param("grn.bias", r, 0.5, hidden)},
+		Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1),
+		Units: u,
 	}
 	x := h.input("x", r, batch, height, width, c)
 	if scaled {
@@ -91,8 +97,14 @@ func TestGRN(t *testing.T) {
 	h := newHarness(t, 1, true)
 	r := rand.New(rand.NewPCG(1, 2))
 	_, err := FasterNetBlock(h.tape, h.input("x", r, 3, 2, 2, 4), Block{
-		Name: "block", PConv: h.param("pconv", r, 1, 1, 1, 3, 3), Conv1: h.param("conv1", r, 1, 8, 4, 1, 1), Norm: h.norm("norm", r, 8), Conv2: h.param("conv2", r, 1, 4, 8, 1, 1), Act: kernels.GELU,
-		GRN: &GRN{h.param("grn.weight", r, 1, 8), h.param("grn.bias", r, 1, 8)}, Units: &Units{PerImage: 2},
+		Name:  "block",
+		PConv: h.param("pconv", r, 1, 1, 1, 3, 3),
+		Conv1: h.param("conv1", r, 1, 8, 4, 1, 1),
+		Norm:  h.norm("norm", r, 8),
+		Conv2: h.param("conv2", r, 1, 4, 8, 1, 1),
+		Act:   kernels.GELU,
+		GRN:   &GRN{h.param("grn.weight", r, 1, 8), h.param("grn.bias", r, 1, 8)},
+		Units: &Units{PerImage: 2},
 	})
 	if err == nil || !strings.Contains(err.Error(), "2 units an image of 3 units") {
 		t.Errorf("got %v", err)

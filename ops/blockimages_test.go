@@ -24,7 +24,10 @@ func spansOf(height int, lines ...[3]int) (out []span) {
 
 func TestImagesInRun(t *testing.T) {
 	const height = 6
-	halves := spansOf(height, [3]int{0, 1, 3}, [3]int{0, 1, 3}, [3]int{1, 1, 3}, [3]int{1, 1, 3}, [3]int{2, 1, 3}, [3]int{2, 1, 3})
+	halves := spansOf(
+		height, [3]int{0, 1, 3}, [3]int{0, 1, 3}, [3]int{1, 1, 3}, [3]int{1, 1, 3}, [3]int{2, 1, 3},
+		[3]int{2, 1, 3},
+	)
 	whole := spansOf(height, [3]int{0, 2, 0}, [3]int{2, 2, 0}, [3]int{4, 1, 0})
 	for _, c := range []struct {
 		name  string

@@ -30,10 +30,13 @@ type blockOutputs struct {
 func (t *Tape) newBlockOutputs(g *blockGrad) *blockOutputs {
 	rows, c := g.shape.rows(), g.shape.channels
 	o := &blockOutputs{
-		blockGrad: g, hiddenGrad: t.newPadded(rows, g.hidden), activations: t.newPlacedRows(rows, g.hidden), mixed: t.newPlacedRows(rows, c),
-		grad1: t.newLayerGrad(g.Conv1, nil, tokenShape{images: g.shape.batch, rows: rows, channels: g.hidden}),
-		grad2: t.newLayerGrad(g.Conv2, nil, tokenShape{images: g.shape.batch, rows: rows, channels: c}),
-		conv:  t.newPConvGrad(g.block),
+		blockGrad:   g,
+		hiddenGrad:  t.newPadded(rows, g.hidden),
+		activations: t.newPlacedRows(rows, g.hidden),
+		mixed:       t.newPlacedRows(rows, c),
+		grad1:       t.newLayerGrad(g.Conv1, nil, tokenShape{images: g.shape.batch, rows: rows, channels: g.hidden}),
+		grad2:       t.newLayerGrad(g.Conv2, nil, tokenShape{images: g.shape.batch, rows: rows, channels: c}),
+		conv:        t.newPConvGrad(g.block),
 	}
 	if g.LayerScale != nil {
 		o.grad2.scale = t.newScaledGrad(g.Conv2, g.LayerScale)

@@ -63,7 +63,10 @@ func TestBlockByOutputsThreads(t *testing.T) {
 	for _, workers := range []int{2, 3, 7} {
 		got := blockGradients(t, kernels.Default(), kernels.FP32, workers, 0)
 		for i, p := range got.params {
-			same(t, fmt.Sprintf("%d workers: the gradient of %s", workers, p.Name), p.GradData(), want.params[i].GradData())
+			same(
+				t, fmt.Sprintf("%d workers: the gradient of %s", workers, p.Name), p.GradData(),
+				want.params[i].GradData(),
+			)
 		}
 	}
 }
@@ -77,7 +80,8 @@ func TestLayerGradCovers(t *testing.T) {
 				at := 0
 				for _, r := range tileRanges(n, tile, parts) {
 					if r[0] != at || r[1] <= r[0] || (r[1]%tile != 0 && r[1] != n) {
-						t.Errorf("%d outputs in %d parts of tiles of %d: %v", n, parts, tile, tileRanges(n, tile, parts))
+						t.Errorf("%d outputs in %d parts of tiles of %d: %v",
+							n, parts, tile, tileRanges(n, tile, parts))
 						break
 					}
 					at = r[1]
@@ -94,7 +98,11 @@ func TestLayerGradCovers(t *testing.T) {
 		keep     []float32
 	}{{7, nil}, {7, []float32{0, 2, 2, 0, 2}}, {600, []float32{2, 2, 2, 0, 2}}, {7, []float32{0, 0, 0, 0, 0}}} {
 		const images = 5
-		g := h.tape.newLayerGrad(NewParam("w", 20, 4), nil, tokenShape{images: images, rows: images * c.perImage, channels: 20})
+		g := h.tape.newLayerGrad(NewParam("w", 20, 4), nil, tokenShape{
+			images:   images,
+			rows:     images * c.perImage,
+			channels: 20,
+		})
 		g.keep = c.keep
 		seen := make([]int, g.shape.rows)
 		g.eachChunk(func(row, end int) {

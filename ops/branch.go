@@ -15,7 +15,14 @@ func Branch(t *Tape, name string, x *gorgonia.Node) (main, side *gorgonia.Node, 
 	shape := x.Shape().Clone()
 	sum := t.newElementwise(shape.TotalSize())
 	main, err = t.Record(Spec{
-		Kind: KindBranch, Name: name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: shape, Alias: 1, Run: nothing, Again: nothing,
+		Kind:   KindBranch,
+		Name:   name,
+		Inputs: gorgonia.Nodes{x},
+		WRT:    []bool{true},
+		Shape:  shape,
+		Alias:  1,
+		Run:    nothing,
+		Again:  nothing,
 		Grad: func(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 			n, err := t.Record(Spec{
 				Kind: KindBranch + GradSuffix, Name: name, Inputs: gorgonia.Nodes{dy, sideGrad}, Shape: shape, Reuse: 1,
@@ -35,7 +42,14 @@ func Branch(t *Tape, name string, x *gorgonia.Node) (main, side *gorgonia.Node, 
 	// the answer is no: main's gradient takes the side's with it.
 	wrt := []bool{true}
 	side, err = t.Record(Spec{
-		Kind: KindSide, Name: name, Inputs: gorgonia.Nodes{main}, WRT: wrt, Shape: shape, Alias: 1, Run: nothing, Again: nothing,
+		Kind:   KindSide,
+		Name:   name,
+		Inputs: gorgonia.Nodes{main},
+		WRT:    wrt,
+		Shape:  shape,
+		Alias:  1,
+		Run:    nothing,
+		Again:  nothing,
 		Grad: func(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 			sideGrad, wrt[0] = dy, false
 			return gorgonia.Nodes{nil}, nil

@@ -24,7 +24,12 @@ func CutUnits(t *Tape, name string, x *gorgonia.Node, kept []int32, side int) (*
 	f := &cutUnits{tape: t, in: in, kept: kept, side: side, visible: len(kept) / in.batch}
 	f.task = f.image
 	return t.Record(Spec{
-		Kind: KindCutUnits, Name: name, Inputs: gorgonia.Nodes{x}, Shape: tensor.Shape{len(kept), side, side, in.channels}, Run: f.run, Again: Repeat(f.run),
+		Kind:   KindCutUnits,
+		Name:   name,
+		Inputs: gorgonia.Nodes{x},
+		Shape:  tensor.Shape{len(kept), side, side, in.channels},
+		Run:    f.run,
+		Again:  Repeat(f.run),
 	})
 }
 
@@ -60,6 +65,11 @@ func (f *cutUnits) image(_, image int) {
 		n := image*f.visible + i
 		y, x := int(f.kept[n])/across, int(f.kept[n])%across
 		from := (image*f.in.height+y*f.side)*line + x*run
-		k.Copy(kernels.NewMatrix(f.dst[n*f.side*run:], f.side, run), kernels.Matrix{Data: f.src[from:], Rows: f.side, Cols: run, Stride: line})
+		k.Copy(kernels.NewMatrix(f.dst[n*f.side*run:], f.side, run), kernels.Matrix{
+			Data:   f.src[from:],
+			Rows:   f.side,
+			Cols:   run,
+			Stride: line,
+		})
 	}
 }

@@ -40,7 +40,8 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: embedding %q: %w", e.Name, err)
 	}
 	if e.Fixed != nil && (len(e.Fixed) != places*c || e.Position != nil) {
-		return nil, fmt.Errorf("ops: embedding %q: %d fixed values for %d tokens of %d channels, or learned ones next to them", e.Name, len(e.Fixed), places, c)
+		return nil, fmt.Errorf("ops: embedding %q: %d fixed values for %d tokens of %d channels, or "+
+			"learned ones next to them", e.Name, len(e.Fixed), places, c)
 	}
 	if to := [2]int{x.Shape()[1], x.Shape()[2]}; to != e.Grid && (e.Fixed != nil || e.Position != nil) {
 		f.resize = newPositionResize(t.kernels, f.class, c, e.Grid, to, Antialiased)
@@ -49,7 +50,12 @@ func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 	f.parts = (sumParts + in.images - 1) / in.images
 	f.forwardTask, f.backwardTask = f.forwardPart, f.backwardTo
 	return t.recordLayer(Spec{
-		Kind: KindEmbed, About: e, Name: e.Name, Shape: tensor.Shape{in.images, f.tokens, c}, Run: f.forward, Grad: f.differentiate,
+		Kind:  KindEmbed,
+		About: e,
+		Name:  e.Name,
+		Shape: tensor.Shape{in.images, f.tokens, c},
+		Run:   f.forward,
+		Grad:  f.differentiate,
 	}, x, given(e.Class, e.Position), nil)
 }
 
@@ -112,7 +118,11 @@ func (f *embedding) forwardPart(_, i int) {
 }
 
 func (f *embedding) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return f.tape.recordGrad(Spec{Kind: KindEmbed + GradSuffix, Name: f.Name, Run: f.backward}, dy, f.input, given(f.Class, f.Position), nil)
+	return f.tape.recordGrad(Spec{
+		Kind: KindEmbed + GradSuffix,
+		Name: f.Name,
+		Run:  f.backward,
+	}, dy, f.input, given(f.Class, f.Position), nil)
 }
 
 func (f *embedding) backward(in [][]float32, out []float32) error {

@@ -26,8 +26,15 @@ type DepthwiseConv struct {
 // Add adds the op on the map x [batch, height, width, C].
 func (d DepthwiseConv) Add(t *ops.Tape, x *gorgonia.Node) (*gorgonia.Node, error) {
 	s, w := x.Shape(), d.Weight.Shape()
-	if s.Dims() != 4 || w.Dims() != 4 || w[0] != s[3] || w[1] != 1 || w[2] != w[3] || w[2]%2 == 0 || d.Bias.Size() != s[3] {
-		return nil, fmt.Errorf("depthwise convolution %q: weight %v and bias %v on a map %v", d.Name, w, d.Bias.Shape(), s)
+	if s.Dims() != 4 ||
+		w.Dims() != 4 ||
+		w[0] != s[3] ||
+		w[1] != 1 ||
+		w[2] != w[3] ||
+		w[2]%2 == 0 ||
+		d.Bias.Size() != s[3] {
+		return nil, fmt.Errorf("depthwise convolution %q: weight %v and bias %v on a map %v",
+			d.Name, w, d.Bias.Shape(), s)
 	}
 	height, width, channels, size := s[1], s[2], s[3], w[2]
 	// taps calls f for every pixel of a line of the map and every pixel under its filter.
@@ -157,7 +164,12 @@ func silu(t *ops.Tape, name string, x *gorgonia.Node) (*gorgonia.Node, error) {
 	spec.Again = spec.Run
 	spec.Grad = func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 		n, err := t.Record(ops.Spec{
-			Kind: "SiLUGrad", Name: name, Inputs: gorgonia.Nodes{grad, x}, Shape: s.Clone(), Uses: []*ops.Buffer{kept}, Reuse: 1,
+			Kind:   "SiLUGrad",
+			Name:   name,
+			Inputs: gorgonia.Nodes{grad, x},
+			Shape:  s.Clone(),
+			Uses:   []*ops.Buffer{kept},
+			Reuse:  1,
 			Run: func(i [][]float32, o []float32) error {
 				for k, g := range kept.Data() {
 					o[k] = i[0][k] * g * (1 + i[1][k]*(1-g))
@@ -201,7 +213,8 @@ func TestAddGradients(t *testing.T) {
 	})
 	tape := ops.NewSketch()
 	for _, y := range []*gorgonia.Node{nil, tape.Input("y", 3, 2), tape.Input("z", 2, 4)} {
-		if _, err := ops.Add(tape, "sum", tape.Input("x", 2, 3), y); err == nil || !strings.Contains(err.Error(), `sum "sum" of (2, 3) and `) {
+		if _, err := ops.Add(tape, "sum", tape.Input("x", 2, 3), y); err == nil ||
+			!strings.Contains(err.Error(), `sum "sum" of (2, 3) and `) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -220,7 +233,13 @@ func product(t *ops.Tape, x *gorgonia.Node, w *ops.Param) (*gorgonia.Node, error
 		return nil
 	}
 	return t.Record(ops.Spec{
-		Kind: "Product", Name: "product", Inputs: gorgonia.Nodes{x, t.Param(w)}, WRT: []bool{true, true}, Shape: tensor.Shape{rows, out}, Run: run, Again: ops.Repeat(run),
+		Kind:   "Product",
+		Name:   "product",
+		Inputs: gorgonia.Nodes{x, t.Param(w)},
+		WRT:    []bool{true, true},
+		Shape:  tensor.Shape{rows, out},
+		Run:    run,
+		Again:  ops.Repeat(run),
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			back, err := t.PackWeight(w, ops.PackInput, kernels.FP32)
 			if err != nil {
@@ -231,7 +250,10 @@ func product(t *ops.Tape, x *gorgonia.Node, w *ops.Param) (*gorgonia.Node, error
 				Run: func(v [][]float32, o []float32) error {
 					dy := kernels.NewMatrix(v[0], rows, out)
 					compute.Gemm(kernels.NewMatrix(o, rows, in), 1, dy, back, kernels.Matrix{})
-					compute.GemmTN(kernels.NewMatrix(w.GradData(), out, in), dy, kernels.NewMatrix(v[1], rows, in), kernels.FP32)
+					compute.GemmTN(
+						kernels.NewMatrix(w.GradData(), out, in), dy,
+						kernels.NewMatrix(v[1], rows, in), kernels.FP32,
+					)
 					return nil
 				},
 			})
@@ -268,7 +290,14 @@ func TestRecordErrors(t *testing.T) {
 	run := func([][]float32, []float32) error { return nil }
 	tape, other := ops.NewSketch(), ops.NewSketch()
 	x, foreign := tape.Input("x", 2, 3), other.Input("y", 2, 3)
-	good := ops.Spec{Kind: "Good", Name: "layer", Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: tensor.Shape{2, 3}, Run: run}
+	good := ops.Spec{
+		Kind:   "Good",
+		Name:   "layer",
+		Inputs: gorgonia.Nodes{x},
+		WRT:    []bool{true},
+		Shape:  tensor.Shape{2, 3},
+		Run:    run,
+	}
 	for _, c := range []struct {
 		name   string
 		change func(s *ops.Spec)
@@ -330,7 +359,14 @@ func TestGradErrors(t *testing.T) {
 	} {
 		tape := ops.NewSketch()
 		x := tape.Input("x", 2, 3)
-		s := ops.Spec{Kind: "Bad", Name: "layer", Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: tensor.ScalarShape(), Run: run}
+		s := ops.Spec{
+			Kind:   "Bad",
+			Name:   "layer",
+			Inputs: gorgonia.Nodes{x},
+			WRT:    []bool{true},
+			Shape:  tensor.ScalarShape(),
+			Run:    run,
+		}
 		if c.grad != nil {
 			s.Grad = func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) { return c.grad(tape, grad) }
 		}

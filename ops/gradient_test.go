@@ -37,7 +37,14 @@ func newHarnessOn(t *testing.T, k *kernels.Set, workers int, train bool) *harnes
 
 func newHarnessPool(t *testing.T, pool *kernels.Pool, train bool) *harness {
 	t.Cleanup(pool.Close)
-	return &harness{t: t, tape: NewTape(NewWorkspace(pool), train), inputs: map[string]*tensor.Dense{}, nodes: map[string]*gorgonia.Node{}, grads: map[string]*gorgonia.Node{}, running: map[string]*BatchNorm{}}
+	return &harness{
+		t:       t,
+		tape:    NewTape(NewWorkspace(pool), train),
+		inputs:  map[string]*tensor.Dense{},
+		nodes:   map[string]*gorgonia.Node{},
+		grads:   map[string]*gorgonia.Node{},
+		running: map[string]*BatchNorm{},
+	}
 }
 
 func (h *harness) input(name string, r *rand.Rand, shape ...int) *gorgonia.Node {
@@ -89,7 +96,11 @@ func (h *harness) compile(out *gorgonia.Node, err error, wrt ...string) {
 			w.Float32s()[i] = float32(r.NormFloat64())
 		}
 		loss, err = h.tape.Record(Spec{
-			Kind: "WeightedSum", Name: "test", Inputs: gorgonia.Nodes{out}, WRT: []bool{true}, Shape: tensor.ScalarShape(),
+			Kind:   "WeightedSum",
+			Name:   "test",
+			Inputs: gorgonia.Nodes{out},
+			WRT:    []bool{true},
+			Shape:  tensor.ScalarShape(),
 			Run: func(in [][]float32, o []float32) error {
 				h.loss = 0
 				for i, v := range in[0] {
@@ -191,7 +202,8 @@ func (h *harness) checkGradients(step, tolerance float64) {
 			tg.changed()
 			want := (up - down) / width
 			if math.Abs(want-float64(tg.grad[i])) > tolerance*top {
-				h.t.Errorf("%s[%d]: gradient %v, central difference %v (largest of the tensor %v)", tg.name, i, tg.grad[i], want, top)
+				h.t.Errorf("%s[%d]: gradient %v, central difference %v (largest of the tensor %v)",
+					tg.name, i, tg.grad[i], want, top)
 			}
 		}
 	}
@@ -208,11 +220,20 @@ func everyVariant(t *testing.T, f func(t *testing.T, k *kernels.Set)) {
 	}
 }
 
-func (h *harness) block(r *rand.Rand, batch, height, width, c, partial, hidden int, act kernels.Activation, scaled, keep bool) {
+func (h *harness) block(
+	r *rand.Rand,
+	batch, height, width, c, partial, hidden int,
+	act kernels.Activation,
+	scaled, keep bool,
+) {
 	x := h.input("x", r, batch, height, width, c)
 	b := Block{
-		Name: "block", PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3), Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1),
-		Norm: h.norm("norm", r, hidden), Act: act, Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1),
+		Name:  "block",
+		PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3),
+		Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1),
+		Norm:  h.norm("norm", r, hidden),
+		Act:   act,
+		Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1),
 	}
 	if scaled {
 		b.LayerScale = h.param("layer_scale", r, 1, c)
@@ -240,7 +261,8 @@ func TestBlockGradient(t *testing.T) {
 		{2, 9, 11, 20, 5, 40, kernels.GELU, true, true},
 		{1, 16, 16, 8, 8, 16, kernels.GELU, false, false},   // all channels convolved
 		{8, 8, 8, 104, 26, 160, kernels.GELU, false, false}, // two spans an image, and an image a run
-		{7, 8, 8, 104, 26, 160, kernels.GELU, true, true},   // three spans an image; runs with whole images and with parts
+		// three spans an image; runs with whole images and with parts
+		{7, 8, 8, 104, 26, 160, kernels.GELU, true, true},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			everyVariant(t, func(t *testing.T, k *kernels.Set) {
@@ -253,7 +275,10 @@ func TestBlockGradient(t *testing.T) {
 						if gradients == "by outputs" {
 							h.tape.rowsWeight = 0
 						}
-						h.block(rand.New(rand.NewPCG(1, 2)), c.batch, c.height, c.width, c.c, c.partial, c.hidden, c.act, c.scaled, c.keep)
+						h.block(
+							rand.New(rand.NewPCG(1, 2)), c.batch, c.height, c.width, c.c, c.partial,
+							c.hidden, c.act, c.scaled, c.keep,
+						)
 						h.checkGradients(1e-2, 2e-2)
 					})
 				}

@@ -36,8 +36,13 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 		}
 	}
 	node, err := t.Record(Spec{
-		Kind: KindGlobalAvgPool, About: Pool{}, Name: name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: tensor.Shape{shape.batch, shape.channels},
-		Cost: Cost{PoolElements: shape.rows() * shape.channels},
+		Kind:   KindGlobalAvgPool,
+		About:  Pool{},
+		Name:   name,
+		Inputs: gorgonia.Nodes{x},
+		WRT:    []bool{true},
+		Shape:  tensor.Shape{shape.batch, shape.channels},
+		Cost:   Cost{PoolElements: shape.rows() * shape.channels},
 		Run: func(in [][]float32, out []float32) error {
 			src, dst = shape.matrix(in[0]), kernels.NewMatrix(out, shape.batch, shape.channels)
 			t.Pool().Run(shape.batch*columns.parts, pool)
@@ -45,7 +50,10 @@ func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, erro
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			n, err := t.Record(Spec{
-				Kind: KindGlobalAvgPool + GradSuffix, Name: name, Inputs: gorgonia.Nodes{grad}, Shape: x.Shape().Clone(),
+				Kind:   KindGlobalAvgPool + GradSuffix,
+				Name:   name,
+				Inputs: gorgonia.Nodes{grad},
+				Shape:  x.Shape().Clone(),
 				Run: func(in [][]float32, out []float32) error {
 					dy, dx = kernels.NewMatrix(in[0], shape.batch, shape.channels), shape.matrix(out)
 					t.Pool().Run(shape.batch*columns.parts, spread)
@@ -74,17 +82,31 @@ func Activate(t *Tape, name string, x *gorgonia.Node, act kernels.Activation) (*
 	}
 	recomputed := t.NewBuffer(rows * c)
 	node, err := t.Record(Spec{
-		Kind: KindActivate, About: Activated{act}, Name: name, Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: s.Clone(), Uses: []*Buffer{recomputed},
+		Kind:   KindActivate,
+		About:  Activated{act},
+		Name:   name,
+		Inputs: gorgonia.Nodes{x},
+		WRT:    []bool{true},
+		Shape:  s.Clone(),
+		Uses:   []*Buffer{recomputed},
 		Run: func(in [][]float32, out []float32) error {
 			t.kernels.Affine(kernels.NewMatrix(out, rows, c), kernels.NewMatrix(in[0], rows, c), ones, zeros, act)
 			return nil
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			n, err := t.Record(Spec{
-				Kind: KindActivate + GradSuffix, Name: name, Inputs: gorgonia.Nodes{grad, x}, Shape: s.Clone(), Reuse: 1, Uses: []*Buffer{recomputed},
+				Kind:   KindActivate + GradSuffix,
+				Name:   name,
+				Inputs: gorgonia.Nodes{grad, x},
+				Shape:  s.Clone(),
+				Reuse:  1,
+				Uses:   []*Buffer{recomputed},
 				Run: func(in [][]float32, out []float32) error {
 					m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, rows, c) }
-					t.kernels.AffineGrad(m(recomputed.data), m(out), m(in[1]), m(in[0]), ones, zeros, zeros, sums[:c], sums[c:], act)
+					t.kernels.AffineGrad(
+						m(recomputed.data), m(out), m(in[1]), m(in[0]), ones, zeros, zeros,
+						sums[:c], sums[c:], act,
+					)
 					return nil
 				},
 			})
@@ -99,21 +121,35 @@ func Activate(t *Tape, name string, x *gorgonia.Node, act kernels.Activation) (*
 func SoftmaxCrossEntropy(t *Tape, logits, targets *gorgonia.Node) (*gorgonia.Node, error) {
 	s := logits.Shape()
 	if s.Dims() != 2 || !s.Eq(targets.Shape()) {
-		return nil, fmt.Errorf("ops: cross entropy of logits %v and targets %v: want two matrices [batch, classes]", s, targets.Shape())
+		return nil, fmt.Errorf("ops: cross entropy of logits %v and targets %v: want two matrices [batch, classes]",
+			s, targets.Shape())
 	}
 	m := func(v []float32) kernels.Matrix { return kernels.NewMatrix(v, s[0], s[1]) }
 	probs := t.NewBuffer(s.TotalSize())
 	node, err := t.Record(Spec{
-		Kind: KindSoftmaxCrossEntropy, Name: "loss", Inputs: gorgonia.Nodes{logits, targets}, WRT: []bool{true, false}, Shape: tensor.ScalarShape(), Uses: []*Buffer{probs},
+		Kind:   KindSoftmaxCrossEntropy,
+		Name:   "loss",
+		Inputs: gorgonia.Nodes{logits, targets},
+		WRT:    []bool{true, false},
+		Shape:  tensor.ScalarShape(),
+		Uses:   []*Buffer{probs},
 		Run: func(in [][]float32, out []float32) error {
-			out[0] = float32(t.kernels.SoftmaxCrossEntropy(m(probs.data), m(in[0]), m(in[1])) / float64(t.Parallel.batch(s[0])))
+			out[0] = float32(t.kernels.SoftmaxCrossEntropy(
+				m(probs.data), m(in[0]), m(in[1]),
+			) / float64(t.Parallel.batch(s[0])))
 			return nil
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			n, err := t.Record(Spec{
-				Kind: KindSoftmaxCrossEntropy + GradSuffix, Name: "loss", Inputs: gorgonia.Nodes{grad, targets}, Shape: s.Clone(), Uses: []*Buffer{probs},
+				Kind:   KindSoftmaxCrossEntropy + GradSuffix,
+				Name:   "loss",
+				Inputs: gorgonia.Nodes{grad, targets},
+				Shape:  s.Clone(),
+				Uses:   []*Buffer{probs},
 				Run: func(in [][]float32, out []float32) error {
-					t.kernels.SoftmaxCrossEntropyGrad(m(out), m(probs.data), m(in[1]), in[0][0]/float32(t.Parallel.batch(s[0])))
+					t.kernels.SoftmaxCrossEntropyGrad(
+						m(out), m(probs.data), m(in[1]), in[0][0]/float32(t.Parallel.batch(s[0])),
+					)
 					return nil
 				},
 			})

@@ -80,7 +80,10 @@ func (n *rowNorm) backward(dx, dy, x, add kernels.Matrix, from int) {
 		}
 		sum := n.sum(i)
 		clear(sum)
-		n.kernels.LayerNormGrad(dx.Slice(a, b), dy.Slice(a, b), x.Slice(a, b), part, n.Weight.Data(), n.stats(from+a, from+b), sum[:c], sum[c:])
+		n.kernels.LayerNormGrad(
+			dx.Slice(a, b), dy.Slice(a, b), x.Slice(a, b), part, n.Weight.Data(),
+			n.stats(from+a, from+b), sum[:c], sum[c:],
+		)
 	}
 }
 

@@ -19,7 +19,8 @@ func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgo
 	s := x.Shape()
 	out, in, kh, kw := weight.dims()
 	if s.Dims() != 2 || s[1] != in || kh*kw != 1 {
-		return nil, fmt.Errorf("ops: linear %q: input %v and weight %v: want [rows, in] and [out, in]", name, s, weight.Shape())
+		return nil, fmt.Errorf("ops: linear %q: input %v and weight %v: want [rows, in] and [out, in]",
+			name, s, weight.Shape())
 	}
 	if bias != nil && bias.Size() != out {
 		return nil, fmt.Errorf("ops: linear %q: %d biases for %d outputs", name, bias.Size(), out)
@@ -33,8 +34,15 @@ func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgo
 		inputs, wrt = append(inputs, t.Param(bias)), append(wrt, true)
 	}
 	node, err := t.Record(Spec{
-		Kind: KindLinear, About: Dense{Weight: weight, Bias: bias}, Name: name, Inputs: inputs, WRT: wrt, Shape: tensor.Shape{s[0], out}, Cost: product(s[0], out, weight),
-		Run: f.forward, Grad: f.differentiate,
+		Kind:   KindLinear,
+		About:  Dense{Weight: weight, Bias: bias},
+		Name:   name,
+		Inputs: inputs,
+		WRT:    wrt,
+		Shape:  tensor.Shape{s[0], out},
+		Cost:   product(s[0], out, weight),
+		Run:    f.forward,
+		Grad:   f.differentiate,
 	})
 	return node, err
 }
@@ -70,7 +78,11 @@ func (f *linear) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
 	f.v = t.pack(f.weight, packing{use: PackInput})
 	dx, err := t.Record(Spec{
-		Kind: KindLinear + GradSuffix, Name: f.name, Inputs: gorgonia.Nodes{dy, f.input}, Shape: f.input.Shape().Clone(), Run: f.backward,
+		Kind:   KindLinear + GradSuffix,
+		Name:   f.name,
+		Inputs: gorgonia.Nodes{dy, f.input},
+		Shape:  f.input.Shape().Clone(),
+		Run:    f.backward,
 	})
 	if err != nil {
 		return nil, err

@@ -36,7 +36,14 @@ func (l *Loss) focal() kernels.Focal {
 }
 
 func (l *Loss) asymmetric() kernels.Asymmetric {
-	return kernels.Asymmetric{Weights: l.Weights, GammaPos: l.Gamma, GammaNeg: l.GammaNeg, Clip: l.Clip, Balance: l.Balance, Threshold: l.Threshold}
+	return kernels.Asymmetric{
+		Weights:   l.Weights,
+		GammaPos:  l.Gamma,
+		GammaNeg:  l.GammaNeg,
+		Clip:      l.Clip,
+		Balance:   l.Balance,
+		Threshold: l.Threshold,
+	}
 }
 
 // plain says whether the loss is a cross entropy as it is.
@@ -95,7 +102,8 @@ func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*
 	}
 	for _, n := range inputs {
 		if s.Dims() != 2 || !s.Eq(n.Shape()) {
-			return nil, fmt.Errorf("ops: loss of logits %v and %s %v: want matrices [batch, classes]", s, n.Name(), n.Shape())
+			return nil, fmt.Errorf("ops: loss of logits %v and %s %v: want matrices [batch, classes]",
+				s, n.Name(), n.Shape())
 		}
 	}
 	f := &classifierLoss{Loss: l, tape: t, rows: s[0], classes: s[1], grad: t.NewBuffer(s.TotalSize())}
@@ -105,10 +113,20 @@ func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*
 		uses = append(uses, f.scratch, f.answers)
 	}
 	return t.Record(Spec{
-		Kind: KindClassifierLoss, Name: "loss", Inputs: inputs, WRT: wrt, Shape: tensor.ScalarShape(), Uses: uses, Run: f.forward,
+		Kind:   KindClassifierLoss,
+		Name:   "loss",
+		Inputs: inputs,
+		WRT:    wrt,
+		Shape:  tensor.ScalarShape(),
+		Uses:   uses,
+		Run:    f.forward,
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			n, err := t.Record(Spec{
-				Kind: KindClassifierLoss + GradSuffix, Name: "loss", Inputs: gorgonia.Nodes{grad}, Shape: s.Clone(), Uses: []*Buffer{f.grad},
+				Kind:   KindClassifierLoss + GradSuffix,
+				Name:   "loss",
+				Inputs: gorgonia.Nodes{grad},
+				Shape:  s.Clone(),
+				Uses:   []*Buffer{f.grad},
 				Run: func(in [][]float32, out []float32) error {
 					t.kernels.Combine(f.matrix(out), f.matrix(f.grad.data), f.matrix(f.grad.data), in[0][0], 0)
 					return nil

@@ -27,9 +27,14 @@ func TestClassifierLoss(t *testing.T) {
 		name string
 		loss Loss
 	}{
-		{"ce", Loss{}}, {"bce", Loss{Binary: true}}, {"bce threshold", Loss{Binary: true, Threshold: 0.2}}, {"bce sum", Loss{Binary: true, SumClasses: true}},
-		{"ce hard", Loss{Distill: HardDistill, Alpha: 0.3}}, {"ce soft 1", Loss{Distill: SoftDistill, Alpha: 0.3, Tau: 1}},
-		{"ce soft 3", Loss{Distill: SoftDistill, Alpha: 0.3, Tau: 3}}, {"bce soft 3", Loss{Binary: true, Distill: SoftDistill, Alpha: 0.3, Tau: 3}},
+		{"ce", Loss{}},
+		{"bce", Loss{Binary: true}},
+		{"bce threshold", Loss{Binary: true, Threshold: 0.2}},
+		{"bce sum", Loss{Binary: true, SumClasses: true}},
+		{"ce hard", Loss{Distill: HardDistill, Alpha: 0.3}},
+		{"ce soft 1", Loss{Distill: SoftDistill, Alpha: 0.3, Tau: 1}},
+		{"ce soft 3", Loss{Distill: SoftDistill, Alpha: 0.3, Tau: 3}},
+		{"bce soft 3", Loss{Binary: true, Distill: SoftDistill, Alpha: 0.3, Tau: 3}},
 	}
 	if len(kinds) != len(ref.Losses) {
 		t.Fatalf("%d kinds, values of %d", len(kinds), len(ref.Losses))
@@ -54,9 +59,12 @@ func TestClassifierLoss(t *testing.T) {
 				}
 				p.Changed()
 				x := tape.Input("x", ref.Rows, ref.Rows)
-				targets, teacher := tape.Input("targets", ref.Rows, ref.Classes), tape.Input("teacher", ref.Rows, ref.Classes)
+				targets := tape.Input("targets", ref.Rows, ref.Classes)
+				teacher := tape.Input("teacher", ref.Rows, ref.Classes)
 				let := func(n *gorgonia.Node, data []float32) {
-					if err := gorgonia.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(data))); err != nil {
+					if err := gorgonia.Let(
+						n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(data)),
+					); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -99,11 +107,15 @@ func TestClassifierLoss(t *testing.T) {
 func TestExtremeLosses(t *testing.T) {
 	m := func(v ...float32) kernels.Matrix { return kernels.NewMatrix(v, 1, len(v)) }
 	grad := m(0, 0, 0)
-	if l := kernels.BinaryCrossEntropy(grad, m(1e4, -1e4, 0), m(0, 1, 0), 0, 1); math.Abs(l-2e4-math.Ln2) > 1e-6 || grad.Data[0] != 1 || grad.Data[1] != -1 {
+	if l := kernels.BinaryCrossEntropy(grad, m(1e4, -1e4, 0), m(0, 1, 0), 0, 1); math.Abs(l-2e4-math.Ln2) > 1e-6 ||
+		grad.Data[0] != 1 ||
+		grad.Data[1] != -1 {
 		t.Errorf("binary cross entropy %v, gradient %v", l, grad.Data)
 	}
 	clear(grad.Data)
-	if l := kernels.Divergence(grad, m(1e4, -1e4, 0), m(-1e4, 1e4, 0), 1, 1); l != 2e4 || grad.Data[0] != 1 || grad.Data[1] != -1 {
+	if l := kernels.Divergence(grad, m(1e4, -1e4, 0), m(-1e4, 1e4, 0), 1, 1); l != 2e4 ||
+		grad.Data[0] != 1 ||
+		grad.Data[1] != -1 {
 		t.Errorf("divergence %v, gradient %v", l, grad.Data)
 	}
 }
@@ -117,9 +129,15 @@ func TestClassifierLossErrors(t *testing.T) {
 		want string
 		f    func() error
 	}{
-		{"want matrices [batch, classes]", func() error { _, err := ClassifierLoss(tape, x, y, nil, Loss{Binary: true}); return err }},
+		{"want matrices [batch, classes]", func() error {
+			_, err := ClassifierLoss(tape, x, y, nil, Loss{Binary: true})
+			return err
+		}},
 		{"distillation 7", func() error { _, err := ClassifierLoss(tape, x, x, x, Loss{Distill: 7}); return err }},
-		{"without a teacher", func() error { _, err := ClassifierLoss(tape, x, x, nil, Loss{Distill: HardDistill}); return err }},
+		{"without a teacher", func() error {
+			_, err := ClassifierLoss(tape, x, x, nil, Loss{Distill: HardDistill})
+			return err
+		}},
 		{"y (2, 4)", func() error { _, err := ClassifierLoss(tape, x, x, y, Loss{Distill: SoftDistill}); return err }},
 	} {
 		t.Run(c.want, func(t *testing.T) {

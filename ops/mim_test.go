@@ -87,8 +87,19 @@ func TestSelectTokensGradient(t *testing.T) {
 		s    Selection
 	}{
 		{"visible", Selection{Index: []int32{4, 0, 1, 5}, Shape: tensor.Shape{2, 2, 6}}},
-		{"filled up", Selection{Index: []int32{-1, 3, -1, 0, 5, -1, -1, -1}, Shape: tensor.Shape{2, 4, 6}, Token: new(Param), Position: position(24)}},
-		{"by source", Selection{Index: []int32{-1, 3, -1, 2}, Shape: tensor.Shape{2, 2, 6}, Token: new(Param), Position: position(36), BySource: true}},
+		{"filled up", Selection{
+			Index:    []int32{-1, 3, -1, 0, 5, -1, -1, -1},
+			Shape:    tensor.Shape{2, 4, 6},
+			Token:    new(Param),
+			Position: position(24),
+		}},
+		{"by source", Selection{
+			Index:    []int32{-1, 3, -1, 2},
+			Shape:    tensor.Shape{2, 2, 6},
+			Token:    new(Param),
+			Position: position(36),
+			BySource: true,
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHarness(t, 2, true)
@@ -109,8 +120,14 @@ func TestSelectTokensRefuses(t *testing.T) {
 		s    Selection
 	}{
 		{"3 numbers", Selection{Index: []int32{0, 1, 2}, Images: 1, Shape: tensor.Shape{1, 2, 4}}},
-		{"6 values", Selection{Index: []int32{0, 1}, Images: 1, Shape: tensor.Shape{1, 2, 4}, Position: make([]float32, 6)}},
-		{"2 numbers ", Selection{Index: []int32{0, 1}, Images: 2, Shape: tensor.Shape{1, 2, 4}}}, // three tokens of x for two images
+		{"6 values", Selection{
+			Index:    []int32{0, 1},
+			Images:   1,
+			Shape:    tensor.Shape{1, 2, 4},
+			Position: make([]float32, 6),
+		}},
+		// three tokens of x for two images
+		{"2 numbers ", Selection{Index: []int32{0, 1}, Images: 2, Shape: tensor.Shape{1, 2, 4}}},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			h := newHarness(t, 1, false)
@@ -145,7 +162,11 @@ func TestBranchGradient(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := newHarness(t, 2, true)
 	linear := func(name string, x *gorgonia.Node) *gorgonia.Node {
-		n, err := Project(h.tape, x, Projection{Name: name, Weight: h.param(name, r, 0.5, 6, 6), Bias: h.param(name+".bias", r, 0.5, 6)})
+		n, err := Project(h.tape, x, Projection{
+			Name:   name,
+			Weight: h.param(name, r, 0.5, 6, 6),
+			Bias:   h.param(name+".bias", r, 0.5, 6),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +190,13 @@ func TestBranchGradient(t *testing.T) {
 	x = linear("third", x)
 	var list []Reconstruction
 	for i, p := range []*gorgonia.Node{linear("a", side1), linear("b", side2), x} {
-		list = append(list, Reconstruction{Name: fmt.Sprint(i), Prediction: p, Target: targets, Weight: weights, Cells: []int32{2, -1, 0}})
+		list = append(list, Reconstruction{
+			Name:       fmt.Sprint(i),
+			Prediction: p,
+			Target:     targets,
+			Weight:     weights,
+			Cells:      []int32{2, -1, 0},
+		})
 	}
 	l, err := ReconstructionLoss(h.tape, list)
 	if err != nil {
@@ -184,7 +211,13 @@ func TestReconstructionOfNothing(t *testing.T) {
 	h := newHarness(t, 1, false)
 	p, targets, weights := h.input("p", r, 1, 2, 3), h.input("targets", r, 1, 2, 3), h.input("weights", r, 1, 2)
 	clear(h.inputs["weights"].Float32s())
-	l, err := ReconstructionLoss(h.tape, []Reconstruction{{Name: "14×14", Prediction: p, Target: targets, Weight: weights, Cells: []int32{0, 1}}})
+	l, err := ReconstructionLoss(h.tape, []Reconstruction{{
+		Name:       "14×14",
+		Prediction: p,
+		Target:     targets,
+		Weight:     weights,
+		Cells:      []int32{0, 1},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +225,13 @@ func TestReconstructionOfNothing(t *testing.T) {
 	if err := h.tape.Run(h.machine); err == nil || !strings.Contains(err.Error(), "14×14: no cell is masked") {
 		t.Error(err)
 	}
-	if _, err := ReconstructionLoss(h.tape, []Reconstruction{{Name: "q", Prediction: p, Target: targets, Weight: weights, Cells: []int32{0, 2}}}); err == nil {
+	if _, err := ReconstructionLoss(h.tape, []Reconstruction{{
+		Name:       "q",
+		Prediction: p,
+		Target:     targets,
+		Weight:     weights,
+		Cells:      []int32{0, 2},
+	}}); err == nil {
 		t.Error("no error for a cell that there is not")
 	}
 }
@@ -200,7 +239,11 @@ func TestReconstructionOfNothing(t *testing.T) {
 // Windows made again equal NewWindows's, whether the images share them or not.
 func TestRegroup(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, c := range []struct{ height, width, side, shift, tokens int }{{8, 8, 3, 1, 20}, {7, 5, 7, 0, 11}, {9, 6, 4, 2, 54}} {
+	for _, c := range []struct{ height, width, side, shift, tokens int }{
+		{8, 8, 3, 1, 20},
+		{7, 5, 7, 0, 11},
+		{9, 6, 4, 2, 54},
+	} {
 		for _, same := range []bool{true, false} {
 			const images = 3
 			w := VisibleWindows(images, c.tokens, [2]int{c.height, c.width}, c.side)
@@ -226,7 +269,9 @@ func TestRegroup(t *testing.T) {
 							order = append(order, key)
 						}
 						v := cells[key]
-						v.Tokens, v.Rows, v.Cols = append(v.Tokens, image*c.tokens+i), append(v.Rows, y), append(v.Cols, x)
+						v.Tokens = append(v.Tokens, image*c.tokens+i)
+						v.Rows = append(v.Rows, y)
+						v.Cols = append(v.Cols, x)
 					}
 				}
 				for _, key := range order {
@@ -250,7 +295,8 @@ func TestRegroup(t *testing.T) {
 					t.Fatalf("%+v: windows\n%v\nwant\n%v", c, strings.Join(a, "\n"), strings.Join(b, "\n"))
 				}
 				if w.longest < want.longest || w.count() < len(want.list) {
-					t.Errorf("%+v: room for %d windows of %d, there are %d of %d", c, w.count(), w.longest, len(want.list), want.longest)
+					t.Errorf("%+v: room for %d windows of %d, there are %d of %d",
+						c, w.count(), w.longest, len(want.list), want.longest)
 				}
 			}
 		}

@@ -42,7 +42,15 @@ func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 		uses = append(uses, f.grid.hiddenMap.buf)
 	}
 	return t.recordLayer(Spec{
-		Kind: KindMLPBlock, About: m, Name: m.Name, Cost: product(f.shape.rows, f.hidden+f.shape.channels, m.Fc1, m.Fc2), Shape: f.shape.shape, Uses: uses, Run: f.forward, Again: f.again, Grad: f.differentiate,
+		Kind:  KindMLPBlock,
+		About: m,
+		Name:  m.Name,
+		Cost:  product(f.shape.rows, f.hidden+f.shape.channels, m.Fc1, m.Fc2),
+		Shape: f.shape.shape,
+		Uses:  uses,
+		Run:   f.forward,
+		Again: f.again,
+		Grad:  f.differentiate,
 	}, x, f.params(), m.Keep)
 }
 
@@ -72,7 +80,12 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 		return nil, err
 	}
 	c, hidden := shape.channels, m.Fc1.Shape()[0]
-	if err := checkShapes(map[*Param]tensor.Shape{m.Fc1: {hidden, c}, m.Fc1Bias: {hidden}, m.Fc2: {c, hidden}, m.Fc2Bias: {c}}); err != nil {
+	if err := checkShapes(map[*Param]tensor.Shape{
+		m.Fc1:     {hidden, c},
+		m.Fc1Bias: {hidden},
+		m.Fc2:     {c, hidden},
+		m.Fc2Bias: {c},
+	}); err != nil {
 		return nil, err
 	}
 	if err := m.Norm.check(c); err != nil {
@@ -82,7 +95,14 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 		return nil, err
 	}
 	m.hidden, m.channels = hidden, c
-	f := &mlpBlock{MLP: m, tape: t, input: x, shape: shape, cut: t.rowBlocks(shape.rows), chunk: hiddenChunk(hidden, t.kernels.PanelWidth())}
+	f := &mlpBlock{
+		MLP:   m,
+		tape:  t,
+		input: x,
+		shape: shape,
+		cut:   t.rowBlocks(shape.rows),
+		chunk: hiddenChunk(hidden, t.kernels.PanelWidth()),
+	}
 	f.norm = t.newRowNorm(m.Norm, shape.rows, sumBlocks(shape.rows))
 	f.w1, f.w2 = t.newLayerWeight(m.Fc1, PackForward), t.newLayerWeight(m.Fc2, PackForward)
 	if f.recompute = t.Train && t.segment != nil; t.Train && !f.recompute {
@@ -192,7 +212,12 @@ type mlpGrad struct {
 
 func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t, rows := f.tape, f.shape.rows
-	g := &mlpGrad{mlpBlock: f, act: t.newPackedRows(rows, f.hidden), normed: t.newPackedRows(rows, f.channels), hiddenGrad: t.newPadded(rows, f.hidden)}
+	g := &mlpGrad{
+		mlpBlock:   f,
+		act:        t.newPackedRows(rows, f.hidden),
+		normed:     t.newPackedRows(rows, f.channels),
+		hiddenGrad: t.newPadded(rows, f.hidden),
+	}
 	g.v1, g.v2 = t.newLayerWeight(f.Fc1, PackInput), t.newLayerWeight(f.Fc2, PackInput)
 	wide := f.shape
 	wide.channels = f.hidden
@@ -202,16 +227,26 @@ func (f *mlpBlock) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g.tasks, g.weights = g.norm.finishAfter(layerGradTask(g.grad1, g.grad2))
 	widest := f.chunk + f.tape.kernels.PanelWidth()
 	factor := t.factorLen(longest(f.cut), f.channels)
-	t.NeedScratch(scratchSize([]int{f.hidden, f.hidden, factor}, longest(f.cut), f.channels, f.channels, widest, widest, widest))
+	t.NeedScratch(scratchSize(
+		[]int{f.hidden, f.hidden, factor}, longest(f.cut), f.channels, f.channels, widest, widest, widest,
+	))
 	uses := append(append(used(g.v1, g.v2), g.act.buf, g.normed.buf, g.hiddenGrad.buf), f.norm.gradUses(t)...)
 	if f.recompute {
 		uses = append(uses, used(f.w1)...)
 		halves := kernels.HalvesLen(longest(f.cut), widest)
-		t.NeedScratch(scratchSize([]int{f.hidden, f.hidden, halves, factor, factor}, longest(f.cut), f.channels, f.channels, f.channels, widest, widest, widest))
+		t.NeedScratch(scratchSize(
+			[]int{f.hidden, f.hidden, halves, factor, factor}, longest(f.cut), f.channels,
+			f.channels, f.channels, widest, widest, widest,
+		))
 	} else {
 		uses = append(uses, f.hiddenMap.buf)
 	}
-	return t.recordGrad(Spec{Kind: KindMLPBlock + GradSuffix, Name: f.Name, Run: g.backward, Uses: uses}, dy, f.input, f.params(), f.Keep)
+	return t.recordGrad(Spec{
+		Kind: KindMLPBlock + GradSuffix,
+		Name: f.Name,
+		Run:  g.backward,
+		Uses: uses,
+	}, dy, f.input, f.params(), f.Keep)
 }
 
 func (g *mlpGrad) backward(in [][]float32, out []float32) error {

@@ -62,5 +62,8 @@ func (g *mlpGrid) contractPart(worker, i int) {
 		g.tape.kernels.GemmBlockFactor(v, 1, act.Columns(a, b), g.w2.Packed, a, c, sum)
 		sum = v
 	})
-	g.shape.addScaled(g.tape.kernels, g.y.Slice(from, to).Columns(c, end), g.x.Slice(from, to).Columns(c, end), v, from, g.keep)
+	g.shape.addScaled(
+		g.tape.kernels, g.y.Slice(from, to).Columns(c, end), g.x.Slice(from, to).Columns(c, end), v,
+		from, g.keep,
+	)
 }

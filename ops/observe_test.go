@@ -33,7 +33,10 @@ func TestObserve(t *testing.T) {
 	var got []string
 	var grad []float32
 	h.tape.Observe(func(o Observed) error {
-		got = append(got, fmt.Sprintf("%d %s %q %v %v backward=%v", o.Index, o.Kind, o.Name, o.Scope, o.Shape, o.Backward))
+		got = append(
+			got,
+			fmt.Sprintf("%d %s %q %v %v backward=%v", o.Index, o.Kind, o.Name, o.Scope, o.Shape, o.Backward),
+		)
 		if n := max(1, o.Shape.TotalSize()); len(o.Values) != n {
 			t.Errorf("%s: %d values, want %d", o.Kind, len(o.Values), n)
 		}

@@ -73,7 +73,8 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 		}
 	}()
 	if o.index <= o.tape.last {
-		return nil, fmt.Errorf("%v runs after op %d of the tape: the memory plan rests on another order", o, o.tape.last)
+		return nil, fmt.Errorf("%v runs after op %d of the tape: the memory plan rests on another order",
+			o, o.tape.last)
 	}
 	o.tape.last = o.index
 	for i, v := range values {

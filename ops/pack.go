@@ -40,7 +40,8 @@ func (t *Tape) PackWeight(p *Param, use PackUse, in kernels.Precision) (*kernels
 		return nil, fmt.Errorf("ops: %s: a pack for use %d, want PackForward or PackInput", p.Name, use)
 	}
 	if n := p.Shape().Dims(); n != 2 && n != 4 {
-		return nil, fmt.Errorf("ops: %s: a pack of a weight %v, want [out, in] or [out, in, height, width]", p.Name, p.Shape())
+		return nil, fmt.Errorf("ops: %s: a pack of a weight %v, want [out, in] or [out, in, height, width]",
+			p.Name, p.Shape())
 	}
 	return t.pack(p, packing{use: use, in: in}).Packed, nil
 }

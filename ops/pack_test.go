@@ -38,8 +38,11 @@ func TestPlacePacks(t *testing.T) {
 		if address(q)%64 != 0 {
 			t.Error("a pack does not begin at a cache line")
 		}
-		if need := kernels.Default().PackedLen(q.rows, q.cols, kernels.FP32); len(q.memory) < need || q.K != q.rows || q.N != q.cols {
-			t.Errorf("%d values for a pack of %d×%d, want %d; it is used as %d×%d", len(q.memory), q.rows, q.cols, need, q.K, q.N)
+		if need := kernels.Default().PackedLen(q.rows, q.cols, kernels.FP32); len(q.memory) < need ||
+			q.K != q.rows ||
+			q.N != q.cols {
+			t.Errorf("%d values for a pack of %d×%d, want %d; it is used as %d×%d",
+				len(q.memory), q.rows, q.cols, need, q.K, q.N)
 		}
 	}
 	before := address(packs[1])

@@ -128,7 +128,10 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	if p.Norm != nil {
 		f.norm = newNormState(t.Pool(), p.Norm, len(f.spans), t.Train)
 	}
-	f.tasks.measure, f.tasks.convolve, f.tasks.normalise, f.tasks.infer = f.measureSpan, f.convolve, f.normalise, f.infer
+	f.tasks.measure = f.measureSpan
+	f.tasks.convolve = f.convolve
+	f.tasks.normalise = f.normalise
+	f.tasks.infer = f.infer
 	if t.Train {
 		f.convBuf = t.NewBuffer(f.out.rows() * f.out.channels)
 	}

@@ -18,7 +18,11 @@ func merging(t *testing.T, k *kernels.Set, in kernels.Precision, workers, rowsWe
 	h.tape.Precision, h.tape.rowsWeight = in, rowsWeight
 	x := h.input("x", r, 5, 14, width, 20)
 	out, err := PatchConvNorm(h.tape, x, PatchConv{
-		Name: "merge", Weight: h.param("weight", r, 0.3, 70, 20, 2, 2), Stride: 2, Norm: h.norm("norm", r, 70), NoInputGrad: first,
+		Name:        "merge",
+		Weight:      h.param("weight", r, 0.3, 70, 20, 2, 2),
+		Stride:      2,
+		Norm:        h.norm("norm", r, 70),
+		NoInputGrad: first,
 	})
 	if first {
 		h.compile(out, err)
@@ -41,7 +45,10 @@ func TestMergingByOutputs(t *testing.T) {
 					near(t, "the gradient of "+p.Name, p.GradData(), rows.params[i].GradData(), tolerance)
 				}
 				if !first {
-					same(t, "the gradient of x", outputs.tape.Value(outputs.grads["x"]), rows.tape.Value(rows.grads["x"]))
+					same(
+						t, "the gradient of x", outputs.tape.Value(outputs.grads["x"]),
+						rows.tape.Value(rows.grads["x"]),
+					)
 				}
 			}
 		}
@@ -80,10 +87,12 @@ func TestMergingMemory(t *testing.T) {
 	const rows, inner, out = 5 * 7 * 7, 4 * 20, 70
 	conv := rows * out
 	if got, want := usedBy(t, merging(t, kernels.Default(), kernels.FP32, 2, 0, 14, false)), []int{conv, rows * rowStride(inner)}; !slices.Equal(got, want) {
-		t.Errorf("a weight divided by outputs uses %v values, want the map before the norm and the patches, %v", got, want)
+		t.Errorf("a weight divided by outputs uses %v values, want the map before the norm and the patches, %v",
+			got, want)
 	}
 	small := usedBy(t, merging(t, kernels.Default(), kernels.FP32, 2, math.MaxInt, 14, false))
 	if len(small) != 2 || small[0] != conv || small[1]%(out*inner) != 0 || small[1] < 2*out*inner {
-		t.Errorf("a weight divided by rows uses %v values, want the map before the norm, %d, and some sums of %d", small, conv, out*inner)
+		t.Errorf("a weight divided by rows uses %v values, want the map before the norm, %d, and some sums of %d",
+			small, conv, out*inner)
 	}
 }

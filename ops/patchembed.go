@@ -26,8 +26,15 @@ func PatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*gorgonia.Node, er
 		return nil, fmt.Errorf("ops: patch embedding %q: %w", p.Name, err)
 	}
 	s := Spec{
-		Kind: KindPatchEmbed, About: p, Name: p.Name, Inputs: gorgonia.Nodes{x}, WRT: []bool{false},
-		Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels}, Run: f.forward, Again: within(f.forward), Grad: f.differentiate,
+		Kind:   KindPatchEmbed,
+		About:  p,
+		Name:   p.Name,
+		Inputs: gorgonia.Nodes{x},
+		WRT:    []bool{false},
+		Shape:  tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
+		Run:    f.forward,
+		Again:  within(f.forward),
+		Grad:   f.differentiate,
 	}
 	for _, q := range f.params() {
 		s.Inputs, s.WRT = append(s.Inputs, t.Param(q)), append(s.WRT, true)

@@ -16,7 +16,12 @@ func TestGatheredForEvaluation(t *testing.T) {
 			h, r := newHarnessOn(t, k, 2, false), rand.New(rand.NewPCG(1, 2))
 			h.tape.Precision = in
 			x := h.input("x", r, batch, 2*size, 2*size, channels)
-			p := PatchConv{Name: "merge", Weight: h.param("w", r, 0.3, out, channels, 2, 2), Stride: 2, Bias: h.param("b", r, 0.3, out)}
+			p := PatchConv{
+				Name:   "merge",
+				Weight: h.param("w", r, 0.3, out, channels, 2, 2),
+				Stride: 2,
+				Bias:   h.param("b", r, 0.3, out),
+			}
 			f, err := newPatchConv(h.tape, x, p)
 			if err != nil {
 				t.Fatal(err)

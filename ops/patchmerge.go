@@ -37,8 +37,15 @@ func PatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: patch merging %q: %w", m.Name, err)
 	}
 	return t.recordLayer(Spec{
-		Kind: KindPatchMerge, About: m, Name: m.Name, Cost: product(f.out.rows(), f.out.channels, m.Reduction), Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
-		Uses: append(used(f.w), f.norm.uses()...), Run: f.forward, Again: within(f.forward), Grad: f.differentiate,
+		Kind:  KindPatchMerge,
+		About: m,
+		Name:  m.Name,
+		Cost:  product(f.out.rows(), f.out.channels, m.Reduction),
+		Shape: tensor.Shape{f.out.batch, f.out.height, f.out.width, f.out.channels},
+		Uses:  append(used(f.w), f.norm.uses()...),
+		Run:   f.forward,
+		Again: within(f.forward),
+		Grad:  f.differentiate,
 	}, x, f.params(), nil)
 }
 
@@ -146,7 +153,11 @@ func (f *patchMerge) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	t := f.tape
 	f.v = t.newLayerWeight(f.Reduction, PackInput)
 	f.normed = t.newPackedRows(f.out.rows(), 4*f.in.channels)
-	f.grad = t.newLayerGrad(f.Reduction, nil, tokenShape{images: f.out.batch, rows: f.out.rows(), channels: f.out.channels})
+	f.grad = t.newLayerGrad(f.Reduction, nil, tokenShape{
+		images:   f.out.batch,
+		rows:     f.out.rows(),
+		channels: f.out.channels,
+	})
 	f.tasks, f.weights = f.norm.finishAfter(layerGradTask(f.grad))
 	return t.recordGrad(Spec{
 		Kind: KindPatchMerge + GradSuffix, Name: f.Name, Run: f.runBackward,

@@ -67,7 +67,13 @@ const (
 
 // NewProfile is for what runs on a pool.
 func NewProfile(pool *kernels.Pool) *Profile {
-	return &Profile{begin: time.Now(), pool: pool, meter: pool.Kernels().Meter(), workers: pool.Workers(), times: map[any]*timed{}}
+	return &Profile{
+		begin:   time.Now(),
+		pool:    pool,
+		meter:   pool.Kernels().Meter(),
+		workers: pool.Workers(),
+		times:   map[any]*timed{},
+	}
 }
 
 // Measure makes the tape record the time of every operation.

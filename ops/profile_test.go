@@ -58,7 +58,8 @@ func TestProfileParts(t *testing.T) {
 				}
 			}
 			if want := time.Duration(workers) * o.Total; sum != want || o.Calls != runs {
-				t.Errorf("%d workers, %s in %d calls: the parts take %d, want %d: %+v", workers, o.Kind, o.Calls, sum, want, o.Parts)
+				t.Errorf("%d workers, %s in %d calls: the parts take %d, want %d: %+v",
+					workers, o.Kind, o.Calls, sum, want, o.Parts)
 			}
 		}
 		if passes[Forward] == 0 || passes[Backward] == 0 || passes[Around] != 2 {

@@ -35,7 +35,12 @@ func Project(t *Tape, x *gorgonia.Node, p Projection) (*gorgonia.Node, error) {
 		uses = append(uses, f.norm.uses()...)
 	}
 	return t.recordLayer(Spec{
-		Kind: KindProject, Name: p.Name, Cost: Cost{MACs: f.shape.rows * p.Weight.Size(), Activations: f.shape.rows * f.wide}, Uses: uses, Run: f.forward, Grad: f.differentiate,
+		Kind:  KindProject,
+		Name:  p.Name,
+		Cost:  Cost{MACs: f.shape.rows * p.Weight.Size(), Activations: f.shape.rows * f.wide},
+		Uses:  uses,
+		Run:   f.forward,
+		Grad:  f.differentiate,
 		Shape: tensor.Shape{f.shape.images, f.shape.perImage() * f.taps, f.wide / f.taps},
 	}, x, f.params(), nil)
 }
@@ -166,7 +171,12 @@ func (f *projection) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error)
 	g.tasks, g.weights = f.norm.finishAfter(layerGradTask(g.grad))
 	g.finish = func(_, i int) { g.grad.up.finish(i) }
 	t.NeedScratch(scratchSize([]int{in, in}, longest(f.cut), in, in, in))
-	return t.recordGrad(Spec{Kind: KindProject + GradSuffix, Name: f.Name, Run: g.backward, Uses: append(uses, used(g.v)...)}, dy, f.input, f.params(), nil)
+	return t.recordGrad(Spec{
+		Kind: KindProject + GradSuffix,
+		Name: f.Name,
+		Run:  g.backward,
+		Uses: append(uses, used(g.v)...),
+	}, dy, f.input, f.params(), nil)
 }
 
 func (g *projectionGrad) backward(in [][]float32, out []float32) error {

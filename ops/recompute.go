@@ -75,7 +75,8 @@ func (s *segment) buffers() []*Buffer {
 	var all []*Buffer
 	for i, o := range s.ops {
 		all = append(all, o.Uses...)
-		if i+1 < len(s.ops) && o.Alias == 0 { // an alias is memory of an op before it, which may be no part of the segment
+		// an alias is memory of an op before it, which may be no part of the segment
+		if i+1 < len(s.ops) && o.Alias == 0 {
 			all = append(all, o.out)
 		}
 	}

@@ -26,8 +26,12 @@ func (h *harness) chain() (build func() (*gorgonia.Node, error), norms []*BatchN
 	for i := range blocks {
 		name := fmt.Sprintf("blocks.%d", i)
 		blocks[i] = Block{
-			Name: name, PConv: h.param(name+".pconv", r, 0.3, 2, 2, 3, 3), Conv1: h.param(name+".conv1", r, 0.3, 16, 8, 1, 1),
-			Norm: h.norm(name+".norm", r, 16), Act: kernels.GELU, Conv2: h.param(name+".conv2", r, 0.3, 8, 16, 1, 1),
+			Name:  name,
+			PConv: h.param(name+".pconv", r, 0.3, 2, 2, 3, 3),
+			Conv1: h.param(name+".conv1", r, 0.3, 16, 8, 1, 1),
+			Norm:  h.norm(name+".norm", r, 16),
+			Act:   kernels.GELU,
+			Conv2: h.param(name+".conv2", r, 0.3, 8, 16, 1, 1),
 		}
 		norms = append(norms, blocks[i].Norm)
 	}
@@ -164,16 +168,23 @@ func TestRecomputeErrors(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		h = newHarness(t, 1, false) // nothing is kept there
-		if _, err := h.tape.Recompute("part", func() (*gorgonia.Node, error) { return c.build(h) }); c.want != "no luck" && err != nil {
+		if _, err := h.tape.Recompute("part", func() (*gorgonia.Node, error) { return c.build(h) }); c.want != "no luck" &&
+			err != nil {
 			t.Errorf("%s, in evaluation: %v", c.name, err)
 		}
 	}
 	h := newHarness(t, 1, true)
 	x := h.input("x", r, 1, 4, 4, 3)
-	m := Merging{Name: "merge", Norm: h.layerNorm("norm", r, 12), Reduction: h.param("w", r, 1, 6, 12), Order: SwinOrder}
+	m := Merging{
+		Name:      "merge",
+		Norm:      h.layerNorm("norm", r, 12),
+		Reduction: h.param("w", r, 1, 6, 12),
+		Order:     SwinOrder,
+	}
 	out, err := h.tape.Recompute("part", func() (*gorgonia.Node, error) { return PatchMerge(h.tape, x, m) })
 	h.compile(out, err, "x")
-	if err := h.tape.Run(h.machine); err == nil || !strings.Contains(err.Error(), `Recompute "part": PatchMerge "merge": it is the last`) {
+	if err := h.tape.Run(h.machine); err == nil ||
+		!strings.Contains(err.Error(), `Recompute "part": PatchMerge "merge": it is the last`) {
 		t.Errorf("a merging alone: %v", err)
 	}
 	h = newHarness(t, 1, true)
@@ -181,13 +192,19 @@ func TestRecomputeErrors(t *testing.T) {
 	x = h.input("x", r, 2, 3)
 	out, err = h.tape.Recompute("part", func() (*gorgonia.Node, error) {
 		return h.tape.Record(Spec{
-			Kind: "Broken", Name: "layer", Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: tensor.Shape{2, 3}, Again: broken,
-			Run:  func([][]float32, []float32) error { return nil },
-			Grad: func(_, g *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{g}, nil },
+			Kind:   "Broken",
+			Name:   "layer",
+			Inputs: gorgonia.Nodes{x},
+			WRT:    []bool{true},
+			Shape:  tensor.Shape{2, 3},
+			Again:  broken,
+			Run:    func([][]float32, []float32) error { return nil },
+			Grad:   func(_, g *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{g}, nil },
 		})
 	})
 	h.compile(out, err, "x")
-	if err := h.tape.Run(h.machine); err == nil || !strings.Contains(err.Error(), `Recompute "part": Broken "layer": no luck`) {
+	if err := h.tape.Run(h.machine); err == nil ||
+		!strings.Contains(err.Error(), `Recompute "part": Broken "layer": no luck`) {
 		t.Errorf("a failure while computing anew: %v", err)
 	}
 }
@@ -208,7 +225,8 @@ func TestRecomputeIsSuggested(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.tape.NewBuffer(1 << 42).touch(0)
-		if err = h.tape.Plan(); err == nil || strings.Contains(err.Error(), "train.grad_checkpointing=true") == recompute {
+		if err = h.tape.Plan(); err == nil ||
+			strings.Contains(err.Error(), "train.grad_checkpointing=true") == recompute {
 			t.Errorf("recompute %v: %v", recompute, err)
 		}
 	}

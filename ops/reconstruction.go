@@ -42,7 +42,12 @@ func ReconstructionLoss(t *Tape, list []Reconstruction) (*Reconstructions, error
 	var wrt []bool
 	for _, s := range list {
 		p, target := s.Prediction.Shape(), s.Target.Shape()
-		if p.Dims() != 3 || target.Dims() != 3 || p[0] != target[0] || p[2] != target[2] || len(s.Cells) != p[1] && len(s.Cells) != p[0]*p[1] || !s.Weight.Shape().Eq(tensor.Shape{target[0], target[1]}) {
+		if p.Dims() != 3 ||
+			target.Dims() != 3 ||
+			p[0] != target[0] ||
+			p[2] != target[2] ||
+			len(s.Cells) != p[1] && len(s.Cells) != p[0]*p[1] ||
+			!s.Weight.Shape().Eq(tensor.Shape{target[0], target[1]}) {
 			return nil, fmt.Errorf("ops: reconstruction %q: predictions %v (%d of them numbered) for targets %v with weights %v",
 				s.Name, p, len(s.Cells), target, s.Weight.Shape())
 		}
@@ -53,7 +58,15 @@ func ReconstructionLoss(t *Tape, list []Reconstruction) (*Reconstructions, error
 		inputs, wrt = append(inputs, s.Prediction, s.Target, s.Weight), append(wrt, true, false, false)
 	}
 	var err error
-	r.Loss, err = t.Record(Spec{Kind: KindReconstruction, Name: "loss", Inputs: inputs, WRT: wrt, Shape: tensor.ScalarShape(), Run: r.forward, Grad: r.differentiate})
+	r.Loss, err = t.Record(Spec{
+		Kind:   KindReconstruction,
+		Name:   "loss",
+		Inputs: inputs,
+		WRT:    wrt,
+		Shape:  tensor.ScalarShape(),
+		Run:    r.forward,
+		Grad:   r.differentiate,
+	})
 	return r, err
 }
 
@@ -145,8 +158,11 @@ func (r *Reconstructions) differentiate(_, grad *gorgonia.Node) (gorgonia.Nodes,
 	for k, s := range r.list {
 		d := s.Target.Shape()[2]
 		n, err := r.tape.Record(Spec{
-			Kind: KindReconstruction + GradSuffix, Name: s.Name, Inputs: gorgonia.Nodes{grad, s.Prediction, s.Target, s.Weight},
-			Shape: s.Prediction.Shape().Clone(), Reuse: 2,
+			Kind:   KindReconstruction + GradSuffix,
+			Name:   s.Name,
+			Inputs: gorgonia.Nodes{grad, s.Prediction, s.Target, s.Weight},
+			Shape:  s.Prediction.Shape().Clone(),
+			Reuse:  2,
 			Run: func(in [][]float32, out []float32) error {
 				p, target, weight := in[1], in[2], in[3]
 				factor := 2 * float64(in[0][0]) / (r.total[k] * float64(d))

@@ -77,7 +77,14 @@ func (t *Tape) Recorded() []Recorded {
 		if !o.forward {
 			continue
 		}
-		r := Recorded{Kind: o.Kind, Name: o.Name, Scope: o.scope, About: o.About, Shape: slices.Clone(o.Shape), Cost: o.Cost}
+		r := Recorded{
+			Kind:  o.Kind,
+			Name:  o.Name,
+			Scope: o.scope,
+			About: o.About,
+			Shape: slices.Clone(o.Shape),
+			Cost:  o.Cost,
+		}
 		for _, n := range o.Inputs {
 			if p := params[n.ID()]; p != nil {
 				r.Params = append(r.Params, p)

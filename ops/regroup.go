@@ -10,8 +10,12 @@ func VisibleWindows(images, perImage int, grid [2]int, side int) *Windows {
 	total := images * perImage
 	cells := (grid[0]/side + 2) * (grid[1]/side + 2) // a shift can cut a window at both ends
 	return &Windows{
-		total: total, longest: min(perImage, side*side), attended: min(perImage, side*side), side: side, most: images * min(perImage, cells),
-		list: make([]window, 0, images*min(perImage, cells)),
+		total:    total,
+		longest:  min(perImage, side*side),
+		attended: min(perImage, side*side),
+		side:     side,
+		most:     images * min(perImage, cells),
+		list:     make([]window, 0, images*min(perImage, cells)),
 		regroup: &regrouping{
 			images: images, perImage: perImage, grid: grid,
 			tokens: make([]int32, total), codes: make([]int32, total), runs: make([][2]int32, total),
@@ -41,7 +45,8 @@ func (w *Windows) Regroup(rows, cols []int32, shift int) error {
 	}
 	same := len(rows) == g.perImage
 	if len(rows) != len(cols) || !same && len(rows) != w.total {
-		return fmt.Errorf("ops: places of %d and %d tokens: want %d for an image, or %d for all", len(rows), len(cols), g.perImage, w.total)
+		return fmt.Errorf("ops: places of %d and %d tokens: want %d for an image, or %d for all",
+			len(rows), len(cols), g.perImage, w.total)
 	}
 	w.list = w.list[:0]
 	kinds := g.images
@@ -100,7 +105,12 @@ func (g *regrouping) sort(ys, xs []int32, side, shift int) (cells int, err error
 
 // window writes n tokens of a cell behind the first at ones.
 func (g *regrouping) window(cell, image, at, n int, ys, xs []int32, side, pattern int) window {
-	out := window{tokens: g.tokens[at : at : at+n], codes: g.codes[at : at : at+n], runs: g.runs[at : at : at+n], pattern: pattern}
+	out := window{
+		tokens:  g.tokens[at : at : at+n],
+		codes:   g.codes[at : at : at+n],
+		runs:    g.runs[at : at : at+n],
+		pattern: pattern,
+	}
 	var y0, x0 int32
 	for i, c := range g.cell {
 		if int(c) != cell {

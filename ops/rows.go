@@ -69,7 +69,9 @@ func (s mapShape) cut(rows int) []span {
 func (s mapShape) even(rows, workers int) (spans []span, load float64) {
 	spans = s.cut(rows)
 	load = s.load(spans, workers)
-	for parts := len(spans)/s.batch + 1; load > 1.01 && parts <= min(s.height, 4*workers) && len(spans) >= s.batch; parts++ {
+	for parts := len(spans)/s.batch + 1; load > 1.01 &&
+		parts <= min(s.height, 4*workers) &&
+		len(spans) >= s.batch; parts++ {
 		finer := s.cut((s.height*s.width + parts - 1) / parts)
 		if l := s.load(finer, workers); l < load-0.01 {
 			spans, load = finer, l

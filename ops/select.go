@@ -37,8 +37,13 @@ func SelectTokens(t *Tape, x *gorgonia.Node, s Selection) (*gorgonia.Node, error
 	c := in.channels
 	f := &selection{Selection: s, tape: t, input: x, in: in, channels: c}
 	total := s.Shape.TotalSize() / c
-	if s.Images < 1 || in.rows%s.Images != 0 || total%s.Images != 0 || s.Shape[len(s.Shape)-1] != c || len(s.Index) != total {
-		return nil, fmt.Errorf("ops: selection %q: %d numbers, of %d images, for tokens %v of %v", s.Name, len(s.Index), s.Images, s.Shape, x.Shape())
+	if s.Images < 1 ||
+		in.rows%s.Images != 0 ||
+		total%s.Images != 0 ||
+		s.Shape[len(s.Shape)-1] != c ||
+		len(s.Index) != total {
+		return nil, fmt.Errorf("ops: selection %q: %d numbers, of %d images, for tokens %v of %v",
+			s.Name, len(s.Index), s.Images, s.Shape, x.Shape())
 	}
 	f.from, f.to = in.rows/s.Images, total/s.Images
 	if err := checkShapes(map[*Param]tensor.Shape{s.Token: {1, 1, c}}); err != nil {
@@ -49,12 +54,18 @@ func SelectTokens(t *Tape, x *gorgonia.Node, s Selection) (*gorgonia.Node, error
 		places = f.from
 	}
 	if s.Position != nil && len(s.Position) != places*c {
-		return nil, fmt.Errorf("ops: selection %q: %d values of positions for %d tokens of %d channels", s.Name, len(s.Position), places, c)
+		return nil, fmt.Errorf("ops: selection %q: %d values of positions for %d tokens of %d channels",
+			s.Name, len(s.Position), places, c)
 	}
 	f.columns = newColumnParts(s.Images, c)
 	f.forwardTask, f.backwardTask = f.forwardPart, f.backwardPart
 	return t.recordLayer(Spec{
-		Kind: KindSelectTokens, Name: s.Name, Shape: s.Shape, Run: f.forward, Again: Repeat(f.forward), Grad: f.differentiate,
+		Kind:  KindSelectTokens,
+		Name:  s.Name,
+		Shape: s.Shape,
+		Run:   f.forward,
+		Again: Repeat(f.forward),
+		Grad:  f.differentiate,
 	}, x, given(s.Token), nil)
 }
 
@@ -116,7 +127,11 @@ func (f *selection) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 	if f.Token != nil {
 		f.tokenGrad = make([]float32, f.Images*f.channels)
 	}
-	return f.tape.recordGrad(Spec{Kind: KindSelectTokens + GradSuffix, Name: f.Name, Run: f.backward}, dy, f.input, given(f.Token), nil)
+	return f.tape.recordGrad(Spec{
+		Kind: KindSelectTokens + GradSuffix,
+		Name: f.Name,
+		Run:  f.backward,
+	}, dy, f.input, given(f.Token), nil)
 }
 
 func (f *selection) backward(in [][]float32, out []float32) error {
@@ -159,7 +174,8 @@ func AvgPoolTokens(t *Tape, name string, x *gorgonia.Node, skip, height, width i
 	}
 	n, h, w := s.perImage(), height/2, width/2
 	if height%2 != 0 || width%2 != 0 || n != skip+height*width {
-		return nil, fmt.Errorf("ops: pool of tokens %q: %d tokens, %d of them classes, on a grid of %d×%d: want even sides", name, n, skip, height, width)
+		return nil, fmt.Errorf("ops: pool of tokens %q: %d tokens, %d of them classes, on a grid of "+
+			"%d×%d: want even sides", name, n, skip, height, width)
 	}
 	out := tokenShape{images: s.images, rows: s.images * h * w, channels: s.channels}
 	// each calls f for every new token and the four old ones.

@@ -35,7 +35,12 @@ func ChannelSimilarity(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, erro
 	}
 	s.hiddenTask, s.compareTask = s.hiddenSpan, s.compare
 	spec := Spec{
-		Kind: KindChannelSimilarity, Name: b.Name, Inputs: gorgonia.Nodes{x}, Shape: tensor.Shape{s.images}, Run: s.run, Uses: []*Buffer{s.buf},
+		Kind:   KindChannelSimilarity,
+		Name:   b.Name,
+		Inputs: gorgonia.Nodes{x},
+		Shape:  tensor.Shape{s.images},
+		Run:    s.run,
+		Uses:   []*Buffer{s.buf},
 	}
 	if f.grn != nil {
 		spec.Uses = append(spec.Uses, f.convolvedBuf, f.hiddenMap.buf)

@@ -20,12 +20,24 @@ func TestChannelSimilarity(t *testing.T) {
 		masks []mask
 		grn   bool
 		alike bool
-	}{{"whole images", nil, false, false}, {"units", someMasks, false, false}, {"units with GRN", someMasks, true, false}, {"alike", nil, false, true}} {
+	}{
+		{"whole images", nil, false, false},
+		{"units", someMasks, false, false},
+		{"units with GRN", someMasks, true, false},
+		{"alike", nil, false, true},
+	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			h := newHarness(t, 3, false)
 			images, batch := 3, 3
-			b := Block{Name: "block", PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3), Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1), Norm: h.norm("norm", r, hidden), Act: kernels.GELU, Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1)}
+			b := Block{
+				Name:  "block",
+				PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3),
+				Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1),
+				Norm:  h.norm("norm", r, hidden),
+				Act:   kernels.GELU,
+				Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1),
+			}
 			masks := test.masks
 			if masks != nil {
 				images, batch = len(masks), units(masks)
@@ -62,7 +74,10 @@ func TestChannelSimilarity(t *testing.T) {
 		})
 	}
 	h := newHarness(t, 1, true)
-	if _, err := ChannelSimilarity(h.tape, h.input("x", rand.New(rand.NewPCG(1, 2)), 1, 2, 2, 4), Block{}); err == nil || !strings.Contains(err.Error(), "want a graph for evaluation") {
+	if _, err := ChannelSimilarity(
+		h.tape, h.input("x", rand.New(rand.NewPCG(1, 2)), 1, 2, 2, 4), Block{},
+	); err == nil ||
+		!strings.Contains(err.Error(), "want a graph for evaluation") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -90,7 +105,14 @@ func TestChannelSimilarityOfSmallMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := newHarness(t, 2, false)
 	const c, hidden = 128, 256
-	b := Block{Name: "block", PConv: h.param("pconv", r, 0.3, 16, 16, 3, 3), Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1), Norm: h.norm("norm", r, hidden), Act: kernels.GELU, Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1)}
+	b := Block{
+		Name:  "block",
+		PConv: h.param("pconv", r, 0.3, 16, 16, 3, 3),
+		Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1),
+		Norm:  h.norm("norm", r, hidden),
+		Act:   kernels.GELU,
+		Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1),
+	}
 	x := h.input("x", r, 1, 7, 7, c)
 	if f, err := newBlock(newHarness(t, 2, false).tape, x, b, true); err != nil || f.columns == nil {
 		t.Fatalf("the block does not divide its products by columns: %v", err)
@@ -113,7 +135,14 @@ func TestSimilarityOfDeadChannels(t *testing.T) {
 		t.Run(fmt.Sprint(c.alive), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			h := newHarness(t, 1, false)
-			b := Block{Name: "block", PConv: h.param("pconv", r, 0, 1, 1, 3, 3), Conv1: h.param("conv1", r, 0, 6, 4, 1, 1), Norm: h.norm("norm", r, 6), Act: kernels.ReLU, Conv2: h.param("conv2", r, 0.3, 4, 6, 1, 1)}
+			b := Block{
+				Name:  "block",
+				PConv: h.param("pconv", r, 0, 1, 1, 3, 3),
+				Conv1: h.param("conv1", r, 0, 6, 4, 1, 1),
+				Norm:  h.norm("norm", r, 6),
+				Act:   kernels.ReLU,
+				Conv2: h.param("conv2", r, 0.3, 4, 6, 1, 1),
+			}
 			n := h.running["norm"]
 			for j := range 6 {
 				n.RunningMean[j], n.Weight.Data()[j], n.Bias.Data()[j] = 0, 1, -1

@@ -150,7 +150,8 @@ func (s *Spec) checkResult() error {
 		case s.Result != nil || s.Shape.Dims() == 0:
 			return fmt.Errorf("%s for a scalar or the gradient of a parameter", own.name)
 		case s.Inputs[own.input-1].Shape().TotalSize() != s.Shape.TotalSize():
-			return fmt.Errorf("%s: input %d has shape %v, the result %v", own.name, own.input-1, s.Inputs[own.input-1].Shape(), s.Shape)
+			return fmt.Errorf("%s: input %d has shape %v, the result %v",
+				own.name, own.input-1, s.Inputs[own.input-1].Shape(), s.Shape)
 		}
 	}
 	if s.Reuse != 0 && s.Alias != 0 {
@@ -172,7 +173,8 @@ func (s *Spec) checkGrads(t *Tape, grads gorgonia.Nodes) error {
 		case n.Graph() != t.Graph:
 			return fmt.Errorf("its Grad: the gradient of input %d belongs to another tape", i)
 		case !n.Shape().Eq(s.Inputs[i].Shape()):
-			return fmt.Errorf("its Grad: the gradient of input %d has shape %v, want %v", i, n.Shape(), s.Inputs[i].Shape())
+			return fmt.Errorf("its Grad: the gradient of input %d has shape %v, want %v",
+				i, n.Shape(), s.Inputs[i].Shape())
 		}
 	}
 	return nil
@@ -192,8 +194,14 @@ func (t *Tape) record(s Spec) (*gorgonia.Node, error) {
 		return nil, err
 	}
 	o := &op{
-		Spec: s, tape: t, id: ids.Add(1), index: len(t.ops), in: make([][]float32, len(s.Inputs)), values: make([]gorgonia.Value, len(s.Inputs)),
-		scope: t.scope, forward: !t.backward,
+		Spec:    s,
+		tape:    t,
+		id:      ids.Add(1),
+		index:   len(t.ops),
+		in:      make([][]float32, len(s.Inputs)),
+		values:  make([]gorgonia.Value, len(s.Inputs)),
+		scope:   t.scope,
+		forward: !t.backward,
 	}
 	switch {
 	case s.Result != nil:

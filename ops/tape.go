@@ -53,8 +53,14 @@ type Tape struct {
 // time may share a workspace, and share its memory then.
 func NewTape(space *Workspace, train bool) *Tape {
 	return &Tape{
-		Graph: gorgonia.NewGraph(), Train: train, Parallel: &Parallel{},
-		space: space, kernels: space.pool.Kernels(), params: map[*Param]*gorgonia.Node{}, last: -1, rowsWeight: rowsWeight,
+		Graph:      gorgonia.NewGraph(),
+		Train:      train,
+		Parallel:   &Parallel{},
+		space:      space,
+		kernels:    space.pool.Kernels(),
+		params:     map[*Param]*gorgonia.Node{},
+		last:       -1,
+		rowsWeight: rowsWeight,
 	}
 }
 
@@ -66,7 +72,9 @@ func (t *Tape) Kernels() *kernels.Set { return t.kernels }
 
 // Input adds an input of the graph. Bind a value of that shape before a run.
 func (t *Tape) Input(name string, shape ...int) *gorgonia.Node {
-	return gorgonia.NewTensor(t.Graph, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
+	return gorgonia.NewTensor(
+		t.Graph, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name),
+	)
 }
 
 // Param is the node of a parameter.

@@ -65,7 +65,13 @@ func TestFailingOpNamesItsNode(t *testing.T) {
 	fail := func(run func(in [][]float32, out []float32) error) error {
 		h := newHarness(t, 2, false)
 		x := h.input("x", rand.New(rand.NewPCG(1, 2)), 2, 3)
-		n, err := h.tape.Record(Spec{Kind: "Broken", Name: "stages.0", Inputs: gorgonia.Nodes{x}, Shape: tensor.Shape{2, 3}, Run: run})
+		n, err := h.tape.Record(Spec{
+			Kind:   "Broken",
+			Name:   "stages.0",
+			Inputs: gorgonia.Nodes{x},
+			Shape:  tensor.Shape{2, 3},
+			Run:    run,
+		})
 		h.compile(n, err)
 		return h.tape.Run(h.machine)
 	}
@@ -96,19 +102,34 @@ func TestWrongInputShape(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := newHarness(t, 1, true)
 	x := h.input("x", r, 2, 4, 4, 8)
-	b := Block{Name: "b", PConv: NewParam("pconv", 2, 2, 3, 3), Conv1: NewParam("conv1", 16, 9, 1, 1), Norm: h.norm("n", r, 16), Act: kernels.GELU, Conv2: NewParam("conv2", 8, 16, 1, 1)}
-	if _, err := FasterNetBlock(h.tape, x, b); err == nil || !strings.Contains(err.Error(), "conv1 has shape (16, 9, 1, 1)") {
+	b := Block{
+		Name:  "b",
+		PConv: NewParam("pconv", 2, 2, 3, 3),
+		Conv1: NewParam("conv1", 16, 9, 1, 1),
+		Norm:  h.norm("n", r, 16),
+		Act:   kernels.GELU,
+		Conv2: NewParam("conv2", 8, 16, 1, 1),
+	}
+	if _, err := FasterNetBlock(h.tape, x, b); err == nil ||
+		!strings.Contains(err.Error(), "conv1 has shape (16, 9, 1, 1)") {
 		t.Errorf("a wrong weight: %v", err)
 	}
-	if _, err := PatchConvNorm(h.tape, x, PatchConv{Name: "p", Weight: NewParam("w", 4, 8, 5, 5), Stride: 5, Norm: h.norm("m", r, 4)}); err == nil || !strings.Contains(err.Error(), "smaller than a patch") {
+	if _, err := PatchConvNorm(h.tape, x, PatchConv{
+		Name:   "p",
+		Weight: NewParam("w", 4, 8, 5, 5),
+		Stride: 5,
+		Norm:   h.norm("m", r, 4),
+	}); err == nil || !strings.Contains(err.Error(), "smaller than a patch") {
 		t.Errorf("a map that is too small: %v", err)
 	}
 	for _, act := range []kernels.Activation{kernels.Identity, 99} {
 		b.Act = act
-		if _, err := FasterNetBlock(h.tape, x, b); err == nil || !strings.Contains(err.Error(), "is no activation of a layer: want relu or gelu") {
+		if _, err := FasterNetBlock(h.tape, x, b); err == nil ||
+			!strings.Contains(err.Error(), "is no activation of a layer: want relu or gelu") {
 			t.Errorf("a block with %v: %v", act, err)
 		}
-		if _, err := Activate(h.tape, "act", h.input("rows", r, 2, 4), act); err == nil || !strings.Contains(err.Error(), "is no activation of a layer") {
+		if _, err := Activate(h.tape, "act", h.input("rows", r, 2, 4), act); err == nil ||
+			!strings.Contains(err.Error(), "is no activation of a layer") {
 			t.Errorf("%v: %v", act, err)
 		}
 	}
@@ -182,9 +203,11 @@ func TestPlanKeepsLiveBuffersApart(t *testing.T) {
 				p, q := tape.buffers[i].root().offset, tape.buffers[j].root().offset
 				shared := p < q+c.size && q < p+b.size
 				last := func(b Buffer) int { return b.lives[len(b.lives)-1].last }
-				handedOver := tape.buffers[i].root() == tape.buffers[j].root() && (b.lives[0].first == last(c) || c.lives[0].first == last(b))
+				handedOver := tape.buffers[i].root() == tape.buffers[j].root() &&
+					(b.lives[0].first == last(c) || c.lives[0].first == last(b))
 				if shared && !handedOver {
-					t.Fatalf("buffers %d %v at %d+%d and %d %v at %d+%d overlap", i, b.lives, p, b.size, j, c.lives, q, c.size)
+					t.Fatalf("buffers %d %v at %d+%d and %d %v at %d+%d overlap",
+						i, b.lives, p, b.size, j, c.lives, q, c.size)
 				}
 			}
 		}
@@ -255,7 +278,13 @@ func TestRunsWithoutAllocation(t *testing.T) {
 func TestFoldedNormErrors(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
-	norm := &BatchNorm{Weight: NewParam("norm.weight", 8), Bias: NewParam("norm.bias", 8), RunningMean: make([]float32, 8), RunningVar: make([]float32, 8), Tracked: new(int64)}
+	norm := &BatchNorm{
+		Weight:      NewParam("norm.weight", 8),
+		Bias:        NewParam("norm.bias", 8),
+		RunningMean: make([]float32, 8),
+		RunningVar:  make([]float32, 8),
+		Tracked:     new(int64),
+	}
 	for _, c := range []struct {
 		train bool
 		norm  *BatchNorm
@@ -272,14 +301,29 @@ func TestFoldedNormErrors(t *testing.T) {
 	} {
 		tape := NewTape(NewWorkspace(pool), c.train)
 		x := tape.Input("x", 1, 4, 4, 4)
-		_, patch := PatchConvNorm(tape, x, PatchConv{Name: "patch", Weight: NewParam("w", 8, 4, 2, 2), Stride: 2, Norm: c.norm, Bias: c.bias})
-		_, block := FasterNetBlock(tape, x, Block{Name: "block", PConv: NewParam("p", 1, 1, 3, 3), Conv1: NewParam("w1", 8, 4, 1, 1), Norm: c.norm, Bias: c.bias, Act: kernels.ReLU, Conv2: NewParam("w2", 4, 8, 1, 1)})
+		_, patch := PatchConvNorm(tape, x, PatchConv{
+			Name:   "patch",
+			Weight: NewParam("w", 8, 4, 2, 2),
+			Stride: 2,
+			Norm:   c.norm,
+			Bias:   c.bias,
+		})
+		_, block := FasterNetBlock(tape, x, Block{
+			Name:  "block",
+			PConv: NewParam("p", 1, 1, 3, 3),
+			Conv1: NewParam("w1", 8, 4, 1, 1),
+			Norm:  c.norm,
+			Bias:  c.bias,
+			Act:   kernels.ReLU,
+			Conv2: NewParam("w2", 4, 8, 1, 1),
+		})
 		for _, test := range []struct {
 			what string
 			err  error
 		}{{"patch convolution", patch}, {"block", block}} {
 			t.Run(test.what, func(t *testing.T) {
-				if (test.err == nil) != (c.want == "") || test.err != nil && !strings.Contains(test.err.Error(), c.want) {
+				if (test.err == nil) != (c.want == "") ||
+					test.err != nil && !strings.Contains(test.err.Error(), c.want) {
 					t.Errorf("%s, %+v: %v", test.what, c, test.err)
 				}
 			})

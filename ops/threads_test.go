@@ -17,8 +17,12 @@ func TestThreadsChangeNoBit(t *testing.T) {
 	mlp := func(images, tokens, c, hidden int, keep bool) build {
 		return func(h *harness, r *rand.Rand) {
 			m := MLP{
-				Name: "mlp", Norm: h.layerNorm("norm", r, c), Fc1: h.param("fc1", r, 0.3, hidden, c), Fc1Bias: h.param("fc1.bias", r, 0.3, hidden),
-				Fc2: h.param("fc2", r, 0.3, c, hidden), Fc2Bias: h.param("fc2.bias", r, 0.3, c),
+				Name:    "mlp",
+				Norm:    h.layerNorm("norm", r, c),
+				Fc1:     h.param("fc1", r, 0.3, hidden, c),
+				Fc1Bias: h.param("fc1.bias", r, 0.3, hidden),
+				Fc2:     h.param("fc2", r, 0.3, c, hidden),
+				Fc2Bias: h.param("fc2.bias", r, 0.3, c),
 			}
 			x := h.input("x", r, images, tokens, c)
 			if keep {
@@ -30,7 +34,13 @@ func TestThreadsChangeNoBit(t *testing.T) {
 	}
 	project := func(up, gelu bool) build {
 		return func(h *harness, r *rand.Rand) {
-			p := Projection{Name: "p", GELU: gelu, Up: up, Bias: h.param("bias", r, 0.3, 70), Norm: h.layerNorm("norm", r, 40)}
+			p := Projection{
+				Name: "p",
+				GELU: gelu,
+				Up:   up,
+				Bias: h.param("bias", r, 0.3, 70),
+				Norm: h.layerNorm("norm", r, 40),
+			}
 			if p.Weight = h.param("weight", r, 0.3, 70, 40); up {
 				p.Weight = h.param("up", r, 0.3, 40, 70, 2, 2)
 				h.params = slices.DeleteFunc(h.params, func(q *Param) bool { return q.Name == "weight" })
@@ -41,7 +51,11 @@ func TestThreadsChangeNoBit(t *testing.T) {
 	}
 	embed := func(norm bool) build {
 		return func(h *harness, r *rand.Rand) {
-			p := PatchEmbedding{Name: "embed", Weight: h.param("weight", r, 0.3, 200, 3, 4, 4), Bias: h.param("bias", r, 0.3, 200)}
+			p := PatchEmbedding{
+				Name:   "embed",
+				Weight: h.param("weight", r, 0.3, 200, 3, 4, 4),
+				Bias:   h.param("bias", r, 0.3, 200),
+			}
 			if norm {
 				p.Norm = h.layerNorm("norm", r, 200)
 			}
@@ -67,7 +81,12 @@ func TestThreadsChangeNoBit(t *testing.T) {
 		{"MLP of many rows", mlp(2, 1000, 16, 24, false)},
 		{"patch merging", func(h *harness, r *rand.Rand) {
 			x := h.input("x", r, 2, 14, 14, 24)
-			out, err := PatchMerge(h.tape, x, Merging{Name: "merge", Norm: h.layerNorm("norm", r, 96), Reduction: h.param("reduction", r, 0.3, 150, 96), Order: SwinOrder})
+			out, err := PatchMerge(h.tape, x, Merging{
+				Name:      "merge",
+				Norm:      h.layerNorm("norm", r, 96),
+				Reduction: h.param("reduction", r, 0.3, 150, 96),
+				Order:     SwinOrder,
+			})
 			h.compile(out, err, "x")
 		}},
 		{"projection", project(false, true)},
@@ -79,12 +98,20 @@ func TestThreadsChangeNoBit(t *testing.T) {
 		{"patch embedding", embed(false)},
 		{"patch embedding with a norm", embed(true)},
 		{"embedding", func(h *harness, r *rand.Rand) {
-			e := Embedding{Name: "embed", Class: h.param("cls", r, 0.3, 1, 1, 20), Position: h.param("pos", r, 0.3, 1, 43, 20), Grid: [2]int{6, 7}}
+			e := Embedding{
+				Name:     "embed",
+				Class:    h.param("cls", r, 0.3, 1, 1, 20),
+				Position: h.param("pos", r, 0.3, 1, 43, 20),
+				Grid:     [2]int{6, 7},
+			}
 			out, err := Embed(h.tape, h.input("x", r, 3, 6, 7, 20), e)
 			h.compile(out, err, "x")
 		}},
 		{"linear", func(h *harness, r *rand.Rand) {
-			out, err := Linear(h.tape, "head", h.input("x", r, 9, 50), h.param("weight", r, 0.3, 70, 50), h.param("bias", r, 0.3, 70))
+			out, err := Linear(
+				h.tape, "head", h.input("x", r, 9, 50), h.param("weight", r, 0.3, 70, 50),
+				h.param("bias", r, 0.3, 70),
+			)
 			h.compile(out, err, "x")
 		}},
 		{"mean of tokens", func(h *harness, r *rand.Rand) {
@@ -96,10 +123,17 @@ func TestThreadsChangeNoBit(t *testing.T) {
 			h.compile(out, err, "x")
 		}},
 		{"block", func(h *harness, r *rand.Rand) { h.block(r, 6, 14, 14, 40, 10, 80, kernels.GELU, true, true) }},
-		{"block of many channels", func(h *harness, r *rand.Rand) { h.block(r, 8, 7, 7, 60, 16, 600, kernels.ReLU, false, false) }},
+		{"block of many channels", func(h *harness, r *rand.Rand) {
+			h.block(r, 8, 7, 7, 60, 16, 600, kernels.ReLU, false, false)
+		}},
 		{"merging by outputs", func(h *harness, r *rand.Rand) {
 			h.tape.rowsWeight = 0
-			p := PatchConv{Name: "merge", Weight: h.param("weight", r, 0.3, 70, 20, 2, 2), Stride: 2, Norm: h.norm("norm", r, 70)}
+			p := PatchConv{
+				Name:   "merge",
+				Weight: h.param("weight", r, 0.3, 70, 20, 2, 2),
+				Stride: 2,
+				Norm:   h.norm("norm", r, 70),
+			}
 			out, err := PatchConvNorm(h.tape, h.input("x", r, 5, 14, 14, 20), p)
 			h.compile(out, err, "x")
 		}},
@@ -109,7 +143,13 @@ func TestThreadsChangeNoBit(t *testing.T) {
 		}},
 		{"select tokens", func(h *harness, r *rand.Rand) {
 			index := []int32{4, -1, 0, 2, -1, 1, 1, 3, -1, -1, 0, 4}
-			out, err := SelectTokens(h.tape, h.input("x", r, 2, 5, 200), Selection{Name: "s", Index: index, Images: 2, Shape: []int{2, 6, 200}, Token: h.param("token", r, 1, 1, 1, 200)})
+			out, err := SelectTokens(h.tape, h.input("x", r, 2, 5, 200), Selection{
+				Name:   "s",
+				Index:  index,
+				Images: 2,
+				Shape:  []int{2, 6, 200},
+				Token:  h.param("token", r, 1, 1, 1, 200),
+			})
 			h.compile(out, err, "x")
 		}},
 		{"pool of tokens", func(h *harness, r *rand.Rand) {
@@ -117,7 +157,12 @@ func TestThreadsChangeNoBit(t *testing.T) {
 			h.compile(out, err, "x")
 		}},
 		{"patch convolution", func(h *harness, r *rand.Rand) {
-			p := PatchConv{Name: "merge", Weight: h.param("weight", r, 0.3, 70, 20, 2, 2), Stride: 2, Norm: h.norm("norm", r, 70)}
+			p := PatchConv{
+				Name:   "merge",
+				Weight: h.param("weight", r, 0.3, 70, 20, 2, 2),
+				Stride: 2,
+				Norm:   h.norm("norm", r, 70),
+			}
 			out, err := PatchConvNorm(h.tape, h.input("x", r, 5, 14, 14, 20), p)
 			h.compile(out, err, "x")
 		}},
@@ -142,7 +187,10 @@ func TestThreadsChangeNoBit(t *testing.T) {
 						return h
 					}
 					want := run(set.NewPool(1))
-					for _, pool := range []*kernels.Pool{set.NewPool(3), set.NewRehearsal(2), set.NewRehearsal(7), set.NewRehearsal(16), set.NewRehearsal(64)} {
+					for _, pool := range []*kernels.Pool{
+						set.NewPool(3), set.NewRehearsal(2), set.NewRehearsal(7),
+						set.NewRehearsal(16), set.NewRehearsal(64),
+					} {
 						got, what := run(pool), fmt.Sprintf("%v, train %v, %d workers", in, train, pool.Workers())
 						same(t, what+": result", got.tape.Value(got.result), want.tape.Value(want.result))
 						if !train {
@@ -245,7 +293,8 @@ func TestByGrid(t *testing.T) {
 			if !ok {
 				return
 			}
-			if g.tasks() < c.workers*3/4 || gridLoad(g, c.workers, 20) > gridLoad(grid{cut, [][2]int{{0, c.columns}}}, c.workers, 20) {
+			if g.tasks() < c.workers*3/4 ||
+				gridLoad(g, c.workers, 20) > gridLoad(grid{cut, [][2]int{{0, c.columns}}}, c.workers, 20) {
 				t.Errorf("%d tasks: %v", g.tasks(), g)
 			}
 			seen := 0
@@ -302,13 +351,18 @@ func TestDivideInputs(t *testing.T) {
 			defer pool.Close()
 			tape := NewTape(NewWorkspace(pool), true)
 			layer := func(out, in int) *layerGrad {
-				return tape.newLayerGrad(NewShapeParam("w", out, in), nil, tokenShape{images: 8, rows: 1576, channels: out})
+				return tape.newLayerGrad(NewShapeParam("w", out, in), nil, tokenShape{
+					images:   8,
+					rows:     1576,
+					channels: out,
+				})
 			}
 			gs := []*layerGrad{layer(c.out, c.in), layer(c.in, c.out)}
 			before := len(gs[0].outputs) + len(gs[1].outputs)
 			tasks, _ := layerGradTask(gs...)
 			if c.least == 0 && tasks != before || c.least > 0 && (tasks < c.least || tasks > c.most) {
-				t.Errorf("%d tasks, %d before; outputs %d and %d, inputs %v and %v", tasks, before, len(gs[0].outputs), len(gs[1].outputs), gs[0].inputs, gs[1].inputs)
+				t.Errorf("%d tasks, %d before; outputs %d and %d, inputs %v and %v",
+					tasks, before, len(gs[0].outputs), len(gs[1].outputs), gs[0].inputs, gs[1].inputs)
 			}
 			for _, g := range gs {
 				values := 0

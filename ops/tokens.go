@@ -123,7 +123,12 @@ type packedRows struct {
 }
 
 func (t *Tape) newPackedRows(rows, cols int) *packedRows {
-	return &packedRows{Packed: kernels.Packed{Kernels: t.kernels, Precision: t.Precision}, buf: t.NewBuffer(t.kernels.PackedLen(rows, cols, t.Precision)), rows: rows, cols: cols}
+	return &packedRows{
+		Packed: kernels.Packed{Kernels: t.kernels, Precision: t.Precision},
+		buf:    t.NewBuffer(t.kernels.PackedLen(rows, cols, t.Precision)),
+		rows:   rows,
+		cols:   cols,
+	}
 }
 
 // bind must be called before the rows are packed.
@@ -146,7 +151,12 @@ type placedRows struct {
 func (t *Tape) newPlacedRows(rows, cols int) *placedRows {
 	if t.Precision == kernels.BF16 {
 		p := t.newPackedRows(rows, cols)
-		return &placedRows{padded: padded{p.buf, rows, cols}, kernels: t.kernels, packed: p, zeros: make([]float32, cols)}
+		return &placedRows{
+			padded:  padded{p.buf, rows, cols},
+			kernels: t.kernels,
+			packed:  p,
+			zeros:   make([]float32, cols),
+		}
 	}
 	return &placedRows{padded: t.newPadded(rows, cols), kernels: t.kernels}
 }

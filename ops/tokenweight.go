@@ -87,7 +87,8 @@ func readyWeights(pool *kernels.Pool, ws ...*layerWeight) {
 		panels += w.Panels()
 	}
 	if panels > 0 {
-		packWeights(pool, panels, slices.Clone(ws)) // a copy: the list need not outlive this call where nothing is packed
+		// a copy: the list need not outlive this call where nothing is packed
+		packWeights(pool, panels, slices.Clone(ws))
 	}
 }
 

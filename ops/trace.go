@@ -77,7 +77,8 @@ func (t *Trace) enter(e OpTime, memory func() []Extent) (leave func()) {
 	if t == nil {
 		return func() {}
 	}
-	t.ops, t.memory = append(t.ops, TracedOp{Kind: e.Kind, Name: e.Name, Pass: e.Pass, Begin: time.Now()}), append(t.memory, memory)
+	t.ops = append(t.ops, TracedOp{Kind: e.Kind, Name: e.Name, Pass: e.Pass, Begin: time.Now()})
+	t.memory = append(t.memory, memory)
 	t.running = true
 	return func() {
 		last := &t.ops[len(t.ops)-1]

@@ -54,11 +54,14 @@ func TestTrace(t *testing.T) {
 				t.Errorf("%q: %d regions, %d bytes", o.Kind, regions, bytes)
 			}
 		case KindFasterNetBlock:
-			if want := value*(rows*(2*c+partial+hidden)+4) + weights; regions != 2 || bytes != want { // with the factors of drop path
+			// with the factors of drop path
+			if want := value*(rows*(2*c+partial+hidden)+4) + weights; regions != 2 || bytes != want {
 				t.Errorf("forward: %d regions, %d bytes, want %d", regions, bytes, want)
 			}
 		case KindFasterNetBlock + GradSuffix:
-			if least := value*rows*(3*c+partial+2*hidden) + 2*weights; regions < 3 || bytes < least || bytes > 40*least {
+			if least := value*rows*(3*c+partial+2*hidden) + 2*weights; regions < 3 ||
+				bytes < least ||
+				bytes > 40*least {
 				t.Errorf("backward: %d regions, %d bytes, want %d at least", regions, bytes, least)
 			}
 		}

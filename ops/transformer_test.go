@@ -84,10 +84,17 @@ func TestMLPGradient(t *testing.T) {
 	}
 }
 
-func (h *harness) attention(r *rand.Rand, w *Windows, images, tokens, c, heads, side int, keep, bias bool) *gorgonia.Node {
+func (h *harness) attention(
+	r *rand.Rand, w *Windows, images, tokens, c, heads, side int, keep, bias bool,
+) *gorgonia.Node {
 	a := Attention{
-		Name: "attn", Norm: h.layerNorm("norm", r, c), Heads: heads, Windows: w,
-		QKV: h.param("qkv", r, 0.4, 3*c, c), Proj: h.param("proj", r, 0.3, c, c), ProjBias: h.param("proj.bias", r, 0.3, c),
+		Name:     "attn",
+		Norm:     h.layerNorm("norm", r, c),
+		Heads:    heads,
+		Windows:  w,
+		QKV:      h.param("qkv", r, 0.4, 3*c, c),
+		Proj:     h.param("proj", r, 0.3, c, c),
+		ProjBias: h.param("proj.bias", r, 0.3, c),
 	}
 	if bias {
 		a.QKVBias = h.param("qkv.bias", r, 0.3, 3*c)
@@ -117,7 +124,11 @@ func ragged(t *testing.T, images int) *Windows {
 		list = append(list,
 			Window{Tokens: at(11, 3, 0, 5), Rows: []int{4, 4, 5, 5}, Cols: []int{0, 1, 0, 1}},
 			Window{Tokens: at(7), Rows: []int{9}, Cols: []int{9}},
-			Window{Tokens: at(1, 2, 4, 6, 8, 9, 10), Rows: []int{0, 0, 0, 1, 1, 2, 2}, Cols: []int{0, 1, 2, 0, 2, 1, 2}})
+			Window{
+				Tokens: at(1, 2, 4, 6, 8, 9, 10),
+				Rows:   []int{0, 0, 0, 1, 1, 2, 2},
+				Cols:   []int{0, 1, 2, 0, 2, 1, 2},
+			})
 	}
 	w, err := NewWindows(12*images, 3, list)
 	if err != nil {
@@ -284,7 +295,11 @@ func TestPatchEmbedGradient(t *testing.T) {
 			everyVariant(t, func(t *testing.T, k *kernels.Set) {
 				r := rand.New(rand.NewPCG(1, 2))
 				h := newHarnessOn(t, k, 2, true)
-				p := PatchEmbedding{Name: "embed", Weight: h.param("weight", r, 0.3, 20, 3, 4, 4), Bias: h.param("bias", r, 0.3, 20)}
+				p := PatchEmbedding{
+					Name:   "embed",
+					Weight: h.param("weight", r, 0.3, 20, 3, 4, 4),
+					Bias:   h.param("bias", r, 0.3, 20),
+				}
 				if norm {
 					p.Norm = h.layerNorm("norm", r, 20)
 				}
@@ -301,7 +316,12 @@ func TestPatchMergeGradient(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		h := newHarnessOn(t, k, 2, true)
 		x := h.input("x", r, 3, 6, 8, 5)
-		out, err := PatchMerge(h.tape, x, Merging{Name: "merge", Norm: h.layerNorm("norm", r, 20), Reduction: h.param("reduction", r, 0.3, 10, 20), Order: SwinOrder})
+		out, err := PatchMerge(h.tape, x, Merging{
+			Name:      "merge",
+			Norm:      h.layerNorm("norm", r, 20),
+			Reduction: h.param("reduction", r, 0.3, 10, 20),
+			Order:     SwinOrder,
+		})
 		h.compile(out, err, "x")
 		h.checkGradients(1e-2, 2e-2)
 	})
@@ -346,7 +366,11 @@ func TestPositions(t *testing.T) {
 			continue
 		}
 		out := want[fmt.Sprintf("interp_out/%dto%d", from, to)]
-		checkAbs(t, name, ResizePositions(in.Data, in.Shape[1]-from*from, in.Shape[2], [2]int{from, from}, [2]int{to, to}, Pointwise), out.Data)
+		checkAbs(
+			t, name,
+			ResizePositions(in.Data, in.Shape[1]-from*from, in.Shape[2], [2]int{from, from}, [2]int{to, to}, Pointwise),
+			out.Data,
+		)
 		checked++
 	}
 	if checked < 3 {
@@ -373,7 +397,16 @@ func TestTransformerErrors(t *testing.T) {
 	norm := h.layerNorm("norm", r, 8)
 	p := func(shape ...int) *Param { return h.param(fmt.Sprint("p", len(h.params)), r, 1, shape...) }
 	good := func() Attention {
-		return Attention{Name: "a", Norm: norm, QKV: p(24, 8), QKVBias: p(24), Proj: p(8, 8), ProjBias: p(8), Heads: 2, Windows: WholeImages(2, 6)}
+		return Attention{
+			Name:     "a",
+			Norm:     norm,
+			QKV:      p(24, 8),
+			QKVBias:  p(24),
+			Proj:     p(8, 8),
+			ProjBias: p(8),
+			Heads:    2,
+			Windows:  WholeImages(2, 6),
+		}
 	}
 	for _, c := range []struct {
 		name   string
@@ -394,13 +427,25 @@ func TestTransformerErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := MLPBlock(h.tape, x, MLP{Name: "m", Norm: norm, Fc1: p(16, 8), Fc1Bias: p(16), Fc2: p(8, 15), Fc2Bias: p(8)}); err == nil {
+	if _, err := MLPBlock(h.tape, x, MLP{
+		Name:    "m",
+		Norm:    norm,
+		Fc1:     p(16, 8),
+		Fc1Bias: p(16),
+		Fc2:     p(8, 15),
+		Fc2Bias: p(8),
+	}); err == nil {
 		t.Error("an MLP of two widths: no error")
 	}
 	if _, err := MeanTokens(h.tape, "m", x, 3, 7); err == nil {
 		t.Error("a mean of tokens that are not there: no error")
 	}
-	if _, err := PatchMerge(h.tape, h.input("odd", r, 1, 3, 4, 2), Merging{Name: "m", Norm: norm, Reduction: p(4, 8), Order: SwinOrder}); err == nil {
+	if _, err := PatchMerge(h.tape, h.input("odd", r, 1, 3, 4, 2), Merging{
+		Name:      "m",
+		Norm:      norm,
+		Reduction: p(4, 8),
+		Order:     SwinOrder,
+	}); err == nil {
 		t.Error("merging of an odd side: no error")
 	}
 }

@@ -141,16 +141,34 @@ func TestSlopesOfUnevenLosses(t *testing.T) {
 			return kernels.FocalCrossEntropy(g, x, y, kernels.Focal{Weights: weights}, 1)
 		}},
 		{"focal", func(g, x, y kernels.Matrix) float64 {
-			return kernels.FocalCrossEntropy(g, x, y, kernels.Focal{Weights: weights, Gamma: 1.5, Adjustment: adjustment}, 1)
+			return kernels.FocalCrossEntropy(g, x, y, kernels.Focal{
+				Weights:    weights,
+				Gamma:      1.5,
+				Adjustment: adjustment,
+			}, 1)
 		}},
 		{"sigmoid focal", func(g, x, y kernels.Matrix) float64 {
-			return kernels.AsymmetricCrossEntropy(g, x, y, kernels.Asymmetric{Weights: weights, GammaPos: 2, GammaNeg: 2, Balance: 0.3}, 1)
+			return kernels.AsymmetricCrossEntropy(g, x, y, kernels.Asymmetric{
+				Weights:  weights,
+				GammaPos: 2,
+				GammaNeg: 2,
+				Balance:  0.3,
+			}, 1)
 		}},
 		{"asymmetric", func(g, x, y kernels.Matrix) float64 {
-			return kernels.AsymmetricCrossEntropy(g, x, y, kernels.Asymmetric{Weights: weights, GammaPos: 0.5, GammaNeg: 4, Clip: 0.05}, 1)
+			return kernels.AsymmetricCrossEntropy(g, x, y, kernels.Asymmetric{
+				Weights:  weights,
+				GammaPos: 0.5,
+				GammaNeg: 4,
+				Clip:     0.05,
+			}, 1)
 		}},
 		{"asymmetric, threshold", func(g, x, y kernels.Matrix) float64 {
-			return kernels.AsymmetricCrossEntropy(g, x, y, kernels.Asymmetric{GammaNeg: 1, Clip: 0.1, Threshold: 0.4}, 1)
+			return kernels.AsymmetricCrossEntropy(g, x, y, kernels.Asymmetric{
+				GammaNeg:  1,
+				Clip:      0.1,
+				Threshold: 0.4,
+			}, 1)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -188,14 +206,20 @@ func TestExtremeUnevenLosses(t *testing.T) {
 	for _, gamma := range []float64{0, 0.5, 2} {
 		grad := m(7, 7, 7)
 		for name, l := range map[string]float64{
-			"softmax":    kernels.FocalCrossEntropy(grad, x, y, kernels.Focal{Gamma: gamma}, 1) / 2,
-			"asymmetric": kernels.AsymmetricCrossEntropy(grad, m(1e4, -1e4, -1e4), y, kernels.Asymmetric{GammaPos: gamma, GammaNeg: gamma}, 1) / 2,
+			"softmax": kernels.FocalCrossEntropy(grad, x, y, kernels.Focal{Gamma: gamma}, 1) / 2,
+			"asymmetric": kernels.AsymmetricCrossEntropy(grad, m(1e4, -1e4, -1e4), y, kernels.Asymmetric{
+				GammaPos: gamma,
+				GammaNeg: gamma,
+			}, 1) / 2,
 		} {
 			if l != 1e4 || grad.Data[0] != 1 || grad.Data[1] != -1 {
 				t.Errorf("%s, gamma %v: loss %v, gradient %v", name, gamma, l, grad.Data)
 			}
 		}
-		l := kernels.AsymmetricCrossEntropy(grad, m(1e4, -1e4, 0), y, kernels.Asymmetric{GammaNeg: gamma, Clip: 0.05}, 1)
+		l := kernels.AsymmetricCrossEntropy(grad, m(1e4, -1e4, 0), y, kernels.Asymmetric{
+			GammaNeg: gamma,
+			Clip:     0.05,
+		}, 1)
 		for _, v := range append(grad.Data, float32(l)) {
 			if v-v != 0 {
 				t.Errorf("gamma %v: loss %v, gradient %v", gamma, l, grad.Data)
@@ -203,8 +227,11 @@ func TestExtremeUnevenLosses(t *testing.T) {
 		}
 		nan := float32(math.NaN())
 		for name, l := range map[string]float64{
-			"softmax":    kernels.FocalCrossEntropy(grad, m(nan, 0, 0), y, kernels.Focal{Gamma: gamma}, 1),
-			"asymmetric": kernels.AsymmetricCrossEntropy(grad, m(nan, 0, 0), y, kernels.Asymmetric{GammaNeg: gamma, Clip: 0.05}, 1),
+			"softmax": kernels.FocalCrossEntropy(grad, m(nan, 0, 0), y, kernels.Focal{Gamma: gamma}, 1),
+			"asymmetric": kernels.AsymmetricCrossEntropy(grad, m(nan, 0, 0), y, kernels.Asymmetric{
+				GammaNeg: gamma,
+				Clip:     0.05,
+			}, 1),
 		} {
 			if !math.IsNaN(l) || grad.Data[0] == grad.Data[0] {
 				t.Errorf("%s, gamma %v: loss %v, gradient %v of logits with a NaN", name, gamma, l, grad.Data)

@@ -68,8 +68,13 @@ func (h *harness) unitBlock(r *rand.Rand, masks []mask, height, width, c, partia
 		h.t.Fatal(err)
 	}
 	out, err := FasterNetBlock(h.tape, x, Block{
-		Name: "block", PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3), Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1),
-		Norm: h.norm("norm", r, hidden), Act: kernels.GELU, Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1), Units: u,
+		Name:  "block",
+		PConv: h.param("pconv", r, 0.3, partial, partial, 3, 3),
+		Conv1: h.param("conv1", r, 0.3, hidden, c, 1, 1),
+		Norm:  h.norm("norm", r, hidden),
+		Act:   kernels.GELU,
+		Conv2: h.param("conv2", r, 0.3, c, hidden, 1, 1),
+		Units: u,
 	})
 	h.compile(out, err, "x")
 }
@@ -99,7 +104,9 @@ func TestUnitBlock(t *testing.T) {
 	for _, c := range []struct{ height, width int }{{1, 1}, {2, 2}, {4, 2}, {3, 5}, {8, 8}} {
 		for _, around := range []bool{true, false} {
 			for _, train := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%d×%d, around %v, training %v", c.height, c.width, around, train), func(t *testing.T) {
+				t.Run(fmt.Sprintf(
+					"%d×%d, around %v, training %v", c.height, c.width, around, train,
+				), func(t *testing.T) {
 					h := newHarness(t, 2, train)
 					h.unitBlock(rand.New(rand.NewPCG(1, 2)), someMasks, c.height, c.width, 8, 3, 14, around)
 					h.run()
@@ -242,7 +249,10 @@ func TestAllUnitsAreTheWholeImage(t *testing.T) {
 						shape, b.Units = []int{2, 2 * side, 3 * side, c}, nil
 					}
 					x := h.input("x", r, shape...)
-					b.PConv, b.Conv1, b.Norm, b.Conv2 = h.param("pconv", r, 0.3, partial, partial, 3, 3), h.param("conv1", r, 0.3, hidden, c, 1, 1), h.norm("norm", r, hidden), h.param("conv2", r, 0.3, c, hidden, 1, 1)
+					b.PConv = h.param("pconv", r, 0.3, partial, partial, 3, 3)
+					b.Conv1 = h.param("conv1", r, 0.3, hidden, c, 1, 1)
+					b.Norm = h.norm("norm", r, hidden)
+					b.Conv2 = h.param("conv2", r, 0.3, c, hidden, 1, 1)
 					out, err := FasterNetBlock(h.tape, x, b)
 					if err == nil { // a loss whose weights follow the pixels
 						out, err = placed(h.tape, out, whole, order)
@@ -341,7 +351,12 @@ func TestUnitsErrors(t *testing.T) {
 	h := newHarness(t, 1, true)
 	r := rand.New(rand.NewPCG(1, 2))
 	_, err := FasterNetBlock(h.tape, h.input("x", r, 3, 2, 2, 4), Block{
-		Name: "block", PConv: h.param("pconv", r, 1, 1, 1, 3, 3), Conv1: h.param("conv1", r, 1, 8, 4, 1, 1), Norm: h.norm("norm", r, 8), Conv2: h.param("conv2", r, 1, 4, 8, 1, 1), Act: kernels.GELU,
+		Name:  "block",
+		PConv: h.param("pconv", r, 1, 1, 1, 3, 3),
+		Conv1: h.param("conv1", r, 1, 8, 4, 1, 1),
+		Norm:  h.norm("norm", r, 8),
+		Conv2: h.param("conv2", r, 1, 4, 8, 1, 1),
+		Act:   kernels.GELU,
 		Units: &Units{Neighbours: make([]int32, 16)},
 	})
 	if err == nil || !strings.Contains(err.Error(), "16 numbers of neighbours for 3 units: want 8 for each") {
@@ -355,14 +370,27 @@ func TestGatheredPatches(t *testing.T) {
 	for _, c := range []struct {
 		side, size, in, out int
 		gathered            bool
-	}{{2, 2, 5, 9, true}, {4, 2, 3, 7, true}, {8, 2, 4, 8, true}, {6, 3, 2, 5, true}, {16, 2, 3, 4, false}, {5, 2, 3, 4, false}} {
+	}{
+		{2, 2, 5, 9, true},
+		{4, 2, 3, 7, true},
+		{8, 2, 4, 8, true},
+		{6, 3, 2, 5, true},
+		{16, 2, 3, 4, false},
+		{5, 2, 3, 4, false},
+	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			everyVariant(t, func(t *testing.T, k *kernels.Set) {
 				run := func(units, train bool) *harness {
 					r := rand.New(rand.NewPCG(1, 2))
 					h := newHarnessOn(t, k, 2, train)
 					x := h.input("x", r, 7, c.side, c.side, c.in)
-					p := PatchConv{Name: "merge", Weight: h.param("weight", r, 0.3, c.out, c.in, c.size, c.size), Stride: c.size, Norm: h.norm("norm", r, c.out), Units: units}
+					p := PatchConv{
+						Name:   "merge",
+						Weight: h.param("weight", r, 0.3, c.out, c.in, c.size, c.size),
+						Stride: c.size,
+						Norm:   h.norm("norm", r, c.out),
+						Units:  units,
+					}
 					out, err := PatchConvNorm(h.tape, x, p)
 					if train {
 						h.compile(out, err, "x")
@@ -372,8 +400,15 @@ func TestGatheredPatches(t *testing.T) {
 					h.run()
 					return h
 				}
-				if f, err := newPatchConv(NewTape(NewWorkspace(kernels.Default().NewPool(1)), false), gorgonia.NewTensor(gorgonia.NewGraph(), tensor.Float32, 4, gorgonia.WithShape(7, c.side, c.side, c.in)), PatchConv{
-					Weight: NewParam("weight", c.out, c.in, c.size, c.size), Bias: NewParam("bias", c.out), Stride: c.size, Units: true,
+				if f, err := newPatchConv(NewTape(
+					NewWorkspace(kernels.Default().NewPool(1)), false,
+				), gorgonia.NewTensor(
+					gorgonia.NewGraph(), tensor.Float32, 4, gorgonia.WithShape(7, c.side, c.side, c.in),
+				), PatchConv{
+					Weight: NewParam("weight", c.out, c.in, c.size, c.size),
+					Bias:   NewParam("bias", c.out),
+					Stride: c.size,
+					Units:  true,
 				}); err != nil || f.gather != c.gathered {
 					t.Fatalf("gathered: %v, %v", f.gather, err)
 				}
@@ -418,7 +453,8 @@ func TestCutUnits(t *testing.T) {
 		}
 	}
 	kept[4] = 6
-	if err := h.tape.Run(h.machine); err == nil || !strings.Contains(err.Error(), "square 1 of image 1 is number 6 of 6") {
+	if err := h.tape.Run(h.machine); err == nil ||
+		!strings.Contains(err.Error(), "square 1 of image 1 is number 6 of 6") {
 		t.Errorf("got %v", err)
 	}
 	for _, n := range []int{0, 5} {
@@ -434,14 +470,22 @@ func TestCutUnits(t *testing.T) {
 func TestReshape(t *testing.T) {
 	h := newHarness(t, 2, true)
 	r := rand.New(rand.NewPCG(1, 2))
-	x, err := Project(h.tape, h.input("x", r, 3, 4, 6), Projection{Name: "before", Weight: h.param("w", r, 1, 5, 6), Bias: h.param("b", r, 1, 5)})
+	x, err := Project(h.tape, h.input("x", r, 3, 4, 6), Projection{
+		Name:   "before",
+		Weight: h.param("w", r, 1, 5, 6),
+		Bias:   h.param("b", r, 1, 5),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if x, err = Reshape(h.tape, "reshaped", x, 1, 3, 20); err != nil {
 		t.Fatal(err)
 	}
-	out, err := Project(h.tape, x, Projection{Name: "after", Weight: h.param("v", r, 1, 2, 20), Bias: h.param("c", r, 1, 2)})
+	out, err := Project(h.tape, x, Projection{
+		Name:   "after",
+		Weight: h.param("v", r, 1, 2, 20),
+		Bias:   h.param("c", r, 1, 2),
+	})
 	h.compile(out, err, "x")
 	h.checkGradients(1e-2, 1e-2)
 	if _, err := Reshape(h.tape, "reshaped", x, 3, 21); err == nil {

@@ -36,7 +36,12 @@ func (w *upWeight) matrix() kernels.Matrix {
 // newUpLayerWeight is the packed weight of a transposed convolution. The
 // reordered copy lives in planned memory in evaluation too: it is small.
 func (t *Tape) newUpLayerWeight(p *Param, use PackUse) *layerWeight {
-	w := &layerWeight{param: p, use: use, up: t.newUpWeight(p), Packed: &kernels.Packed{Kernels: t.kernels, Precision: t.Precision}}
+	w := &layerWeight{
+		param:  p,
+		use:    use,
+		up:     t.newUpWeight(p),
+		Packed: &kernels.Packed{Kernels: t.kernels, Precision: t.Precision},
+	}
 	rows, cols := w.size()
 	w.buf = t.NewBuffer(t.kernels.PackedLen(rows, cols, t.Precision))
 	w.panel = w.packPanel

@@ -66,13 +66,15 @@ func NewWindows(total, side int, windows []Window) (*Windows, error) {
 			continue
 		}
 		if side > 0 && (len(in.Rows) != n || len(in.Cols) != n) {
-			return nil, fmt.Errorf("ops: window %d has %d tokens and places for %d and %d", i, n, len(in.Rows), len(in.Cols))
+			return nil, fmt.Errorf("ops: window %d has %d tokens and places for %d and %d",
+				i, n, len(in.Rows), len(in.Cols))
 		}
 		var out window
 		key := make([]byte, 0, 4*n)
 		for j, t := range in.Tokens {
 			if t < 0 || t >= total || seen[t] {
-				return nil, fmt.Errorf("ops: window %d: token %d is in no map of %d tokens, or in two windows", i, t, total)
+				return nil, fmt.Errorf("ops: window %d: token %d is in no map of %d tokens, or in two windows",
+					i, t, total)
 			}
 			seen[t] = true
 			count++
@@ -90,7 +92,8 @@ func NewWindows(total, side int, windows []Window) (*Windows, error) {
 			out.codes = append(out.codes, int32(dy*(2*side-1)+dx))
 			key = append(key, byte(dy), byte(dy>>8), byte(dx), byte(dx>>8))
 		}
-		if side > 0 && (slices.Max(in.Rows)-slices.Min(in.Rows) >= side || slices.Max(in.Cols)-slices.Min(in.Cols) >= side) {
+		if side > 0 &&
+			(slices.Max(in.Rows)-slices.Min(in.Rows) >= side || slices.Max(in.Cols)-slices.Min(in.Cols) >= side) {
 			return nil, fmt.Errorf("ops: window %d spans more than %d×%d places", i, side, side)
 		}
 		if _, ok := patterns[string(key)]; !ok {

@@ -42,7 +42,12 @@ func TestWeightDecayGroups(t *testing.T) {
 					p.Data()[i] = 1
 				}
 			}
-			o := newOptimizer(t, configs.Optim{WeightDecay: 5, WeightDecayOn: c.on, Betas: []float64{0.9, 0.999}, Eps: 1e-8}, w, b)
+			o := newOptimizer(t, configs.Optim{
+				WeightDecay:   5,
+				WeightDecayOn: c.on,
+				Betas:         []float64{0.9, 0.999},
+				Eps:           1e-8,
+			}, w, b)
 			o.Step(0.1, 1)
 			if w.Data()[4] != 0.5 || b.Data()[2] != c.want {
 				t.Errorf("%s: weights %v, bias %v, want 0.5 and %v", c.on, w.Data()[4], b.Data()[2], c.want)
@@ -53,7 +58,10 @@ func TestWeightDecayGroups(t *testing.T) {
 
 // The groups of the pre-training presets equal the official runs'.
 func TestPretrainingDecayGroups(t *testing.T) {
-	for _, test := range []struct{ preset, file string }{{"mim_vit_base", "decay_groups_mim_vit_base.json"}, {"mim_swin_base", "decay_groups_mim_swin_base.json"}} {
+	for _, test := range []struct{ preset, file string }{
+		{"mim_vit_base", "decay_groups_mim_vit_base.json"},
+		{"mim_swin_base", "decay_groups_mim_swin_base.json"},
+	} {
 		t.Run(test.preset, func(t *testing.T) {
 			c, err := configs.Load(test.preset)
 			if err != nil {
@@ -149,7 +157,12 @@ func TestLayerDecayStep(t *testing.T) {
 	for _, p := range []*ops.Param{deep, last} {
 		p.Data()[0], p.GradData()[0] = 1, 3
 	}
-	o := newOptimizer(t, configs.Optim{WeightDecay: 1, WeightDecayOn: "all", Betas: []float64{0.9, 0.999}, Eps: 1e-8}, deep, last)
+	o := newOptimizer(t, configs.Optim{
+		WeightDecay:   1,
+		WeightDecayOn: "all",
+		Betas:         []float64{0.9, 0.999},
+		Eps:           1e-8,
+	}, deep, last)
 	o.DecayLayers(0.5, func(name string) (int, int) { return map[string]int{"deep": 1, "last": 3}[name], 3 })
 	o.Step(0.1, 1)
 	for _, c := range []struct {

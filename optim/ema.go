@@ -122,7 +122,11 @@ func (e *EMA) Tensors() []formats.Tensor {
 	var ts []formats.Tensor
 	for i, entry := range e.store.Entries {
 		if avg := e.shadow[i]; avg != nil {
-			ts = append(ts, formats.Tensor{Name: checkpoints.EMAPrefix + entry.Name, Shape: slices.Clone([]int(entry.Shape)), F32: avg})
+			ts = append(ts, formats.Tensor{
+				Name:  checkpoints.EMAPrefix + entry.Name,
+				Shape: slices.Clone([]int(entry.Shape)),
+				F32:   avg,
+			})
 		}
 	}
 	return ts

@@ -79,7 +79,9 @@ func New(c configs.Optim, params []*ops.Param, pool *kernels.Pool) (*Optimizer, 
 		}
 		o.units = append(o.units, unitsOf(i, p, most)...)
 	}
-	o.squares, o.norms, o.trust = make([]float64, len(o.parts)), make([][2]float64, len(o.parts)), make([]float64, len(params))
+	o.squares = make([]float64, len(o.parts))
+	o.norms = make([][2]float64, len(o.parts))
+	o.trust = make([]float64, len(params))
 	o.zero, o.measure, o.weigh, o.clamp, o.adapt = o.zeroPart, o.measurePart, o.weighPart, o.clampPart, o.adaptUnits
 	if !whole {
 		o.direct, o.move = o.directPart, o.movePart
@@ -243,7 +245,11 @@ func (o *Optimizer) Tensors() []formats.Tensor {
 	ts := []formats.Tensor{{Name: stepsName, Shape: []int{}, I64: []int64{int64(o.steps)}}}
 	for i, p := range o.params {
 		for k, s := range o.kept[i] {
-			ts = append(ts, formats.Tensor{Name: stateName(s.Name, p), Shape: slices.Clone(s.Shape), F32: o.states[i][k]})
+			ts = append(ts, formats.Tensor{
+				Name:  stateName(s.Name, p),
+				Shape: slices.Clone(s.Shape),
+				F32:   o.states[i][k],
+			})
 		}
 	}
 	return ts
@@ -253,7 +259,8 @@ func (o *Optimizer) Tensors() []formats.Tensor {
 func (o *Optimizer) Restore(f *checkpoints.File) error {
 	byName := map[string]formats.Tensor{}
 	for _, t := range f.Tensors {
-		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) && !strings.HasPrefix(t.Name, checkpoints.GradientPrefix) {
+		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) &&
+			!strings.HasPrefix(t.Name, checkpoints.GradientPrefix) {
 			byName[t.Name] = t
 		}
 	}
@@ -264,11 +271,13 @@ func (o *Optimizer) Restore(f *checkpoints.File) error {
 	tensors := o.Tensors()
 	for _, t := range tensors[1:] {
 		if have, ok := byName[t.Name]; !ok || len(have.F32) != len(t.F32) {
-			return fmt.Errorf("the checkpoint's optimizer state does not fit optim.opt %s and what is frozen: it has no %s of %d values", o.config.Opt, t.Name, len(t.F32))
+			return fmt.Errorf("the checkpoint's optimizer state does not fit optim.opt %s and what "+
+				"is frozen: it has no %s of %d values", o.config.Opt, t.Name, len(t.F32))
 		}
 	}
 	if len(byName) > len(tensors) {
-		return fmt.Errorf("the checkpoint's optimizer state has %d tensors, optim.opt %s has %d: it is of another optimizer, or less was frozen", len(byName), o.config.Opt, len(tensors))
+		return fmt.Errorf("the checkpoint's optimizer state has %d tensors, optim.opt %s has %d: "+
+			"it is of another optimizer, or less was frozen", len(byName), o.config.Opt, len(tensors))
 	}
 	for _, t := range tensors[1:] {
 		copy(t.F32, byName[t.Name].F32)

@@ -71,7 +71,14 @@ func TestOptimizers(t *testing.T) {
 		t.Fatalf("values for %d optimizers, there are %d", len(r.Optimizers), len(builtIn))
 	}
 	for name, want := range r.Optimizers {
-		c := configs.Optim{Opt: name, WeightDecay: 0.1, WeightDecayOn: "all", Betas: []float64{0.9, 0.99}, Momentum: 0.9, Eps: 1e-6}
+		c := configs.Optim{
+			Opt:           name,
+			WeightDecay:   0.1,
+			WeightDecayOn: "all",
+			Betas:         []float64{0.9, 0.99},
+			Momentum:      0.9,
+			Eps:           1e-6,
+		}
 		if name == "lamb" {
 			c.WeightDecayOn = "no-1d"
 		}
@@ -117,7 +124,8 @@ func TestClipSmall(t *testing.T) {
 			t.Errorf("norm %v, want 5", norm)
 		}
 		if s := o.Clip(5, 1); s != 1 || p.GradData()[3] != 3 || p.GradData()[99999] != 4 {
-			t.Errorf("%s: a small gradient is scaled by %v, to %v and %v", mode, s, p.GradData()[3], p.GradData()[99999])
+			t.Errorf("%s: a small gradient is scaled by %v, to %v and %v",
+				mode, s, p.GradData()[3], p.GradData()[99999])
 		}
 		o.config.ClipGrad = 0
 		if s := o.Clip(1e9, 4); s != 0.25 {
@@ -137,7 +145,14 @@ func TestOptimizerState(t *testing.T) {
 	r := readRecipe(t)
 	states := map[string]*checkpoints.File{}
 	config := func(name string) configs.Optim {
-		return configs.Optim{Opt: name, WeightDecay: 0.1, WeightDecayOn: "all", Betas: []float64{0.9, 0.99}, Momentum: 0.9, Eps: 1e-6}
+		return configs.Optim{
+			Opt:           name,
+			WeightDecay:   0.1,
+			WeightDecayOn: "all",
+			Betas:         []float64{0.9, 0.99},
+			Momentum:      0.9,
+			Eps:           1e-6,
+		}
 	}
 	for _, name := range builtIn {
 		ps, qs := r.params(), r.params()
@@ -189,7 +204,14 @@ func TestOptimizerState(t *testing.T) {
 func TestLambNorm(t *testing.T) {
 	r := readRecipe(t)
 	step := func(limit float64, factor float32) []float32 {
-		c := configs.Optim{Opt: "lamb", MaxGradNorm: limit, WeightDecay: 0.1, WeightDecayOn: "all", Betas: []float64{0.9, 0.99}, Eps: 1e-2}
+		c := configs.Optim{
+			Opt:           "lamb",
+			MaxGradNorm:   limit,
+			WeightDecay:   0.1,
+			WeightDecayOn: "all",
+			Betas:         []float64{0.9, 0.99},
+			Eps:           1e-2,
+		}
 		ps := r.params()
 		o := newOptimizer(t, c, ps...)
 		setGrads(ps, r.Grads[0], 2)

@@ -111,7 +111,11 @@ func TestNew(t *testing.T) {
 		{"broken", "all", "neither an optim.ElementWise nor an optim.WholeTensor"},
 		{"misshapen", "all", "needs the same shape"},
 	} {
-		_, err := optim.New(configs.Optim{Opt: c.opt, WeightDecayOn: c.on, Betas: []float64{0.9, 0.99}}, []*ops.Param{ops.NewParam("w", 2, 2)}, pool)
+		_, err := optim.New(configs.Optim{
+			Opt:           c.opt,
+			WeightDecayOn: c.on,
+			Betas:         []float64{0.9, 0.99},
+		}, []*ops.Param{ops.NewParam("w", 2, 2)}, pool)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q on %q: %v, want %q", c.opt, c.on, err, c.want)
 		}

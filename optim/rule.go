@@ -117,19 +117,22 @@ func newRule(c configs.Optim) (Rule, error) {
 	case ElementWise, WholeTensor:
 		return r, nil
 	}
-	return nil, fmt.Errorf("optim.opt: %s is a %T, which is neither an optim.ElementWise nor an optim.WholeTensor", c.Opt, r)
+	return nil, fmt.Errorf("optim.opt: %s is a %T, which is neither an optim.ElementWise nor an optim.WholeTensor",
+		c.Opt, r)
 }
 
 // statesOf makes the tensors that a rule keeps of a parameter.
 func statesOf(name string, r Rule, shape []int) (states []State, values [MaxStates][]float32, err error) {
 	states = r.States(shape)
 	if len(states) > MaxStates {
-		return nil, values, fmt.Errorf("optim: %T keeps %d tensors of %s: want at most %d", r, len(states), name, MaxStates)
+		return nil, values, fmt.Errorf("optim: %T keeps %d tensors of %s: want at most %d",
+			r, len(states), name, MaxStates)
 	}
 	_, parts := r.(ElementWise)
 	for k, s := range states {
 		if parts && !slices.Equal(s.Shape, shape) {
-			return nil, values, fmt.Errorf("optim: %T keeps %s of shape %v of %s, whose shape is %v: a rule that moves each value by itself needs the same shape", r, s.Name, s.Shape, name, shape)
+			return nil, values, fmt.Errorf("optim: %T keeps %s of shape %v of %s, whose shape is %v: "+
+				"a rule that moves each value by itself needs the same shape", r, s.Name, s.Shape, name, shape)
 		}
 		size := 1
 		for _, d := range s.Shape {

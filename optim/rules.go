@@ -15,7 +15,13 @@ func (adamW) States(shape []int) []State { return like(shape, "exp_avg", "exp_av
 
 func (r adamW) Move(v Values, u Update) {
 	u.Kernels.AdamW(v.Weights, v.Grad, v.States[0], v.States[1], kernels.AdamWStep{
-		LR: u.LR, WeightDecay: u.WeightDecay, Beta1: r.config.Betas[0], Beta2: r.config.Betas[1], Eps: r.config.Eps, Step: u.Step, GradScale: u.Scale,
+		LR:          u.LR,
+		WeightDecay: u.WeightDecay,
+		Beta1:       r.config.Betas[0],
+		Beta2:       r.config.Betas[1],
+		Eps:         r.config.Eps,
+		Step:        u.Step,
+		GradScale:   u.Scale,
 	})
 }
 
@@ -80,7 +86,13 @@ func (lamb) States(shape []int) []State { return like(shape, "exp_avg", "exp_avg
 // which the kernel has read before it writes there.
 func (r lamb) Direct(v Values, u Update) bool {
 	u.Kernels.AdamW(v.Grad, v.Grad, v.States[0], v.States[1], kernels.AdamWStep{
-		LR: -1, WeightDecay: -1, Beta1: r.config.Betas[0], Beta2: r.config.Betas[1], Eps: r.config.Eps, Step: u.Step, GradScale: u.Scale,
+		LR:          -1,
+		WeightDecay: -1,
+		Beta1:       r.config.Betas[0],
+		Beta2:       r.config.Betas[1],
+		Eps:         r.config.Eps,
+		Step:        u.Step,
+		GradScale:   u.Scale,
 	})
 	u.Kernels.Combine(row(v.Grad), row(v.Grad), row(v.Weights), 1, float32(u.WeightDecay))
 	return u.WeightDecay != 0

@@ -31,7 +31,8 @@ func TestActivations(t *testing.T) {
 	c := configs.DefaultModel("fasternet")
 	configs.Change(&c, func(a *Config) { a.ActLayer = "swish" })
 	c.NumClasses = 3
-	if _, err := New(c, 1); err == nil || !strings.Contains(err.Error(), `act_layer: kernels: activation "swish": want relu or gelu`) {
+	if _, err := New(c, 1); err == nil ||
+		!strings.Contains(err.Error(), `act_layer: kernels: activation "swish": want relu or gelu`) {
 		t.Errorf("got %v", err)
 	}
 }

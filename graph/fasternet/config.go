@@ -24,7 +24,8 @@ type Config struct {
 	PatchStride2        int     `yaml:"patch_stride2" most:"1024"`
 	ActLayer            string  `yaml:"act_layer"` // gelu or relu
 	LayerScaleInitValue float64 `yaml:"layer_scale_init_value"`
-	GRN                 bool    `yaml:"grn"` // global response normalisation of ConvNeXt V2 in every block, which no official weights have
+	// global response normalisation of ConvNeXt V2 in every block, which no official weights have
+	GRN bool `yaml:"grn"`
 }
 
 //go:embed config.go
@@ -61,7 +62,11 @@ func (c Config) Check(configs.Model) *configs.Problem {
 		return p
 	}
 	if c.EmbedDim%c.NDiv != 0 {
-		return configs.Wrong("model.embed_dim", "want a multiple of n_div (%d), got %d: 1/n_div of the channels are convolved", c.NDiv, c.EmbedDim).With("model.n_div")
+		return configs.Wrong(
+			"model.embed_dim",
+			"want a multiple of n_div (%d), got %d: 1/n_div of the channels are convolved",
+			c.NDiv, c.EmbedDim,
+		).With("model.n_div")
 	}
 	return configs.CheckDoubling(c.EmbedDim, len(c.Depths))
 }
@@ -75,8 +80,16 @@ func (c Config) CheckImage(key string, size int) *configs.Problem {
 			if i == 0 {
 				patch = fmt.Sprintf("patch_size %d", c.PatchSize)
 			}
-			return configs.Wrong(key, "%d pixels are too few: %d are left before stage %d, which begins with %s", size, side, stage+1, patch).
-				With("model.name", "model.depths", "model.patch_size", "model.patch_stride", "model.patch_size2", "model.patch_stride2")
+			return configs.Wrong(
+				key,
+				"%d pixels are too few: %d are left before stage %d, which begins with %s",
+				size, side, stage+1, patch,
+			).
+				With(
+					"model.name", "model.depths", "model.patch_size",
+					"model.patch_stride", "model.patch_size2",
+					"model.patch_stride2",
+				)
 		}
 		side, stage = s, i+1
 	}

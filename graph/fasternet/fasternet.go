@@ -72,13 +72,23 @@ func NewBackbone(s *layers.Store, a Config, c configs.Model) (b Backbone, err er
 	number := 0
 	for i, dim := range dims {
 		if i > 0 {
-			b.merges = append(b.merges, layers.NewPatchMerging(s, fmt.Sprintf("stages.%d", 2*i-1), dims[i-1], dim, a.PatchSize2, a.PatchStride2))
+			b.merges = append(
+				b.merges,
+				layers.NewPatchMerging(
+					s, fmt.Sprintf("stages.%d", 2*i-1), dims[i-1], dim, a.PatchSize2, a.PatchStride2,
+				),
+			)
 		}
 		var stage []*layers.Block
 		for j := range a.Depths[i] {
 			stage = append(stage, layers.NewBlock(s, fmt.Sprintf("stages.%d.blocks.%d", 2*i, j), layers.BlockOptions{
-				Channels: dim, Hidden: int(float64(dim) * a.MLPRatio), NDiv: a.NDiv, Act: b.act, LayerScale: a.LayerScaleInitValue, GRN: a.GRN,
-				DropPath: layers.DropPath{Block: number, Rate: rates[number]},
+				Channels:   dim,
+				Hidden:     int(float64(dim) * a.MLPRatio),
+				NDiv:       a.NDiv,
+				Act:        b.act,
+				LayerScale: a.LayerScaleInitValue,
+				GRN:        a.GRN,
+				DropPath:   layers.DropPath{Block: number, Rate: rates[number]},
 			}))
 			number++
 		}

@@ -22,7 +22,8 @@ func (c Config) Tap(tap int) (dim, patch int) {
 // MaskUnit is part of [configs.Maskable].
 func (c Config) MaskUnit() (least int, why string) {
 	_, least = c.Tap(len(c.Depths))
-	return least, fmt.Sprintf("pixels of the last stage (patch_size %d, merged by patch_size2 %d before each of %d stages) of", c.PatchSize, c.PatchSize2, len(c.Depths)-1)
+	return least, fmt.Sprintf("pixels of the last stage (patch_size %d, merged by patch_size2 %d "+
+		"before each of %d stages) of", c.PatchSize, c.PatchSize2, len(c.Depths)-1)
 }
 
 // Visible is part of [configs.Maskable]: ⌊ratio·n⌋ are masked.
@@ -88,16 +89,28 @@ func (c Config) scales(taps []int, unit int) (scales []float64) {
 func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
 	switch {
 	case m.Coordinates != "spatial":
-		return configs.Wrong("mim.coordinates", "a FasterNet has no coordinates of tokens: want spatial, the default, got %q", m.Coordinates)
+		return configs.Wrong(
+			"mim.coordinates",
+			"a FasterNet has no coordinates of tokens: want spatial, the default, got %q",
+			m.Coordinates,
+		)
 	case m.MergeOrder != "swin":
-		return configs.Wrong("mim.merge_order", "a FasterNet merges patches with a convolution, in one order: want swin, the default, got %q", m.MergeOrder)
+		return configs.Wrong(
+			"mim.merge_order",
+			"a FasterNet merges patches with a convolution, in one order: want swin, the default, got %q",
+			m.MergeOrder,
+		)
 	}
 	for _, p := range []struct {
 		key          string
 		stride, size int
 	}{{"model.patch_stride", c.PatchStride, c.PatchSize}, {"model.patch_stride2", c.PatchStride2, c.PatchSize2}} {
 		if p.stride != p.size {
-			return configs.Wrong(p.key, "masked pre-training needs patches that do not overlap and leave nothing out: want %d, their size, got %d", p.size, p.stride)
+			return configs.Wrong(
+				p.key,
+				"masked pre-training needs patches that do not overlap and leave nothing out: want %d, their size, got %d",
+				p.size, p.stride,
+			)
 		}
 	}
 	return nil

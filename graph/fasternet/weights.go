@@ -49,7 +49,8 @@ var network = torch.Network{
 	},
 	Recognise: func(has torch.Has) (torch.Naming, bool) {
 		switch {
-		case has.Name("decoder.0.mask_token") && has.Between(pretrainedPrefix+"stages.", ".spatial_mixing.partial_conv3.weight"):
+		case has.Name("decoder.0.mask_token") &&
+			has.Between(pretrainedPrefix+"stages.", ".spatial_mixing.partial_conv3.weight"):
 			return torch.Official, true // a LocalMIM of ours
 		case !has.Between("stages.", ".spatial_mixing.partial_conv3.weight"):
 			return "", false
@@ -127,7 +128,13 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 func sameShapes(a, b configs.Model) bool {
 	x, okX := a.Arch.(Config)
 	y, okY := b.Arch.(Config)
-	return okX && okY && x.EmbedDim == y.EmbedDim && slices.Equal(x.Depths, y.Depths) && x.MLPRatio == y.MLPRatio && a.InChans == b.InChans && x.PatchSize == y.PatchSize &&
+	return okX &&
+		okY &&
+		x.EmbedDim == y.EmbedDim &&
+		slices.Equal(x.Depths, y.Depths) &&
+		x.MLPRatio == y.MLPRatio &&
+		a.InChans == b.InChans &&
+		x.PatchSize == y.PatchSize &&
 		x.NDiv == y.NDiv && x.FeatureDim == y.FeatureDim && x.PatchSize2 == y.PatchSize2 && (x.LayerScaleInitValue > 0) == (y.LayerScaleInitValue > 0) && x.GRN == y.GRN
 }
 
@@ -136,7 +143,8 @@ func untold(w *foreign.Weights, m configs.Model) error {
 	if err != nil || w.Sets("model.act_layer") {
 		return err
 	}
-	return fmt.Errorf("%s is a FasterNet of its own (embed_dim %d, depths %v, %d classes): %w%s", w.Path, c.EmbedDim, c.Depths, m.NumClasses, foreign.ErrActivation, w.Ask("model.act_layer=gelu or relu"))
+	return fmt.Errorf("%s is a FasterNet of its own (embed_dim %d, depths %v, %d classes): %w%s",
+		w.Path, c.EmbedDim, c.Depths, m.NumClasses, foreign.ErrActivation, w.Ask("model.act_layer=gelu or relu"))
 }
 
 func assumed(_ configs.Model, preset bool) (what []string) {
@@ -150,7 +158,11 @@ func assumed(_ configs.Model, preset bool) (what []string) {
 func alike(key string, weights, config configs.Model) bool {
 	x, okX := weights.Arch.(Config)
 	y, okY := config.Arch.(Config)
-	return okX && okY && key == "model.layer_scale_init_value" && x.LayerScaleInitValue != 0 && y.LayerScaleInitValue != 0
+	return okX &&
+		okY &&
+		key == "model.layer_scale_init_value" &&
+		x.LayerScaleInitValue != 0 &&
+		y.LayerScaleInitValue != 0
 }
 
 func trained(weights, config configs.Model) []string {
@@ -210,6 +222,9 @@ func describe(m configs.Model, _ int) foreign.Description {
 			"depths": c.Depths, "n_div": c.NDiv, "feature_dim": c.FeatureDim, "merge_size": c.PatchSize2,
 			"layer_scale_init_value": c.LayerScaleInitValue, "global_pool": "avg",
 		},
-		GlobalPool: "avg", NumFeatures: c.EmbedDim << (len(c.Depths) - 1), Classifier: "classifier", FirstConv: "patch_embed.proj",
+		GlobalPool:  "avg",
+		NumFeatures: c.EmbedDim << (len(c.Depths) - 1),
+		Classifier:  "classifier",
+		FirstConv:   "patch_embed.proj",
 	}
 }

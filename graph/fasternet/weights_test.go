@@ -11,9 +11,12 @@ import (
 
 func TestNotAFasterNet(t *testing.T) {
 	base := map[string][]int{
-		"patch_embed.proj.weight": {8, 3, 4, 4}, "stages.0.blocks.0.mlp.0.weight": {16, 8, 1, 1},
-		"stages.1.reduction.weight": {16, 8, 2, 2}, "stages.2.blocks.0.mlp.0.weight": {32, 16, 1, 1},
-		"stages.0.blocks.0.spatial_mixing.partial_conv3.weight": {2, 2, 3, 3}, "avgpool_pre_head.1.weight": {20, 16, 1, 1},
+		"patch_embed.proj.weight":                               {8, 3, 4, 4},
+		"stages.0.blocks.0.mlp.0.weight":                        {16, 8, 1, 1},
+		"stages.1.reduction.weight":                             {16, 8, 2, 2},
+		"stages.2.blocks.0.mlp.0.weight":                        {32, 16, 1, 1},
+		"stages.0.blocks.0.spatial_mixing.partial_conv3.weight": {2, 2, 3, 3},
+		"avgpool_pre_head.1.weight":                             {20, 16, 1, 1},
 	}
 	for _, test := range []struct {
 		name  string

@@ -8,10 +8,20 @@ import (
 // parts are those of transformers that ours do not have, by a part of the names of their
 // tensors.
 var parts = []struct{ part, what string }{
-	{".ls1.", "layer scale"}, {".gamma_1", "layer scale"}, {"norm_pre.", "a norm before the blocks"}, {"reg_token", "register tokens"},
-	{".q_norm.", "norms of queries and keys"}, {"dist_token", "a distillation token"}, {"attn_pool.", "attention pooling"},
-	{".mlp.norm.", "a norm within the MLPs"}, {".mlp.w12.", "gated MLPs"}, {"patch_embed.backbone.", "a convolutional network for the patches"},
-	{"absolute_pos_embed", "absolute position embeddings"}, {"rope.", "rotary position embeddings"}, {".attns.", "parallel blocks"}, {"pre_logits.", "a layer before the classifier (representation_size)"},
+	{".ls1.", "layer scale"},
+	{".gamma_1", "layer scale"},
+	{"norm_pre.", "a norm before the blocks"},
+	{"reg_token", "register tokens"},
+	{".q_norm.", "norms of queries and keys"},
+	{"dist_token", "a distillation token"},
+	{"attn_pool.", "attention pooling"},
+	{".mlp.norm.", "a norm within the MLPs"},
+	{".mlp.w12.", "gated MLPs"},
+	{"patch_embed.backbone.", "a convolutional network for the patches"},
+	{"absolute_pos_embed", "absolute position embeddings"},
+	{"rope.", "rotary position embeddings"},
+	{".attns.", "parallel blocks"},
+	{"pre_logits.", "a layer before the classifier (representation_size)"},
 }
 
 // UnsupportedTransformer names a part of a transformer that ours do not have. Its tensors

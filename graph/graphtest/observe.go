@@ -11,7 +11,14 @@ import (
 // CheckObserved runs a program with an observer: it sees every op once, the op of a name
 // among them, the loss and the gradient of every parameter, and its error comes back as it is.
 // No bit changes.
-func CheckObserved(t *testing.T, observe func(func(ops.Observed) error), params []*ops.Param, count int, name string, run func() (float32, error)) {
+func CheckObserved(
+	t *testing.T,
+	observe func(func(ops.Observed) error),
+	params []*ops.Param,
+	count int,
+	name string,
+	run func() (float32, error),
+) {
 	t.Helper()
 	want, err := run()
 	if err != nil {
@@ -41,7 +48,8 @@ func CheckObserved(t *testing.T, observe func(func(ops.Observed) error), params 
 		t.Errorf("loss %v and %v, want %v", got, err, want)
 	}
 	if calls != count || !found || len(seen) != len(params) {
-		t.Errorf("%d calls for %d ops, %d gradients of %d, %s seen: %v", calls, count, len(seen), len(params), name, found)
+		t.Errorf("%d calls for %d ops, %d gradients of %d, %s seen: %v",
+			calls, count, len(seen), len(params), name, found)
 	}
 	stop := errors.New("stop")
 	observe(func(ops.Observed) error { return stop })

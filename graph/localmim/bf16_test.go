@@ -34,7 +34,10 @@ func TestBF16(t *testing.T) {
 				if e := math.Abs(float64(loss)-ref.Loss) / ref.Loss; !(e <= graphtest.BF16Logits) {
 					t.Errorf("loss %v, want %v", loss, ref.Loss)
 				}
-				graphtest.CheckBF16Gradients(t, graphtest.GradientsOf(m.Store().Params()), graphtest.ReferenceGradients(want), graphtest.BF16Gradients)
+				graphtest.CheckBF16Gradients(
+					t, graphtest.GradientsOf(m.Store().Params()),
+					graphtest.ReferenceGradients(want), graphtest.BF16Gradients,
+				)
 			})
 		})
 	}

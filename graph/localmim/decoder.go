@@ -31,13 +31,24 @@ type localDecoder struct {
 
 type linearLayer struct{ weight, bias *ops.Param }
 
-func newLocalDecoder(s *layers.Store, prefix string, c *configs.Config, scale configs.MIMScale, encoder Encoder) (*localDecoder, error) {
+func newLocalDecoder(
+	s *layers.Store, prefix string, c *configs.Config, scale configs.MIMScale, encoder Encoder,
+) (*localDecoder, error) {
 	dim, side, class, eps := scale.DecoderDim, scale.Tokens, encoder.ClassTokens, encoder.NormEps(c.Model)
 	units, _ := c.MIMUnits()
-	d := &localDecoder{name: prefix, scale: scale, class: class, unit: side / units, together: scale.UnitTokens * units / side}
+	d := &localDecoder{
+		name:     prefix,
+		scale:    scale,
+		class:    class,
+		unit:     side / units,
+		together: scale.UnitTokens * units / side,
+	}
 	d.maskToken = s.Param(prefix+".mask_token", layers.Normal(0.02), 1, 1, dim)
 	d.position = s.Drawn(prefix+".pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(class, dim, [2]int{side, side}) }), 1, class+side*side, dim)
-	d.embed = linearLayer{s.Param(prefix+".embed.weight", layers.Xavier, dim, scale.Dim*d.together*d.together), s.Param(prefix+".embed.bias", layers.Constant(0), dim)}
+	d.embed = linearLayer{
+		s.Param(prefix+".embed.weight", layers.Xavier, dim, scale.Dim*d.together*d.together),
+		s.Param(prefix+".embed.bias", layers.Constant(0), dim),
+	}
 	for i := range c.MIM.DecoderDepth {
 		d.blocks = append(d.blocks, layers.NewTransformer(s, fmt.Sprintf("%s.blocks.%d", prefix, i), layers.TransformerOptions{
 			Channels: dim, Hidden: int(float64(dim) * c.MIM.DecoderMLPRatio), Heads: c.MIM.DecoderHeads, QKVBias: true,
@@ -94,7 +105,9 @@ func (d *localDecoder) cellsOf(tokens []int32, v *Visible) []int32 {
 // forward maps the normalised tokens of its tap to predictions [images, rows, values], and
 // says which cells the rows are for. With maskedOnly there are none of visible units in
 // training: nothing is learned from them.
-func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *Visible, maskedOnly bool) (_ *gorgonia.Node, cells []int32, err error) {
+func (d *localDecoder) forward(
+	p *layers.Pass, x *gorgonia.Node, v *Visible, maskedOnly bool,
+) (_ *gorgonia.Node, cells []int32, err error) {
 	defer p.Within(d.name)()
 	if n := d.together * d.together; n > 1 { // the tokens of a unit lie one after the other
 		if x, err = ops.Reshape(p.Tape, d.name+".units", x, v.Images, v.Units, n*d.scale.Dim); err != nil {
@@ -108,8 +121,12 @@ func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *Visible, mas
 	side := d.scale.Tokens
 	tokens := d.class + side*side
 	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{
-		Name: d.name + ".restore", Index: v.Restore(d.unit), Images: v.Images, Shape: tensor.Shape{v.Images, tokens, d.scale.DecoderDim},
-		Token: d.maskToken, Position: d.position,
+		Name:     d.name + ".restore",
+		Index:    v.Restore(d.unit),
+		Images:   v.Images,
+		Shape:    tensor.Shape{v.Images, tokens, d.scale.DecoderDim},
+		Token:    d.maskToken,
+		Position: d.position,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -122,7 +139,10 @@ func (d *localDecoder) forward(p *layers.Pass, x *gorgonia.Node, v *Visible, mas
 		cells = d.cellsOf(masked, v)
 		pick = func(x *gorgonia.Node) (*gorgonia.Node, error) {
 			return ops.SelectTokens(p.Tape, x, ops.Selection{
-				Name: d.name + ".masked", Index: masked, Images: v.Images, Shape: tensor.Shape{v.Images, len(masked) / v.Images, d.scale.DecoderDim},
+				Name:   d.name + ".masked",
+				Index:  masked,
+				Images: v.Images,
+				Shape:  tensor.Shape{v.Images, len(masked) / v.Images, d.scale.DecoderDim},
 			})
 		}
 	}

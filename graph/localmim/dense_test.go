@@ -28,14 +28,18 @@ func checkDenseGradients(t *testing.T, m *Model, net *fasternet.Model, images []
 	batch := len(images) / (size * size * 3)
 	visible := &Visible{Images: batch, Units: units, Side: m.side}
 	got, want := map[string][]float32{}, map[string][]float32{}
-	got["the last map"] = lastMap(t, images, batch, size, m.Store(), func(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	got["the last map"] = lastMap(t, images, batch, size, m.Store(), func(
+		p *layers.Pass, x *gorgonia.Node,
+	) (*gorgonia.Node, error) {
 		taps, err := masked.Forward(p, x, visible)
 		if err != nil {
 			return nil, err
 		}
 		return taps[0], visible.set(allUnits(units))
 	})
-	want["the last map"] = lastMap(t, images, batch, size, net.Store(), func(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+	want["the last map"] = lastMap(t, images, batch, size, net.Store(), func(
+		p *layers.Pass, x *gorgonia.Node,
+	) (*gorgonia.Node, error) {
 		x, err := net.Embed().Forward(p, x)
 		for i, stage := range net.Stages() {
 			if i > 0 && err == nil {
@@ -65,7 +69,13 @@ func checkDenseGradients(t *testing.T, m *Model, net *fasternet.Model, images []
 }
 
 // lastMap runs a backbone forward and backward from a weighted sum.
-func lastMap(t *testing.T, images []float32, batch, size int, s *layers.Store, build func(*layers.Pass, *gorgonia.Node) (*gorgonia.Node, error)) []float32 {
+func lastMap(
+	t *testing.T,
+	images []float32,
+	batch, size int,
+	s *layers.Store,
+	build func(*layers.Pass, *gorgonia.Node) (*gorgonia.Node, error),
+) []float32 {
 	t.Helper()
 	tape := ops.NewTape(ops.NewWorkspace(graphtest.Pool(t, kernels.Default())), true)
 	in := tape.Input("images", batch, size, size, 3)

@@ -68,7 +68,8 @@ func init() {
 func Register(e Encoder) {
 	taken := slices.ContainsFunc(encoders, func(o Encoder) bool { return o.Family == e.Family })
 	if taken || e.Family == "" || e.New == nil || e.NormEps == nil || e.Draw == nil || e.NewHead == nil {
-		panic(fmt.Sprintf("localmim: Register of an encoder for %q: want a new family, New, NormEps, Draw and NewHead", e.Family))
+		panic(fmt.Sprintf("localmim: Register of an encoder for %q: want a new family, New, NormEps, Draw and NewHead",
+			e.Family))
 	}
 	encoders = append(encoders, e)
 }
@@ -82,7 +83,8 @@ func EncoderOf(family string) (Encoder, error) {
 		}
 		names = append(names, e.Family)
 	}
-	return Encoder{}, fmt.Errorf("localmim: model.name: there is no encoder of visible units for %q: want %s", family, strings.Join(names, " or "))
+	return Encoder{}, fmt.Errorf("localmim: model.name: there is no encoder of visible units for %q: want %s",
+		family, strings.Join(names, " or "))
 }
 
 // AfterEncoder says whether a tensor of a classifier of the family comes after the encoder.

@@ -24,7 +24,12 @@ func (e *meanEncoder) Forward(p *layers.Pass, images *gorgonia.Node, v *Visible)
 	if err != nil {
 		return nil, err
 	}
-	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{Name: "visible", Index: v.Select(1), Images: v.Images, Shape: tensor.Shape{v.Images, v.Tokens(1), e.dim}})
+	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{
+		Name:   "visible",
+		Index:  v.Select(1),
+		Images: v.Images,
+		Shape:  tensor.Shape{v.Images, v.Tokens(1), e.dim},
+	})
 	return []*gorgonia.Node{x}, err
 }
 
@@ -41,13 +46,19 @@ mim: {taps: [1], scales: [1], decoder_dim: 8, decoder_heads: 2, mask_ratio: 0.5}
 		t.Fatal(err)
 	}
 	c.Model.Name = "mean"
-	if _, err := New(c, 1); err == nil || !strings.Contains(err.Error(), `no encoder of visible units for "mean": want fasternet or vit or swin`) {
+	if _, err := New(c, 1); err == nil ||
+		!strings.Contains(err.Error(), `no encoder of visible units for "mean": want fasternet or vit or swin`) {
 		t.Fatalf("got %v", err)
 	}
 	before := slices.Clone(encoders)
 	t.Cleanup(func() { encoders = before })
 	Register(Encoder{
-		Family: "mean", NormEps: func(configs.Model) float64 { return 1e-6 }, Prefix: "body.", Tap: "layer", Draw: DrawPermutation, NewHead: LinearHead,
+		Family:  "mean",
+		NormEps: func(configs.Model) float64 { return 1e-6 },
+		Prefix:  "body.",
+		Tap:     "layer",
+		Draw:    DrawPermutation,
+		NewHead: LinearHead,
 		New: func(s *layers.Store, c *configs.Config) (Backbone, error) {
 			return &meanEncoder{layers.NewTokenEmbed(s, 3, 8, 4, layers.Xavier, layers.FanIn(48), 0), 8}, nil
 		},
@@ -86,7 +97,13 @@ func TestHeadScales(t *testing.T) {
 	for _, e := range encoders {
 		for _, factor := range []float64{0.25, 8} {
 			s := layers.NewStore(1, 0.02)
-			if _, err := e.NewHead(s, "pred", configs.MIMScale{DecoderDim: 8, Values: 3, Factor: factor}, layers.NewLayerNorm(s, "norm", 8, 1e-6)); err == nil || !strings.Contains(err.Error(), "mim.scales: want ") {
+			if _, err := e.NewHead(s, "pred", configs.MIMScale{
+				DecoderDim: 8,
+				Values:     3,
+				Factor:     factor,
+			}, layers.NewLayerNorm(s, "norm", 8, 1e-6)); err == nil || !strings.Contains(
+				err.Error(), "mim.scales: want ",
+			) {
 				t.Errorf("%s: %v cells: %v", e.Family, factor, err)
 			}
 		}

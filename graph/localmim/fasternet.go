@@ -16,9 +16,15 @@ import (
 // no convolutional encoder: this one is ours.
 func fasternetEncoder() Encoder {
 	return Encoder{
-		Family: fasternet.Name, New: newVisibleFasterNet, NormEps: func(configs.Model) float64 { return 1e-6 }, Prefix: "encoder.", Tap: "stage",
-		Draw: DrawPermutation, NewHead: ConvHead, MaskedOnly: true,
-		Fresh: func(name string) bool { return hasPrefix(name, "avgpool_pre_head.", "head.") },
+		Family:     fasternet.Name,
+		New:        newVisibleFasterNet,
+		NormEps:    func(configs.Model) float64 { return 1e-6 },
+		Prefix:     "encoder.",
+		Tap:        "stage",
+		Draw:       DrawPermutation,
+		NewHead:    ConvHead,
+		MaskedOnly: true,
+		Fresh:      func(name string) bool { return hasPrefix(name, "avgpool_pre_head.", "head.") },
 	}
 }
 

@@ -52,7 +52,10 @@ mim: {scales: %s, decoder_dim: %d, decoder_heads: %d, nbins: %d, target: %s, bor
 
 func (r *maskedReference) batch(m *Model, want map[string]golden.Tensor) Masked {
 	n := len(r.Kept)
-	b := Masked{Images: golden.ToNHWC(golden.Image("input", r.Seed, n*3*r.Image*r.Image), n, 3, r.Image, r.Image), Kept: slices.Concat(r.Kept...)}
+	b := Masked{
+		Images: golden.ToNHWC(golden.Image("input", r.Seed, n*3*r.Image*r.Image), n, 3, r.Image, r.Image),
+		Kept:   slices.Concat(r.Kept...),
+	}
 	for k, s := range m.Scales() {
 		target := want[fmt.Sprintf("target/%d", k)].Data
 		if r.Target == "pixel" {
@@ -102,7 +105,10 @@ func TestMaskedFasterNet(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					golden.CheckRel(t, fmt.Sprintf("prediction %d", k), pred, want[fmt.Sprintf("eval/pred/%d", k)].Data, 1e-5)
+					golden.CheckRel(
+						t, fmt.Sprintf("prediction %d", k), pred,
+						want[fmt.Sprintf("eval/pred/%d", k)].Data, 1e-5,
+					)
 				}
 				run(true, ref.Losses)
 				checkGradients(t, m, want)

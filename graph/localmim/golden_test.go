@@ -43,10 +43,17 @@ func (r *reference) config(t *testing.T) *configs.Config {
 	var text string
 	if c.Embed > 0 {
 		c.Image = 224
-		text = fmt.Sprintf("model: {name: swin, embed_dim: %d, depths: %s, num_heads: %s, window_size: %d, norm2_eps: 1.0e-6}\n", c.Embed, list(c.Depths), list(c.Heads), c.Window) +
-			fmt.Sprintf("mim: {decoder_dim: [%d, %d, %d, %d], coordinates: official, merge_order: official,", c.DecDim/2, c.DecDim, c.DecDim, c.DecDim)
+		text = fmt.Sprintf(
+			"model: {name: swin, embed_dim: %d, depths: %s, num_heads: %s, window_size: %d, norm2_eps: 1.0e-6}\n",
+			c.Embed, list(c.Depths), list(c.Heads), c.Window,
+		) +
+			fmt.Sprintf("mim: {decoder_dim: [%d, %d, %d, %d], coordinates: official, merge_order: official,",
+				c.DecDim/2, c.DecDim, c.DecDim, c.DecDim)
 	} else {
-		text = fmt.Sprintf("model: {name: vit, embed_dim: %d, depth: %d, num_heads: %v, patch_size: %d}\n", c.Dim, c.Depth, c.Heads, c.Patch) +
+		text = fmt.Sprintf(
+			"model: {name: vit, embed_dim: %d, depth: %d, num_heads: %v, patch_size: %d}\n",
+			c.Dim, c.Depth, c.Heads, c.Patch,
+		) +
 			fmt.Sprintf("mim: {decoder_dim: %d,", c.DecDim)
 	}
 	if c.Target == "Pixel" {
@@ -54,7 +61,8 @@ func (r *reference) config(t *testing.T) *configs.Config {
 	} else {
 		text += fmt.Sprintf(" nbins: %d,", c.NBins)
 	}
-	text += fmt.Sprintf(" decoder_heads: %d, hog_bias: %v}\ntask: localmim\ndata: {image_size: %d}\n", c.DecHeads, c.Bias, c.Image)
+	text += fmt.Sprintf(" decoder_heads: %d, hog_bias: %v}\ntask: localmim\ndata: {image_size: %d}\n",
+		c.DecHeads, c.Bias, c.Image)
 	config, err := configs.Parse("test", text)
 	if err != nil {
 		t.Fatal(err)
@@ -187,9 +195,14 @@ func TestLocalMIM(t *testing.T) {
 						pred = pred[:len(pred)/stride]
 					}
 					golden.CheckRel(t, fmt.Sprintf("pred/%d", k), pred, want[fmt.Sprintf("pred/%d", k)].Data, 3e-5)
-					golden.CheckRel(t, fmt.Sprintf("token_loss/%d", k), p.CellLosses(k), want[fmt.Sprintf("token_loss/%d", k)].Data, 1e-5)
+					golden.CheckRel(
+						t, fmt.Sprintf("token_loss/%d", k), p.CellLosses(k),
+						want[fmt.Sprintf("token_loss/%d", k)].Data, 1e-5,
+					)
 					latent, _ := p.Latent(k)
-					golden.CheckRel(t, fmt.Sprintf("latent/%d", k), latent, want[fmt.Sprintf("latent/%d", k)].Data, 3e-5)
+					golden.CheckRel(
+						t, fmt.Sprintf("latent/%d", k), latent, want[fmt.Sprintf("latent/%d", k)].Data, 3e-5,
+					)
 				}
 				if p, err = r.Program(ref.Config.Batch, true); err != nil {
 					t.Fatal(err)
@@ -258,7 +271,10 @@ func TestFullSizeLocalMIM(t *testing.T) {
 	if testing.Short() {
 		t.Skip("90 million parameters")
 	}
-	for _, test := range []struct{ preset, file string }{{"mim_vit_base", "decay_groups_mim_vit_base.json"}, {"mim_swin_base", "decay_groups_mim_swin_base.json"}} {
+	for _, test := range []struct{ preset, file string }{
+		{"mim_vit_base", "decay_groups_mim_vit_base.json"},
+		{"mim_swin_base", "decay_groups_mim_swin_base.json"},
+	} {
 		t.Run(test.preset, func(t *testing.T) {
 			c, err := configs.Load(test.preset)
 			if err != nil {
@@ -270,7 +286,8 @@ func TestFullSizeLocalMIM(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ref.StateDict = slices.DeleteFunc(ref.StateDict, func(e [2]any) bool { // that file is of runs with and without bias
+			// that file is of runs with and without bias
+			ref.StateDict = slices.DeleteFunc(ref.StateDict, func(e [2]any) bool {
 				_, has := m.Store().Lookup(e[0].(string))
 				return !has && strings.HasSuffix(e[0].(string), "conv.bias")
 			})

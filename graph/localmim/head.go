@@ -16,8 +16,10 @@ func LinearHead(s *layers.Store, prefix string, scale configs.MIMScale, norm *op
 	}
 	dim, values := scale.DecoderDim, scale.Values
 	return []ops.Projection{{
-		Name: prefix, Norm: norm,
-		Weight: s.Param(prefix+".weight", layers.Xavier, values, dim), Bias: s.Param(prefix+".bias", layers.Constant(0), values),
+		Name:   prefix,
+		Norm:   norm,
+		Weight: s.Param(prefix+".weight", layers.Xavier, values, dim),
+		Bias:   s.Param(prefix+".bias", layers.Constant(0), values),
 	}}, nil
 }
 
@@ -27,11 +29,20 @@ func ConvHead(s *layers.Store, prefix string, scale configs.MIMScale, norm *ops.
 	dim, values := scale.DecoderDim, scale.Values
 	up := func(i, in int) ops.Projection {
 		name, init := fmt.Sprintf("%s.%d", prefix, i), layers.FanIn(in/2*4)
-		return ops.Projection{Name: name, Up: true, Weight: s.Param(name+".weight", init, in, in/2, 2, 2), Bias: s.Param(name+".bias", init, in/2)}
+		return ops.Projection{
+			Name:   name,
+			Up:     true,
+			Weight: s.Param(name+".weight", init, in, in/2, 2, 2),
+			Bias:   s.Param(name+".bias", init, in/2),
+		}
 	}
 	last := func(i, in int) ops.Projection {
 		name, init := fmt.Sprintf("%s.%d", prefix, i), layers.FanIn(in)
-		return ops.Projection{Name: name, Weight: s.Param(name+".weight", init, values, in, 1, 1), Bias: s.Param(name+".bias", init, values)}
+		return ops.Projection{
+			Name:   name,
+			Weight: s.Param(name+".weight", init, values, in, 1, 1),
+			Bias:   s.Param(name+".bias", init, values),
+		}
 	}
 	var head []ops.Projection
 	switch scale.Factor {
@@ -48,7 +59,8 @@ func ConvHead(s *layers.Store, prefix string, scale configs.MIMScale, norm *ops.
 	case 0.5: // after the norm and a pool, which has the number 0
 		return []ops.Projection{last(1, dim)}, nil
 	default:
-		return nil, fmt.Errorf("localmim: mim.scales: want 4, 2, 1 or 0.5 cells along a side of a token, got %v", scale.Factor)
+		return nil, fmt.Errorf("localmim: mim.scales: want 4, 2, 1 or 0.5 cells along a side of a token, got %v",
+			scale.Factor)
 	}
 	head[0].Norm = norm
 	return head, nil

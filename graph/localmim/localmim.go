@@ -87,7 +87,9 @@ func newModel(c *configs.Config, s *layers.Store) (*Model, error) {
 		return nil, err
 	}
 	for k, scale := range m.scales {
-		m.norms = append(m.norms, layers.NewLayerNorm(s, fmt.Sprintf("norm.%d", k), scale.Dim, m.encoder.NormEps(c.Model)))
+		m.norms = append(
+			m.norms, layers.NewLayerNorm(s, fmt.Sprintf("norm.%d", k), scale.Dim, m.encoder.NormEps(c.Model)),
+		)
 	}
 	s.Prefix = ""
 	m.whole = separateStatistics(s, m.encoder.Prefix)
@@ -146,13 +148,16 @@ func (m *Model) HOGBias(k int) (bias [2]float32) {
 }
 
 // forward adds the model to a graph: the loss and the predictions.
-func (m *Model) forward(p *layers.Pass, images *gorgonia.Node, v *Visible, targets, weights []*gorgonia.Node) (*ops.Reconstructions, []*gorgonia.Node, error) {
+func (m *Model) forward(
+	p *layers.Pass, images *gorgonia.Node, v *Visible, targets, weights []*gorgonia.Node,
+) (*ops.Reconstructions, []*gorgonia.Node, error) {
 	taps, err := m.backbone.Forward(p, images, v)
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(taps) != len(m.scales) {
-		return nil, nil, fmt.Errorf("localmim: the backbone of family %s has %d taps: want %d", m.encoder.Family, len(taps), len(m.scales))
+		return nil, nil, fmt.Errorf("localmim: the backbone of family %s has %d taps: want %d",
+			m.encoder.Family, len(taps), len(m.scales))
 	}
 	var list []ops.Reconstruction
 	var predictions []*gorgonia.Node

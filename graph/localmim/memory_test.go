@@ -13,7 +13,8 @@ func TestModelThatDoesNotFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(c, 0); err == nil || !strings.Contains(err.Error(), "not enough memory: the parameters of the model need ") {
+	if _, err := New(c, 0); err == nil ||
+		!strings.Contains(err.Error(), "not enough memory: the parameters of the model need ") {
 		t.Errorf("got %v", err)
 	}
 }

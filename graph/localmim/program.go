@@ -150,7 +150,8 @@ func (p *Program) Run(b Masked) (loss float32, err error) {
 		return 0, fmt.Errorf("localmim: Run on a program that has no loss")
 	}
 	if len(b.Targets) != len(p.targets) || len(b.Weights) != len(p.weights) {
-		return 0, fmt.Errorf("localmim: targets of %d scales and weights of %d: the model has %d", len(b.Targets), len(b.Weights), len(p.targets))
+		return 0, fmt.Errorf("localmim: targets of %d scales and weights of %d: the model has %d",
+			len(b.Targets), len(b.Weights), len(p.targets))
 	}
 	for k := range p.targets {
 		if err := graph.Bind(p.targets[k], b.Targets[k]); err != nil {
@@ -236,7 +237,12 @@ func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
 // program adds the model and its loss to a graph.
 func (m *Model) program(tape *ops.Tape, s shape, recompute bool) (*Program, error) {
 	size := m.config.Data.ImageSize
-	p := &Program{shape: s, model: m, tape: tape, visible: &Visible{Images: s.batch, Units: m.visible, Side: m.side, Class: m.encoder.ClassTokens}}
+	p := &Program{
+		shape:   s,
+		model:   m,
+		tape:    tape,
+		visible: &Visible{Images: s.batch, Units: m.visible, Side: m.side, Class: m.encoder.ClassTokens},
+	}
 	p.images = tape.Input(graph.Images, s.batch, size, size, m.Channels())
 	pass := &layers.Pass{Tape: tape, Recompute: recompute}
 	if s.kind == ofWhole {

@@ -16,7 +16,16 @@ import (
 // swinEncoder: a unit is so large that no token of any stage belongs to two, and attention
 // goes over the visible tokens of a window.
 func swinEncoder() Encoder {
-	return Encoder{Family: swin.Name, New: newVisibleSwin, NormEps: func(m configs.Model) float64 { return archOf[swin.Config](m).NormEps }, Prefix: "encoder.", Tap: "stage", Draw: DrawPermutation, NewHead: LinearHead, Reorder: swapNeighbours}
+	return Encoder{
+		Family:  swin.Name,
+		New:     newVisibleSwin,
+		NormEps: func(m configs.Model) float64 { return archOf[swin.Config](m).NormEps },
+		Prefix:  "encoder.",
+		Tap:     "stage",
+		Draw:    DrawPermutation,
+		NewHead: LinearHead,
+		Reorder: swapNeighbours,
+	}
 }
 
 // visibleSwin is a Swin without classifier. Its visible tokens are in the order
@@ -40,7 +49,9 @@ func newVisibleSwin(s *layers.Store, c *configs.Config) (Backbone, error) {
 		eps = m.NormEps
 	}
 	e := &visibleSwin{taps: c.MIM.Taps, unit: c.MIM.MaskUnit / m.PatchSize, official: c.MIM.Coordinates == "official"}
-	e.embed = layers.NewTokenEmbed(s, chans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(chans*m.PatchSize*m.PatchSize), eps)
+	e.embed = layers.NewTokenEmbed(
+		s, chans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(chans*m.PatchSize*m.PatchSize), eps,
+	)
 	if e.stages, err = swin.NewStages(s, m, c.Model.DropPathRate, c.Data.ImageSize, layers.Xavier); err != nil {
 		return nil, err
 	}
@@ -61,7 +72,12 @@ func (e *visibleSwin) Forward(p *layers.Pass, images *gorgonia.Node, v *Visible)
 		return nil, err
 	}
 	c, r := x.Shape()[3], e.unit
-	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{Name: "visible", Index: v.Select(r), Images: v.Images, Shape: tensor.Shape{v.Images * v.Units, r, r, c}})
+	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{
+		Name:   "visible",
+		Index:  v.Select(r),
+		Images: v.Images,
+		Shape:  tensor.Shape{v.Images * v.Units, r, r, c},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -166,7 +166,8 @@ func (v *Visible) Masked(side int) []int32 {
 // the encoder, [units] for all images or [images, units].
 func (v *Visible) set(kept []int32) error {
 	if len(kept) != v.Units && len(kept) != v.Images*v.Units {
-		return fmt.Errorf("localmim: %d visible units: want %d for all images, or for each of %d", len(kept), v.Units, v.Images)
+		return fmt.Errorf("localmim: %d visible units: want %d for all images, or for each of %d",
+			len(kept), v.Units, v.Images)
 	}
 	for rest := kept; len(rest) > 0; rest = rest[v.Units:] {
 		if err := v.check(rest[:v.Units]); err != nil {

@@ -59,7 +59,8 @@ func TestVisibleTokens(t *testing.T) {
 			}
 			for image := range images {
 				if got := restores[k][image*len(ranks)+row*s.Tokens+col]; float32(got) != rank {
-					t.Fatalf("decoder %d, image %d: place (%d, %d) gets token %d, want %v", k, image, row, col, got, rank)
+					t.Fatalf("decoder %d, image %d: place (%d, %d) gets token %d, want %v",
+						k, image, row, col, got, rank)
 				}
 			}
 		}
@@ -80,7 +81,10 @@ mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 8, decoder_heads: 2, mask_rat
 	}
 	m, r := newMIM(t, c)
 	fillMIM(m, 3)
-	b := Masked{Images: golden.ToNHWC(golden.Image("input", 3, 3*16*16), 1, 3, 16, 16), Kept: []int32{0, 1, 4, 5, 9, 10, 15, 7}}
+	b := Masked{
+		Images: golden.ToNHWC(golden.Image("input", 3, 3*16*16), 1, 3, 16, 16),
+		Kept:   []int32{0, 1, 4, 5, 9, 10, 15, 7},
+	}
 	visible := func(y, x int) bool { return slices.Contains(b.Kept, int32(y*4+x)) }
 	for _, s := range m.Scales() {
 		targets := make([]float32, s.Grid*s.Grid*s.Values)
@@ -130,7 +134,11 @@ mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 8, decoder_heads: 2, mask_rat
 	for _, test := range []struct {
 		want string
 		kept []int32
-	}{{"3 visible units", []int32{1, 2, 3}}, {"unit 16", []int32{0, 1, 2, 3, 4, 5, 6, 16}}, {"unit 5 is visible twice", []int32{0, 1, 2, 3, 4, 5, 6, 5}}} {
+	}{
+		{"3 visible units", []int32{1, 2, 3}},
+		{"unit 16", []int32{0, 1, 2, 3, 4, 5, 6, 16}},
+		{"unit 5 is visible twice", []int32{0, 1, 2, 3, 4, 5, 6, 5}},
+	} {
 		t.Run(test.want, func(t *testing.T) {
 			b.Kept = test.kept
 			if _, err := p.Run(b); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -198,7 +206,11 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 		bias, _ := m.Store().Lookup("encoder.norm.2.bias")
 		normed := make([]float32, len(want))
 		dim := shape[3]
-		kernels.Default().LayerNorm(kernels.NewMatrix(normed, len(want)/dim, dim), kernels.NewMatrix(want, len(want)/dim, dim), weight.Param.Data(), bias.Param.Data(), make([]float32, 2*len(want)/dim), c.Model.Arch.(swin.Config).NormEps)
+		kernels.Default().LayerNorm(
+			kernels.NewMatrix(normed, len(want)/dim, dim),
+			kernels.NewMatrix(want, len(want)/dim, dim), weight.Param.Data(), bias.Param.Data(),
+			make([]float32, 2*len(want)/dim), c.Model.Arch.(swin.Config).NormEps,
+		)
 		golden.CheckRel(t, fmt.Sprintf("last stage, masks per sample %v", perSample), got, normed, 3e-5)
 	}
 }

@@ -14,7 +14,15 @@ import (
 
 // vitEncoder: a unit is a patch, and attention goes over the visible patches of an image.
 func vitEncoder() Encoder {
-	return Encoder{Family: vit.Name, New: newVisibleViT, NormEps: func(m configs.Model) float64 { return archOf[vit.Config](m).NormEps }, Tap: "block", ClassTokens: 1, Draw: DrawOrder, NewHead: ConvHead}
+	return Encoder{
+		Family:      vit.Name,
+		New:         newVisibleViT,
+		NormEps:     func(m configs.Model) float64 { return archOf[vit.Config](m).NormEps },
+		Tap:         "block",
+		ClassTokens: 1,
+		Draw:        DrawOrder,
+		NewHead:     ConvHead,
+	}
 }
 
 // visibleViT is a ViT without classifier.
@@ -35,7 +43,9 @@ func newVisibleViT(s *layers.Store, c *configs.Config) (Backbone, error) {
 	e := &visibleViT{taps: c.MIM.Taps}
 	e.class = s.Param("cls_token", layers.Normal(0.02), 1, 1, m.EmbedDim)
 	e.position = s.Drawn("pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(1, m.EmbedDim, [2]int{side, side}) }), 1, 1+side*side, m.EmbedDim)
-	e.embed = layers.NewTokenEmbed(s, chans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(chans*m.PatchSize*m.PatchSize), 0)
+	e.embed = layers.NewTokenEmbed(
+		s, chans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(chans*m.PatchSize*m.PatchSize), 0,
+	)
 	e.blocks = vit.NewBlocks(s, m, c.Model.DropPathRate, layers.Xavier)
 	return e, nil
 }
@@ -49,7 +59,13 @@ func (e *visibleViT) Forward(p *layers.Pass, images *gorgonia.Node, v *Visible) 
 	tokens, c := v.Class+v.Tokens(1), e.class.Size()
 	leave := p.Within("pos_embed")
 	x, err = ops.SelectTokens(p.Tape, x, ops.Selection{
-		Name: "visible", Index: v.Select(1), Images: v.Images, Shape: tensor.Shape{v.Images, tokens, c}, Token: e.class, Position: e.position[c:], BySource: true,
+		Name:     "visible",
+		Index:    v.Select(1),
+		Images:   v.Images,
+		Shape:    tensor.Shape{v.Images, tokens, c},
+		Token:    e.class,
+		Position: e.position[c:],
+		BySource: true,
 	})
 	leave()
 	if err != nil {

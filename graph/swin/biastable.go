@@ -88,5 +88,7 @@ func fit(t foreign.Tensor, want []int, _ bool) (fitted foreign.Tensor, note stri
 	}
 	from, to = (from+1)/2, (to+1)/2
 	t.F32, t.Shape = resizeTable(t.F32, t.Shape[1], from, to), slices.Clone(want)
-	return t, fmt.Sprintf("%%d tables of position bias for windows of %d×%[1]d are interpolated for %d×%[2]d", from, to), true
+	return t, fmt.Sprintf(
+		"%%d tables of position bias for windows of %d×%[1]d are interpolated for %d×%[2]d", from, to,
+	), true
 }

@@ -34,8 +34,16 @@ func family() configs.Family {
 	return configs.Family{Name: Name, Title: "Swin", Source: source, Default: func() configs.Model {
 		return configs.Model{
 			Arch: Config{
-				EmbedDim: 128, Depths: []int{2, 2, 18, 2}, NumHeads: configs.Heads{4, 8, 16, 32}, MLPRatio: 4, PatchSize: 4, WindowSize: 7,
-				QKVBias: true, PatchNorm: true, NormEps: 1e-6, Norm2Eps: 1e-5,
+				EmbedDim:   128,
+				Depths:     []int{2, 2, 18, 2},
+				NumHeads:   configs.Heads{4, 8, 16, 32},
+				MLPRatio:   4,
+				PatchSize:  4,
+				WindowSize: 7,
+				QKVBias:    true,
+				PatchNorm:  true,
+				NormEps:    1e-6,
+				Norm2Eps:   1e-5,
 			},
 			InitStd: 0.02, InChans: 3,
 		}
@@ -59,7 +67,11 @@ func (c Config) Check(configs.Model) *configs.Problem {
 		return p
 	}
 	if len(c.NumHeads) != len(c.Depths) {
-		return configs.Wrong("model.num_heads", "want a number for each of the %d stages (model.depths), got %v", len(c.Depths), []int(c.NumHeads)).With("model.depths")
+		return configs.Wrong(
+			"model.num_heads",
+			"want a number for each of the %d stages (model.depths), got %v",
+			len(c.Depths), []int(c.NumHeads),
+		).With("model.depths")
 	}
 	for i, dim := range c.StageDims() {
 		if p := configs.CheckHeads(c.NumHeads[i], i, dim); p != nil {
@@ -73,7 +85,11 @@ func (c Config) Check(configs.Model) *configs.Problem {
 // merged as often as there are stages.
 func (c Config) CheckImage(key string, size int) *configs.Problem {
 	if unit := c.unit(); size < unit || size%unit != 0 {
-		return configs.Wrong(key, "want a multiple of %d, got %d: patches of %d pixels (patch_size) are merged 2×2 between %d stages", unit, size, c.PatchSize, len(c.Depths)).
+		return configs.Wrong(
+			key,
+			"want a multiple of %d, got %d: patches of %d pixels (patch_size) are merged 2×2 between %d stages",
+			unit, size, c.PatchSize, len(c.Depths),
+		).
 			With("model.name", "model.depths", "model.patch_size")
 	}
 	return nil
@@ -122,7 +138,8 @@ func (c Config) FillMIM(m *configs.MIM) {
 		m.MaskUnit = c.unit()
 	}
 	if len(m.DecoderDim) == 0 {
-		m.DecoderDim = configs.Heads{min(max(c.EmbedDim/32*32, 32), 128)} // follows the encoder, as wide as the published ones at most
+		// follows the encoder, as wide as the published ones at most
+		m.DecoderDim = configs.Heads{min(max(c.EmbedDim/32*32, 32), 128)}
 	}
 	if m.MaskPer == "" {
 		m.MaskPer = "batch"
@@ -152,10 +169,18 @@ func (c Config) Visible(n int, ratio float64) int { return n - int(ratio*float64
 // CheckMIM is part of [configs.Maskable].
 func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
 	if slices.ContainsFunc(m.Scales, func(s float64) bool { return s != 1 }) {
-		return configs.Wrong("mim.scales", "a Swin has scales by its stages: each token predicts one cell, want 1, got %v", m.Scales)
+		return configs.Wrong(
+			"mim.scales",
+			"a Swin has scales by its stages: each token predicts one cell, want 1, got %v",
+			m.Scales,
+		)
 	}
 	if m.Border != "neighbours" {
-		return configs.Wrong("mim.border", "a Swin has no convolution that reads over the border of a unit: want neighbours, the default, got %q", m.Border)
+		return configs.Wrong(
+			"mim.border",
+			"a Swin has no convolution that reads over the border of a unit: want neighbours, the default, got %q",
+			m.Border,
+		)
 	}
 	return nil
 }

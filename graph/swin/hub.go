@@ -13,7 +13,10 @@ var architecture = regexp.MustCompile(`^swin_(tiny|small|base|large)_patch\d+_wi
 
 func hub() *foreign.Hub {
 	names := map[string]string{
-		"swin_tiny": "swin_tiny_patch4_window7_224", "swin_small": "swin_small_patch4_window7_224", "swin_base": "swin_base_patch4_window7_224", "swin_large": "swin_large_patch4_window7_224",
+		"swin_tiny":  "swin_tiny_patch4_window7_224",
+		"swin_small": "swin_small_patch4_window7_224",
+		"swin_base":  "swin_base_patch4_window7_224",
+		"swin_large": "swin_large_patch4_window7_224",
 	}
 	return &foreign.Hub{
 		Architecture: architecture.MatchString, Described: "swin_*_window*", Args: args, Write: describe,
@@ -44,7 +47,11 @@ func args(a *foreign.Args, m *configs.Model, w *foreign.Weights) {
 	if size := a.ImageSize(); size > 0 {
 		for i, have := range windows {
 			if want := min(c.Side(size)>>i, c.WindowSize); want != have {
-				a.Fail("window_size", "in stage %d of images of %d pixels the windows would be of %d×%[3]d, and the tables are for %[4]d×%[4]d", i+1, size, want, have)
+				a.Fail(
+					"window_size",
+					"in stage %d of images of %d pixels the windows would be of %d×%[3]d, and the tables are for %[4]d×%[4]d",
+					i+1, size, want, have,
+				)
 				break
 			}
 		}
@@ -64,6 +71,10 @@ func describe(m configs.Model, imageSize int) foreign.Description {
 			"depths": c.Depths, "num_heads": []int(c.NumHeads), "img_size": imageSize, "qkv_bias": c.QKVBias,
 			"window_size": c.WindowSize, "global_pool": "avg",
 		},
-		GlobalPool: "avg", NumFeatures: c.EmbedDim << (len(c.Depths) - 1), Classifier: "head.fc", FirstConv: "patch_embed.proj", FixedInputSize: true,
+		GlobalPool:     "avg",
+		NumFeatures:    c.EmbedDim << (len(c.Depths) - 1),
+		Classifier:     "head.fc",
+		FirstConv:      "patch_embed.proj",
+		FixedInputSize: true,
 	}
 }

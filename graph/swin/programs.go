@@ -23,7 +23,11 @@ var (
 )
 
 func (p program) settings() []string {
-	return []string{fmt.Sprintf("model.norm_before_pool=%v", p.normBeforePool), fmt.Sprintf("model.norm_eps=%g", p.eps), fmt.Sprintf("model.norm2_eps=%g", p.eps2)}
+	return []string{
+		fmt.Sprintf("model.norm_before_pool=%v", p.normBeforePool),
+		fmt.Sprintf("model.norm_eps=%g", p.eps),
+		fmt.Sprintf("model.norm2_eps=%g", p.eps2),
+	}
 }
 
 // settingsOf is what a configuration computes, in settings.
@@ -78,7 +82,13 @@ func differs(n torch.Naming, m configs.Model, imageSize int, _ bool) (settings, 
 	if n != torch.Official && n != torch.LocalMIM {
 		of = microsoft
 		if stage := paddedStage(c, imageSize, n); stage > 0 {
-			other = append(other, fmt.Sprintf("maps that are multiples of the windows: for images of %d pixels (data.image_size) stage %d has others", imageSize, stage))
+			other = append(
+				other,
+				fmt.Sprintf(
+					"maps that are multiples of the windows: for images of %d pixels (data.image_size) stage %d has others",
+					imageSize, stage,
+				),
+			)
 		}
 	}
 	if !c.PatchNorm && (n == torch.Timm || n == torch.Torchvision) {
@@ -104,7 +114,9 @@ func padding(m configs.Model, height, width int, n torch.Naming) string {
 	if stage == 0 {
 		return ""
 	}
-	return fmt.Sprintf("warning: for images of %s pixels the maps of stage %d are no multiple of the windows: %s pads them with zeros, which count as tokens there, and ours are cut; the logits differ", size, stage, n)
+	return fmt.Sprintf("warning: for images of %s pixels the maps of stage %d are no multiple of "+
+		"the windows: %s pads them with zeros, which count as tokens there, and ours are cut; the logits differ",
+		size, stage, n)
 }
 
 // paddedStage is the first stage, from 1, that other code pads for images of a size; 0 if

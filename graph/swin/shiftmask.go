@@ -24,7 +24,10 @@ func shiftMasks(n torch.Naming, m configs.Model, imageSize int) (out []foreign.T
 		if shift == 0 || tokens%side != 0 {
 			continue
 		}
-		mask := foreign.Tensor{Shape: []int{tokens / side * (tokens / side), side * side, side * side}, F32: shiftMask(tokens, side, shift)}
+		mask := foreign.Tensor{
+			Shape: []int{tokens / side * (tokens / side), side * side, side * side},
+			F32:   shiftMask(tokens, side, shift),
+		}
 		for j := 1; j < depth; j += 2 {
 			mask.Name = fmt.Sprintf("layers.%d.blocks.%d.attn_mask", i, j)
 			out = append(out, mask)

@@ -81,8 +81,15 @@ func NewStages(s *layers.Store, a Config, dropPathRate float64, imageSize int, w
 		stage := Stage{Side: sides[i]}
 		for j := range a.Depths[i] {
 			stage.Blocks = append(stage.Blocks, layers.NewTransformer(s, fmt.Sprintf("layers.%d.blocks.%d", i, j), layers.TransformerOptions{
-				Channels: dim, Hidden: int(float64(dim) * a.MLPRatio), Heads: a.NumHeads[i], QKVBias: a.QKVBias, Window: stage.Side,
-				Eps1: a.NormEps, Eps2: a.Norm2Eps, DropPath: layers.DropPath{Block: number, Rate: rates[number]}, Weights: weights,
+				Channels: dim,
+				Hidden:   int(float64(dim) * a.MLPRatio),
+				Heads:    a.NumHeads[i],
+				QKVBias:  a.QKVBias,
+				Window:   stage.Side,
+				Eps1:     a.NormEps,
+				Eps2:     a.Norm2Eps,
+				DropPath: layers.DropPath{Block: number, Rate: rates[number]},
+				Weights:  weights,
 			}))
 			number++
 		}

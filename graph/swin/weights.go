@@ -13,8 +13,21 @@ import (
 // weights is what is known of Swins of other programs.
 func weights() foreign.Family {
 	return foreign.Family{
-		Network: network, Shapes: shapes, ImageSize: usualImage, SameShapes: sameShapes, Told: told, Assumed: assumed, Unsupported: foreign.UnsupportedTransformer,
-		Doubts: doubts, Padding: padding, Alike: alike, Differs: differs, Written: written, Added: shiftMasks, Fit: fit, Hub: hub(),
+		Network:     network,
+		Shapes:      shapes,
+		ImageSize:   usualImage,
+		SameShapes:  sameShapes,
+		Told:        told,
+		Assumed:     assumed,
+		Unsupported: foreign.UnsupportedTransformer,
+		Doubts:      doubts,
+		Padding:     padding,
+		Alike:       alike,
+		Differs:     differs,
+		Written:     written,
+		Added:       shiftMasks,
+		Fit:         fit,
+		Hub:         hub(),
 	}
 }
 
@@ -47,7 +60,9 @@ var network = torch.Network{
 			return "", false
 		}
 		later := has.Any(func(s string) bool {
-			return strings.HasPrefix(s, "layers.") && strings.Contains(s, ".downsample.") && !strings.HasPrefix(s, "layers.0.")
+			return strings.HasPrefix(s, "layers.") &&
+				strings.Contains(s, ".downsample.") &&
+				!strings.HasPrefix(s, "layers.0.")
 		})
 		if has.Between("head.fc.", "") || later && !has.Between("layers.0.downsample.", "") {
 			return torch.Timm, true
@@ -89,7 +104,9 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 		}
 		span := foreign.SquareRoot(table[0])
 		if span%2 == 0 || hidden[1] != c.EmbedDim<<i {
-			return fail(all.Errorf("in stage %d a table of position bias %v and a first layer of the MLP %v", i+1, table, hidden))
+			return fail(all.Errorf(
+				"in stage %d a table of position bias %v and a first layer of the MLP %v", i+1, table, hidden,
+			))
 		}
 		c.Depths, c.NumHeads, sides = append(c.Depths, depth), append(c.NumHeads, table[1]), append(sides, (span+1)/2)
 		if i == 0 {
@@ -107,7 +124,10 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	}
 	for i, side := range sides {
 		if imageSize > 0 && side != min(c.Side(imageSize)>>i, c.WindowSize) {
-			return fail(fmt.Errorf("a Swin whose stages have windows of different sizes %v: only one size, model.window_size, can be computed", sides))
+			return fail(fmt.Errorf(
+				"a Swin whose stages have windows of different sizes %v: only one size, model.window_size, can be computed",
+				sides,
+			))
 		}
 	}
 	m.Arch = c
@@ -139,7 +159,13 @@ func usualImage(m configs.Model) int {
 func sameShapes(a, b configs.Model) bool {
 	x, okX := a.Arch.(Config)
 	y, okY := b.Arch.(Config)
-	return okX && okY && x.EmbedDim == y.EmbedDim && slices.Equal(x.Depths, y.Depths) && x.MLPRatio == y.MLPRatio && a.InChans == b.InChans && x.PatchSize == y.PatchSize &&
+	return okX &&
+		okY &&
+		x.EmbedDim == y.EmbedDim &&
+		slices.Equal(x.Depths, y.Depths) &&
+		x.MLPRatio == y.MLPRatio &&
+		a.InChans == b.InChans &&
+		x.PatchSize == y.PatchSize &&
 		slices.Equal(x.NumHeads, y.NumHeads) && x.WindowSize == y.WindowSize && x.PatchNorm == y.PatchNorm
 }
 
@@ -173,7 +199,10 @@ func told(w *foreign.Weights, m *configs.Model, imageSize *int) ([]string, error
 			w.Note("the tensors do not tell the size of images: %d px is taken (data.image_size)", *imageSize)
 		}
 	}
-	return append(settings, fmt.Sprintf("model.patch_norm=%v", c.PatchNorm), fmt.Sprintf("data.image_size=%d", *imageSize)), nil
+	return append(
+		settings, fmt.Sprintf("model.patch_norm=%v", c.PatchNorm),
+		fmt.Sprintf("data.image_size=%d", *imageSize),
+	), nil
 }
 
 func assumed(m configs.Model, _ bool) []string {

@@ -28,7 +28,8 @@ func (m *Model) AttentionMaps(k *kernels.Set, tokens []float32, images int) ([]f
 	}
 	out := make([]float32, images*a.Heads*(n-1))
 	x := kernels.NewMatrix(make([]float32, n*c), n, c)
-	queries, keys := kernels.NewMatrix(make([]float32, readers*c), readers, c), kernels.NewMatrix(make([]float32, n*c), n, c)
+	queries := kernels.NewMatrix(make([]float32, readers*c), readers, c)
+	keys := kernels.NewMatrix(make([]float32, n*c), n, c)
 	scores := kernels.NewMatrix(make([]float32, readers*n), readers, n)
 	packed := kernels.Packed{Kernels: k}
 	for image := range images {

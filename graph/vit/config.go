@@ -32,8 +32,15 @@ func family() configs.Family {
 	return configs.Family{Name: Name, Title: "ViT", Source: source, Default: func() configs.Model {
 		return configs.Model{
 			Arch: Config{
-				EmbedDim: 768, Depth: 12, NumHeads: configs.Heads{12}, MLPRatio: 4, PatchSize: 16, QKVBias: true, GlobalPool: true,
-				PosEmbed: "learned", NormEps: 1e-6,
+				EmbedDim:   768,
+				Depth:      12,
+				NumHeads:   configs.Heads{12},
+				MLPRatio:   4,
+				PatchSize:  16,
+				QKVBias:    true,
+				GlobalPool: true,
+				PosEmbed:   "learned",
+				NormEps:    1e-6,
 			},
 			InitStd: 0.02, InChans: 3,
 		}
@@ -56,7 +63,9 @@ func (c Config) Check(configs.Model) *configs.Problem {
 		return configs.Wrong("model.num_heads", "want one number, got %v", []int(c.NumHeads))
 	}
 	if c.PosEmbed != "learned" && c.EmbedDim%4 != 0 {
-		return configs.Wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.EmbedDim).With("model.pos_embed")
+		return configs.Wrong(
+			"model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.EmbedDim,
+		).With("model.pos_embed")
 	}
 	return configs.CheckHeads(c.NumHeads[0], 0, c.EmbedDim)
 }
@@ -64,7 +73,9 @@ func (c Config) Check(configs.Model) *configs.Problem {
 // CheckImage is part of [configs.ImageChecker]: an image is cut into whole patches.
 func (c Config) CheckImage(key string, size int) *configs.Problem {
 	if size < c.PatchSize || size%c.PatchSize != 0 {
-		return configs.Wrong(key, "want a multiple of patch_size (%d), got %d", c.PatchSize, size).With("model.name", "model.patch_size")
+		return configs.Wrong(key, "want a multiple of patch_size (%d), got %d", c.PatchSize, size).With(
+			"model.name", "model.patch_size",
+		)
 	}
 	return nil
 }
@@ -129,17 +140,31 @@ func (c Config) Visible(n int, ratio float64) int { return int(float64(n) * (1 -
 func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
 	switch {
 	case m.MaskUnit != c.PatchSize:
-		return configs.Wrong("mim.mask_unit", "a ViT is masked by patches: want patch_size (%d), got %d", c.PatchSize, m.MaskUnit)
+		return configs.Wrong(
+			"mim.mask_unit",
+			"a ViT is masked by patches: want patch_size (%d), got %d",
+			c.PatchSize, m.MaskUnit,
+		)
 	case m.MaskPer != "sample":
 		return configs.Wrong("mim.mask_per", "a ViT is masked per sample, got %q", m.MaskPer)
 	case m.Border != "neighbours":
-		return configs.Wrong("mim.border", "a ViT has no convolution that reads over the border of a unit: want neighbours, the default, got %q", m.Border)
+		return configs.Wrong(
+			"mim.border",
+			"a ViT has no convolution that reads over the border of a unit: want neighbours, the default, got %q",
+			m.Border,
+		)
 	case m.Coordinates != "spatial":
-		return configs.Wrong("mim.coordinates", "a ViT has one grid of patches and no stages: want spatial, the default, got %q", m.Coordinates)
+		return configs.Wrong(
+			"mim.coordinates",
+			"a ViT has one grid of patches and no stages: want spatial, the default, got %q",
+			m.Coordinates,
+		)
 	case m.MergeOrder != "swin":
 		return configs.Wrong("mim.merge_order", "a ViT merges no patches: want swin, the default, got %q", m.MergeOrder)
 	case c.EmbedDim%4 != 0:
-		return configs.Wrong("model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.EmbedDim)
+		return configs.Wrong(
+			"model.embed_dim", "want a multiple of 4 for sine-cosine position embeddings, got %d", c.EmbedDim,
+		)
 	}
 	return nil
 }

@@ -13,15 +13,30 @@ var architecture = regexp.MustCompile(`^(vit_(tiny|small|base|large|huge|giant|g
 
 // timmSizes are the channels and attention heads of timm's ViT by the word for their size.
 var timmSizes = map[string]struct{ channels, heads int }{
-	"tiny": {192, 3}, "small": {384, 6}, "base": {768, 12}, "large": {1024, 16}, "huge": {1280, 16}, "giant": {1408, 16}, "gigantic": {1664, 16},
+	"tiny":     {192, 3},
+	"small":    {384, 6},
+	"base":     {768, 12},
+	"large":    {1024, 16},
+	"huge":     {1280, 16},
+	"giant":    {1408, 16},
+	"gigantic": {1664, 16},
 }
 
 func hub() *foreign.Hub {
-	names := map[string]string{"vit_tiny": "vit_tiny_patch16_224", "vit_small": "vit_small_patch16_224", "vit_base": "vit_base_patch16_224", "vit_large": "vit_large_patch16_224"}
+	names := map[string]string{
+		"vit_tiny":  "vit_tiny_patch16_224",
+		"vit_small": "vit_small_patch16_224",
+		"vit_base":  "vit_base_patch16_224",
+		"vit_large": "vit_large_patch16_224",
+	}
 	return &foreign.Hub{
-		Architecture: architecture.MatchString, Described: "vit_*_patch*, deit_*_patch*", FixedImageSize: true, Args: args, Write: describe,
-		Preset:  func(preset string, _, _ configs.Model) string { return names[preset] },
-		Default: func(configs.Model) string { return names["vit_base"] },
+		Architecture:   architecture.MatchString,
+		Described:      "vit_*_patch*, deit_*_patch*",
+		FixedImageSize: true,
+		Args:           args,
+		Write:          describe,
+		Preset:         func(preset string, _, _ configs.Model) string { return names[preset] },
+		Default:        func(configs.Model) string { return names["vit_base"] },
 	}
 }
 
@@ -41,7 +56,11 @@ func args(a *foreign.Args, m *configs.Model, w *foreign.Weights) {
 		c.NumHeads = configs.Heads{usual.heads}
 	case w.Sets("model.num_heads"):
 	case known:
-		a.Fail("num_heads", "it is not there, and %s has %d channels where the tensors have %d%s", a.Architecture, usual.channels, c.EmbedDim, w.Ask("model.num_heads=N"))
+		a.Fail(
+			"num_heads",
+			"it is not there, and %s has %d channels where the tensors have %d%s",
+			a.Architecture, usual.channels, c.EmbedDim, w.Ask("model.num_heads=N"),
+		)
 	default:
 		a.Fail("num_heads", "it is not there, and the tensors do not tell it%s", w.Ask("model.num_heads=N"))
 	}
@@ -87,6 +106,10 @@ func describe(m configs.Model, imageSize int) foreign.Description {
 			"depth": c.Depth, "num_heads": c.NumHeads[0], "img_size": imageSize, "qkv_bias": c.QKVBias,
 			"global_pool": pool, "class_token": true, "fc_norm": c.GlobalPool && !c.NormBeforePool,
 		},
-		GlobalPool: pool, NumFeatures: c.EmbedDim, Classifier: "head", FirstConv: "patch_embed.proj", FixedInputSize: true,
+		GlobalPool:     pool,
+		NumFeatures:    c.EmbedDim,
+		Classifier:     "head",
+		FirstConv:      "patch_embed.proj",
+		FixedInputSize: true,
 	}
 }

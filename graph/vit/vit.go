@@ -94,8 +94,14 @@ func NewBlocks(s *layers.Store, a Config, dropPathRate float64, weights layers.I
 	rates := layers.DropPathRates(dropPathRate, a.Depth)
 	for i := range a.Depth {
 		blocks = append(blocks, layers.NewTransformer(s, fmt.Sprintf("blocks.%d", i), layers.TransformerOptions{
-			Channels: a.EmbedDim, Hidden: int(float64(a.EmbedDim) * a.MLPRatio), Heads: a.NumHeads[0], QKVBias: a.QKVBias,
-			Eps1: a.NormEps, Eps2: a.NormEps, DropPath: layers.DropPath{Block: i, Rate: rates[i]}, Weights: weights,
+			Channels: a.EmbedDim,
+			Hidden:   int(float64(a.EmbedDim) * a.MLPRatio),
+			Heads:    a.NumHeads[0],
+			QKVBias:  a.QKVBias,
+			Eps1:     a.NormEps,
+			Eps2:     a.NormEps,
+			DropPath: layers.DropPath{Block: i, Rate: rates[i]},
+			Weights:  weights,
 		}))
 	}
 	return blocks

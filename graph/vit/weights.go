@@ -18,8 +18,19 @@ const Eps = 1e-6
 // weights is what is known of ViTs of other programs.
 func weights() foreign.Family {
 	return foreign.Family{
-		Network: network, Shapes: shapes, SameShapes: sameShapes, Told: told, Untold: untold, Assumed: assumed, Unsupported: unsupported,
-		Doubts: doubts, Alike: alike, Differs: differs, Written: written, Fit: fit, Hub: hub(),
+		Network:     network,
+		Shapes:      shapes,
+		SameShapes:  sameShapes,
+		Told:        told,
+		Untold:      untold,
+		Assumed:     assumed,
+		Unsupported: unsupported,
+		Doubts:      doubts,
+		Alike:       alike,
+		Differs:     differs,
+		Written:     written,
+		Fit:         fit,
+		Hub:         hub(),
 	}
 }
 
@@ -32,7 +43,10 @@ var network = torch.Network{
 			{Official: "pos_embed", Other: "encoder.pos_embedding"},
 			{Official: "patch_embed.proj.*", Other: "conv_proj.*"},
 			{Official: "blocks.#.norm1.*", Other: "encoder.layers.encoder_layer_#.ln_1.*"},
-			{Official: "blocks.#.attn.qkv.weight", Other: "encoder.layers.encoder_layer_#.self_attention.in_proj_weight"},
+			{
+				Official: "blocks.#.attn.qkv.weight",
+				Other:    "encoder.layers.encoder_layer_#.self_attention.in_proj_weight",
+			},
 			{Official: "blocks.#.attn.qkv.bias", Other: "encoder.layers.encoder_layer_#.self_attention.in_proj_bias"},
 			{Official: "blocks.#.attn.proj.*", Other: "encoder.layers.encoder_layer_#.self_attention.out_proj.*"},
 			{Official: "blocks.#.norm2.*", Other: "encoder.layers.encoder_layer_#.ln_2.*"},
@@ -89,7 +103,8 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 		return fail(fmt.Errorf("position embeddings %v are for no square grid and a class token", s))
 	}
 	// fc_norm is the norm of a mean over the patches; norm usually works on the class token.
-	c.GlobalPool, m.NumClasses = all.Has("fc_norm.weight") || all.Has("decoder.0.mask_token"), all.Classes() // or it is of a pre-training
+	// or it is of a pre-training
+	c.GlobalPool, m.NumClasses = all.Has("fc_norm.weight") || all.Has("decoder.0.mask_token"), all.Classes()
 	m.Arch = c
 	return m, side * c.PatchSize, nil
 }
@@ -98,7 +113,13 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 func sameShapes(a, b configs.Model) bool {
 	x, okX := a.Arch.(Config)
 	y, okY := b.Arch.(Config)
-	return okX && okY && x.EmbedDim == y.EmbedDim && x.Depth == y.Depth && x.MLPRatio == y.MLPRatio && a.InChans == b.InChans && x.PatchSize == y.PatchSize
+	return okX &&
+		okY &&
+		x.EmbedDim == y.EmbedDim &&
+		x.Depth == y.Depth &&
+		x.MLPRatio == y.MLPRatio &&
+		a.InChans == b.InChans &&
+		x.PatchSize == y.PatchSize
 }
 
 func told(w *foreign.Weights, m *configs.Model, imageSize *int) ([]string, error) {
@@ -107,9 +128,14 @@ func told(w *foreign.Weights, m *configs.Model, imageSize *int) ([]string, error
 		return nil, err
 	}
 	if !c.GlobalPool && !w.Sets("model.global_pool") {
-		w.Note("the tensors have norm and not fc_norm: the classifier is taken to see the class token (model.global_pool=false)")
+		w.Note("the tensors have norm and not fc_norm: " +
+			"the classifier is taken to see the class token (model.global_pool=false)")
 	}
-	return []string{fmt.Sprintf("model.qkv_bias=%v", c.QKVBias), fmt.Sprintf("model.global_pool=%v", c.GlobalPool), fmt.Sprintf("data.image_size=%d", *imageSize)}, nil
+	return []string{
+		fmt.Sprintf("model.qkv_bias=%v", c.QKVBias),
+		fmt.Sprintf("model.global_pool=%v", c.GlobalPool),
+		fmt.Sprintf("data.image_size=%d", *imageSize),
+	}, nil
 }
 
 func untold(w *foreign.Weights, m configs.Model) error {
@@ -117,7 +143,8 @@ func untold(w *foreign.Weights, m configs.Model) error {
 	if err != nil || w.Sets("model.num_heads") {
 		return err
 	}
-	return fmt.Errorf("%s is a ViT of its own (embed_dim %d, depth %d): %w%s", w.Path, c.EmbedDim, c.Depth, foreign.ErrHeads, w.Ask("model.num_heads=N"))
+	return fmt.Errorf("%s is a ViT of its own (embed_dim %d, depth %d): %w%s",
+		w.Path, c.EmbedDim, c.Depth, foreign.ErrHeads, w.Ask("model.num_heads=N"))
 }
 
 func assumed(m configs.Model, preset bool) (what []string) {
@@ -144,7 +171,8 @@ func unsupported(s foreign.Shapes) error {
 
 func doubts(w *foreign.Weights, m configs.Model) {
 	if c, ok := m.Arch.(Config); ok && c.NormEps != Eps {
-		w.Note("a ViT with such names has norms with eps %g, and the configuration says %g (model.norm_eps)", Eps, c.NormEps)
+		w.Note("a ViT with such names has norms with eps %g, and the configuration says %g (model.norm_eps)",
+			Eps, c.NormEps)
 	}
 }
 
@@ -201,7 +229,10 @@ func fit(t foreign.Tensor, want []int, antialias bool) (fitted foreign.Tensor, n
 		}
 		t.F32 = ops.ResizePositions(t.F32, 1, c, [2]int{from, from}, [2]int{to, to}, how)
 		t.Shape = slices.Clone(want)
-		notes = append(notes, fmt.Sprintf("position embeddings of a %d×%[1]d grid are interpolated for %d×%[2]d", from, to))
+		notes = append(
+			notes,
+			fmt.Sprintf("position embeddings of a %d×%[1]d grid are interpolated for %d×%[2]d", from, to),
+		)
 	}
 	return t, strings.Join(notes, "\n"), len(notes) > 0
 }

@@ -29,7 +29,13 @@ type arm64 struct {
 }
 
 func newARM64() *arm64 {
-	return &arm64{Collection: reg.NewCollection(), file: ir.NewFile(), places: map[[4]uint32]int{}, tails: -1, addresses: map[[2]reg.ID]reg.GPVirtual{}}
+	return &arm64{
+		Collection: reg.NewCollection(),
+		file:       ir.NewFile(),
+		places:     map[[4]uint32]int{},
+		tails:      -1,
+		addresses:  map[[2]reg.ID]reg.GPVirtual{},
+	}
 }
 
 // instruction is what an instruction of avo's form holds in place of operands. The numbers of its

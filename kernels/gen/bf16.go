@@ -78,7 +78,14 @@ func (s *isa) halfNN(nv int, rounded bool) {
 	s.done()
 }
 
-func (s *isa) halfTileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Op, rounded bool) {
+func (s *isa) halfTileNN(
+	shape panelShape,
+	rows int,
+	a, c, d, ldc, ldd, next reg.GPVirtual,
+	p rowPointers,
+	jump, left Op,
+	rounded bool,
+) {
 	id := label("nn")
 	t := s.tileRegisters(shape, rows)
 	if rounded {
@@ -305,7 +312,11 @@ func (s *isa) convertStrips(cols, fill, in, out reg.GPVirtual, body func(k halfC
 func (s *isa) fromHalf() {
 	s.text("fromHalf", "func(rows, cols int, dst *float32, ldd int, src *uint16, lds int)",
 		"converts rows of bfloat16 to float32.")
-	rows, dst, ldd, src, lds := s.loadGP("rows"), s.loadGP("dst"), s.loadStride("ldd"), s.loadGP("src"), s.loadHalves("lds")
+	rows := s.loadGP("rows")
+	dst := s.loadGP("dst")
+	ldd := s.loadStride("ldd")
+	src := s.loadGP("src")
+	lds := s.loadHalves("lds")
 	s.repeat(label("rows"), rows, func() {
 		v := s.register(0)
 		in, out, left := GP64(), GP64(), s.loadGP("cols")
@@ -345,7 +356,12 @@ func (s *isa) interleave() {
 	}
 	s.text("interleave", "func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int)",
 		"converts rows 2·p and 2·p+1 to row p of pairs; rows that are not there are zero.")
-	pairs, rows, dst, ldd, src, lds := s.loadGP("pairs"), s.loadGP("rows"), s.loadGP("dst"), s.loadStride("ldd"), s.loadGP("src"), s.loadStride("lds")
+	pairs := s.loadGP("pairs")
+	rows := s.loadGP("rows")
+	dst := s.loadGP("dst")
+	ldd := s.loadStride("ldd")
+	src := s.loadGP("src")
+	lds := s.loadStride("lds")
 	x, y, v, perm := s.register(0), s.register(1), s.register(2), s.register(3)
 	VMOVUPS(order, perm)
 	s.repeat(label("pairs"), pairs, func() {

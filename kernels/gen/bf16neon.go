@@ -254,7 +254,11 @@ func (s *isa) interleaveNEON() {
 	s.text("interleave", "func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int)",
 		"converts rows 2·p and 2·p+1 to row p of pairs; rows that are not there are zero.")
 	s.flushDenormals()
-	rows, dst, ldd, src, lds := s.loadGP("rows"), s.loadGP("dst"), s.loadStride("ldd"), s.loadGP("src"), s.loadStride("lds")
+	rows := s.loadGP("rows")
+	dst := s.loadGP("dst")
+	ldd := s.loadStride("ldd")
+	src := s.loadGP("src")
+	lds := s.loadStride("lds")
 	second, zero := s.gp(), s.zero()
 	s.repeat(label("pairs"), s.loadGP("pairs"), func() {
 		s.address(Mem{Base: src, Index: lds, Scale: 1}, second)
@@ -301,7 +305,11 @@ func (s *isa) quadsNEON() {
 	s.text("quads", "func(quads, rows, cols int, dst *float32, ldd int, src *float32, lds int)",
 		"converts rows 4·q to 4·q+3 to row q of quads; rows that are not there are zero.")
 	s.flushDenormals()
-	rows, dst, ldd, src, lds := s.loadGP("rows"), s.loadGP("dst"), s.loadStride("ldd"), s.loadGP("src"), s.loadStride("lds")
+	rows := s.loadGP("rows")
+	dst := s.loadGP("dst")
+	ldd := s.loadStride("ldd")
+	src := s.loadGP("src")
+	lds := s.loadStride("lds")
 	var in [4]reg.GPVirtual
 	for i := range in {
 		in[i] = s.gp()

@@ -141,7 +141,10 @@ func (s *isa) affineGrad(act string) {
 		"func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32)",
 		"computes, with z = a·x + b: y = act(z), dz = dy·act'(z), sum += Σ dz, dot += Σ dz·(x - mean).")
 	s.flushDenormals()
-	y, dz, x, dy := s.newMatrix("y", "ldy"), s.newMatrix("dz", "lddz"), s.newMatrix("x", "ldx"), s.newMatrix("dy", "lddy")
+	y := s.newMatrix("y", "ldy")
+	dz := s.newMatrix("dz", "lddz")
+	x := s.newMatrix("x", "ldx")
+	dy := s.newMatrix("dy", "lddy")
 	if s.arm != nil && act == "GELU" {
 		s.affineGELUGradNEON(y, dz, x, dy)
 		return

@@ -164,7 +164,11 @@ func (s *isa) result(r reg.Register) {
 	if err != nil {
 		panic(err)
 	}
-	s.arm.text(map[string]string{"float32": "FMOVS F", "float64": "FMOVD F", "int": "MOVD R"}[b.Type.Name()]+"%d, "+s.arm.component(c), read(r))
+	s.arm.text(map[string]string{
+		"float32": "FMOVS F",
+		"float64": "FMOVD F",
+		"int":     "MOVD R",
+	}[b.Type.Name()]+"%d, "+s.arm.component(c), read(r))
 }
 
 // ret leaves a function.

@@ -38,7 +38,8 @@ func (p panelShape) String() string {
 
 func (p panelShape) doc() string {
 	if p.paired {
-		return fmt.Sprintf("%d vectors wide, of which the last has columns in its lower half alone, and holds them twice", p.vectors)
+		return fmt.Sprintf("%d vectors wide, of which the last has columns in its lower half alone, "+
+			"and holds them twice", p.vectors)
 	}
 	return fmt.Sprintf("%d vectors wide", p.vectors)
 }
@@ -315,7 +316,14 @@ func (s *isa) inTiles(rows int, m reg.GPVirtual, tile func(rows int)) {
 	s.place("done")
 }
 
-func (s *isa) tileNN(shape panelShape, rows int, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Op, upper reg.Register) {
+func (s *isa) tileNN(
+	shape panelShape,
+	rows int,
+	a, c, d, ldc, ldd, next reg.GPVirtual,
+	p rowPointers,
+	jump, left Op,
+	upper reg.Register,
+) {
 	id := label("nn")
 	t := s.tileRegisters(shape, rows)
 	width := shape.vectors * s.bytes()
@@ -506,7 +514,14 @@ func (s *isa) textTN(shape panelShape) {
 		fmt.Sprintf("computes C += Aᵀ·B for one panel of columns, %s.", shape.doc()))
 }
 
-func (s *isa) tileTN(shape panelShape, rows int, a, pa, lda, pb, ldb, c, ldc reg.GPVirtual, jumpA, jumpB Op, last mask, upper reg.Register) {
+func (s *isa) tileTN(
+	shape panelShape,
+	rows int,
+	a, pa, lda, pb, ldb, c, ldc reg.GPVirtual,
+	jumpA, jumpB Op,
+	last mask,
+	upper reg.Register,
+) {
 	id := label("tn")
 	aheadA, aheadB := s.gp(), s.gp() // 16 rows of A, most of which is in the second-level cache; 32 of B
 	s.move(lda, aheadA)

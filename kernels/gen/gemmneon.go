@@ -242,7 +242,14 @@ func (s *isa) spill(t quadTile) reg.GPVirtual {
 
 // spilledRows emits a loop over the rows of a tile that spill has stored. Of the last two quads
 // there may be some columns, or none.
-func (s *isa) spilledRows(id string, shape panelShape, t quadTile, at reg.GPVirtual, body func(v reg.Register, k mask, disp int), next func()) {
+func (s *isa) spilledRows(
+	id string,
+	shape panelShape,
+	t quadTile,
+	at reg.GPVirtual,
+	body func(v reg.Register, k mask, disp int),
+	next func(),
+) {
 	quads := shape.quads()
 	n := [2]reg.GPVirtual{s.columnsOf(quads - 2), s.columnsOf(quads - 1)}
 	rows, v := s.gp(), t.a[0]

@@ -158,7 +158,10 @@ func (s *isa) address(m Mem, dst reg.GPVirtual) {
 	}
 	base := m.Base
 	if m.Index != nil {
-		s.arm.text(fmt.Sprintf("ADD R%%d<<%d, R%%d, R%%d", bits.TrailingZeros8(m.Scale)), read(m.Index), read(m.Base), written(dst))
+		s.arm.text(
+			fmt.Sprintf("ADD R%%d<<%d, R%%d, R%%d", bits.TrailingZeros8(m.Scale)), read(m.Index),
+			read(m.Base), written(dst),
+		)
 		base = dst
 	}
 	if m.Disp != 0 || m.Index == nil {

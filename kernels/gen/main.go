@@ -29,7 +29,10 @@ func main() {
 		return
 	case "NEON":
 		s.neonKernels()
-		s.arm.generate(flag.Lookup("out").Value.String(), flag.Lookup("stubs").Value.String(), flag.Lookup("pkg").Value.String())
+		s.arm.generate(
+			flag.Lookup("out").Value.String(), flag.Lookup("stubs").Value.String(),
+			flag.Lookup("pkg").Value.String(),
+		)
 		return
 	}
 	for _, p := range panelShapes {

@@ -46,7 +46,10 @@ func (a *arm64) and(x, y, dst reg.Register) {
 func (a *arm64) pointScratch(m Mem) {
 	base, registers := "R%d", []operand{read(m.Base)}
 	if m.Index != nil {
-		a.text(fmt.Sprintf("ADD R%%d<<%d, R%%d, %s", bits.TrailingZeros8(m.Scale), scratch), read(m.Index), read(m.Base))
+		a.text(
+			fmt.Sprintf("ADD R%%d<<%d, R%%d, %s", bits.TrailingZeros8(m.Scale), scratch),
+			read(m.Index), read(m.Base),
+		)
 		base, registers = scratch, nil
 	}
 	if m.Disp != 0 || m.Index == nil {

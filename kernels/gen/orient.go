@@ -109,7 +109,13 @@ func (s *isa) orient() {
 }
 
 // binsOfQuads is the rest of orient for some vectors: an edge is loaded for all of them.
-func (s *isa) binsOfQuads(ks []mask, gradient func(i int) (g0, g1, t, u reg.VecVirtual), sign reg.Register, edges, count reg.GPVirtual, bin Mem) {
+func (s *isa) binsOfQuads(
+	ks []mask,
+	gradient func(i int) (g0, g1, t, u reg.VecVirtual),
+	sign reg.Register,
+	edges, count reg.GPVirtual,
+	bin Mem,
+) {
 	a := s.arm
 	var g0, g1, passed []reg.VecVirtual
 	for i := range ks {

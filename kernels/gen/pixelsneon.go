@@ -242,7 +242,10 @@ func (s *isa) yCbCrToRGBQuads(n, rgb, y, cb, cr reg.GPVirtual) {
 		for i, sum := range []reg.VecVirtual{red, green, blue} {
 			a.word(0x2e212800, "sqxtun v%d.8b, v%d.8h", written(colours[i]), read(sum))
 		}
-		a.text("VST3.P [V%d.B8, V%d.B8, V%d.B8], 24(R%d)", read(colours[0]), read(colours[1]), read(colours[2]), changed(rgb))
+		a.text(
+			"VST3.P [V%d.B8, V%d.B8, V%d.B8], 24(R%d)",
+			read(colours[0]), read(colours[1]), read(colours[2]), changed(rgb),
+		)
 	})
 	s.ret()
 }

@@ -10,7 +10,11 @@ import (
 func (s *isa) transpose8() {
 	s.text("transpose8", "func(blocks int, dst *float32, ldd int, src *float32, lds int)",
 		"transposes 8×8 blocks: dst[c][r] = src[r][c]; the blocks lie side by side in src and below each other in dst.")
-	blocks, dst, ldd, src, lds := s.loadGP("blocks"), s.loadGP("dst"), s.loadStride("ldd"), s.loadGP("src"), s.loadStride("lds")
+	blocks := s.loadGP("blocks")
+	dst := s.loadGP("dst")
+	ldd := s.loadStride("ldd")
+	src := s.loadGP("src")
+	lds := s.loadStride("lds")
 	if s.arm != nil {
 		s.repeat(label("blocks"), blocks, func() { s.transpose8Quads(dst, ldd, src, lds) })
 		s.ret()

@@ -66,7 +66,8 @@ func (g *graph) differences(t testing.TB, c Check) {
 			d.at[i] = old
 			d.changed()
 			if got := float64(d.values[i]); !(math.Abs(got-want) <= c.Tolerance*top) { // true for NaN
-				t.Errorf("%s[%d]: gradient %v, central difference %v (largest of the tensor %v)", d.name, i, got, want, top)
+				t.Errorf("%s[%d]: gradient %v, central difference %v (largest of the tensor %v)",
+					d.name, i, got, want, top)
 			}
 		}
 	}
@@ -95,7 +96,8 @@ func (g *graph) accumulates(t testing.TB) {
 		for j, v := range twice.values {
 			want := factor * float64(once[i].values[j])
 			if !(math.Abs(float64(v)-want) <= 1e-4*top) { // the sums may be rounded in another way
-				t.Errorf("%s[%d]: gradient %v after a second run, want %v: a backward op adds to the gradient of a parameter", twice.name, j, v, want)
+				t.Errorf("%s[%d]: gradient %v after a second run, want %v: "+
+					"a backward op adds to the gradient of a parameter", twice.name, j, v, want)
 				break
 			}
 		}

@@ -178,7 +178,9 @@ func compile(t testing.TB, workers int, train bool, build func(g *Graph) (*gorgo
 		g.differentiate(t, n)
 	}
 	for _, in := range g.inputs {
-		if err := gorgonia.Let(in.node, tensor.New(tensor.WithShape(in.node.Shape()...), tensor.WithBacking(in.data))); err != nil {
+		if err := gorgonia.Let(
+			in.node, tensor.New(tensor.WithShape(in.node.Shape()...), tensor.WithBacking(in.data)),
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -260,9 +262,21 @@ func (g *Graph) pass(n *gorgonia.Node) (*gorgonia.Node, error) {
 		return nil
 	}
 	return g.Record(ops.Spec{
-		Kind: "Pass", Name: "opstest", Inputs: gorgonia.Nodes{n}, WRT: []bool{true}, Shape: n.Shape().Clone(), Run: run, Again: ops.Repeat(run),
+		Kind:   "Pass",
+		Name:   "opstest",
+		Inputs: gorgonia.Nodes{n},
+		WRT:    []bool{true},
+		Shape:  n.Shape().Clone(),
+		Run:    run,
+		Again:  ops.Repeat(run),
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			dx, err := g.Record(ops.Spec{Kind: "PassGrad", Name: "opstest", Inputs: gorgonia.Nodes{grad}, Shape: n.Shape().Clone(), Run: run})
+			dx, err := g.Record(ops.Spec{
+				Kind:   "PassGrad",
+				Name:   "opstest",
+				Inputs: gorgonia.Nodes{grad},
+				Shape:  n.Shape().Clone(),
+				Run:    run,
+			})
 			return gorgonia.Nodes{dx}, err
 		},
 	})

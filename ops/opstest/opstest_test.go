@@ -30,7 +30,13 @@ func scale(fault string) func(g *opstest.Graph) (*gorgonia.Node, error) {
 			return nil
 		}
 		s := ops.Spec{
-			Kind: "Scale", Name: "scale", Inputs: gorgonia.Nodes{x, g.Param(w)}, WRT: []bool{true, true}, Shape: x.Shape().Clone(), Run: run, Again: ops.Repeat(run),
+			Kind:   "Scale",
+			Name:   "scale",
+			Inputs: gorgonia.Nodes{x, g.Param(w)},
+			WRT:    []bool{true, true},
+			Shape:  x.Shape().Clone(),
+			Run:    run,
+			Again:  ops.Repeat(run),
 			Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 				dx, err := g.Record(ops.Spec{
 					Kind: "ScaleGrad", Name: "scale", Inputs: gorgonia.Nodes{grad, x}, Shape: x.Shape().Clone(),
@@ -67,7 +73,13 @@ func square(g *opstest.Graph, x *gorgonia.Node) (*gorgonia.Node, error) {
 		return nil
 	}
 	return g.Record(ops.Spec{
-		Kind: "Square", Name: "square", Inputs: gorgonia.Nodes{x}, WRT: []bool{true}, Shape: x.Shape().Clone(), Run: run, Again: ops.Repeat(run),
+		Kind:   "Square",
+		Name:   "square",
+		Inputs: gorgonia.Nodes{x},
+		WRT:    []bool{true},
+		Shape:  x.Shape().Clone(),
+		Run:    run,
+		Again:  ops.Repeat(run),
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 			dx, err := g.Record(ops.Spec{
 				Kind: "SquareGrad", Name: "square", Inputs: gorgonia.Nodes{grad, x}, Shape: x.Shape().Clone(),

@@ -29,7 +29,8 @@ type Batch struct {
 func (b *Batch) Clone() *Batch {
 	c := &Batch{Mask: slices.Clone(b.Mask), Kept: slices.Clone(b.Kept), Shared: b.Shared}
 	for k := range b.Targets {
-		c.Targets, c.Weights = append(c.Targets, slices.Clone(b.Targets[k])), append(c.Weights, slices.Clone(b.Weights[k]))
+		c.Targets = append(c.Targets, slices.Clone(b.Targets[k]))
+		c.Weights = append(c.Weights, slices.Clone(b.Weights[k]))
 	}
 	return c
 }

@@ -50,7 +50,8 @@ func NewHOG(height, width, channels, bins int, cells []int, bias [][2]float32) (
 	case channels < 1:
 		return nil, fmt.Errorf("masking: HOG of images with %d channels", channels)
 	case height < 2 || width < 2:
-		return nil, fmt.Errorf("masking: an image of %d×%d pixels is too small for a gradient; 2×2 are needed", height, width)
+		return nil, fmt.Errorf("masking: an image of %d×%d pixels is too small for a gradient; 2×2 are needed",
+			height, width)
 	case bins < 1:
 		return nil, fmt.Errorf("masking: HOG with %d bins; at least 1 is needed", bins)
 	case bias != nil && len(bias) != len(cells):
@@ -158,7 +159,9 @@ func (h *HOG) histograms(dst, image []float32, p *hogPass, s *hogScratch) {
 		if above < 0 {
 			above = 1
 		}
-		h.orientations.Orient(kernels.Default(), s.mag, s.bin, s.padded[above%3], s.padded[y%3], s.padded[below%3], c, p.bias)
+		h.orientations.Orient(
+			kernels.Default(), s.mag, s.bin, s.padded[above%3], s.padded[y%3], s.padded[below%3], c, p.bias,
+		)
 		across := h.width / p.unit
 		h.addRow(dst[y/p.unit*across*c*h.bins:][:across*c*h.bins], s.mag, s.bin, p.unit*c)
 	}

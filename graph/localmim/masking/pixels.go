@@ -107,7 +107,8 @@ func (p *Pixels) Restore(dst, values []float32, k int, truth []float32) error {
 	}
 	size, side := p.height*p.width*p.channels, p.sides[k]
 	if len(values) != size || len(dst) != size || len(truth) != size {
-		return fmt.Errorf("masking: %d values of scale %d, an image of %d and room for %d; an image has %d", len(values), k, len(truth), len(dst), size)
+		return fmt.Errorf("masking: %d values of scale %d, an image of %d and room for %d; an image has %d",
+			len(values), k, len(truth), len(dst), size)
 	}
 	n := side * p.channels
 	for y := 0; y < p.height; y += side {

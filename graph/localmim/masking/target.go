@@ -21,7 +21,8 @@ func checkCells(target string, height, width int, sides []int) error {
 	}
 	for k, s := range sides {
 		if s < 1 || height%s != 0 || width%s != 0 {
-			return fmt.Errorf("masking: cells of %d pixels (%s, scale %d) do not divide an image of %d×%d pixels", s, target, k, height, width)
+			return fmt.Errorf("masking: cells of %d pixels (%s, scale %d) do not divide an image of %d×%d pixels",
+				s, target, k, height, width)
 		}
 	}
 	return nil
@@ -36,7 +37,8 @@ func checkTarget(t Target, dst [][]float32, image []float32, size int) error {
 	}
 	for k, d := range dst {
 		if cells, values := t.Shape(k); len(d) != cells*values {
-			return fmt.Errorf("masking: room for %d values of the target of scale %d; it has %d×%d", len(d), k, cells, values)
+			return fmt.Errorf("masking: room for %d values of the target of scale %d; it has %d×%d",
+				len(d), k, cells, values)
 		}
 	}
 	return nil

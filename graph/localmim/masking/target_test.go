@@ -104,17 +104,25 @@ func TestTargetsOfPretrainingGolden(t *testing.T) {
 			if c.bins == 18 {
 				bias = goldenBias(file, "hog_enc.%d.conv.bias")
 			}
-			checkGoldenTargets(t, c.name, file, newHOG(t, 96, 96, 3, c.bins, pools, bias), golden.ToNHWC(file["input"].Data, 2, 3, 96, 96), 2, 1)
+			checkGoldenTargets(
+				t, c.name, file, newHOG(t, 96, 96, 3, c.bins, pools, bias),
+				golden.ToNHWC(file["input"].Data, 2, 3, 96, 96), 2, 1,
+			)
 		})
 	}
 	swinPools := []int{8, 16, 32, 32}
 	swin := golden.Tensors(t, "mim_swin_hog.safetensors")
-	checkGoldenTargets(t, "mim_swin_hog", swin, newHOG(t, 224, 224, 3, 9, swinPools, nil), goldenSwinInput(3001, 2), 2, 1)
+	checkGoldenTargets(
+		t, "mim_swin_hog", swin, newHOG(t, 224, 224, 3, 9, swinPools, nil), goldenSwinInput(3001, 2), 2, 1,
+	)
 	pixels, err := NewPixels(224, 224, 3, swinPools, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkGoldenTargets(t, "mim_swin_pixel", golden.Tensors(t, "mim_swin_pixel.safetensors"), pixels, goldenSwinInput(2, 1), 1, 8)
+	checkGoldenTargets(
+		t, "mim_swin_pixel", golden.Tensors(t, "mim_swin_pixel.safetensors"), pixels,
+		goldenSwinInput(2, 1), 1, 8,
+	)
 }
 
 func goldenSwinInput(seed, batch int) []float32 {
@@ -122,7 +130,14 @@ func goldenSwinInput(seed, batch int) []float32 {
 }
 
 // checkGoldenTargets compares every value of each so many.
-func checkGoldenTargets(t *testing.T, name string, file map[string]golden.Tensor, target Target, images []float32, batch, every int) {
+func checkGoldenTargets(
+	t *testing.T,
+	name string,
+	file map[string]golden.Tensor,
+	target Target,
+	images []float32,
+	batch, every int,
+) {
 	t.Helper()
 	size := len(images) / batch
 	for b := range batch {
@@ -152,7 +167,11 @@ func TestHOGWorkedExample(t *testing.T) {
 		0.713973, 0.155114, 0, 0.427395, 0.467735, 0, 0, 0.114658, 0.227142,
 		0.751918, 0.216880, 0, 0, 0.266512, 0, 0.389468, 0.216880, 0.343266}, 2e-6)
 	got = compute(t, newHOG(t, 8, 8, 1, 9, []int{4}, [][2]float32{{0.1, -0.2}}), image)[0]
-	checkAbs(t, "cell with bias", got[:9], []float32{0.396792, 0.479371, 0.138338, 0.089592, 0.147055, 0.320857, 0, 0.186930, 0.652747}, 2e-6)
+	checkAbs(
+		t, "cell with bias", got[:9],
+		[]float32{0.396792, 0.479371, 0.138338, 0.089592, 0.147055, 0.320857, 0, 0.186930, 0.652747},
+		2e-6,
+	)
 }
 
 // Scales that are summed up from others are what they are alone, in any order,
@@ -265,7 +284,9 @@ func BenchmarkTargets(b *testing.B) {
 	}{
 		{"HOG9", newHOG(b, 224, 224, 3, 9, pools, nil)},
 		{"HOG18Bias", newHOG(b, 224, 224, 3, 18, pools, [][2]float32{{0.1, 0.2}, {-0.3, 0}, {0.2, -0.1}, {0.3, 0.3}})},
-		{"HOG18BiasSwin", newHOG(b, 224, 224, 3, 18, swin, [][2]float32{{0.1, 0.2}, {-0.3, 0}, {0.2, -0.1}, {0.3, 0.3}})},
+		{"HOG18BiasSwin", newHOG(
+			b, 224, 224, 3, 18, swin, [][2]float32{{0.1, 0.2}, {-0.3, 0}, {0.2, -0.1}, {0.3, 0.3}},
+		)},
 		{"Pixels", pixels},
 	} {
 		b.Run(c.name, func(b *testing.B) {

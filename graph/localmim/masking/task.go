@@ -41,10 +41,12 @@ func newTask(net *localmim.Model, perSample bool) (*Task, error) {
 	}
 	for k, s := range t.scales {
 		if cells, values := t.target.Shape(k); cells != s.Grid*s.Grid || values != s.Values {
-			return nil, fmt.Errorf("masking: decoder %d reconstructs %d×%d cells of %d values, but its target has %d of %d", k+1, s.Grid, s.Grid, s.Values, cells, values)
+			return nil, fmt.Errorf("masking: decoder %d reconstructs %d×%d cells of %d values, but "+
+				"its target has %d of %d", k+1, s.Grid, s.Grid, s.Values, cells, values)
 		}
 		if s.Grid%t.side != 0 && t.side%s.Grid != 0 {
-			return nil, fmt.Errorf("masking: decoder %d: neither do %d×%[2]d cells divide %d×%[3]d mask units, nor these the cells", k+1, s.Grid, t.side)
+			return nil, fmt.Errorf("masking: decoder %d: neither do %d×%[2]d cells divide %d×%[3]d "+
+				"mask units, nor these the cells", k+1, s.Grid, t.side)
 		}
 	}
 	return t, nil
@@ -75,7 +77,8 @@ func (t *Task) Target() Target { return t.target }
 // Validate is part of [data.Extra].
 func (t *Task) Validate(_, height, width, channels int) error {
 	if size := t.net.Config().Data.ImageSize; height != size || width != size || channels != t.net.Channels() {
-		return fmt.Errorf("masking: the task is for images [%d, %d, %d]; the loader makes [%d, %d, %d]", size, size, t.net.Channels(), height, width, channels)
+		return fmt.Errorf("masking: the task is for images [%d, %d, %d]; the loader makes [%d, %d, %d]",
+			size, size, t.net.Channels(), height, width, channels)
 	}
 	return nil
 }
@@ -86,7 +89,8 @@ func (t *Task) New(size int) any {
 	b := &Batch{Targets: make([][]float32, n), Weights: make([][]float32, n), Shared: !t.perSample}
 	for _, s := range t.scales {
 		cells := size * s.Grid * s.Grid
-		b.targets, b.weights = append(b.targets, make([]float32, cells*s.Values)), append(b.weights, make([]float32, cells))
+		b.targets = append(b.targets, make([]float32, cells*s.Values))
+		b.weights = append(b.weights, make([]float32, cells))
 	}
 	b.mask, b.kept = make([]float32, size*t.side*t.side), make([]int32, size*t.visible)
 	return b

@@ -152,7 +152,8 @@ func check(t *testing.T, net *localmim.Model, task *masking.Task, b *data.Batch,
 		lists = 1
 	}
 	if len(e.Mask) != b.Size*units || len(e.Kept) != lists*visible || e.Shared != shared {
-		t.Fatalf("%d values of the mask and %d kept for %d images, shared %v", len(e.Mask), len(e.Kept), b.Size, e.Shared)
+		t.Fatalf("%d values of the mask and %d kept for %d images, shared %v",
+			len(e.Mask), len(e.Kept), b.Size, e.Shared)
 	}
 	for i := range b.Size {
 		want := make([][]float32, target.Scales())
@@ -201,7 +202,12 @@ func TestEvaluationMasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	masks := func(batch int) (all []float32) {
-		loader, err := data.NewLoader(noise{6, 70, 70}, data.LoaderOptions{Batch: batch, Seed: 3, Transform: transform(64), Extra: task})
+		loader, err := data.NewLoader(noise{6, 70, 70}, data.LoaderOptions{
+			Batch:     batch,
+			Seed:      3,
+			Transform: transform(64),
+			Extra:     task,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,16 +232,21 @@ func TestEvaluationMasks(t *testing.T) {
 
 // The target that a program gets is one that it can predict, or there is no task.
 func TestTaskErrors(t *testing.T) {
-	if err := training(t, network(t, vitModel)).Validate(4, 32, 32, 3); err == nil || !strings.Contains(err.Error(), "the loader makes [32, 32, 3]") {
+	if err := training(t, network(t, vitModel)).Validate(4, 32, 32, 3); err == nil ||
+		!strings.Contains(err.Error(), "the loader makes [32, 32, 3]") {
 		t.Errorf("got %v", err)
 	}
 	net := network(t, vitModel)
 	net.Config().MIM.Target = "words"
-	if _, err := masking.ForTraining(net); err == nil || !strings.Contains(err.Error(), `want hog or pixel, got "words"`) {
+	if _, err := masking.ForTraining(net); err == nil ||
+		!strings.Contains(err.Error(), `want hog or pixel, got "words"`) {
 		t.Errorf("got %v", err)
 	}
 	net.Config().MIM.Target = "pixel" // of a model for HOG
-	if _, err := masking.ForTraining(net); err == nil || !strings.Contains(err.Error(), "decoder 1 reconstructs 16×16 cells of 27 values, but its target has 256 of 48") {
+	if _, err := masking.ForTraining(net); err == nil ||
+		!strings.Contains(
+			err.Error(), "decoder 1 reconstructs 16×16 cells of 27 values, but its target has 256 of 48",
+		) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -254,7 +265,12 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	loader, err := data.NewLoader(noise{8, 70, 70}, data.LoaderOptions{Batch: 8, Seed: 1, Transform: transform(64), Extra: task})
+	loader, err := data.NewLoader(noise{8, 70, 70}, data.LoaderOptions{
+		Batch:     8,
+		Seed:      1,
+		Transform: transform(64),
+		Extra:     task,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -283,7 +299,11 @@ func BenchmarkTask(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		net  *localmim.Model
-	}{{"ViT", network(b, vitModel)}, {"Swin", network(b, swinModel)}, {"SwinPerSample", network(b, swinModel, "mim.mask_per=sample")}} {
+	}{
+		{"ViT", network(b, vitModel)},
+		{"Swin", network(b, swinModel)},
+		{"SwinPerSample", network(b, swinModel, "mim.mask_per=sample")},
+	} {
 		b.Run(c.name, func(b *testing.B) {
 			const size = 8
 			task := training(b, c.net)
