@@ -28,7 +28,7 @@ func TestTimeLimit(t *testing.T) {
 	fail(t, 2, "--max-hours: want a number of hours", append(args, "--max-hours", "-1")...)
 	_, args = tinyRun(t, data)
 	invoke(t, append(args, "--max-hours", "1e-9")...)
-	fail(t, 1, "the run was begun without ema.decay", append(args, "--resume", "--set", "ema.decay=0.8")...)
+	fail(t, 1, "the run began without ema.decay", append(args, "--resume", "--set", "ema.decay=0.8")...)
 }
 
 // A search for a learning rate leaves nothing but its drawing.

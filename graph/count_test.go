@@ -44,17 +44,19 @@ func TestCounts(t *testing.T) {
 	for i, name := range variants {
 		m := preset(t, name, 0)
 		at224, at192 := graph.Total(counted(t, m, 224, 224)), graph.Total(counted(t, m, 192, 192))
+		parameters := []int{3905500, 7595368, 14982888, 31181032, 53521464, 93465192}
+		folded := []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}
 		for _, c := range []struct {
 			what string
 			got  int
 			want []int
 		}{
-			{"parameters in the store", m.Store().Parameters(), []int{3905500, 7595368, 14982888, 31181032, 53521464, 93465192}},
-			{"parameters", at224.Parameters, []int{3905500, 7595368, 14982888, 31181032, 53521464, 93465192}},
+			{"parameters in the store", m.Store().Parameters(), parameters},
+			{"parameters", at224.Parameters, parameters},
 			{"norm channels", normChannels(m), []int{4840, 7744, 11616, 20608, 32976, 43968}},
 			{"norm channels that fold", at224.Foldable, []int{4840, 7744, 11616, 20608, 32976, 43968}},
-			{"parameters, folded", at224.Folded().Parameters, []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}},
-			{"parameters at 192", at192.Folded().Parameters, []int{3900660, 7587624, 14971272, 31160424, 53488488, 93421224}},
+			{"parameters, folded", at224.Folded().Parameters, folded},
+			{"parameters at 192", at192.Folded().Parameters, folded},
 		} {
 			if c.got != c.want[i] {
 				t.Errorf("%s: %s: %d, want %d", name, c.what, c.got, c.want[i])
@@ -66,13 +68,20 @@ func TestCounts(t *testing.T) {
 			want     []float64
 			unit, by float64
 		}{
-			{"MACs", at224.MACs, []float64{0.335423, 0.850512, 1.904335, 4.549741, 8.721938, 15.494384}, 1e9, 1e-6},
-			{"MACs, folded", at224.Folded().MACs, []float64{0.335423, 0.850512, 1.904335, 4.549741, 8.721938, 15.494384}, 1e9, 1e-6},
-			{"MACs with norms", at224.MACsWithNorm(), []float64{0.338041, 0.854702, 1.910619, 4.560127, 8.741526, 15.520500}, 1e9, 1e-6},
-			{"MACs at 192", at192.MACs, []float64{0.246881, 0.625379, 1.399704, 3.343354, 6.408686, 11.384490}, 1e9, 1e-6},
-			{"paper's table 3", at224.MACsWithNorm(), []float64{0.34, 0.85, 1.91, 4.56, 8.74, 15.52}, 1e9, 1e-2},
-			{"paper's table 8", at224.Folded().MACsWithNorm(), []float64{0.34, 0.85, 1.90, 4.55, 8.72, 15.49}, 1e9, 1e-2},
-			{"activations", at224.Activations, []float64{1.97, 3.15, 4.73, 7.93, 15.34, 20.46}, 1e6, 1e-2},
+			{"MACs", at224.MACs,
+				[]float64{0.335423, 0.850512, 1.904335, 4.549741, 8.721938, 15.494384}, 1e9, 1e-6},
+			{"MACs, folded", at224.Folded().MACs,
+				[]float64{0.335423, 0.850512, 1.904335, 4.549741, 8.721938, 15.494384}, 1e9, 1e-6},
+			{"MACs with norms", at224.MACsWithNorm(),
+				[]float64{0.338041, 0.854702, 1.910619, 4.560127, 8.741526, 15.520500}, 1e9, 1e-6},
+			{"MACs at 192", at192.MACs,
+				[]float64{0.246881, 0.625379, 1.399704, 3.343354, 6.408686, 11.384490}, 1e9, 1e-6},
+			{"paper's table 3", at224.MACsWithNorm(),
+				[]float64{0.34, 0.85, 1.91, 4.56, 8.74, 15.52}, 1e9, 1e-2},
+			{"paper's table 8", at224.Folded().MACsWithNorm(),
+				[]float64{0.34, 0.85, 1.90, 4.55, 8.72, 15.49}, 1e9, 1e-2},
+			{"activations", at224.Activations,
+				[]float64{1.97, 3.15, 4.73, 7.93, 15.34, 20.46}, 1e6, 1e-2},
 		} {
 			if got := float64(c.got) / c.unit; math.Abs(got-c.want[i]) > c.by/2*(1+1e-9) {
 				t.Errorf("%s: %s: %v, want %v", name, c.what, got, c.want[i])
@@ -88,8 +97,10 @@ func TestCounts(t *testing.T) {
 				norms, pool := normElements(m, test.side), test.side*test.side/1024*m.Arch().StageDims()[3]
 				if test.total.MACsWithNorm() != test.total.MACs+2*norms+pool ||
 					test.total.Folded().MACsWithNorm() != test.total.MACs+pool {
-					t.Errorf("%s at %d: %d and folded %d with norms, of them %d of convolutions; want %d elements of norms and %d of the pool",
-						name, test.side, test.total.MACsWithNorm(), test.total.Folded().MACsWithNorm(), test.total.MACs, norms, pool)
+					t.Errorf("%s at %d: %d MACs with norms, folded %d, convolutions %d; "+
+						"want %d elements of norms and %d of the pool",
+						name, test.side, test.total.MACsWithNorm(), test.total.Folded().MACsWithNorm(),
+						test.total.MACs, norms, pool)
 				}
 			})
 		}

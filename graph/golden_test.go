@@ -155,8 +155,18 @@ func TestPartsOfT0(t *testing.T) {
 		}
 		parts[name] += l.Parameters
 	}
-	want := map[string]int{"patch_embed": 2000, "stages.0": 7460, "stages.1": 12960, "stages.2": 59040, "stages.3": 51520,
-		"stages.4": 939520, "stages.5": 205440, "stages.6": 936960, "avgpool_pre_head": 409600, "head": 1281000}
+	want := map[string]int{
+		"patch_embed":      2000,
+		"stages.0":         7460,
+		"stages.1":         12960,
+		"stages.2":         59040,
+		"stages.3":         51520,
+		"stages.4":         939520,
+		"stages.5":         205440,
+		"stages.6":         936960,
+		"avgpool_pre_head": 409600,
+		"head":             1281000,
+	}
 	if fmt.Sprint(parts) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", parts, want)
 	}

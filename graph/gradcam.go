@@ -177,6 +177,7 @@ func MapGrid(shape []int, height, width int) (rows, cols, skip int, err error) {
 			return rows, n / rows, 1, nil
 		}
 	}
-	return 0, 0, 0, fmt.Errorf("graph: a map of shape %v for images of %d×%d: want [batch, height, width, channels], or [batch, 1 + height·width, channels]",
+	return 0, 0, 0, fmt.Errorf("graph: a map of shape %v for images of %d×%d: "+
+		"want [batch, height, width, channels], or [batch, 1 + height·width, channels]",
 		slices.Clone(shape), height, width)
 }

@@ -194,22 +194,34 @@ func TestGradCAM(t *testing.T) {
 	}{
 		{"fasternet", fastConfig("relu"), false, 0, fastHead(relu)},
 		{"fasternet, folded", fastConfig("gelu"), true, 0, fastHead(gelu)},
-		{"vit, class token", vitConfig(func(a *vit.Config) { a.GlobalPool = false }), false, 1, func(w *wide, a [][]float64) []float64 {
-			return head(w, w.norm("norm", 1e-6, w.block("blocks.2", 3, 1e-6, a)[0]))
-		}},
-		{"vit, mean of the patches", vitConfig(func(a *vit.Config) { a.GlobalPool = true }), false, 1, func(w *wide, a [][]float64) []float64 {
-			return head(w, w.norm("fc_norm", 1e-6, mean(w.block("blocks.2", 3, 1e-6, a)[1:])))
-		}},
-		{"swin", swinConfig(func(a *swin.Config) { a.NormBeforePool = false }), false, 0, func(w *wide, a [][]float64) []float64 {
-			return head(w, w.norm("norm", 1e-6, mean(a)))
-		}},
-		{"swin, norm first", swinConfig(func(a *swin.Config) { a.NormBeforePool = true }), false, 0, func(w *wide, a [][]float64) []float64 {
-			var normed [][]float64
-			for _, x := range a {
-				normed = append(normed, w.norm("norm", 1e-6, x))
-			}
-			return head(w, mean(normed))
-		}},
+		{
+			"vit, class token", vitConfig(func(a *vit.Config) { a.GlobalPool = false }), false, 1,
+			func(w *wide, a [][]float64) []float64 {
+				return head(w, w.norm("norm", 1e-6, w.block("blocks.2", 3, 1e-6, a)[0]))
+			},
+		},
+		{
+			"vit, mean of the patches", vitConfig(func(a *vit.Config) { a.GlobalPool = true }), false, 1,
+			func(w *wide, a [][]float64) []float64 {
+				return head(w, w.norm("fc_norm", 1e-6, mean(w.block("blocks.2", 3, 1e-6, a)[1:])))
+			},
+		},
+		{
+			"swin", swinConfig(func(a *swin.Config) { a.NormBeforePool = false }), false, 0,
+			func(w *wide, a [][]float64) []float64 {
+				return head(w, w.norm("norm", 1e-6, mean(a)))
+			},
+		},
+		{
+			"swin, norm first", swinConfig(func(a *swin.Config) { a.NormBeforePool = true }), false, 0,
+			func(w *wide, a [][]float64) []float64 {
+				var normed [][]float64
+				for _, x := range a {
+					normed = append(normed, w.norm("norm", 1e-6, x))
+				}
+				return head(w, mean(normed))
+			},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const size, batch = 32, 2

@@ -61,7 +61,8 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	got = nil
-	if (graph.Position{}).EachPlace(2, func(sample int) { got = append(got, sample) }); !slices.Equal(got, []int{0, 1}) {
+	(graph.Position{}).EachPlace(2, func(sample int) { got = append(got, sample) })
+	if !slices.Equal(got, []int{0, 1}) {
 		t.Errorf("%v", got)
 	}
 }

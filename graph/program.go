@@ -135,7 +135,8 @@ func (r *Runner) compile(s Shape, k kind, watch func(string, ops.BlockPart, kern
 		pass.Tap = p.tap
 	case explaining:
 		if IsInt8(r.Model) {
-			return nil, errors.New("the model computes in 8 bits, which have no gradient: take the one in float32 that it was made of")
+			return nil, errors.New("the model computes in 8 bits, which have no gradient: " +
+				"take the float32 model that it was made from")
 		}
 		name, err := MapName(r.Model, s.Height, s.Width)
 		if err != nil {

@@ -54,7 +54,8 @@ func TestForSize(t *testing.T) {
 				t.Fatalf("the same model: %v", other == m)
 			}
 			run := func(m graph.Model) []float32 {
-				logits, err := program(t, newRunner(t, m), graph.Shape{2, c.to, c.to, false}).Forward(golden.Image("input", 1, 2*3*c.to*c.to))
+				p := program(t, newRunner(t, m), graph.Shape{2, c.to, c.to, false})
+				logits, err := p.Forward(golden.Image("input", 1, 2*3*c.to*c.to))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -84,8 +84,13 @@ func newTransformer(c configs.Model, image int) (graph.Model, error) {
 // shrink makes the activations small, as in the probes of ε.
 func shrink(m graph.Model) {
 	for _, q := range m.Store().Params() {
-		for _, suffix := range []string{"attn.proj.weight", "attn.proj.bias", "mlp.fc2.weight", "mlp.fc2.bias", "patch_embed.norm.weight",
-			"patch_embed.norm.bias", "patch_embed.proj.weight", "patch_embed.proj.bias", "downsample.reduction.weight", "pos_embed", "cls_token"} {
+		for _, suffix := range []string{
+			"attn.proj.weight", "attn.proj.bias",
+			"mlp.fc2.weight", "mlp.fc2.bias",
+			"patch_embed.norm.weight", "patch_embed.norm.bias",
+			"patch_embed.proj.weight", "patch_embed.proj.bias",
+			"downsample.reduction.weight", "pos_embed", "cls_token",
+		} {
 			if strings.HasSuffix(q.Name, suffix) {
 				kernels.Scale(q.Data(), 1.0/128)
 				q.Changed()

@@ -9,9 +9,9 @@ import (
 // Activation is the non-linearity of a layer.
 type Activation int
 
-// The activations. GELU is the exact form x·Φ(x), not the one with tanh. A new one is a
-// constant here and an entry in the table below; until a variant has kernels for it, the ones
-// in plain Go are used.
+// The activations. GELU is the exact form x·Φ(x), not the tanh approximation. To add an
+// activation, add a constant here and an entry in the table below. Variants that have no
+// kernels for it use the functions in plain Go.
 const (
 	Identity Activation = iota
 	ReLU
@@ -20,7 +20,7 @@ const (
 	activationCount = iota
 )
 
-// activation is what is known of one.
+// activation holds the functions and the formula of an activation.
 type activation struct {
 	name string
 	// forward replaces every z by act(z).
@@ -31,17 +31,17 @@ type activation struct {
 	formula Formula
 }
 
-// Formula is an activation in elementary operators, in the order in which they are computed.
+// Formula describes an activation by elementary operators, in the order of computation.
 type Formula struct {
 	Constants map[string]float32
 	Steps     []Step // the last one is the result
 }
 
-// Step is one operator.
+// Step is one operator of a formula.
 type Step struct {
-	Operator string   // with the name and the meaning that ONNX gives it: "Mul"
-	Name     string   // of its result, for later steps
-	Operands []string // "x", names of steps before, and of constants
+	Operator string   // ONNX's name, such as "Mul"
+	Name     string   // names the result for later steps
+	Operands []string // "x", or the name of an earlier step or of a constant
 }
 
 var activations = [activationCount]activation{
@@ -78,8 +78,8 @@ var activations = [activationCount]activation{
 				z[i] = v * cdf
 			}
 		},
-		// x·(1+erf(x/√2))/2. Opset 17 has no operator for it; runtimes know this form, in
-		// this order, and fuse it.
+		// x·(1+erf(x/√2))/2. ONNX opset 17 has no GELU. Runtimes know these operators in this
+		// order, and fuse them.
 		formula: Formula{
 			Constants: map[string]float32{"gelu.sqrt2": 1.41421356237309504880, "gelu.one": 1, "gelu.half": 0.5},
 			Steps: []Step{
@@ -93,7 +93,7 @@ var activations = [activationCount]activation{
 	},
 }
 
-// addPlainActivations fills the places of activations for which a variant has no kernels.
+// addPlainActivations uses the functions in Go for activations that a variant has no kernels for.
 func (f *functions) addPlainActivations() {
 	for act := range Activation(activationCount) {
 		if f.affine[act] == nil {
@@ -105,7 +105,7 @@ func (f *functions) addPlainActivations() {
 	}
 }
 
-// Activations are the names of the activations that a layer can have.
+// Activations lists the names of the activations that a layer can have.
 func Activations() []string {
 	var names []string
 	for _, a := range activations[Identity+1:] {
@@ -121,7 +121,7 @@ func (a Activation) String() string {
 	return activations[a].name
 }
 
-// ParseActivation reads the name of an activation: one of [Activations].
+// ParseActivation reads the name of an activation, one of [Activations].
 func ParseActivation(name string) (Activation, error) {
 	i := slices.IndexFunc(activations[:], func(a activation) bool { return a.name == name })
 	if a := Activation(i); a.Check() == nil {
@@ -130,7 +130,7 @@ func ParseActivation(name string) (Activation, error) {
 	return 0, fmt.Errorf("kernels: activation %q: want %s", name, strings.Join(Activations(), " or "))
 }
 
-// Check returns an error unless it is an activation that a layer can have.
+// Check returns an error unless a is an activation that a layer can have.
 func (a Activation) Check() error {
 	if a <= Identity || a >= activationCount {
 		return fmt.Errorf("%v is no activation of a layer: want %s", a, strings.Join(Activations(), " or "))
@@ -138,7 +138,7 @@ func (a Activation) Check() error {
 	return nil
 }
 
-// Formula is the activation for an export.
+// Formula returns the activation's formula for an export.
 func (a Activation) Formula() (Formula, error) {
 	if err := a.Check(); err != nil {
 		return Formula{}, err

@@ -2,7 +2,7 @@ package kernels
 
 import "math"
 
-// AdamWStep holds the numbers of one update (Loshchilov and Hutter, 2019).
+// AdamWStep holds the numbers of one update of AdamW (Loshchilov and Hutter, 2019).
 type AdamWStep struct {
 	LR, WeightDecay   float64
 	Beta1, Beta2, Eps float64
@@ -19,10 +19,12 @@ func (k *Set) AdamW(w, g, m, v []float32, s AdamWStep) {
 		return
 	}
 	const name = "AdamW"
-	// The kernel computes in float32. The corrections must be for the betas as it
-	// has them: 1-β of a β near 1 changes by per cents when β is rounded.
+	// The kernel has the betas in float32. Rounding a β near 1 changes 1-β by up to
+	// some percent, so the corrections are computed from the rounded betas.
 	t, beta1, beta2 := float64(s.Step), float32(s.Beta1), float32(s.Beta2)
+	step := s.LR / (1 - math.Pow(float64(beta1), t))
+	correct2 := 1 / math.Sqrt(1-math.Pow(float64(beta2), t))
 	k.adamW(len(w), &w[0], columnsOf(name, g, len(w)), columnsOf(name, m, len(w)), columnsOf(name, v, len(w)),
 		float32(s.GradScale), float32(1-s.LR*s.WeightDecay), beta1, beta2,
-		float32(s.LR/(1-math.Pow(float64(beta1), t))), float32(1/math.Sqrt(1-math.Pow(float64(beta2), t))), float32(s.Eps))
+		float32(step), float32(correct2), float32(s.Eps))
 }

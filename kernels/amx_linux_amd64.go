@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// permitTiles asks the system for the permission to use tiles, for all threads of
-// the process. It is refused where the stacks of signal handlers are too small,
-// by kernels before 5.16, and where a sandbox forbids the call.
+// permitTiles asks Linux to let all threads of the process use tiles. Linux refuses if
+// the stacks of signal handlers are too small or the kernel is older than 5.16, and
+// inside a sandbox that forbids the call. The numbers are from Linux's
+// arch/x86/include/uapi/asm/prctl.h and its documentation of XSTATE features.
 func permitTiles() error {
 	const (
 		getPermission = 0x1022 // ARCH_GET_XCOMP_PERM

@@ -316,7 +316,8 @@ func TestTileConfiguration(t *testing.T) {
 	}
 	var got [64]byte
 	found := 0
-	for _, m := range regexp.MustCompile(`DATA tileConfig<>\+(\d+)\(SB\)/4, \$(0x[0-9a-f]+)`).FindAllStringSubmatch(string(text), -1) {
+	words := regexp.MustCompile(`DATA tileConfig<>\+(\d+)\(SB\)/4, \$(0x[0-9a-f]+)`)
+	for _, m := range words.FindAllStringSubmatch(string(text), -1) {
 		at, _ := strconv.Atoi(m[1])
 		v, _ := strconv.ParseUint(m[2], 0, 32)
 		binary.LittleEndian.PutUint32(got[at:], uint32(v))

@@ -199,8 +199,12 @@ func TestLoopsOfARM64(t *testing.T) {
 		t.Fatalf("%d loops of products", len(main))
 	}
 	var table strings.Builder
-	fmt.Fprintf(&table, "# What llvm-mca of LLVM %d says of the inner loops of the largest tiles: cycles of an iteration, and the\n"+
-		"# share of the peak of their multiply-adds. Written by: go test ./kernels -run TestLoopsOfARM64 -update-cycles\n", recordedWith)
+	fmt.Fprintf(&table,
+		"# What llvm-mca of LLVM %d says of the inner loops of the largest tiles: "+
+			"cycles of an iteration, and the\n"+
+			"# share of the peak of their multiply-adds. "+
+			"Written by: go test ./kernels -run TestLoopsOfARM64 -update-cycles\n",
+		recordedWith)
 	for _, core := range armCores {
 		var here, peaks []loop
 		for _, l := range main {

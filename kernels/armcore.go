@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// midr is the main ID register of an ARM core: who made it, and which part it is.
+// midr is the main ID register of an ARM core: it names the implementer and the part.
 type midr uint32
 
 func (m midr) implementer() int { return int(m >> 24) }
 
 func (m midr) part() int { return int(m >> 4 & 0xfff) }
 
-// String names the core, as far as it is known.
+// String names the core if it is known.
 func (m midr) String() string {
 	if m == 0 {
 		return ""
@@ -28,8 +28,8 @@ func (m midr) String() string {
 	return fmt.Sprintf("ARM implementer 0x%02x part 0x%03x", m.implementer(), m.part())
 }
 
-// parseCPUInfo reads the cores of /proc/cpuinfo of arm64. There are none in the file of
-// another architecture, which a program sees that runs under an emulator.
+// parseCPUInfo reads the cores from arm64's /proc/cpuinfo. A program under an emulator
+// sees the file of another architecture, which lists none.
 func parseCPUInfo(text string) (cores []midr) {
 	var implementer uint64
 	for line := range strings.Lines(text) {
@@ -48,8 +48,8 @@ func parseCPUInfo(text string) (cores []midr) {
 	return cores
 }
 
-// describeCores names the cores; of several kinds it says how many there are, the largest
-// number first.
+// describeCores names the cores. If there are several kinds, it gives the number of
+// each, the largest number first.
 func describeCores(cores []midr) string {
 	counts := map[midr]int{}
 	var kinds []midr
@@ -69,7 +69,7 @@ func describeCores(cores []midr) string {
 	return strings.Join(parts, " and ")
 }
 
-// machineModel is what a device tree calls the machine, to be added to the name of its cores.
+// machineModel returns the machine's name in a device tree, to add to the name of the cores.
 func machineModel(text string) string {
 	text = strings.TrimSpace(strings.TrimRight(text, "\x00"))
 	if text == "" || len(text) > 100 {
@@ -96,7 +96,8 @@ var armImplementers = map[int]string{
 	0xc0: "Ampere",
 }
 
-// armParts are names by implementer and part, as the makers publish them and Linux lists them.
+// armParts maps implementer and part to a name. The numbers are published by the makers;
+// Linux and util-linux list them (arch/arm64/include/asm/cputype.h, lscpu-arm.c).
 var armParts = map[[2]int]string{
 	{0x00, 0x051}: "no ARM core: emulated by QEMU", // its processor "max"
 

@@ -2,26 +2,26 @@ package kernels
 
 import "math"
 
-// Asymmetric says how a binary cross entropy weighs classes, and positive and negative targets.
-// The zero value is the cross entropy itself.
+// Asymmetric weighs the terms of a binary cross entropy by class and by target. The zero
+// value is the plain cross entropy.
 type Asymmetric struct {
-	Weights            []float32 // of the positive targets of each class [K]; nil for 1 each
-	GammaPos, GammaNeg float64   // exponents of the focus on what is hard, of positive and of negative targets
-	Clip               float64   // taken off the probability of negative targets, as far as there is so much
-	Balance            float64   // of positive targets, 1 - Balance of negative ones; 0 for 1 each
-	Threshold          float64   // if above 0, targets above it count as 1 and others as 0
+	Weights            []float32 // of the positive targets of each class [K]; nil for 1
+	GammaPos, GammaNeg float64   // focus on hard examples, for positive and negative targets
+	Clip               float64   // subtracted from the probability of a negative target, down to 0
+	Balance            float64   // weight of positive targets; negative ones have 1 - Balance; 0 for 1 each
+	Threshold          float64   // if above 0, targets above it count as 1, and others as 0
 }
 
-// AsymmetricCrossEntropy is the sum over all values of logits and targets, both [B, K], of
+// AsymmetricCrossEntropy returns the sum over all values of logits and targets, both [B, K], of
 //
 //	t·w·a·(1-p)^GammaPos·(-log p) + (1-t)·(1-a)·q^GammaNeg·(-log(1-q)),
 //
-// where p is the logistic function of the logit, q = max(p - Clip, 0), t the target, w the weight
-// of the class and a the balance. With Clip it is the asymmetric loss (Ridnik et al.,
-// "Asymmetric Loss For Multi-Label Classification", 2021), with equal exponents the focal loss
-// (Lin et al., "Focal Loss for Dense Object Detection", 2017). Between 0 and 1 it is linear in
-// the target. It writes scale times the gradient with respect to the logits to grad, which must
-// not be logits or targets.
+// where p is the logistic function of the logit, q = max(p - Clip, 0), t the target, w the
+// weight of the class and a the balance. With Clip it is the asymmetric loss (Ridnik et al.,
+// "Asymmetric Loss For Multi-Label Classification", 2021). With equal exponents it is the focal
+// loss (Lin et al., "Focal Loss for Dense Object Detection", 2017). Between 0 and 1 it is linear
+// in the target. The function writes the gradient by the logits, times scale, to grad, which
+// must not be logits or targets.
 func AsymmetricCrossEntropy(grad, logits, targets Matrix, a Asymmetric, scale float64) float64 {
 	same("AsymmetricCrossEntropy", grad, logits, targets)
 	ofPos, ofNeg := 1.0, 1.0
@@ -61,7 +61,7 @@ func AsymmetricCrossEntropy(grad, logits, targets Matrix, a Asymmetric, scale fl
 	return loss
 }
 
-// logistic is p = 1/(1+exp(-z)), 1-p, -log p and -log(1-p).
+// logistic returns p = 1/(1+exp(-z)), 1-p, -log p and -log(1-p).
 func logistic(z float64) (p, q, logP, logQ float64) {
 	e := math.Exp(-math.Abs(z)) // at most 1
 	p, q = 1/(1+e), e/(1+e)
@@ -72,7 +72,7 @@ func logistic(z float64) (p, q, logP, logQ float64) {
 	return p, q, max(-z, 0) + log, max(z, 0) + log
 }
 
-// positive is (1-p)^gamma·(-log p) of the logit z, and its derivative.
+// positive returns (1-p)^gamma·(-log p) for the logit z, and its derivative.
 func positive(z, gamma float64) (value, slope float64) {
 	p, q, logP, _ := logistic(z)
 	power := 1.0
@@ -82,7 +82,7 @@ func positive(z, gamma float64) (value, slope float64) {
 	return power * logP, -power * (gamma*p*logP + q)
 }
 
-// negative is q^gamma·(-log(1-q)) with q = max(p-clip, 0) of the logit z, and its derivative.
+// negative returns q^gamma·(-log(1-q)), q = max(p-clip, 0), for the logit z, and its derivative.
 func negative(z, gamma, clip float64) (value, slope float64) {
 	p, rest, _, logRest := logistic(z)
 	if clip == 0 {

@@ -1,16 +1,15 @@
 package kernels
 
-// Moments are the sums of a batch norm over some rows: their number and, per
-// column, the mean and the sum of the squared distances to it. Keeping the
-// distances to the block's own mean, not Σ x², loses no digits when the mean is
-// large against the deviation.
+// Moments holds the sums of a batch norm over some rows: the number of rows and, per
+// column, the mean and the sum of squared distances from that mean. Unlike Σ x², these
+// lose no digits if the mean is much larger than the deviation.
 type Moments struct {
 	Count     int
 	Mean, Dev []float32
 }
 
-// Measure computes the moments of the rows of x, which should fit into a cache:
-// it is read twice.
+// Measure computes the moments of the rows of x. It reads x twice, so x should fit into
+// a cache.
 func (m *Moments) Measure(k *Set, x Matrix) {
 	m.Count = x.Rows
 	clear(m.Mean)
@@ -27,9 +26,9 @@ func (m *Moments) Measure(k *Set, x Matrix) {
 		columnsOf("Moments", m.Mean, x.Cols), columnsOf("Moments", m.Dev, x.Cols))
 }
 
-// MergeMoments combines the moments of columns from, from+1, … over blocks of rows, in their
-// order (Chan, Golub and LeVeque, 1983): as many columns as mean and variance have values. It
-// writes the mean and the biased variance over all rows, and returns their number.
+// MergeMoments combines the moments of blocks of rows, in the order of the blocks (Chan, Golub
+// and LeVeque, 1983). It covers as many columns, from column from on, as mean and variance have
+// values. It writes the mean and the biased variance over all rows, and returns their number.
 func MergeMoments(blocks []Moments, from int, mean, variance []float64) (count int) {
 	variance = variance[:len(mean)]
 	clear(mean)
@@ -42,7 +41,7 @@ func MergeMoments(blocks []Moments, from int, mean, variance []float64) (count i
 		bn := float64(b.Count)
 		total := n + bn
 		means, devs := b.Mean[from:][:len(mean)], b.Dev[from:][:len(mean)]
-		for c, m := range mean { // columns side by side: their divisions do not wait for each other
+		for c, m := range mean { // column by column: the divisions do not wait for each other
 			d := float64(means[c]) - m
 			mean[c] = m + d*bn/total
 			variance[c] += float64(devs[c]) + d*d*n*bn/total

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// BF16Path is one implementation of the products in bfloat16.
+// BF16Path is one implementation of products in bfloat16.
 type BF16Path string
 
-// The paths, fastest first. BF16Go emulates what processors do: it is what the
-// others are tested against, and is used only where it is asked for.
+// The paths, fastest first. BF16Go emulates the instructions of processors. Tests compare
+// the others with it, and nothing else uses it unless the user asks for it.
 const (
 	BF16AMX    BF16Path = "amx"
 	BF16AVX512 BF16Path = "avx512_bf16"
@@ -20,53 +20,55 @@ const (
 
 var bf16Paths = []BF16Path{BF16AMX, BF16AVX512, BF16NEON, BF16Go}
 
-// BF16Variable is the environment variable that forces a path of bf16; "off" is
-// for none.
+// BF16Variable is the environment variable that forces a path of bf16, or none with "off".
 const BF16Variable = "FASTERNET_BF16"
 
-// bf16Off is the path of sets that have none because of BF16Variable.
+// bf16Off is the path of sets that have no bf16 because BF16Variable is "off".
 const bf16Off BF16Path = "off"
 
-// productFunc is a product of rows of bfloat16 with a panel: C = alpha·A·B + D.
+// productFunc multiplies rows of bfloat16 with a panel: C = alpha·A·B + D.
 type productFunc func(
 	m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int,
 	d *float32, ldd int, alpha float32, cols int, next *float32, step int,
 )
 
-// halfFunctions is the table that a path fills. The functions belong to
-// functions with another format of the factors; pairs are two bfloat16 values
-// that are neighbours in the inner index, the first in the low half.
+// halfTNFunc adds a product of transposed rows with pairs of rows: C += Aᵀ·B.
+type halfTNFunc func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int)
+
+// halfFunctions is the table that a path fills. Its functions match those of functions,
+// with bfloat16 factors. A pair is two bfloat16 values that are neighbours in the inner
+// index, the first in the low half.
 type halfFunctions struct {
 	path    BF16Path
 	variant Variant // that it runs with; "" for any
 	checked sync.Once
-	wrong   error // of the check
-	step    int   // the inner index is filled up with zeros to a multiple of it
-	tiles   bool  // A is read in whole tiles, and is not walked in segments
+	wrong   error // what the self check found
+	step    int   // the inner index is padded with zeros to a multiple of it
+	tiles   bool  // A is read in whole tiles, not in segments
 
-	// nn is the product of rows of bfloat16 with a panel of pairs. The inner index
-	// has segments.
+	// nn multiplies rows of bfloat16 with a panel of pairs. The inner index has segments.
 	nn [4]productFunc
-	// nnHalf is nn without a factor, and with a result in bfloat16.
+	// nnHalf is nn with alpha = 1 and a result in bfloat16.
 	nnHalf [4]productHalfFunc
-	// tn is C += Aᵀ·B with A in pairs of rows, and B a panel of them. Where it is
-	// nil, A is transposed and the product is nn.
-	tn [4]func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int)
+	// tn computes C += Aᵀ·B, with A in pairs of rows and B a panel of them. If it is nil,
+	// A is transposed and nn multiplies it.
+	tn [4]halfTNFunc
 
 	toHalf     func(rows, cols, fill int, dst *uint16, ldd int, src *float32, lds int)
 	copyHalf   func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int)
 	fromHalf   func(rows, cols int, dst *float32, ldd int, src *uint16, lds int)
 	interleave func(pairs, rows, cols int, dst *float32, ldd int, src *float32, lds int)
-	// quads is interleave for panels that have four steps of the inner index side by side: rows
-	// 4·q to 4·q+3 become row q, of twice as many 32-bit values. Where it is nil panels have pairs.
+	// quads is interleave for panels in which four steps of the inner index lie next to each
+	// other: rows 4·q to 4·q+3 become row q, of twice as many 32-bit values. If it is nil,
+	// panels have pairs.
 	quads func(quads, rows, cols int, dst *float32, ldd int, src *float32, lds int)
 
-	// An activation and the conversion of its result, of float32 and of bfloat16.
+	// These compute an activation and convert its result, for float32 and bfloat16 inputs.
 	affineHalf   [activationCount]affineHalfFunc
 	affineHalves [activationCount]affineHalvesFunc
 }
 
-// group is the number of steps of the inner index that lie side by side in a panel.
+// group is the number of steps of the inner index that lie next to each other in a panel.
 func (f *halfFunctions) group() int {
 	if f.quads != nil {
 		return 4
@@ -74,7 +76,7 @@ func (f *halfFunctions) group() int {
 	return 2
 }
 
-// packRows converts rows to so many rows of pairs of a panel, or to half as many of quads.
+// packRows converts rows to rows of pairs of a panel, or to half as many rows of quads.
 func (f *halfFunctions) packRows(pairs, rows, cols int, panel *float32, width int, src *float32, lds int) {
 	if f.quads != nil {
 		f.quads(pairs/2, rows, cols, panel, 2*width, src, lds)
@@ -83,14 +85,14 @@ func (f *halfFunctions) packRows(pairs, rows, cols int, panel *float32, width in
 	f.interleave(pairs, rows, cols, panel, width, src, lds)
 }
 
-// halves are the paths in assembly that run here, and refusals say of others why they do
+// halves holds the assembly paths that run here, and refusals the reasons why the others do
 // not. Both are filled when the package is loaded.
 var (
 	halves   = map[BF16Path]*halfFunctions{}
 	refusals = map[BF16Path]string{}
 )
 
-// halfOf is a path for the panels of a variant, or nil.
+// halfOf returns a path for the panels of a variant, or nil.
 func halfOf(p BF16Path, v Variant) *halfFunctions {
 	if p == BF16Go {
 		return plainHalf(variants[v].lanes)
@@ -101,7 +103,7 @@ func halfOf(p BF16Path, v Variant) *halfFunctions {
 	return nil
 }
 
-// NoBF16Error says why products in bfloat16 are refused.
+// NoBF16Error says why there are no products in bfloat16.
 type NoBF16Error struct{ Refusals []string }
 
 func (e *NoBF16Error) Error() string {
@@ -113,12 +115,11 @@ func (e *NoBF16Error) Error() string {
 		why, BF16Variable)
 }
 
-// BF16Refusals are the reasons why paths of bf16 are not available to these kernels,
-// fastest path first.
+// BF16Refusals lists why paths of bf16 are not available to these kernels, fastest path first.
 func (k *Set) BF16Refusals() []string {
 	var out []string
 	for _, p := range bf16Paths {
-		if halves[p] == nil && refusals[p] == "" && p != BF16Go { // of another architecture
+		if halves[p] == nil && refusals[p] == "" && p != BF16Go { // a path of another architecture
 			continue
 		}
 		r := p.refusal(k.variant)
@@ -132,7 +133,7 @@ func (k *Set) BF16Refusals() []string {
 	return out
 }
 
-// refusal is the reason why p cannot be used with a variant, or "".
+// refusal returns the reason why p cannot be used with a variant, or "".
 func (p BF16Path) refusal(v Variant) string {
 	if k := sets[choice{v, p}]; k != nil {
 		if err := k.half.verify(k.lanes); err != nil {

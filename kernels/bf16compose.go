@@ -1,10 +1,10 @@
 package kernels
 
 // Some kernels of bf16 do two things in one pass, such as an activation and the conversion of
-// its result. A path need not have them: complete puts them together of the others. The bits
-// of the results are the same.
+// its result. They are optional: complete builds the missing ones from other kernels, with the
+// same bits in the results.
 
-// halfActivation is act(a·src + b) rounded to bfloat16.
+// halfActivation computes act(a·src + b), rounded to bfloat16.
 type (
 	affineHalfFunc   func(rows, cols int, dst *uint16, ldd int, src *float32, lds int, a, b *float32)
 	affineHalvesFunc func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int, a, b *float32)
@@ -14,7 +14,8 @@ type (
 	)
 )
 
-// complete fills what h lacks. f are the functions of the variant that it runs with.
+// complete fills in the functions that h lacks; f are the functions of the variant that it
+// runs with.
 func (h *halfFunctions) complete(f *functions) {
 	for act := range f.affine {
 		if h.affineHalf[act] == nil {
@@ -31,7 +32,7 @@ func (h *halfFunctions) complete(f *functions) {
 	}
 }
 
-// someRows calls f for a matrix in memory of its own, some rows at a time.
+// someRows calls f for some rows of a matrix at a time, in memory of its own.
 func someRows(rows, cols int, f func(from, n int, memory *float32)) {
 	const values = 4096
 	most := min(rows, max(1, values/cols))

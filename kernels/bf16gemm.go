@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// halfScratch is where the factors of a product are converted to. It belongs to
-// the thread while a product runs, and stays in its cache from one to the next.
+// halfScratch is memory for converted factors. A product keeps it while it runs, so it stays
+// in the thread's cache from one product to the next.
 type halfScratch struct{ a, b, c []float32 }
 
 var halfScratches = sync.Pool{New: func() any { return new(halfScratch) }}
 
-// grow makes room for n values in *s.
+// grow returns room for n values in *s.
 func grow(s *[]float32, n int) []float32 {
 	if len(*s) < n {
 		*s = Aligned(roundUp(n, 1<<12))
@@ -19,18 +19,17 @@ func grow(s *[]float32, n int) []float32 {
 	return (*s)[:n]
 }
 
-// halfStride is the distance of converted rows of n values: an odd number of
-// cache lines, so that the rows of a tile spread over all sets of the cache.
+// halfStride is the distance of converted rows of n values: an odd number of cache lines
+// (64 bytes, 32 values), so that the rows of a tile spread over all sets of the cache.
 func halfStride(n int) int { return (n+31)/32/2*64 + 32 }
 
-// convertedBytes is the size of a block of converted rows: a part of the
-// second-level cache.
+// convertedBytes is the size of a block of converted rows: an eighth of a second-level cache of
+// 1 MiB (Zen 4 and 5), and half of one of 256 KiB.
 const convertedBytes = 128 << 10
 
-// multiplyHalf is multiply with rows k0, k0+1, … of p, the first column of C
-// being n0. The rows of A are converted some at a time, and a segment of the
-// inner index comes to lie behind the other: what is left to be filled up with
-// zeros is one end.
+// multiplyHalf is multiply with rows k0, k0+1, … of p; the first column of C is n0. It converts
+// some rows of A at a time, and puts the segments of the inner index one after the other, so
+// only the end of a row needs zeros.
 func (p *Packed) multiplyHalf(
 	panels []panel,
 	c Matrix,
@@ -104,9 +103,8 @@ func (p *Packed) multiplyConverted(
 	}
 }
 
-// convolveHalf is Convolve in bf16: the strip is converted once, not for every
-// tap. The number of channels must be even, or a multiple of four, so that a segment has whole
-// pairs or quads.
+// convolveHalf is Convolve in bf16. It converts the strip once, not for every tap. The number of
+// channels must be even, or a multiple of four for quads, so that segments have whole groups.
 func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Matrix) {
 	line := (p.Width + 2) * p.Channels
 	s := halfScratches.Get().(*halfScratch)
@@ -129,11 +127,11 @@ func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Mat
 	l.End(Work{Kind: Convolution, Inner: p.Inner(), Columns: dst.Cols, Precision: BF16}, 2*dst.Rows*p.Inner()*dst.Cols)
 }
 
-// addTNHalf is addTN in bf16. Both factors become pairs of rows; of B those of
-// one panel at a time.
+// addTNHalf is addTN in bf16. Both factors become pairs of rows; those of B are made one
+// panel at a time.
 func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, outer, inner int) {
 	const most = 1024
-	if outer == 1 && inner > most { // bounds the memory for the pairs
+	if outer == 1 && inner > most { // bounds the memory for the pairs: 2 KiB a column of A
 		for from := 0; from < inner; from += most {
 			k.addTNHalf(c, offset(a, from*lda), lda, 0, offset(b, from*ldb), ldb, 0, 1, min(most, inner-from))
 		}
@@ -175,14 +173,14 @@ func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, 
 	}
 }
 
-// transposedHalf is the factor A of Aᵀ·B in the form that the path of its kernels reads.
+// transposedHalf holds the factor A of Aᵀ·B as the kernels of its path read it.
 type transposedHalf struct {
 	kernels             *Set
 	work                Work      // of the product, for a meter
 	inner               int       // rows of A and B
-	rows, count, stride int       // of Aᵀ; pairs
+	rows, count, stride int       // of Aᵀ; number of pairs
 	pairs               []float32 // [count, rows]
-	tiles               []uint16  // [rows, 2·count], where the path wants that
+	tiles               []uint16  // [rows, 2·count], if the path reads tiles
 	scratch             *halfScratch
 }
 
@@ -201,7 +199,7 @@ func (k *Set) newTransposedHalf(s *halfScratch, work Work, pairs, inner int) *tr
 	}
 }
 
-// finish must be called when the pairs are there.
+// finish must be called after the pairs are written.
 func (t *transposedHalf) finish() {
 	if t.kernels.half.tn[1] != nil {
 		return

@@ -12,8 +12,8 @@ func (p *Packed) packHalf(t panel, b Matrix) {
 	}
 }
 
-// packHalfTransposed packs panel t of the transpose of b [N, K]: a pair is two
-// neighbours in a row of b, and pairs are transposed as float32 are.
+// packHalfTransposed packs panel t of the transpose of b [N, K]. Two neighbours in a row of b
+// are a pair, so pairs are transposed as if they were float32.
 func (p *Packed) packHalfTransposed(t panel, b Matrix) {
 	if p.K == 0 {
 		return
@@ -38,8 +38,8 @@ func (p *Packed) packHalfTransposed(t panel, b Matrix) {
 		Matrix{Data: rows, Rows: t.cols, Cols: p.depth, Stride: stride / 2})
 }
 
-// transposeQuads fills a panel with the columns of rows of bfloat16, stride values apart: each time
-// four neighbours, which are 64 bits.
+// transposeQuads fills a panel with the columns of rows of bfloat16, stride values apart. It
+// moves four neighbours, 64 bits, at a time.
 func (p *Packed) transposeQuads(t panel, rows []float32, stride int) {
 	width, quads := t.vectors*p.lanes, p.depth/2
 	from := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(rows))), t.cols*stride/4)
@@ -51,16 +51,16 @@ func (p *Packed) transposeQuads(t panel, rows []float32, stride int) {
 	}
 }
 
-// putHalf packs the rows of m, which are those from, from+1, … of panel t, from
-// column n0 of p on. Who packs the last row fills the panel up. Other rows may be
-// packed at the same time: the first or last rows may have a part of a pair, or of a
-// quad, to themselves.
+// putHalf packs the rows of m as rows from, from+1, … of panel t; their first column is n0 of p.
+// The caller that packs the last row also pads the panel. Other rows may be packed at the same
+// time: the first and the last group may then belong to several callers, each of which writes
+// its own part.
 func (p *Packed) putHalf(from, n0 int, t panel, m Matrix) {
 	h := p.Kernels.Unmetered().half
 	width, group := t.vectors*p.lanes, h.group()
 	m = m.Columns(t.from-n0, t.from-n0+t.cols)
 	end := from + m.Rows
-	place := func(row int) []uint16 { // of the first column; the next is group further
+	place := func(row int) []uint16 { // of the first column; the next one is group values further
 		size := group / 2 * width
 		return asHalves(p.data[t.offset+row/group*size:][:size])[row%group:]
 	}
@@ -74,7 +74,7 @@ func (p *Packed) putHalf(from, n0 int, t panel, m Matrix) {
 	for ; first%group != 0 && first < end; first++ {
 		put(first)
 	}
-	if first == p.K { // the rest of a group that others have begun
+	if first == p.K { // pads the last group, which others may have begun
 		for ; first%group != 0; first++ {
 			for out, i := place(first), 0; i < t.cols; i++ {
 				out[group*i] = 0

@@ -2,20 +2,20 @@ package kernels
 
 import "sync"
 
-// A tile of AMX has 16 rows of 64 bytes: 16 float32 of a result, or 32 bfloat16
-// of the inner index.
+// A tile of AMX has 16 rows of 64 bytes: 16 float32 of a result, or 32 bfloat16 of the inner
+// index (Intel's Architecture Instruction Set Extensions, palette 1).
 const (
 	tileRows = 16
 	tileStep = 32
 )
 
-// tilesFunction computes C = A·B, or C += A·B if add is not 0: m rows, a multiple
-// of tileRows, of tileStep·steps values.
+// tilesFunction computes C = A·B, or C += A·B if add is not 0, for m rows, a multiple of
+// tileRows, of tileStep·steps values.
 type tilesFunction func(m int, a *uint16, lda int, b *float32, ldb, steps int, c *float32, ldc, add int)
 
-// tilePath is the path of bf16 on tiles: one is for a vector of columns, two for
-// two. Conversions are those of another path, and all else is done by f, the
-// functions of AVX-512.
+// tilePath returns the path of bf16 on tiles. one multiplies with one vector of columns, two
+// with two. The conversions come from another path, and everything else from f, the functions
+// of AVX-512.
 func tilePath(one, two tilesFunction, conversions *halfFunctions, f *functions) *halfFunctions {
 	return &halfFunctions{
 		path: BF16AMX, variant: AVX512, step: tileStep, tiles: true,
@@ -32,18 +32,17 @@ func tilePath(one, two tilesFunction, conversions *halfFunctions, f *functions) 
 
 const tileLanes = 16
 
-// noTerm stands for a D that is not there.
+// noTerm stands for an absent D.
 var noTerm [3 * tileLanes]float32
 
-// tileScratches are for tiles and their likes, resultScratches for what is made of some.
+// tileScratches hold factors in tiles, resultScratches results.
 var (
 	tileScratches   = sync.Pool{New: func() any { return new([]float32) }}
 	resultScratches = sync.Pool{New: func() any { return new([]float32) }}
 )
 
-// tilesNN is the product with a panel of some vectors. Tiles are stored where
-// they belong if they are whole and nothing is to be done with them; if D is C
-// they begin with it. Others take a way through memory in the cache.
+// tilesNN returns the product with a panel of some vectors. Whole tiles that need no further
+// work are stored in C; if D is C they start from it. Other tiles go through memory in the cache.
 func tilesNN(vectors int, one, two tilesFunction, f *functions) productFunc {
 	width := vectors * tileLanes
 	multiply := func(m int, a *uint16, lda int, b *float32, steps int, c *float32, ldc, add int) {
@@ -72,7 +71,7 @@ func tilesNN(vectors int, one, two tilesFunction, f *functions) productFunc {
 				add = 1
 			}
 			multiply(whole, a, lda, b, steps, c, ldc, add)
-			if m -= whole; m == 0 { // past the end there may be no memory to point to
+			if m -= whole; m == 0 { // there may be no memory past the end to point to
 				return
 			}
 			a, c = &halvesAt(a, whole*lda, 1)[0], offset(c, whole*ldc)

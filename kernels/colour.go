@@ -5,10 +5,10 @@ import (
 	"unsafe"
 )
 
-// UpsampleChroma writes a row of twice the length of near, a row of chroma samples
-// that lie between the pixels: horizontally a sample counts three times as much as
-// its neighbour, and vertically near three times as much as far. That is the
-// "fancy" upsampling of libjpeg, with its rounding; all variants give the same.
+// UpsampleChroma writes a row of twice the length of near, a row of chroma samples that lie
+// between the pixels. The nearest sample has the weight 3 and its neighbour 1, horizontally and
+// vertically (near and far). That is the "fancy" upsampling of libjpeg, with its rounding. All
+// variants give the same pixels.
 func (k *Set) UpsampleChroma(out, near, far []uint8) {
 	n := len(near)
 	if n == 0 || len(far) != n || len(out) != 2*n {
@@ -31,14 +31,14 @@ func (k *Set) UpsampleChroma(out, near, far []uint8) {
 	}
 }
 
-// YCbCrToRGB converts a row of pixels from the colour space of JPEG files to
-// interleaved RGB, in libjpeg's arithmetic; all variants give the same.
+// YCbCrToRGB converts a row of pixels from the colour space of JPEG files to interleaved RGB, in
+// libjpeg's arithmetic. All variants give the same pixels.
 func (k *Set) YCbCrToRGB(rgb, y, cb, cr []uint8) {
 	n := len(y)
 	if len(cb) != n || len(cr) != n || len(rgb) != 3*n {
 		panic(fmt.Sprintf("kernels: YCbCrToRGB: rows of %d, %d and %d for %d values", n, len(cb), len(cr), len(rgb)))
 	}
-	// Eight pixels write 28 bytes: the last ones are done without vectors.
+	// Eight pixels write 28 bytes, so the last ones are converted without vectors.
 	vectors := max(n-2, 0) &^ 7
 	if vectors > 0 {
 		k.yCbCrToRGB(vectors, &rgb[0], &y[0], &cb[0], &cr[0])
@@ -48,8 +48,8 @@ func (k *Set) YCbCrToRGB(rgb, y, cb, cr []uint8) {
 	}
 }
 
-// plainUpsampleChroma does n samples that all have neighbours: near and far are
-// read from -1 to n.
+// plainUpsampleChroma writes n samples that all have neighbours: it reads near and far from
+// -1 to n.
 func plainUpsampleChroma(n int, out, near, far *uint8) {
 	before := func(p *uint8) []uint8 { return octets((*uint8)(unsafe.Add(unsafe.Pointer(p), -1)), n+2) }
 	ns, fs, dst := before(near), before(far), octets(out, 2*n)
@@ -62,7 +62,8 @@ func plainUpsampleChroma(n int, out, near, far *uint8) {
 	}
 }
 
-// The weights of the conversion (ITU-R 601), with 16 fraction bits.
+// The weights of the conversion (JFIF, after ITU-R BT.601) with 16 fraction bits: libjpeg's 1.402,
+// -0.34414, -0.71414 and 1.772, times 65536.
 const (
 	redOfCr, greenOfCb, greenOfCr, blueOfCb = 91881, -22554, -46802, 116130
 	colourHalf                              = 1 << 15

@@ -2,37 +2,36 @@ package kernels
 
 import "fmt"
 
-// PatchConv is a convolution without padding that cuts an NHWC map into
-// patches: a patch embedding or a patch merging. The pixels of a row of a patch
-// lie side by side, and so the convolution of a line of the output is a product
-// with a segment for each row, without im2col.
+// PatchConv is a convolution without padding on an NHWC map: a patch embedding or a patch
+// merging. The pixels of a row of a patch lie next to each other, so a line of the output is a
+// product whose inner index has a segment for each row, without im2col.
 type PatchConv struct {
 	Height, Width, Channels int // of the input map
-	Size, Step              int // side of the patch and stride, in pixels
+	Size, Step              int // side of a patch and stride, in pixels
 }
 
-// OutHeight is the height of the output: a remainder of the input is dropped.
+// OutHeight returns the height of the output; a remainder of the input is dropped.
 func (p PatchConv) OutHeight() int { return (p.Height-p.Size)/p.Step + 1 }
 
-// OutWidth is the width of the output.
+// OutWidth returns the width of the output.
 func (p PatchConv) OutWidth() int { return (p.Width-p.Size)/p.Step + 1 }
 
-// Inner is the number of values of a patch, ordered row, column, channel.
+// Inner returns the number of values of a patch, ordered row, column, channel.
 func (p PatchConv) Inner() int { return p.Size * p.Size * p.Channels }
 
-// line is the length of a line of the input, run that of a row of a patch.
+// line is the length of a line of the input, and run of a row of a patch.
 func (p PatchConv) line() int { return p.Width * p.Channels }
 func (p PatchConv) run() int  { return p.Size * p.Channels }
 
-// lines is the part of an image that the output lines from, from+1, … see, as a
-// check that it is all there.
+// lines returns the part of an image that output lines from, from+1, … read, and panics if it
+// is not all there.
 func (p PatchConv) lines(image []float32, from, n int) []float32 {
 	return image[from*p.Step*p.line():][:((n-1)*p.Step+p.Size)*p.line()]
 }
 
-// Convolve computes output lines from line y on of one image [Height, Width,
-// Channels]. dst is [lines·OutWidth, out], the weights are packed as [Inner,
-// out]. bias has a value for each output channel, or none.
+// Convolve computes output lines, from line y on, of one image [Height, Width, Channels]. dst is
+// [lines·OutWidth, out]; the weights are packed as [Inner, out]. bias has a value for each output
+// channel, or is nil.
 func (p PatchConv) Convolve(k *Set, dst Matrix, image []float32, y int, weights *Packed, bias []float32) {
 	ow := p.OutWidth()
 	n := dst.Rows / ow
@@ -60,8 +59,8 @@ func (p PatchConv) Convolve(k *Set, dst Matrix, image []float32, y int, weights 
 	}, d)
 }
 
-// WeightGrad adds to dw [out, Inner] the gradient of the weights from output
-// lines from line y on, whose gradient is dy [lines·OutWidth, out].
+// WeightGrad adds to dw [out, Inner] the gradient of the weights from output lines, from line y
+// on; dy [lines·OutWidth, out] is their gradient.
 func (p PatchConv) WeightGrad(k *Set, dw Matrix, image []float32, y int, dy Matrix, in Precision) {
 	ow := p.OutWidth()
 	n := dy.Rows / ow
@@ -80,18 +79,17 @@ func (p PatchConv) Covers() bool {
 	return p.Step <= p.Size && (p.OutHeight()-1)*p.Step+p.Size == p.Height && (p.OutWidth()-1)*p.Step+p.Size == p.Width
 }
 
-// InputGrad writes to the image's gradient that of output lines from line y on;
-// if patches overlap it adds to it. Pixels that are in no patch keep what they
-// have. rows holds, for every row of a patch, the weights packed as [out,
-// Size·Channels].
+// InputGrad writes the gradient of the image from output lines, from line y on; dy is their
+// gradient. If patches overlap it adds to the gradient. Pixels outside of all patches keep their
+// values. rows holds the weights for every row of a patch, packed as [out, Size·Channels].
 func (p PatchConv) InputGrad(k *Set, image []float32, y int, dy Matrix, rows []*Packed) {
 	ow := p.OutWidth()
 	n := dy.Rows / ow
 	dst := p.lines(image, y, n)
 	for i := range n {
 		for row, w := range rows {
-			// Patches that overlap share memory; the kernel finishes a row of the
-			// product before it reads the next.
+			// Overlapping patches share memory. The kernel finishes a row of the product before it
+			// reads the next one.
 			c := Matrix{Data: dst[(i*p.Step+row)*p.line():], Rows: ow, Cols: p.run(), Stride: p.Step * p.Channels}
 			var d Matrix
 			if p.Overlap() {
@@ -102,8 +100,8 @@ func (p PatchConv) InputGrad(k *Set, image []float32, y int, dy Matrix, rows []*
 	}
 }
 
-// ToChannelsLast reorders convolution weights from the checkpoint's
-// [out, in, taps] to [out, taps, in], the order of the values of a patch.
+// ToChannelsLast reorders convolution weights from the checkpoint's [out, in, taps] to
+// [out, taps, in], the order of the values of a patch.
 func ToChannelsLast(dst, src []float32, out, in, taps int) {
 	reorder(dst, src, out, in, taps)
 }

@@ -1,10 +1,10 @@
 package kernels
 
-// convolveHalf is Convolve in bf16. The patches of as many lines as fit into a part of the
-// second-level cache are rounded side by side, and are one product: the weights of a large layer
-// are then not read again for every line of a small map.
+// convolveHalf is Convolve in bf16. It rounds the patches of as many lines as fit into a part of
+// the second-level cache, and multiplies them at once. Otherwise a small map would read the
+// weights of a large layer again for every line.
 func (p PatchConv) convolveHalf(k *Set, dst Matrix, src []float32, weights *Packed, bias []float32) {
-	const most = 256 << 10 // bytes
+	const most = 256 << 10 // bytes: a quarter of a second-level cache of 1 MiB
 	h, inner, ow := k.half, p.Inner(), p.OutWidth()
 	filled := roundUp(inner, h.step)
 	stride := halfStride(filled)

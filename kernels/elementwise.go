@@ -1,7 +1,7 @@
 package kernels
 
-// Copy copies src, of the same size, into dst. The two must be the same memory or
-// apart.
+// Copy copies src, of the same size, into dst. They may be the same memory, but must not
+// partly overlap.
 func (k *Set) Copy(dst, src Matrix) {
 	same("Copy", dst, src)
 	if !dst.empty() {
@@ -9,8 +9,8 @@ func (k *Set) Copy(dst, src Matrix) {
 	}
 }
 
-// Affine computes dst = act(a·src + b) with one a and b a column: a batch norm
-// and its activation. dst may be src.
+// Affine computes dst = act(a·src + b), with one a and b per column: a batch norm and its
+// activation. dst may be src.
 func (k *Set) Affine(dst, src Matrix, a, b []float32, act Activation) {
 	same("Affine", dst, src)
 	if dst.empty() {
@@ -20,8 +20,9 @@ func (k *Set) Affine(dst, src Matrix, a, b []float32, act Activation) {
 		columnsOf("Affine", a, dst.Cols), columnsOf("Affine", b, dst.Cols))
 }
 
-// AffineGrad is the backward pass of y = act(z), z = a·x + b: it recomputes y, turns dy into dz = dy·act'(z), and adds to sum and
-// dot, per column, Σ dz and Σ dz·(x - mean). dz may be dy.
+// AffineGrad is the backward pass of y = act(z), z = a·x + b. It computes y again,
+// turns dy into dz = dy·act'(z), and adds Σ dz to sum and Σ dz·(x - mean) to dot, per
+// column. dz may be dy.
 func (k *Set) AffineGrad(y, dz, x, dy Matrix, a, b, mean, sum, dot []float32, act Activation) {
 	same("AffineGrad", y, dz, x, dy)
 	if y.empty() {
@@ -29,12 +30,14 @@ func (k *Set) AffineGrad(y, dz, x, dy Matrix, a, b, mean, sum, dot []float32, ac
 	}
 	const name = "AffineGrad"
 	c := y.Cols
-	k.affineGrad[act](y.Rows, c, y.ptr(), y.Stride, dz.ptr(), dz.Stride, x.ptr(), x.Stride, dy.ptr(), dy.Stride,
-		columnsOf(name, a, c), columnsOf(name, b, c), columnsOf(name, mean, c), columnsOf(name, sum, c), columnsOf(name, dot, c))
+	k.affineGrad[act](
+		y.Rows, c, y.ptr(), y.Stride, dz.ptr(), dz.Stride, x.ptr(), x.Stride, dy.ptr(), dy.Stride,
+		columnsOf(name, a, c), columnsOf(name, b, c), columnsOf(name, mean, c),
+		columnsOf(name, sum, c), columnsOf(name, dot, c),
+	)
 }
 
-// CombineColumns computes dst = a·x + p·y + q with one a, p and q a column.
-// dst may be x or y.
+// CombineColumns computes dst = a·x + p·y + q, with one a, p and q per column. dst may be x or y.
 func (k *Set) CombineColumns(dst, x, y Matrix, a, p, q []float32) {
 	same("CombineColumns", dst, x, y)
 	if dst.empty() {
@@ -74,7 +77,7 @@ func Scale(x []float32, alpha float32) {
 	}
 }
 
-// ScaleColumns computes dst = src·a with one a a column. dst may be src.
+// ScaleColumns computes dst = src·a, with one a per column. dst may be src.
 func ScaleColumns(dst, src Matrix, a []float32) {
 	same("ScaleColumns", dst, src)
 	for r := range dst.Rows {

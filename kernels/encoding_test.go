@@ -29,7 +29,10 @@ func TestEncodings(t *testing.T) {
 		want []string
 	}{
 		{"kernels_bf16_amd64.s", []string{"vcvtne2ps2bf16", "vdpbf16ps"}},
-		{"kernels_amx_amd64.s", []string{"ldtilecfg", "nop", "tdpbf16ps", "tdpbusd", "tileloadd", "tilerelease", "tilestored", "tilezero", "xgetbv"}},
+		{"kernels_amx_amd64.s", []string{
+			"ldtilecfg", "nop", "tdpbf16ps", "tdpbusd", "tileloadd", "tilerelease", "tilestored", "tilezero",
+			"xgetbv",
+		}},
 		{"kernels_avx2_amd64.s", []string{"vpdpbusd"}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
@@ -74,7 +77,8 @@ func rawInstructions(t *testing.T, file string) []byte {
 	}
 	seen := map[string]bool{}
 	var out []byte
-	for _, m := range regexp.MustCompile(`(?m)^\tLONG +\$(\S+)\n(?:\tWORD +\$(\S+)\n)?(?:\tBYTE +\$(\S+)\n)?`).FindAllStringSubmatch(string(text), -1) {
+	encoded := regexp.MustCompile(`(?m)^\tLONG +\$(\S+)\n(?:\tWORD +\$(\S+)\n)?(?:\tBYTE +\$(\S+)\n)?`)
+	for _, m := range encoded.FindAllStringSubmatch(string(text), -1) {
 		if seen[fmt.Sprint(m[1:])] {
 			continue
 		}

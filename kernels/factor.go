@@ -2,19 +2,20 @@ package kernels
 
 import "fmt"
 
-// Factor is a left-hand side A of products in the format in which they read it: float32, or
-// bfloat16, rounded when it is written and not before every product. A product with a Factor in
-// BF16 has the same bits as one with a [Matrix] that has not been rounded.
+// Factor is the left-hand side A of products, in the format in which they read it: float32, or
+// bfloat16 that is rounded once when it is written. A product has the same bits with a Factor in
+// BF16 and with an unrounded [Matrix].
 type Factor struct {
 	Precision Precision
 	Full      Matrix // in FP32
 	Half      Halves // in BF16
 }
 
-// AsFactor is a matrix of float32. Products in BF16 round it.
+// AsFactor makes a factor of a matrix of float32. Products in BF16 round it.
 func (m Matrix) AsFactor() Factor { return Factor{Full: m} }
 
-// rowsRead is the number of rows of a factor that a product reads, whatever is in the last ones.
+// rowsRead returns the number of rows of a factor that a product reads; the last ones may hold
+// anything.
 func (k *Set) rowsRead(rows int) int {
 	if k.half.tiles {
 		return roundUp(rows, tileRows)
@@ -22,8 +23,9 @@ func (k *Set) rowsRead(rows int) int {
 	return rows
 }
 
-// factorStride is the distance of rows of bfloat16. A multiple of eight cache lines would bring
-// the rows of a tile into the same few sets of the first-level cache.
+// factorStride is the distance of rows of bfloat16, in values. Cache lines hold 32 of them. With
+// a multiple of eight cache lines the rows of a tile would share a few of the 64 sets of the
+// first-level cache.
 func (k *Set) factorStride(cols int) int {
 	stride := roundUp(roundUp(cols, k.half.step), 16)
 	if stride%256 == 0 {
@@ -32,7 +34,7 @@ func (k *Set) factorStride(cols int) int {
 	return stride
 }
 
-// FactorLen is the number of float32 that the memory of a factor of that size takes.
+// FactorLen returns the number of float32 that the memory of a factor takes.
 func (k *Set) FactorLen(rows, cols int, in Precision) int {
 	if in == FP32 {
 		return rows * floatStride(cols)
@@ -43,11 +45,11 @@ func (k *Set) FactorLen(rows, cols int, in Precision) int {
 	return (rows*k.factorStride(cols) + 1) / 2
 }
 
-// floatStride is the distance of rows of float32: an odd number of cache lines.
+// floatStride is the distance of rows of float32: an odd number of cache lines of 16 values.
 func floatStride(cols int) int { return (cols+15)/16/2*32 + 16 }
 
-// NewFactor is a factor in memory of at least FactorLen values. What it holds is not defined
-// until it is written.
+// NewFactor returns a factor in memory of at least FactorLen values. Its contents are undefined
+// until they are written.
 func (k *Set) NewFactor(memory []float32, rows, cols int, in Precision) Factor {
 	if in == FP32 {
 		return Factor{Full: Matrix{Data: memory, Rows: rows, Cols: cols, Stride: floatStride(cols)}}
@@ -62,7 +64,7 @@ func (k *Set) NewFactor(memory []float32, rows, cols int, in Precision) Factor {
 	return Factor{Precision: BF16, Half: h}
 }
 
-// Rows is the number of rows.
+// Rows returns the number of rows.
 func (f Factor) Rows() int {
 	if f.Precision == BF16 {
 		return f.Half.Rows
@@ -70,7 +72,7 @@ func (f Factor) Rows() int {
 	return f.Full.Rows
 }
 
-// Cols is the number of columns.
+// Cols returns the number of columns.
 func (f Factor) Cols() int {
 	if f.Precision == BF16 {
 		return f.Half.Cols
@@ -78,7 +80,7 @@ func (f Factor) Cols() int {
 	return f.Full.Cols
 }
 
-// Slice is rows [from, to), sharing their memory.
+// Slice returns rows [from, to), which share memory with f.
 func (f Factor) Slice(from, to int) Factor {
 	if f.Precision == BF16 {
 		f.Half = f.Half.Slice(from, to)
@@ -88,7 +90,7 @@ func (f Factor) Slice(from, to int) Factor {
 	return f
 }
 
-// Columns is columns [from, to), sharing their memory.
+// Columns returns columns [from, to), which share memory with f.
 func (f Factor) Columns(from, to int) Factor {
 	if f.Precision == BF16 {
 		f.Half = f.Half.Columns(from, to)
@@ -107,7 +109,7 @@ func (k *Set) CopyTo(dst Factor, src Matrix) {
 	k.Copy(dst.Full, src)
 }
 
-// AffineTo is Affine from and to a factor: dst = act(a·src + b) with one a and b a column.
+// AffineTo is Affine from and to a factor: dst = act(a·src + b), with one a and b per column.
 func (k *Set) AffineTo(dst, src Factor, a, b []float32, act Activation) {
 	const name = "AffineTo"
 	rows, cols := src.Rows(), src.Cols()
@@ -171,7 +173,7 @@ func (k *Set) GemmBlockFactor(c Matrix, alpha float32, a Factor, b *Packed, k0, 
 	l.End(Work{Kind: Product, Inner: h.Cols, Columns: c.Cols, Precision: BF16}, 2*c.Rows*h.Cols*c.Cols)
 }
 
-// filled is the inner index of a product of a, with the zeros at its end, from row k0 of p on.
+// filled returns the inner index of a product of a, with the zeros at its end, from row k0 of p.
 func (p *Packed) filled(a Halves, k0 int) int {
 	h := p.Kernels.half
 	if h == nil || p.Precision != BF16 {

@@ -2,18 +2,18 @@ package kernels
 
 import "math"
 
-// Focal says how a softmax cross entropy weighs classes and samples. The zero value is the cross
-// entropy itself.
+// Focal weighs the classes and samples of a softmax cross entropy. The zero value is the plain
+// cross entropy.
 type Focal struct {
 	Weights    []float32 // of the classes [K]; nil for 1 each
-	Gamma      float64   // exponent of 1 - p: what the network is sure of counts less (Lin et al., 2017)
-	Adjustment []float32 // added to the logits [K] (Menon et al., 2021); nil for nothing
+	Gamma      float64   // exponent of 1 - p: certain predictions count less (Lin et al., 2017)
+	Adjustment []float32 // added to the logits [K] (Menon et al., 2021); nil for none
 }
 
-// FocalCrossEntropy is the sum over the rows of logits and targets, both [B, K], of
+// FocalCrossEntropy returns the sum over the rows of logits and targets, both [B, K], of
 // Σ_k w_k·t_k·(1-p_k)^gamma·(-log p_k), where p is the softmax of the adjusted logits and t the
-// targets, which may be soft. It writes scale times the gradient with respect to the logits to
-// grad, which must not be logits or targets.
+// targets, which may be soft. It writes the gradient by the logits, times scale, to grad, which
+// must not be logits or targets.
 func FocalCrossEntropy(grad, logits, targets Matrix, f Focal, scale float64) float64 {
 	same("FocalCrossEntropy", grad, logits, targets)
 	var loss float64
@@ -57,7 +57,7 @@ func FocalCrossEntropy(grad, logits, targets Matrix, f Focal, scale float64) flo
 	return loss
 }
 
-// focal is -(1-p)^gamma·l of l = log p, and its derivative with respect to l.
+// focal returns -(1-p)^gamma·l for l = log p, and its derivative by l.
 func focal(l, gamma float64) (value, slope float64) {
 	if gamma == 0 {
 		return -l, -1

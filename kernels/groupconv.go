@@ -2,26 +2,25 @@ package kernels
 
 import "fmt"
 
-// GroupConv is a 3×3 convolution in groups of channels: stride 1, zero padding
-// 1, no bias. Like [PConv], it works on a strip of Height lines of one image at
-// a time, on compact padded copies of the channels: of one group, whose
-// convolution is then that of PConv, or, if groups are tiny, of as many as a
-// vector holds.
+// GroupConv is a 3×3 convolution in groups of channels, with stride 1, zero padding 1 and no bias.
+// Like [PConv] it works on a strip of Height lines of one image at a time, and on compact padded
+// copies of channels. A copy holds one group, which is then convolved as in PConv, or as many tiny
+// groups as fit into a vector.
 type GroupConv struct {
 	Height, Width, Channels, Groups int
 }
 
-// GroupWeights are the weights of a GroupConv in the order of one set of kernels.
+// GroupWeights holds the weights of a GroupConv in the order of one set of kernels.
 type GroupWeights struct {
 	kernels *Set
 	bundle  int       // channels of a padded copy
-	groups  []*Packed // of each group; or, if they are tiny,
+	groups  []*Packed // of each group, or, if they are tiny:
 	data    []float32 // [bundle, line of the kernel, input, column of the kernel, lanes]
 	index   []int32   // [input, lanes]: where a lane finds an input of its group
 }
 
-// tinyGroup is the size of groups up to which lanes are permuted: a product of
-// one vector of columns leaves more of them idle.
+// tinyGroup is the largest group for which lanes are permuted. A product would use one vector of
+// columns for the group, and so at most 8 of the 16 lanes of AVX-512.
 const tinyGroup = 8
 
 func (g GroupConv) size() int { return g.Channels / g.Groups }
@@ -67,23 +66,23 @@ func (g GroupConv) packTiny(k *Set, src []float32) *GroupWeights {
 	return w
 }
 
-// ScratchLen is the length of the scratch memory that Convolve needs.
+// ScratchLen returns the length of the scratch memory that Convolve needs.
 func (g GroupConv) ScratchLen(w *GroupWeights) int {
 	return PConv{g.Height, g.Width, w.bundle}.PaddedLen() + w.kernels.lanes // vectors are read whole
 }
 
-// Bundles is the number of parts of the channels that are convolved one by one.
+// Bundles returns the number of parts of the channels that are convolved one by one.
 func (g GroupConv) Bundles(w *GroupWeights) int { return (g.Channels + w.bundle - 1) / w.bundle }
 
-// Convolve computes the strip that begins at line y of an image [lines·Width,
-// Channels]; dst is [Height·Width, Channels] and may not overlap it.
+// Convolve computes the strip that begins at line y of an image [lines·Width, Channels]. dst is
+// [Height·Width, Channels], and must not overlap the image.
 func (g GroupConv) Convolve(k *Set, dst, image Matrix, y int, scratch []float32, w *GroupWeights) {
 	for i := range g.Bundles(w) {
 		g.ConvolveBundle(k, i, dst, image, y, scratch, w)
 	}
 }
 
-// ConvolveBundle computes the channels of bundle i of it.
+// ConvolveBundle is Convolve for the channels of bundle i alone.
 func (g GroupConv) ConvolveBundle(k *Set, i int, dst, image Matrix, y int, scratch []float32, w *GroupWeights) {
 	if dst.Rows != g.Height*g.Width ||
 		dst.Cols != g.Channels ||

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// preferHugePages asks for pages of 2 MiB under a large slice: the rows of a
-// matrix then need few entries of the TLB. It is a hint, and may be refused.
+// preferHugePages asks Linux for pages of 2 MiB, the size of x86-64's large pages, under a large
+// slice: the rows of a matrix then need few entries of the TLB. Linux may refuse.
 func preferHugePages(s []float32) {
 	const page = 2 << 20
 	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), 4*len(s))

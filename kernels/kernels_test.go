@@ -344,8 +344,11 @@ func TestAffineNonFinite(t *testing.T) {
 		}
 		for _, act := range []Activation{ReLU, GELU} {
 			y, dz := []float32{0}, []float32{0}
-			k.AffineGrad(NewMatrix(y, 1, 1), NewMatrix(dz, 1, 1), NewMatrix([]float32{nan}, 1, 1), NewMatrix([]float32{1}, 1, 1),
-				one, zero, zero, []float32{0}, []float32{0}, act)
+			x, dy := NewMatrix([]float32{nan}, 1, 1), NewMatrix([]float32{1}, 1, 1)
+			k.AffineGrad(
+				NewMatrix(y, 1, 1), NewMatrix(dz, 1, 1), x, dy,
+				one, zero, zero, []float32{0}, []float32{0}, act,
+			)
 			if y[0] == y[0] {
 				t.Errorf("%v: the backward pass of NaN recomputed %v", act, y[0])
 			}
@@ -722,9 +725,11 @@ func TestChoose(t *testing.T) {
 		{"a variant and a path", "go", "go", withPath(t, Go, BF16Go), ""},
 		{"a path", "", "go", withPath(t, fastest, BF16Go), ""},
 		{"bf16 off", "", "off", withPath(t, fastest, bf16Off), ""},
-		{"no such variant", "sse9", "", best, EnvVariable + `=sse9: kernels: variant "sse9" is not available here: want one of`},
+		{"no such variant", "sse9", "", best,
+			EnvVariable + `=sse9: kernels: variant "sse9" is not available here: want one of`},
 		{"no such path", "", "fp8", none, BF16Variable + `=fp8: kernels: bf16 path "fp8": want one of`},
-		{"a path of another variant", "go", "avx512_bf16", withPath(t, Go, ""), BF16Variable + "=avx512_bf16: kernels: bf16 path avx512_bf16: "},
+		{"a path of another variant", "go", "avx512_bf16", withPath(t, Go, ""),
+			BF16Variable + "=avx512_bf16: kernels: bf16 path avx512_bf16: "},
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
@@ -746,13 +751,15 @@ func TestNoBF16Error(t *testing.T) {
 		path BF16Path
 		want string
 	}{
-		{"switched off", bf16Off, "there is no bf16 here: amx: FASTERNET_BF16=off; avx512_bf16: FASTERNET_BF16=off; go: FASTERNET_BF16=off; take precision fp32 or auto"},
+		{"switched off", bf16Off, "there is no bf16 here: amx: FASTERNET_BF16=off; avx512_bf16: FASTERNET_BF16=off; " +
+			"go: FASTERNET_BF16=off; take precision fp32 or auto"},
 		{"made without", "", "there is no bf16 here: amx: "},
 	}
 	switch runtime.GOARCH { // of other architectures no path is named
 	case "amd64":
 	case "arm64":
-		tests[0].want = "there is no bf16 here: neon_bf16: FASTERNET_BF16=off; go: FASTERNET_BF16=off; take precision fp32 or auto"
+		tests[0].want = "there is no bf16 here: neon_bf16: FASTERNET_BF16=off; go: FASTERNET_BF16=off; " +
+			"take precision fp32 or auto"
 		tests[1].want = "there is no bf16 here: neon_bf16: "
 	default:
 		tests[0].want = "there is no bf16 here: go: FASTERNET_BF16=off; take precision fp32 or auto"

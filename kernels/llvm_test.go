@@ -56,7 +56,8 @@ func disassemble(t *testing.T, codes []uint32) []string {
 		t.Fatalf("llvm-mc: %v\n%s", err, errs.String())
 	}
 	bad := map[int]bool{} // numbers of lines, from 1
-	for _, m := range regexp.MustCompile(`(?m)^\S*:(\d+):\d+: warning: (?:invalid|potentially undefined) instruction encoding`).FindAllStringSubmatch(errs.String(), -1) {
+	const invalid = `(?m)^\S*:(\d+):\d+: warning: (?:invalid|potentially undefined) instruction encoding`
+	for _, m := range regexp.MustCompile(invalid).FindAllStringSubmatch(errs.String(), -1) {
 		n, _ := strconv.Atoi(m[1])
 		bad[n] = true
 	}

@@ -2,10 +2,10 @@ package kernels
 
 import "math"
 
-// BinaryCrossEntropy is the sum over all values of the cross entropy between the
-// logistic functions of logits [B, K] and targets from 0 to 1. Where threshold is
-// above 0, targets above it count as 1 and others as 0. It writes scale times the
-// gradient with respect to the logits to grad, which must not be logits or targets.
+// BinaryCrossEntropy returns the sum over all values of the cross entropy between the logistic
+// functions of logits [B, K] and targets from 0 to 1. If threshold is above 0, targets above it
+// count as 1, and others as 0. It writes the gradient by the logits, times scale, to grad, which
+// must not be logits or targets.
 func BinaryCrossEntropy(grad, logits, targets Matrix, threshold, scale float64) float64 {
 	same("BinaryCrossEntropy", grad, logits, targets)
 	var loss float64
@@ -32,10 +32,9 @@ func BinaryCrossEntropy(grad, logits, targets Matrix, threshold, scale float64) 
 	return loss
 }
 
-// Divergence is the sum over the rows of logits and teacher, both [B, K], of the
-// divergence of Kullback and Leibler from softmax(logits/tau) to the softmax of the
-// teacher: Σ_k p·(log p - log q), p being the teacher's. It adds scale times the
-// gradient with respect to the logits to grad.
+// Divergence returns the sum over the rows of logits and teacher, both [B, K], of the Kullback-
+// Leibler divergence Σ_k p·(log p - log q), where p is softmax(teacher/tau) and q is
+// softmax(logits/tau). It adds the gradient by the logits, times scale, to grad.
 func Divergence(grad, logits, teacher Matrix, tau, scale float64) float64 {
 	same("Divergence", grad, logits, teacher)
 	var loss float64
@@ -52,7 +51,7 @@ func Divergence(grad, logits, teacher Matrix, tau, scale float64) float64 {
 	return loss
 }
 
-// logSumExp is log Σ exp(x/tau).
+// logSumExp returns log Σ exp(x/tau).
 func logSumExp(x []float32, tau float64) float64 {
 	top := math.Inf(-1)
 	for _, v := range x {

@@ -5,44 +5,44 @@ import (
 	"unsafe"
 )
 
-// Matrix is a row-major matrix inside a slice: element (r, c) is
-// Data[r·Stride+c]. A stride of 0 repeats one row.
+// Matrix is a row-major matrix inside a slice: element (r, c) is Data[r·Stride+c]. With a stride
+// of 0 all rows are the same.
 type Matrix struct {
 	Data               []float32
 	Rows, Cols, Stride int
 }
 
-// NewMatrix is the contiguous rows × cols matrix over data.
+// NewMatrix returns the contiguous rows × cols matrix over data.
 func NewMatrix(data []float32, rows, cols int) Matrix {
 	return Matrix{Data: data, Rows: rows, Cols: cols, Stride: cols}
 }
 
-// Broadcast is the matrix whose rows are all v.
+// Broadcast returns a matrix whose rows are all v.
 func Broadcast(v []float32, rows int) Matrix {
 	return Matrix{Data: v, Rows: rows, Cols: len(v)}
 }
 
-// Slice is rows [from, to) of m, sharing its memory.
+// Slice returns rows [from, to) of m, which share its memory.
 func (m Matrix) Slice(from, to int) Matrix {
 	m.Data = m.Data[min(from*m.Stride, len(m.Data)):]
 	m.Rows = to - from
 	return m
 }
 
-// Columns is columns [from, to) of m, sharing its memory.
+// Columns returns columns [from, to) of m, which share its memory.
 func (m Matrix) Columns(from, to int) Matrix {
 	m.Data = m.Data[min(from, len(m.Data)):]
 	m.Cols = to - from
 	return m
 }
 
-// Row is row r of m.
+// Row returns row r of m.
 func (m Matrix) Row(r int) []float32 { return m.Data[r*m.Stride:][:m.Cols] }
 
 func (m Matrix) empty() bool { return m.Rows <= 0 || m.Cols <= 0 }
 
-// ptr is the address of the first element, after a check that the last one is
-// inside the slice: assembly does not check. m must not be empty.
+// ptr returns the address of the first element, and checks that the last one is inside the slice,
+// because assembly does not. m must not be empty.
 func (m Matrix) ptr() *float32 {
 	if need := (m.Rows-1)*m.Stride + m.Cols; need > len(m.Data) || m.Stride < 0 {
 		panic(fmt.Sprintf("kernels: a %d×%d matrix of stride %d needs %d elements, the slice has %d",
@@ -51,7 +51,7 @@ func (m Matrix) ptr() *float32 {
 	return unsafe.SliceData(m.Data)
 }
 
-// same panics unless all matrices have the size of the first.
+// same panics unless all matrices have the size of the first one.
 func same(kernel string, m Matrix, others ...Matrix) {
 	for _, o := range others {
 		if o.Rows != m.Rows || o.Cols != m.Cols {
@@ -60,7 +60,7 @@ func same(kernel string, m Matrix, others ...Matrix) {
 	}
 }
 
-// columnsOf is the address of a vector with one value a column.
+// columnsOf returns the address of a vector with one value per column.
 func columnsOf(kernel string, v []float32, cols int) *float32 {
 	if len(v) < cols {
 		panic(fmt.Sprintf("kernels: %s: %d values for %d columns", kernel, len(v), cols))
@@ -68,8 +68,8 @@ func columnsOf(kernel string, v []float32, cols int) *float32 {
 	return unsafe.SliceData(v)
 }
 
-// Aligned returns a slice of n zeros that starts at a cache line: a vector that
-// straddles two lines costs two accesses.
+// Aligned returns a slice of n zeros that starts at a cache line. A vector that straddles two
+// lines would cost two accesses.
 func Aligned(n int) []float32 {
 	const line = 64
 	s := make([]float32, n+line/4)

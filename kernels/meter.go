@@ -10,7 +10,7 @@ import (
 // Kind is what a kernel does, for a [Meter].
 type Kind uint8
 
-// The kinds. Convolutions are products whose inner index has segments; the affine kernels of a
+// The kinds. A convolution is a product whose inner index has segments. The affine kernels of a
 // batch norm with an activation count as activation.
 const (
 	Product Kind = iota + 1
@@ -52,25 +52,25 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// Work is what calls of kernels have in common whose time is added up.
+// Work describes the calls of kernels whose times are added together.
 type Work struct {
 	Kind Kind
-	// Of products and convolutions: whether it is Aᵀ·B, as for gradients of weights; the
-	// inner index and the columns of the result, or for Aᵀ·B the rows and the columns of the
-	// result; the precision.
+	// For products and convolutions: whether it is Aᵀ·B, as for gradients of weights; the inner
+	// index and the columns of the result, or for Aᵀ·B the rows and columns of the result; and
+	// the precision.
 	Transposed     bool
 	Inner, Columns int
 	Precision      Precision
 }
 
-// WithoutSizes is the work of all sizes together.
+// WithoutSizes returns the work without its sizes.
 func (w Work) WithoutSizes() Work {
 	w.Inner, w.Columns = 0, 0
 	return w
 }
 
-// String is "product 40→80", an inner index of 40 and 80 columns; "product AᵀB 80×40" for a
-// result of that size; with "bf16" in that precision.
+// String returns, for example, "product 40→80" for an inner index of 40 and 80 columns, and
+// "product AᵀB 80×40" for a result of that size. In bf16 it ends with "bf16".
 func (w Work) String() string {
 	s := w.Kind.String()
 	if w.Precision != FP32 {
@@ -94,18 +94,18 @@ type Part struct {
 	Calls int
 	Time  time.Duration // of all workers together
 	FLOPs float64       // of products and convolutions: 2 for a multiply-add
-	Bytes float64       // of others: read and written, whether in a cache or not
+	Bytes float64       // of other kernels: read and written, in a cache or not
 }
 
-// Regions are what [Pool.Run] did.
+// Regions adds up the calls of [Pool.Run].
 type Regions struct {
 	Count, Tasks int
 	Wall         time.Duration // from the call to its return
 	Busy         time.Duration // of all tasks together
-	Longest      time.Duration // the longest task of each region, added up: no number of workers makes Wall shorter
+	Longest      time.Duration // the longest task of each region, added up: more workers cannot make Wall shorter
 }
 
-// Add adds the regions of another run.
+// Add adds other regions.
 func (r *Regions) Add(o Regions) {
 	r.Count += o.Count
 	r.Tasks += o.Tasks
@@ -114,17 +114,16 @@ func (r *Regions) Add(o Regions) {
 	r.Longest += o.Longest
 }
 
-// Meter measures how long the kernels of a set take: see [Set.Metered]. The results are the
-// same to the bit.
+// Meter measures how long the kernels of a set take: see [Set.Metered]. Results keep their bits.
 type Meter struct {
 	bare  *Set                 // the same kernels without a meter
 	clock func() time.Duration // since some moment
 	into  atomic.Pointer[Ledger]
 }
 
-// Metered are the same kernels with a meter. A packed matrix of the one set is not one of the
-// other, so that a pool has one of them for good. The clock may be nil for the usual one; many
-// goroutines ask it at a time.
+// Metered returns the same kernels with a meter. A matrix that is packed for one of the two sets
+// does not fit the other, so a pool keeps its set. The clock may be nil for the usual one; several
+// goroutines call it at the same time.
 func (k *Set) Metered(clock func() time.Duration) *Set {
 	k = k.Unmetered()
 	if clock == nil {
@@ -141,18 +140,18 @@ func (k *Set) Metered(clock func() time.Duration) *Set {
 // Meter returns the meter of the set, or nil.
 func (k *Set) Meter() *Meter { return k.meter }
 
-// Enter has the meter add to a ledger what begins from now on, or to none, and returns the
-// ledger before. No kernel may be running.
+// Enter makes the meter add to a ledger, or to none, from now on. It returns the ledger before.
+// No kernel may be running.
 func (m *Meter) Enter(l *Ledger) (before *Ledger) { return m.into.Swap(l) }
 
-// Now is the time of the meter's clock since some moment.
+// Now returns the time of the meter's clock since some moment.
 func (m *Meter) Now() time.Duration { return m.clock() }
 
-// Ledger is where a meter adds up. Any number of workers may add at a time; it is read, and
-// Regions are written, when none does.
+// Ledger adds up the measurements of a meter. Several workers may add at the same time. Read it,
+// and write Regions, only while none does.
 type Ledger struct {
 	slots   [64]slot            // of work with sizes
-	kinds   [6 * kindCount]slot // of work without, by kind, precision, and whether it is Aᵀ·B
+	kinds   [6 * kindCount]slot // of work without sizes, by kind, precision, and whether it is Aᵀ·B
 	Regions Regions
 }
 
@@ -165,11 +164,12 @@ type slot struct {
 	_      [32]byte
 }
 
-// The fields of a key: kind, Aᵀ·B, precision, then two sizes. It is never 0.
+// A key holds kind (5 bits), Aᵀ·B (1), precision (2), then two sizes of 28 bits. It is never 0.
 const keySize = 1<<28 - 1
 
 func (w Work) key() uint64 {
-	key := uint64(w.Kind) | uint64(w.Precision)<<6 | uint64(min(w.Inner, keySize))<<8 | uint64(min(w.Columns, keySize))<<36
+	inner, columns := uint64(min(w.Inner, keySize)), uint64(min(w.Columns, keySize))
+	key := uint64(w.Kind) | uint64(w.Precision)<<6 | inner<<8 | columns<<36
 	if w.Transposed {
 		key |= 1 << 5
 	}
@@ -183,11 +183,12 @@ func workOf(key uint64) Work {
 	}
 }
 
-// at finds the slot of a work: that of its sizes, or where others have taken all of these, that
-// of its kind.
+// at finds the slot of a work with its sizes. If other work has taken all of these slots, it
+// returns the slot of the kind.
 func (l *Ledger) at(w Work) *slot {
 	key := w.key()
 	if w.Inner > 0 {
+		// Fibonacci hashing (Knuth, TAOCP 3, §6.4): times 2^64/φ, and the upper 6 bits for 64 slots.
 		h := int(key * 0x9e3779b97f4a7c15 >> 58)
 		for i := range len(l.slots) / 2 {
 			s := &l.slots[(h+i)%len(l.slots)]
@@ -207,7 +208,7 @@ func (l *Ledger) at(w Work) *slot {
 	return s
 }
 
-// Parts are what has been added, the longest first.
+// Parts returns what has been added, the longest time first.
 func (l *Ledger) Parts() []Part {
 	var out []Part
 	for i := range len(l.slots) + len(l.kinds) {
@@ -231,14 +232,14 @@ func (l *Ledger) Parts() []Part {
 	return out
 }
 
-// Lap is a measurement in progress; the zero value measures nothing.
+// Lap is a measurement in progress. The zero value measures nothing.
 type Lap struct {
 	meter *Meter
 	begin time.Duration
 }
 
-// Begin starts a measurement, if the set has a meter: for loops of an op that are no kernel.
-// No kernel of the set may run until its End, or the time would count twice.
+// Begin starts a measurement if the set has a meter. It is for loops of an op that are not
+// kernels. No kernel of the set may run before End, or its time would count twice.
 func (k *Set) Begin() Lap {
 	if k.meter == nil {
 		return Lap{}
@@ -246,7 +247,7 @@ func (k *Set) Begin() Lap {
 	return Lap{k.meter, k.meter.clock()}
 }
 
-// End adds FLOPs or bytes, and the time since the beginning.
+// End adds FLOPs or bytes, and the time since Begin.
 func (l Lap) End(w Work, amount int) {
 	if l.meter == nil {
 		return
@@ -262,8 +263,8 @@ func (l Lap) End(w Work, amount int) {
 	s.amount.Add(int64(amount))
 }
 
-// begin is that of products with p: in bf16 the conversions and the products are measured one
-// by one instead.
+// begin starts the measurement of products with p. In bf16, conversions and products are measured
+// one by one instead.
 func (p *Packed) begin() Lap {
 	if p.Precision == BF16 {
 		return Lap{}
@@ -271,8 +272,8 @@ func (p *Packed) begin() Lap {
 	return p.Kernels.Begin()
 }
 
-// Unmetered are the same kernels without a meter, for use within a measurement. What is packed
-// for the one set is not for the other.
+// Unmetered returns the same kernels without a meter, for use within a measurement. A matrix that
+// is packed for one of the two sets does not fit the other.
 func (k *Set) Unmetered() *Set {
 	if k.meter == nil {
 		return k

@@ -1,8 +1,8 @@
 package kernels
 
-// measure puts a measurement around every function of the table that is no part of a larger
-// measurement. Products and transpositions are measured where they are put together: a
-// product of one panel says little, and there the sizes are known.
+// measure wraps a measurement around every function of the table that is not part of a larger
+// measurement. Products and transpositions are measured where they are composed: there the sizes
+// are known, and one panel of a product says little.
 func (m *Meter) measure(f *functions) {
 	begin := func() Lap { return Lap{m, m.clock()} }
 	const value = 4 // bytes
@@ -144,7 +144,7 @@ func (m *Meter) measure(f *functions) {
 	}
 }
 
-// measureHalves is the same for the functions of bfloat16.
+// measureHalves is measure for the functions of bfloat16.
 func (m *Meter) measureHalves(f *halfFunctions) *halfFunctions {
 	if f == nil {
 		return nil

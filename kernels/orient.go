@@ -5,13 +5,13 @@ import (
 	"math"
 )
 
-// Orientations are bins of the unsigned orientation of a gradient: bin i of n
-// holds the angles from i·π/n to (i+1)·π/n, and those opposite to them.
+// Orientations are bins of the unsigned orientation of a gradient: bin i of n holds the angles
+// from i·π/n to (i+1)·π/n, and the opposite angles.
 type Orientations struct {
 	bins int
-	// The edges between bins, as a cosine and a sine each, scaled so that the
-	// larger one is ±1: then an edge that float32 numbers can lie on (a multiple
-	// of π/4) is compared with without rounding.
+	// The edges between bins, a cosine and a sine each, scaled so that the larger one is ±1.
+	// Then comparing with a multiple of π/4, the only edges that float32 gradients can lie on,
+	// needs no rounding.
 	edges []float32
 }
 
@@ -23,7 +23,7 @@ func NewOrientations(n int) *Orientations {
 	o := &Orientations{bins: n}
 	for i := 1; i < n; i++ {
 		sin, cos := math.Sincos(math.Pi * float64(i) / float64(n))
-		switch { // what the float64 value of π misses
+		switch { // exact values, which math.Pi misses
 		case 2*i == n:
 			sin, cos = 1, 0
 		case 4*i == n || 4*i == 3*n:
@@ -35,13 +35,11 @@ func NewOrientations(n int) *Orientations {
 	return o
 }
 
-// Orient writes the magnitude of Sobel's gradient of a row of an image, and the
-// bin of its orientation, for the pixels between the first and the last: above,
-// here and below are rows of values [pixels, channels], and mag and bin have two
-// pixels less. With g0 the sum on the left less that on the right, g1 the sum
-// above less that below, both with the weights 1, 2, 1 and plus bias, the
-// orientation is atan2(g0, g1). The results of all variants are the same to the
-// last bit.
+// Orient writes the magnitude of Sobel's gradient of a row of an image, and the bin of its
+// orientation, for all pixels but the first and the last. above, here and below are rows of
+// values [pixels, channels]; mag and bin have two pixels less. g0 is the sum on the left less the
+// sum on the right, g1 the sum above less the sum below, both with the weights 1, 2, 1 and plus
+// bias. The orientation is atan2(g0, g1). All variants give the same bits.
 func (o *Orientations) Orient(
 	k *Set, mag []float32, bin []int32, above, here, below []float32, channels int, bias [2]float32,
 ) {
@@ -85,7 +83,7 @@ func plainOrient(
 		if math.Signbit(float64(g0)) {
 			g0, g1 = -g0, -g1
 		}
-		// The bin is the number of edges that the gradient lies on or behind.
+		// The bin is the number of edges that the gradient lies on or has passed.
 		bs[i] = 0
 		if g0 == 0 { // the angle is 0 or π
 			continue

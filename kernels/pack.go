@@ -2,27 +2,27 @@ package kernels
 
 import "fmt"
 
-// Packed holds the right-hand side B [K, N] of products in the order in which
-// the kernels of one set read it: panels of a few vectors of columns, each panel
-// row after row, the last one filled up with zeros. Kernels of another set refuse it.
+// Packed holds the right-hand side B [K, N] of products in the order in which the kernels of one
+// set read it. It has panels of a few vectors of columns, stored row after row; the last one is
+// padded with zeros. Kernels of another set refuse it.
 type Packed struct {
-	Kernels   *Set // this and Precision are set before the matrix has a size
+	Kernels   *Set // set Kernels and Precision before the matrix has a size
 	Precision Precision
 	K, N      int
 	lanes     int
-	depth     int // rows of the panels: K, or pairs
+	depth     int // rows of the panels: K, or pairs of rows
 	panels    []panel
 	data      []float32
 }
 
-// panelShape is the width of a panel in vectors. A paired one has columns in the lower half
-// of its last vector alone, and holds them twice: two rows of A share that vector.
+// panelShape is the width of a panel in vectors. A paired panel has columns only in the lower half
+// of its last vector, and holds them twice: two rows of A share that vector.
 type panelShape struct {
 	vectors int
 	paired  bool
 }
 
-// kernel is the place of its kernel in the tables.
+// kernel is the index of its kernel in the tables.
 func (p panelShape) kernel() int {
 	if p.paired {
 		return p.vectors + 2
@@ -30,8 +30,8 @@ func (p panelShape) kernel() int {
 	return p.vectors
 }
 
-// nextPanel is the width of the next panel where n columns are left: two vectors, which keeps
-// the most accumulators busy, or at the end three if the number of vectors is odd.
+// nextPanel is the width of the next panel if n columns are left: two vectors, which keeps the
+// most accumulators busy, or at the end three if the number of vectors is odd.
 func nextPanel(n, lanes int, in Precision) panelShape {
 	left := (n + lanes - 1) / lanes
 	w := 2
@@ -59,7 +59,7 @@ func appendPanels(out []panel, n, lanes int, in Precision) []panel {
 	return out
 }
 
-// repeatTail copies the last columns of rows of a paired panel to where they are once more.
+// repeatTail copies the last columns of the rows of a paired panel to their second place.
 func (p *Packed) repeatTail(t panel, from, rows int) {
 	if !t.paired || rows == 0 {
 		return
@@ -83,7 +83,7 @@ func (p *Packed) of(kernel string, k *Set) {
 	}
 }
 
-// Panels is the number of parts that can be packed independently of each other.
+// Panels returns the number of parts that can be packed independently of each other.
 func (p *Packed) Panels() int { return len(p.panels) }
 
 // Pack packs b [K, N].
@@ -136,7 +136,7 @@ func (p *Packed) PackPanelTransposed(i int, b Matrix) {
 	p.repeatTail(t, 0, p.K)
 }
 
-// packedBytes is what packing so many values reads and writes.
+// packedBytes returns the bytes that packing so many values reads and writes.
 func packedBytes(in Precision, values int) int {
 	if in == BF16 {
 		return (4 + 2) * values

@@ -2,8 +2,8 @@ package kernels
 
 import "fmt"
 
-// Resize makes p a packed matrix of another size in memory of the caller's, at
-// least PackedLen values. What it holds is not defined until it is packed.
+// Resize makes p a packed matrix of another size in data, which must have at least PackedLen
+// values. Its contents are undefined until it is packed.
 func (p *Packed) Resize(rows, cols int, data []float32) {
 	k := p.Kernels
 	if need := k.PackedLen(rows, cols, p.Precision); len(data) < need {
@@ -22,12 +22,11 @@ func (p *Packed) Resize(rows, cols int, data []float32) {
 	p.data = data
 }
 
-// PanelWidth is the number of columns of a panel, but for the last one: a range
-// of columns that begins and ends at multiples of it, or at the end, is one of
-// whole panels.
+// PanelWidth returns the number of columns of all panels but the last one. A range of columns is
+// one of whole panels if it begins and ends at multiples of it, or at the end.
 func (k *Set) PanelWidth() int { return 2 * k.lanes }
 
-// PanelStart is the first column from col on with which a panel begins, or the number of columns.
+// PanelStart returns the first column from col on at which a panel begins, or the number of columns.
 func (p *Packed) PanelStart(col int) int {
 	for _, t := range p.panels {
 		if t.from >= col {
@@ -37,7 +36,7 @@ func (p *Packed) PanelStart(col int) int {
 	return p.N
 }
 
-// panelsIn are the panels of columns [from, to).
+// panelsIn returns the panels of columns [from, to).
 func (p *Packed) panelsIn(from, to int) []panel {
 	width := p.Kernels.PanelWidth()
 	i, j := from/width, to/width
@@ -56,8 +55,7 @@ func (p *Packed) panelsIn(from, to int) []panel {
 // PutRows packs the rows of m as rows from, from+1, … of p.
 func (p *Packed) PutRows(from int, m Matrix) { p.PutBlock(from, 0, m) }
 
-// PutBlock packs m as rows from, from+1, … and as columns col, col+1, …, which
-// must be those of whole panels.
+// PutBlock packs m as rows from, from+1, … and columns col, col+1, …, which must be whole panels.
 func (p *Packed) PutBlock(from, col int, m Matrix) {
 	if from < 0 || from+m.Rows > p.K || col+m.Cols > p.N {
 		panic(fmt.Sprintf("kernels: pack: %d×%d values at (%d, %d) of %d×%d", m.Rows, m.Cols, from, col, p.K, p.N))
@@ -81,9 +79,9 @@ func (p *Packed) PutBlock(from, col int, m Matrix) {
 	l.End(Work{Kind: Packing}, packedBytes(p.Precision, m.Rows*m.Cols))
 }
 
-// GemmBlock computes C = alpha·A·B' + D where B' is the part of B with the rows
-// k0, k0+1, … (as many as A has columns) and the columns n0, n0+1, … (as many
-// as C has), which must be those of whole panels. In BF16 k0 must be a multiple of RowStep.
+// GemmBlock computes C = alpha·A·B' + D. B' is the part of B with rows k0, k0+1, … (as many as A
+// has columns) and columns n0, n0+1, … (as many as C has), which must be whole panels. In BF16 k0
+// must be a multiple of RowStep.
 func (k *Set) GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int, d Matrix) {
 	if k0 < 0 || k0+a.Cols > b.K || n0 < 0 || n0+c.Cols > b.N || a.Rows != c.Rows {
 		panic(fmt.Sprintf("kernels: GemmBlock: %d×%d by %d×%d at (%d, %d) into %d×%d",
@@ -121,9 +119,9 @@ func (k *Set) GemmBlock(c Matrix, alpha float32, a Matrix, b *Packed, k0, n0 int
 	l.End(productWork(Product, a.Cols, c.Cols), 2*c.Rows*a.Cols*c.Cols)
 }
 
-// GemmTNPacked computes C += Aᵀ·B' with A [R, M], C [M, N] and B' the rows
-// from, from+1, … of B: the gradient of weights, with the inputs packed. What
-// the panels of B hold lies close together, which rows of a wide matrix do not. In BF16 from must be a multiple of RowStep.
+// GemmTNPacked computes C += Aᵀ·B' with A [R, M], C [M, N] and B' the rows from, from+1, … of B:
+// the gradient of weights, with packed inputs. The data of a panel of B lies close together, unlike
+// the rows of a wide matrix. In BF16 from must be a multiple of RowStep.
 func (k *Set) GemmTNPacked(c, a Matrix, b *Packed, from int) {
 	if c.Cols != b.N {
 		panic(fmt.Sprintf("kernels: GemmTNPacked: %d columns of B into %d", b.N, c.Cols))
@@ -132,10 +130,11 @@ func (k *Set) GemmTNPacked(c, a Matrix, b *Packed, from int) {
 }
 
 // GemmTNPackedBlock is GemmTNPacked with the columns col, col+1, … of B (as many as C has), which
-// must be those of whole panels.
+// must be whole panels.
 func (k *Set) GemmTNPackedBlock(c, a Matrix, b *Packed, from, col int) {
 	if from < 0 || from+a.Rows > b.K || c.Rows != a.Cols || col < 0 || col+c.Cols > b.N {
-		panic(fmt.Sprintf("kernels: GemmTNPacked: %d×%d transposed by rows %d, … and columns %d, … of %d×%d into %d×%d",
+		panic(fmt.Sprintf("kernels: GemmTNPacked: %d×%d transposed by rows %d, … and columns %d, … of %d×%d "+
+			"into %d×%d",
 			a.Rows, a.Cols, from, col, b.K, b.N, c.Rows, c.Cols))
 	}
 	if c.empty() || a.Rows == 0 {

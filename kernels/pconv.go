@@ -1,28 +1,26 @@
 package kernels
 
-// PConv is the convolution inside a partial convolution (Chen et al., 2023,
-// §3.3): 3×3, stride 1, zero padding 1, no bias, on the first Channels
-// channels of a map. The others are not touched by it.
+// PConv is the convolution inside a partial convolution (Chen et al., 2023, §3.3): 3×3, stride 1,
+// zero padding 1, no bias, on the first Channels channels of a map. It leaves the other channels
+// alone.
 //
-// It works on a strip of Height lines of one image at a time, on a compact copy
-// of these channels with a border: there the three pixels of a row of the
-// kernel lie side by side, and the convolution is a product with three
-// segments, without im2col.
+// It works on a strip of Height lines of one image at a time, on a compact copy of these channels
+// with a border. There the three pixels of a row of the kernel lie next to each other, and the
+// convolution is a product with three segments, without im2col.
 type PConv struct {
 	Height, Width, Channels int
 }
 
 const side = 3 // of the kernel
 
-// PaddedLen is the length of the padded copy of a strip.
+// PaddedLen returns the length of the padded copy of a strip.
 func (p PConv) PaddedLen() int { return (p.Height + 2) * (p.Width + 2) * p.Channels }
 
-// Inner is the length of the inner index: the taps times the channels.
+// Inner returns the length of the inner index: the taps times the channels.
 func (p PConv) Inner() int { return side * side * p.Channels }
 
-// Pad copies the strip that begins at line y of an image [lines·Width,
-// ≥Channels], and the line on either side of it, to dst. What lies outside of
-// the image is zero.
+// Pad copies the strip that begins at line y of an image [lines·Width, ≥Channels], and one line on
+// either side of it, to dst. Pixels outside of the image become zero.
 func (p PConv) Pad(k *Set, dst []float32, image Matrix, y int) {
 	c, line := p.Channels, (p.Width+2)*p.Channels
 	l := k.Begin()
@@ -41,9 +39,8 @@ func (p PConv) Pad(k *Set, dst []float32, image Matrix, y int) {
 	}
 }
 
-// Convolve computes dst = conv(padded) + d for one strip. The weights are
-// packed as [taps·Channels, Channels]; dst is [Height·Width, Channels], and so
-// is d, which may be empty or dst itself.
+// Convolve computes dst = conv(padded) + d for one strip. The weights are packed as [taps·Channels,
+// Channels]. dst and d are [Height·Width, Channels]; d may be empty, or dst itself.
 func (p PConv) Convolve(k *Set, dst Matrix, padded []float32, weights *Packed, d Matrix) {
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()
@@ -65,10 +62,9 @@ func (p PConv) Convolve(k *Set, dst Matrix, padded []float32, weights *Packed, d
 	}, d)
 }
 
-// WeightGrad adds to dw [Channels out, taps·Channels in] the gradient of the
-// weights from one strip: padded is the input's padded copy, dy
-// [Height·Width, Channels] the gradient of the output. It may be of some output channels only:
-// the rows of dw are those, and so are the columns of dy.
+// WeightGrad adds to dw [Channels out, taps·Channels in] the gradient of the weights from one strip:
+// padded is the padded copy of the input, and dy [Height·Width, Channels] the gradient of the
+// output. For some of the output channels, pass these rows of dw and columns of dy.
 func (p PConv) WeightGrad(k *Set, dw Matrix, padded []float32, dy Matrix, in Precision) {
 	line := (p.Width + 2) * p.Channels
 	NewMatrix(padded, p.Height+2, line).ptr()
@@ -81,16 +77,15 @@ func (p PConv) WeightGrad(k *Set, dw Matrix, padded []float32, dy Matrix, in Pre
 	}
 }
 
-// Weights orders the checkpoint's weights [out, in, 3, 3] for Convolve: dst is
-// [out, taps·in], to be packed transposed.
+// Weights orders the checkpoint's weights [out, in, 3, 3] for Convolve: dst is [out, taps·in], to
+// be packed transposed.
 func (p PConv) Weights(dst, src []float32) {
 	ToChannelsLast(dst, src, p.Channels, p.Channels, side*side)
 }
 
-// Adjoint orders them for the gradient of the input, which is the convolution
-// of the output's gradient with the kernel turned by 180° and with input and
-// output channels exchanged: dst is [in, taps·out], to be packed transposed. It
-// does so for output channels from to to.
+// Adjoint orders them for the gradient of the input. That is the convolution of the output's
+// gradient with the kernel turned by 180° and with input and output channels exchanged. dst is
+// [in, taps·out], to be packed transposed. Only output channels [from, to) are written.
 func (p PConv) Adjoint(dst, src []float32, from, to int) {
 	c, taps := p.Channels, side*side
 	for o := from; o < to; o++ {

@@ -1,9 +1,9 @@
 package kernels
 
-// A strip in the format of products is a Factor [Height+2, (Width+2)·Channels]: the padded copy
-// of Pad, a line a row.
+// A strip in the format of products is a Factor [Height+2, (Width+2)·Channels]: the padded copy of
+// Pad, one line in each row.
 
-// StripLen is the length of the memory for a strip.
+// StripLen returns the length of the memory for a strip.
 func (p PConv) StripLen(k *Set, in Precision) int {
 	if in == FP32 {
 		return p.PaddedLen()
@@ -11,7 +11,7 @@ func (p PConv) StripLen(k *Set, in Precision) int {
 	return (p.PaddedLen() + 1) / 2
 }
 
-// Strip is a strip in memory of at least StripLen values.
+// Strip returns a strip in memory of at least StripLen values.
 func (p PConv) Strip(memory []float32, in Precision) Factor {
 	rows, line := p.Height+2, (p.Width+2)*p.Channels
 	if in == FP32 {
@@ -20,7 +20,7 @@ func (p PConv) Strip(memory []float32, in Precision) Factor {
 	return Factor{Precision: BF16, Half: Halves{Data: asHalves(memory), Rows: rows, Cols: line, Stride: line}}
 }
 
-// PadTo is Pad to a strip, from a map of the same format or of float32.
+// PadTo is Pad into a strip, from a map of the same format or of float32.
 func (p PConv) PadTo(k *Set, dst, image Factor, y int) {
 	if dst.Precision == FP32 {
 		p.Pad(k, dst.Full.Data, image.Full, y)
@@ -70,7 +70,7 @@ func (p PConv) ConvolveTo(k *Set, dst, strip Factor, weights *Packed, d Matrix) 
 	a, lda, segs, segLen := strip.Half.Data, p.Channels, side, side*p.Channels
 	gathered := h.tiles || p.Channels%h.group() != 0
 	var filled int
-	if gathered { // the inner index has no segments here
+	if gathered { // the inner index has no segments then
 		s := halfScratches.Get().(*halfScratch)
 		defer halfScratches.Put(s)
 		filled = roundUp(p.Inner(), h.step)
@@ -119,7 +119,7 @@ func (p PConv) ConvolveTo(k *Set, dst, strip Factor, weights *Packed, d Matrix) 
 	}, 2*dst.Rows()*p.Inner()*dst.Cols())
 }
 
-// gather copies what each pixel of a strip sees to a row of its own.
+// gather copies what each pixel of a strip sees into a row of its own.
 func (p PConv) gather(dst, strip Halves) {
 	n := side * p.Channels
 	for y := range p.Height {

@@ -2,15 +2,15 @@ package kernels
 
 import "fmt"
 
-// A Peak is the most operations that one thread can do: a loop of multiply-adds in
-// registers, which waits neither for memory nor for an earlier result. It is what the
-// speed of a product can be compared with.
+// A Peak measures the most operations that one thread can do: a loop of multiply-adds in
+// registers, which waits neither for memory nor for an earlier result. Compare the speed of
+// products with it.
 type Peak struct {
 	Format string // of the factors: fp32, bf16 or int8
 	Path   string // avx512, avx2, neon, go, avx512_bf16, neon_bf16, amx_int8 and so on
-	// Run does n rounds and returns the number of operations: a multiplication counts as
-	// one, and so does an addition. It is nil where Missing says why this machine has no
-	// such instructions.
+	// Run does n rounds and returns the number of operations. A multiplication counts as one,
+	// and so does an addition. Run is nil if Missing says why this machine has no such
+	// instructions.
 	Run     func(n int) (ops int)
 	Missing string
 }
@@ -18,7 +18,7 @@ type Peak struct {
 // Int8 is the format of 8-bit integers.
 const Int8 = "int8"
 
-// Peaks are the loops for all formats, and for the paths of this architecture, the fastest path
+// Peaks returns the loops for all formats and for the paths of this architecture, the fastest path
 // of a format first.
 func Peaks() []Peak {
 	all := peaksHere()
@@ -31,8 +31,8 @@ func Peaks() []Peak {
 	return all
 }
 
-// Peak is the loop that products in a precision can be compared with. The error says why
-// there is none: an emulation has no instructions of its own.
+// Peak returns the loop to compare products in a precision with. The error says why there is none:
+// an emulation has no instructions of its own.
 func (k *Set) Peak(in Precision) (Peak, error) {
 	path := string(k.variant)
 	if in == BF16 {
@@ -52,12 +52,13 @@ func (k *Set) Peak(in Precision) (Peak, error) {
 	return Peak{}, fmt.Errorf("kernels: %s (%s) has no peak: it is emulated", in, path)
 }
 
-// peakGo is the loop in Go. Compilers make scalar instructions of it: fused ones where the
-// architecture always has them, else two for each step.
+// peakGo is the loop in Go. Compilers make scalar instructions of it: one fused instruction a step
+// if the architecture always has it, and otherwise two.
 func peakGo(n int) (ops int) {
 	const sums = 8
 	x, y := peakFactors[0], peakFactors[1]
-	a, b, c, d, e, f, g, h := x, 2*x, 3*x, 4*x, 5*x, 6*x, 7*x, 8*x // or the compiler would keep one of them
+	// different values, or the compiler would keep one of them
+	a, b, c, d, e, f, g, h := x, 2*x, 3*x, 4*x, 5*x, 6*x, 7*x, 8*x
 	for range n {
 		a = a*x + y
 		b = b*x + y
@@ -68,7 +69,7 @@ func peakGo(n int) (ops int) {
 		g = g*x + y
 		h = h*x + y
 	}
-	return 2*sums*n + int(min(a+b+c+d+e+f+g+h, 0)) // which uses the sums, and adds nothing
+	return 2*sums*n + int(min(a+b+c+d+e+f+g+h, 0)) // uses the sums, and adds nothing
 }
 
 // peakFactors are variables, so that the compiler does not know them.

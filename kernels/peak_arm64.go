@@ -2,7 +2,7 @@ package kernels
 
 import "github.com/klauspost/cpuid/v2"
 
-// peaksHere are the formats and paths of this architecture.
+// peaksHere lists the formats and paths of this architecture.
 func peaksHere() []Peak {
 	return []Peak{
 		{Format: FP32.String(), Path: string(NEON)},
@@ -14,7 +14,7 @@ func peaksHere() []Peak {
 	}
 }
 
-// peakLoop is the loop in assembly of a path, or why the processor cannot run it.
+// peakLoop returns the assembly loop of a path, or why the processor cannot run it.
 func peakLoop(path string) (run func(int) int, missing string) {
 	switch path {
 	case string(NEON):

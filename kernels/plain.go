@@ -5,13 +5,19 @@ import (
 	"unsafe"
 )
 
-// plain is the variant in Go: what the others are tested against, and what
-// runs on processors without AVX2.
+// plain is the variant in Go. Tests compare the others with it, and it runs on processors without
+// AVX2.
 var plain = functions{
-	lanes:            8,
-	tile:             2,
-	gemmNN:           [6]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, plainGemmNN(1), plainGemmNN(2), plainGemmNN(3), plainGemmNN(2), plainGemmNN(3)},
-	gemmTN:           [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, plainGemmTN, plainGemmTN, plainGemmTN, plainGemmTN, plainGemmTN},
+	lanes: 8,
+	tile:  2,
+	gemmNN: [6]gemmNNFunc{
+		nil, plainGemmNN(1), plainGemmNN(2), plainGemmNN(3),
+		plainGemmNN(2), plainGemmNN(3),
+	},
+	gemmTN: [6]gemmTNFunc{
+		nil, plainGemmTN, plainGemmTN, plainGemmTN,
+		plainGemmTN, plainGemmTN,
+	},
 	combineColumns:   plainCombineColumns,
 	combine:          plainCombine,
 	copyRows:         plainCopyRows,
@@ -37,7 +43,7 @@ var plain = functions{
 	yCbCrToRGB:       plainYCbCrToRGB,
 }
 
-// row is row i of a matrix of the given number of columns.
+// row returns row i of a matrix with the given number of columns.
 func row(p *float32, i, stride, cols int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(p), 4*i*stride)), cols)
 }
@@ -48,15 +54,10 @@ func indices(p *int32, n int) []int32 { return unsafe.Slice(p, n) }
 
 const plainLanes = 8
 
-// The products work on tiles of 2×4 elements, which fit into the registers of
-// every processor.
+// The products work on tiles of 2×4 elements. Their 8 sums, 2 values of A and 4 of B fit into the
+// registers of every processor: amd64 has 16.
 
-func plainGemmNN(
-	nv int,
-) func(
-	m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int,
-	d *float32, ldd int, alpha float32, cols int, next *float32, step int,
-) {
+func plainGemmNN(nv int) gemmNNFunc {
 	width := nv * plainLanes
 	return func(
 		m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int,
@@ -81,8 +82,8 @@ func plainGemmNN(
 	}
 }
 
-// plainTile adds to two rows of a tile the products of a0 and a1, whose values
-// lie step apart, with n rows of b.
+// plainTile adds to two rows of a tile the products of a0 and a1, whose values lie step apart, with
+// n rows of b.
 func plainTile(t0, t1 *[4]float32, a0, a1 []float32, step int, b []float32, ldb, n int) {
 	c00, c01, c02, c03 := t0[0], t0[1], t0[2], t0[3]
 	c10, c11, c12, c13 := t1[0], t1[1], t1[2], t1[3]
@@ -151,14 +152,15 @@ func plainAdd(out []float32, t [4]float32) {
 	}
 }
 
-// normal returns the distribution function and the density of the standard
-// normal distribution, by the approximation of the assembly: see kernels/gen.
+// normal returns the distribution function and the density of the standard normal distribution. It
+// uses the formula and coefficients of the assembly: kernels/gen/math.go says where they come from.
+// From |z| = 13.27 on (z² = 176) the density is below the smallest normal float32, and read as 0.
 func normal(z float32) (cdf, pdf float32) {
 	y := min(max(z, -z), 13)
 	t := 1 / (1 + 0.255*y)
-	e := exp2(-0.7213475204444817 * y * y)
+	e := exp2(-0.7213475204444817 * y * y) // the factor is -½·log2(e)
 	if z*z > 176 {
-		e = 0 // it may be multiplied by any number
+		e = 0 // may now be multiplied by any number
 	}
 	q := float32(-0.08195620775222778)
 	for _, c := range [...]float32{0.2811245620250702, -0.1774713546037674, 0.2150888293981552,
@@ -168,10 +170,10 @@ func normal(z float32) (cdf, pdf float32) {
 	if cdf = q * t * e; z > 0 {
 		cdf = 1 - cdf
 	}
-	return cdf, 0.3989422804014327 * e
+	return cdf, 0.3989422804014327 * e // 1/√2π
 }
 
-// exp2 is 2^u for -126 <= u <= 0; NaN stays NaN.
+// exp2 returns 2^u for -126 <= u <= 0, by the polynomial of kernels/gen/math.go. NaN stays NaN.
 func exp2(u float32) float32 {
 	if u != u {
 		return u

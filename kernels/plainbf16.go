@@ -5,18 +5,17 @@ import (
 	"unsafe"
 )
 
-// plainHalf is bf16 in Go: it defines what the bits of a result are where the
-// order of the sums is that of VDPBF16PS, which adds to a lane the product of the
-// upper halves of two pairs and then that of the lower ones, each sum rounded to
-// the nearest and flushed to zero if it is denormal.
+// plainHalf is bf16 in Go. It defines the bits of results for paths that sum as VDPBF16PS does: to
+// each lane it adds the product of the upper halves of two pairs, and then the product of the lower
+// halves. Each sum is rounded to the nearest, and becomes zero if it is denormal.
 //
-// It reads the panels of a variant of that many lanes.
+// It reads the panels of a variant with the given number of lanes.
 func plainHalf(lanes int) *halfFunctions {
 	return &halfFunctions{
 		path:       BF16Go,
 		step:       2,
 		nn:         [4]productFunc{nil, plainHalfNN(lanes), plainHalfNN(2 * lanes), plainHalfNN(3 * lanes)},
-		tn:         [4]func(int, *float32, int, *float32, int, *float32, int, int){nil, plainHalfTN(lanes), plainHalfTN(2 * lanes), plainHalfTN(3 * lanes)},
+		tn:         [4]halfTNFunc{nil, plainHalfTN(lanes), plainHalfTN(2 * lanes), plainHalfTN(3 * lanes)},
 		toHalf:     plainToHalf,
 		copyHalf:   plainCopyHalf,
 		fromHalf:   plainFromHalf,
@@ -39,15 +38,15 @@ func toBF16(v float32) uint16 {
 
 func fromBF16(v uint16) float32 { return math.Float32frombits(uint32(v) << 16) }
 
-// dotPair adds the products of two pairs to acc. A product of two bfloat16 is
-// exact, so nothing depends on whether the addition is fused with it.
+// dotPair adds the products of two pairs to acc. A product of two bfloat16 is exact, so it does not
+// matter whether the addition is fused with it.
 func dotPair(acc float32, x, y uint32) float32 {
 	const upper = 0xffff0000
 	acc = flushed(acc + float32(math.Float32frombits(x&upper)*math.Float32frombits(y&upper)))
 	return flushed(acc + float32(math.Float32frombits(x<<16)*math.Float32frombits(y<<16)))
 }
 
-// flushed is v, or zero if v is denormal.
+// flushed returns v, or zero if v is denormal.
 func flushed(v float32) float32 {
 	if math.Float32bits(v)&0x7f800000 == 0 {
 		return math.Float32frombits(math.Float32bits(v) & (1 << 31))

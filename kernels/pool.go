@@ -7,10 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Pool runs tasks on a fixed number of workers. Task i of n begins with the
-// same worker every time, so that its rows stay in that worker's cache from one
-// operation to the next; a worker that is done takes over the last tasks of
-// another. The goroutine that calls Run is worker 0.
+// Pool runs tasks on a fixed number of workers. Task i of n begins with the same worker every time,
+// so that its rows stay in that worker's cache from one operation to the next. An idle worker takes
+// over the last tasks of another. The goroutine that calls Run is worker 0.
 //
 // A pool has the set of kernels that its tasks use.
 //
@@ -19,10 +18,10 @@ type Pool struct {
 	kernels *Set
 	meter   *Meter        // of the kernels, or nil
 	size    int           // number of workers
-	workers []*worker     // those that are goroutines of their own
-	pending atomic.Int64  // tasks of the job that are not done
+	workers []*worker     // the workers with goroutines of their own
+	pending atomic.Int64  // unfinished tasks of the job
 	parked  atomic.Bool   // worker 0 sleeps
-	done    chan struct{} // wakes it
+	done    chan struct{} // wakes worker 0
 	failure atomic.Pointer[workerPanic]
 	spins   int
 	trace   func(TracedRegion) // or nil
@@ -31,8 +30,8 @@ type Pool struct {
 	ranges []taskRange // of each worker
 }
 
-// taskRange is the tasks [from, to) that a worker has not begun: from in the
-// upper half of the word, to in the lower.
+// taskRange is the tasks [from, to) that a worker has not begun: from in the upper half of the
+// word, to in the lower half.
 type taskRange struct {
 	atomic.Uint64
 	_ [56]byte // a cache line of its own
@@ -40,7 +39,7 @@ type taskRange struct {
 
 func (r *taskRange) set(from, to int) { r.Store(uint64(from)<<32 | uint64(to)) }
 
-// first takes the first task, last the last one; false if there is none.
+// first takes the first task, and last the last one. They return false if there is none.
 func (r *taskRange) first() (int, bool) { return r.take(1<<32, 0) }
 func (r *taskRange) last() (int, bool)  { return r.take(0, 1) }
 
@@ -63,7 +62,7 @@ func (r *taskRange) take(front, back uint64) (int, bool) {
 type worker struct {
 	pool   *Pool
 	id     int
-	ticket atomic.Uint32 // counts jobs: a change is the signal
+	ticket atomic.Uint32 // counts jobs; a change is the signal
 	asleep atomic.Bool
 	wake   chan struct{}
 	quit   atomic.Bool
@@ -74,22 +73,22 @@ type workerPanic struct {
 	stack []byte
 }
 
-// spinRounds is how often an idle worker looks for work before it sleeps, about half a
-// millisecond: it bridges the gap to the next operation. In a virtual machine, waking a worker
-// whose processor sleeps takes 0.1 ms on either side. With a quarter of these rounds a worker
-// that had once begun late let the other sleep at the end of each operation, which made it
-// late again: FasterNet-L at batch 1 on two threads took 4 % longer.
+// spinRounds is how often an idle worker looks for work before it sleeps: about half a millisecond,
+// which bridges the gap to the next operation. In a virtual machine, waking a worker whose
+// processor sleeps takes 0.1 ms on either side. With a quarter of these rounds, a worker that began
+// late once let the other sleep at the end of each operation, and so was late again: FasterNet-L at
+// batch 1 took 4 % longer (two threads of a Zen 5).
 const spinRounds = 1200000
 
 // reserved is the number of processors that pools leave to others.
 var reserved atomic.Int32
 
-// Reserve leaves n of the processors that Go may use to others, in pools that are made
-// from now on without a number.
+// Reserve leaves n of the processors that Go may use to others. It holds for pools that are made
+// without a number of workers from now on.
 func Reserve(n int) { reserved.Store(int32(n)) }
 
-// NewPool starts a pool of n workers with the kernels of [Default]; n < 1 means one for
-// every processor that Go may use, but those that are reserved. Close ends it.
+// NewPool starts a pool of n workers with the kernels of [Default]. n < 1 means one for every
+// processor that Go may use, less the reserved ones. Close ends it.
 func NewPool(n int) *Pool { return Default().NewPool(n) }
 
 // NewPool starts a pool of n workers with these kernels; see [NewPool].
@@ -110,10 +109,10 @@ func (k *Set) NewPool(n int) *Pool {
 	return p
 }
 
-// Kernels are what the tasks of the pool compute with.
+// Kernels returns the set that the tasks of the pool compute with.
 func (p *Pool) Kernels() *Set { return p.kernels }
 
-// Workers is the number of workers.
+// Workers returns the number of workers.
 func (p *Pool) Workers() int { return p.size }
 
 // Close ends the workers. The pool must not be used afterwards.
@@ -125,12 +124,11 @@ func (p *Pool) Close() {
 	p.workers = nil
 }
 
-// Run calls f(worker, task) for every task in [0, tasks) and returns when all
-// calls have. A panic in f is raised again in the caller, after the others are done.
+// Run calls f(worker, task) for every task in [0, tasks), and returns after all calls. It raises a
+// panic in f again in the caller, after the other tasks.
 //
-// It waits for tasks, not for workers: one whose processor does something else
-// – a goroutine of a loader has it for up to 10 ms – leaves its tasks to the others,
-// and what it finds when it comes back is a later job.
+// It waits for tasks, not for workers. A worker may lose its processor to a goroutine of a loader
+// for up to 10 ms. Then it leaves its tasks to the others, and finds a later job when it comes back.
 func (p *Pool) Run(tasks int, f func(worker, task int)) {
 	if p.trace != nil {
 		p.traced(tasks, f)
@@ -154,7 +152,7 @@ func (p *Pool) run(tasks int, f func(worker, task int)) {
 	if tasks <= 0 {
 		return
 	}
-	// Before the ranges: who takes a task from one must find the job and the count.
+	// Before the ranges: a worker that takes a task must find the job and the count.
 	p.pending.Store(int64(tasks))
 	p.job = f
 	for i := range p.ranges {
@@ -170,8 +168,8 @@ func (p *Pool) run(tasks int, f func(worker, task int)) {
 	}
 }
 
-// join waits until all tasks are done. A worker that ended a job and was interrupted
-// before it looked whether to wake this one may do so in a later job: hence the loop.
+// join waits until all tasks are done. A worker that finished a job, and was interrupted before it
+// looked whether to wake this one, may do so in a later job. So this is a loop.
 func (p *Pool) join() {
 	for {
 		for i := 0; i < p.spins; i++ {
@@ -211,9 +209,9 @@ func (w *worker) loop() {
 	}
 }
 
-// next waits for a ticket other than seen and returns it. A wake-up can come late:
-// the caller of signal was interrupted after the ticket, which this worker saw while
-// it looked for work, and the job is done. So what counts is the ticket.
+// next waits for a ticket other than seen, and returns it. A wake-up can come late: its sender was
+// interrupted after the ticket, this worker saw the ticket while it looked for work, and the job is
+// done. So only the ticket counts.
 func (w *worker) next(seen uint32) uint32 {
 	for {
 		for i := 0; i < w.pool.spins; i++ {
@@ -232,8 +230,8 @@ func (w *worker) next(seen uint32) uint32 {
 	}
 }
 
-// work runs tasks of a worker until there are none left, and says whether the job
-// was ended by them. After a panic it goes on: nobody else may be there to do the rest.
+// work runs tasks of a worker until there are none left, and says whether they were the last ones
+// of the job. After a panic it goes on, because nobody else may be there to do the rest.
 func (p *Pool) work(id int) (last bool) {
 	for {
 		done, more := p.some(id)
@@ -246,9 +244,9 @@ func (p *Pool) work(id int) (last bool) {
 	}
 }
 
-// some runs the tasks of a worker, and then the last ones of the others. It counts them,
-// and says whether there may be more, since one of them has panicked. A task is only
-// taken from the job that p.job is, and that stays until the task is counted.
+// some runs the tasks of a worker, and then the last ones of the others. It counts them, and says
+// whether there may be more because one of them panicked. It takes a task only from the job p.job,
+// which stays until the task is counted.
 func (p *Pool) some(id int) (done int, more bool) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -2,14 +2,13 @@ package kernels
 
 import "fmt"
 
-// Precision is the number format in which matrix products read their factors.
-// They add up in float32 either way, and all else is float32.
+// Precision is the number format in which matrix products read their factors. All products add up
+// in float32, or for INT8 in integers. Everything else is float32.
 type Precision int
 
-// The precisions. INT8 is of models whose weights are 8-bit integers: their products add up in
-// integers. It is a property of a model, and not one to choose. BF16 rounds both factors to bfloat16, a float32 with 8 bits of
-// significand, as they are packed or converted: to the nearest, ties to even,
-// denormals to zero.
+// The precisions. INT8 is for models whose weights are 8-bit integers: it is a property of the
+// model, and cannot be chosen. BF16 rounds both factors to bfloat16, a float32 with 8 bits of
+// significand, when they are packed or converted: to the nearest, ties to even, denormals to zero.
 const (
 	FP32 Precision = iota
 	BF16
@@ -18,11 +17,11 @@ const (
 
 func (p Precision) String() string { return [...]string{"fp32", "bf16", Int8}[p] }
 
-// Auto is the name of the precision that is bf16 where the processor has it.
+// Auto is the name of the precision that is bf16 if the processor has it.
 const Auto = "auto"
 
-// ParsePrecision reads the name of a precision: "fp32", "bf16" or "auto". The
-// error says what the name must be, or why these kernels have no bf16.
+// ParsePrecision reads the name of a precision: "fp32", "bf16" or "auto". The error says which names
+// there are, or why these kernels have no bf16.
 func (k *Set) ParsePrecision(name string) (Precision, error) {
 	switch name {
 	case "fp32":
@@ -41,8 +40,7 @@ func (k *Set) ParsePrecision(name string) (Precision, error) {
 	return FP32, fmt.Errorf("precision %q: want fp32, bf16 or auto", name)
 }
 
-// Check says why there are no products in that precision, or nothing. The error is a
-// [NoBF16Error].
+// Check returns a [NoBF16Error] if there are no products in that precision.
 func (k *Set) Check(p Precision) error {
 	if p == BF16 && k.half == nil {
 		return &NoBF16Error{Refusals: k.BF16Refusals()}
@@ -61,8 +59,7 @@ func (k *Set) Describe(p Precision) string {
 	return fmt.Sprintf("%s kernels", k.variant)
 }
 
-// depth is the number of rows of the packed form of a matrix with that many:
-// rows of values, or of pairs of them.
+// depth returns the number of rows of a packed matrix: rows of values, or of pairs of them.
 func (k *Set) depth(rows int, in Precision) int {
 	if in == FP32 {
 		return rows
@@ -70,8 +67,8 @@ func (k *Set) depth(rows int, in Precision) int {
 	return roundUp(rows, k.half.step) / 2
 }
 
-// PackedLen is the number of float32 that a packed matrix of the given size
-// takes; in BF16 each has the room of two values. It panics if there is no BF16.
+// PackedLen returns the number of float32 that a packed matrix of the given size takes; in BF16 each
+// of them holds two values. It panics if there is no BF16.
 func (k *Set) PackedLen(rows, cols int, in Precision) int {
 	if err := k.Check(in); err != nil {
 		panic(err.Error())
@@ -79,8 +76,8 @@ func (k *Set) PackedLen(rows, cols int, in Precision) int {
 	return k.depth(rows, in) * roundUp(cols, k.lanes)
 }
 
-// RowStep is what a number of rows that begins a part of a packed matrix must
-// be a multiple of; see GemmBlock and GemmTNPacked.
+// RowStep returns the number of which the first row of a part of a packed matrix must be a multiple;
+// see GemmBlock and GemmTNPacked.
 func (k *Set) RowStep(in Precision) int {
 	if in == FP32 {
 		return 1

@@ -2,7 +2,7 @@ package kernels
 
 import "github.com/klauspost/cpuid/v2"
 
-// processorName is only asked where the processor does not say its name.
+// processorName is called only if the processor does not give its name.
 func processorName() string { return "" }
 
 func processorFeatures() (has []string) {

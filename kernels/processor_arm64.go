@@ -6,10 +6,10 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
-// armHas says whether the processor has instructions, and the system lets a program use them.
+// armHas says whether the processor has instructions, and the system lets programs use them.
 func armHas(f cpuid.FeatureID) bool { return cpuid.CPU.Supports(f) || systemHas(f) }
 
-// hasBF16 says whether there are BFMMLA and its likes.
+// hasBF16 says whether there are BFMMLA and the other instructions of FEAT_BF16.
 func hasBF16() bool { return armHas(cpuid.BF16) }
 
 func processorFeatures() (has []string) {
@@ -33,8 +33,8 @@ func processorFeatures() (has []string) {
 	return has
 }
 
-// processorName is what the system says of the processor, or else the register of the core
-// that runs this program, which Linux lets programs read since 4.11.
+// processorName returns the name that the system gives. Otherwise it reads the register of the core
+// that runs this program, as Linux allows since 4.11.
 func processorName() string {
 	if name := systemProcessor(); name != "" {
 		return name
@@ -42,7 +42,7 @@ func processorName() string {
 	return armVendor(cpuid.CPU).String()
 }
 
-// armVendor is the main ID register as cpuid has it: the lower half, and the implementer as a
+// armVendor returns the main ID register as cpuid has it: the lower half, and the implementer as a
 // name. It is 0 if it could not be read.
 func armVendor(c cpuid.CPUInfo) midr {
 	if c.Model == 0 {

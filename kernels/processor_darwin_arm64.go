@@ -7,7 +7,7 @@ import (
 
 // systemHas adds what cpuid does not ask for.
 func systemHas(f cpuid.FeatureID) bool {
-	// there is no Apple chip without
+	// every Apple chip has these instructions
 	return f == cpuid.ASIMDHP && sysctl("hw.optional.arm.FEAT_FP16") || f == cpuid.ASIMD
 }
 

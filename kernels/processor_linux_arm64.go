@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemHas adds nothing to what cpuid knows of Linux.
+// systemHas adds nothing to what cpuid knows about Linux.
 func systemHas(cpuid.FeatureID) bool { return false }
 
-// systemHasSME reads the bit of the second word of features that the kernel gives a program.
+// systemHasSME reads the bit from the second word of features that Linux gives a program.
 func systemHasSME() bool {
 	const hwcap2, sme = 26, 1 << 23
 	aux, err := unix.Auxv()
@@ -25,7 +25,7 @@ func systemHasSME() bool {
 	return false
 }
 
-// systemProcessor names the cores and, where there is a device tree, the machine: "Cortex-A76,
+// systemProcessor names the cores and, if there is a device tree, the machine: "Cortex-A76,
 // Raspberry Pi 5 Model B Rev 1.0".
 func systemProcessor() string {
 	info, err := os.ReadFile("/proc/cpuinfo")

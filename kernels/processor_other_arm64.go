@@ -4,7 +4,7 @@ package kernels
 
 import "github.com/klauspost/cpuid/v2"
 
-// systemHas knows what all these processors have.
+// systemHas knows the instructions that all these processors have.
 func systemHas(f cpuid.FeatureID) bool { return f == cpuid.ASIMD }
 
 func systemHasSME() bool { return false }

@@ -13,10 +13,15 @@ func TestParseCPUInfo(t *testing.T) {
 	}
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", "", ""},
-		{"x86-64, as a program under an emulator sees it", "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\n", ""},
+		{"x86-64, as a program under an emulator sees it",
+			"processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\n", ""},
 		{"Graviton3", strings.Repeat(core("0x41", "0xd40"), 4), "Neoverse V1"},
-		{"large and small cores", strings.Repeat(core("0x41", "0xd05"), 4) + strings.Repeat(core("0x41", "0xd41"), 2) + core("0x41", "0xd44"), "4 × Cortex-A55 and 2 × Cortex-A78 and 1 × Cortex-X1"},
-		{"M1 under Linux", core("0x61", "0x022") + core("0x61", "0x023"), "1 × Apple M1 Icestorm and 1 × Apple M1 Firestorm"},
+		{"large and small cores",
+			strings.Repeat(core("0x41", "0xd05"), 4) + strings.Repeat(core("0x41", "0xd41"), 2) + core("0x41", "0xd44"),
+			"4 × Cortex-A55 and 2 × Cortex-A78 and 1 × Cortex-X1"},
+		{"M1 under Linux",
+			core("0x61", "0x022") + core("0x61", "0x023"),
+			"1 × Apple M1 Icestorm and 1 × Apple M1 Firestorm"},
 		{"an unknown part", core("0x41", "0xfff"), "Arm part 0xfff"},
 		{"an unknown maker", core("0x99", "0x001"), "ARM implementer 0x99 part 0x001"},
 	} {

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/windows/registry"
 )
 
-// systemHas asks Windows, for which cpuid knows no features of arm64. A Windows that is older
-// than the number of a feature denies it. So the copies of ID registers that the system keeps in
-// the registry are asked too, for instructions whose registers every system saves.
+// systemHas asks Windows, because cpuid knows no features of arm64 there. A Windows that is older
+// than the number of a feature denies the feature. So the copies of ID registers in the registry
+// are read too, for instructions whose registers every Windows saves.
 func systemHas(f cpuid.FeatureID) bool {
 	switch f {
 	case cpuid.ASIMD:
-		return true // Windows runs on no processor without
+		return true // Windows runs on no processor without it
 	case cpuid.ASIMDHP:
 		return windows.IsProcessorFeaturePresent(windows.PF_ARM_V82_FP16_INSTRUCTIONS_AVAILABLE)
 	case cpuid.ASIMDDP:
@@ -35,7 +35,7 @@ func systemHasSME() bool {
 	return windows.IsProcessorFeaturePresent(windows.PF_ARM_SME_INSTRUCTIONS_AVAILABLE)
 }
 
-// isar1 is ID_AA64ISAR1_EL1, or 0.
+// isar1 returns ID_AA64ISAR1_EL1, or 0.
 func isar1() (v uint64) {
 	withProcessor(func(k registry.Key) { v, _, _ = k.GetIntegerValue("CP 4031") })
 	return v
@@ -46,7 +46,7 @@ func systemProcessor() (name string) {
 	return strings.TrimSpace(name)
 }
 
-// withProcessor opens what the registry says of the first processor.
+// withProcessor opens the registry's description of the first processor.
 func withProcessor(read func(registry.Key)) {
 	k, err := registry.OpenKey(
 		registry.LOCAL_MACHINE, `HARDWARE\DESCRIPTION\System\CentralProcessor\0`, registry.QUERY_VALUE,

@@ -1,6 +1,6 @@
 package kernels
 
-// ColumnSums adds to sum the sum over the rows of every column of x.
+// ColumnSums adds the sum of every column of x to sum.
 func (k *Set) ColumnSums(x Matrix, sum []float32) {
 	if x.empty() {
 		return
@@ -8,7 +8,7 @@ func (k *Set) ColumnSums(x Matrix, sum []float32) {
 	k.columnSums(x.Rows, x.Cols, x.ptr(), x.Stride, columnsOf("ColumnSums", sum, x.Cols))
 }
 
-// ColumnDots adds to sum and dot, per column, Σ g and Σ g·(x - mean).
+// ColumnDots adds Σ g to sum and Σ g·(x - mean) to dot, per column.
 func (k *Set) ColumnDots(g, x Matrix, mean, sum, dot []float32) {
 	same("ColumnDots", g, x)
 	if x.empty() {
@@ -19,7 +19,7 @@ func (k *Set) ColumnDots(g, x Matrix, mean, sum, dot []float32) {
 		columnsOf(name, mean, x.Cols), columnsOf(name, sum, x.Cols), columnsOf(name, dot, x.Cols))
 }
 
-// SumSquares is Σ x², summed in float64: NaN or +Inf if x has NaN or Inf.
+// SumSquares returns Σ x², summed in float64: NaN or +Inf if x has NaN or Inf.
 func (k *Set) SumSquares(x []float32) float64 {
 	if len(x) == 0 {
 		return 0
@@ -27,7 +27,7 @@ func (k *Set) SumSquares(x []float32) float64 {
 	return k.sumSquares(len(x), &x[0])
 }
 
-// Dot is Σ x·y.
+// Dot returns Σ x·y.
 func (k *Set) Dot(x, y []float32) float32 {
 	if len(x) == 0 {
 		return 0

@@ -5,30 +5,30 @@ import (
 	"unsafe"
 )
 
-// Weights of resampling are fixed-point integers with ResampleBits fraction bits.
-// With those, and with sums in int32, the results are Pillow's; they are the same
-// in all variants.
+// Weights for resampling are fixed-point integers with ResampleBits fraction bits. Pillow uses
+// 22 too: 32 bits less 8 for the pixel and 2 for weights whose partial sums leave [0, 1]. With sums
+// in int32 the results are Pillow's. All variants give the same pixels.
 const (
 	ResampleBits = 22
 	resampleHalf = 1 << (ResampleBits - 1)
 )
 
-// ResampleGroup is what the number of weights of an output is a multiple of.
+// ResampleGroup is the unit of the number of weights of an output.
 const ResampleGroup = 4
 
-// ResampleRGB writes a row of pixels [len(first), 3], each a weighted sum of pixels
-// of a row in [any, 3]: output i is that of groups·4 pixels from first[i] on, with
-// the weights of row i of weights [len(first), groups·4]. The values of first do not
-// decrease. Pixels beyond the end of in must have the weight 0. What follows a row in memory should be part of in,
-// since it lets vectors reach beyond the row.
+// ResampleRGB writes a row of pixels [len(first), 3], each a weighted sum of pixels of the row in
+// [any, 3]. Output i is the sum of groups·4 pixels from first[i] on, with the weights of row i of
+// weights [len(first), groups·4]. The values of first do not decrease. Pixels past the end of in
+// must have the weight 0. If memory follows a row, include it in in: vectors may then read past
+// the row.
 func (k *Set) ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
 	n := len(first)
 	if groups < 1 || len(out) != 3*n || len(weights) != n*groups*ResampleGroup {
 		panic(fmt.Sprintf("kernels: ResampleRGB: %d values and %d weights for %d outputs of %d groups",
 			len(out), len(weights), n, groups))
 	}
-	// A vector reads a group of pixels and 4 bytes, and writes a pixel and a byte:
-	// from the first output that has not the room on, it is done without vectors.
+	// A vector reads a group of pixels and 4 more bytes, and writes a pixel and one more byte.
+	// From the first output without this room on, the row is computed without vectors.
 	vectors, most := max(n-1, 0), len(in)-3*ResampleGroup*groups-4
 	for vectors > 0 && 3*int(first[vectors-1]) > most {
 		vectors--
@@ -55,8 +55,7 @@ func (k *Set) ResampleRGB(out, in []uint8, first, weights []int32, groups int) {
 	}
 }
 
-// ResampleRows writes a row that is the weighted sum of len(weights) rows of in,
-// which are stride values apart.
+// ResampleRows writes a row: the weighted sum of len(weights) rows of in, stride values apart.
 func (k *Set) ResampleRows(out, in []uint8, stride int, weights []int32) {
 	if len(out) == 0 {
 		return

@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// Set is all kernels of one variant, with one path of bf16 or none. Its methods are the
-// kernels. A set never changes, and any number of goroutines may use it at the same time.
-// A [Pool] has the set that its tasks use.
+// Set is all kernels of one variant, with one path of bf16 or none. Its methods are the kernels. A
+// set never changes, and several goroutines may use it at the same time. A [Pool] has the set that
+// its tasks use.
 type Set struct {
 	functions
 	variant Variant
 	half    *halfFunctions // nil without bf16
 	int8    *int8Functions
-	off     bool   // bf16 is switched off by BF16Variable
+	off     bool   // BF16Variable switches bf16 off
 	meter   *Meter // nil without measurements
 }
 
-// Variant is the variant of all kernels but the products in bf16.
+// Variant returns the variant of all kernels except the products in bf16.
 func (k *Set) Variant() Variant { return k.variant }
 
-// BF16 is the path of the products in bf16, or "" for none.
+// BF16 returns the path of the products in bf16, or "" for none.
 func (k *Set) BF16() BF16Path {
 	if k.half == nil {
 		return ""
@@ -39,21 +39,21 @@ func (k *Set) String() string {
 	return k.Describe(BF16)
 }
 
-// choice is what a set is made of.
+// choice is what a set is made from.
 type choice struct {
 	variant Variant
 	bf16    BF16Path
 }
 
-// Made when the package is loaded, and not changed after that. There is one set for a
-// choice, so that sets can be compared by their address.
+// Made when the package is loaded, and not changed after that. There is one set for each choice, so
+// sets can be compared by address.
 var (
 	sets        = map[choice]*Set{}
 	standard    *Set
 	standardErr error
 )
 
-// makeSets makes the sets of what has been registered.
+// makeSets makes the sets of all registered variants and paths.
 func makeSets() {
 	for v, f := range variants {
 		f.addPlainActivations()
@@ -71,8 +71,8 @@ func makeSets() {
 	}
 }
 
-// New is the set of a variant with a path of bf16, or with none if p is empty. The error
-// names the variants or the paths that there are, or says why this one cannot be used.
+// New returns the set of a variant with a path of bf16, or with none if p is empty. The error lists
+// the variants or the paths that there are, or says why this one cannot be used.
 func New(v Variant, p BF16Path) (*Set, error) {
 	if variants[v] == nil {
 		return nil, fmt.Errorf("kernels: variant %q is not available here: want one of %v", v, Available())
@@ -89,16 +89,16 @@ func New(v Variant, p BF16Path) (*Set, error) {
 	return sets[choice{v, p}], nil
 }
 
-// Default is the set that the environment named when the program was started, by
-// EnvVariable and BF16Variable, or the fastest.
+// Default returns the set that the environment named when the program started, by EnvVariable and
+// BF16Variable, or the fastest one.
 func Default() *Set { return standard }
 
-// DefaultError says what the environment asks for and is not available here. Default is
-// then the fastest of what is.
+// DefaultError says which kernels the environment asks for that are not available here. Default
+// then returns the fastest that are.
 func DefaultError() error { return standardErr }
 
-// choose is the set for the values of EnvVariable and BF16Variable. With an error it is
-// the best in their place.
+// choose returns the set for the values of EnvVariable and BF16Variable. With an error it also
+// returns the best set instead.
 func choose(variant, path string) (*Set, error) {
 	v := Available()[0]
 	if variant != "" {
@@ -109,7 +109,7 @@ func choose(variant, path string) (*Set, error) {
 		}
 		v = k.variant
 	}
-	if path == "" { // the fastest that is no emulation
+	if path == "" { // the fastest that is not emulated
 		for _, p := range AvailableBF16(v) {
 			if p != BF16Go {
 				return sets[choice{v, p}], nil

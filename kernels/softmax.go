@@ -2,10 +2,9 @@ package kernels
 
 import "math"
 
-// SoftmaxCrossEntropy writes the softmax of every row of logits [B, K] to
-// probs and returns the sum over the rows of -Σ_k t_k·log softmax_k for the
-// targets t, which may be soft and need not sum to one.
-// probs must not share memory with logits.
+// SoftmaxCrossEntropy writes the softmax of every row of logits [B, K] to probs. It returns the sum
+// over the rows of -Σ_k t_k·log softmax_k for the targets t, which may be soft and need not sum to
+// one. probs must not share memory with logits.
 func (k *Set) SoftmaxCrossEntropy(probs, logits, targets Matrix) float64 {
 	same("SoftmaxCrossEntropy", probs, logits, targets)
 	if logits.empty() {
@@ -33,8 +32,8 @@ func (k *Set) SoftmaxCrossEntropy(probs, logits, targets Matrix) float64 {
 	return loss
 }
 
-// SoftmaxCrossEntropyGrad computes the gradient of scale times that sum with
-// respect to the logits: scale·(Σ_k t_k·probs - t). dst may be probs.
+// SoftmaxCrossEntropyGrad computes the gradient of scale times that sum by the logits:
+// scale·(Σ_k t_k·probs - t). dst may be probs.
 func (k *Set) SoftmaxCrossEntropyGrad(dst, probs, targets Matrix, scale float32) {
 	same("SoftmaxCrossEntropyGrad", dst, probs, targets)
 	for r := 0; r < dst.Rows; r++ {
@@ -53,8 +52,8 @@ func (k *Set) SoftmaxRows(x Matrix) {
 	}
 }
 
-// SoftmaxRowsGrad replaces the gradient d of the softmax p by that of its
-// input: p·(d - Σ p·d), row by row.
+// SoftmaxRowsGrad replaces the gradient d of the softmax p by the gradient of its input:
+// p·(d - Σ p·d), row by row.
 func (k *Set) SoftmaxRowsGrad(p, d Matrix) {
 	same("SoftmaxRowsGrad", p, d)
 	if !p.empty() {

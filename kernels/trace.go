@@ -2,18 +2,18 @@ package kernels
 
 import "time"
 
-// TracedRegion is what one call of [Pool.Run] did.
+// TracedRegion describes one call of [Pool.Run].
 type TracedRegion struct {
 	Begin time.Time
 	Wall  time.Duration   // from the call to its return
 	Tasks []time.Duration // the time of every task, by its number
 }
 
-// Trace has the pool call f after every region; nil ends that. No region may be running.
-// It costs two looks at the clock a task.
+// Trace makes the pool call f after every region, or stops that if f is nil. No region may be
+// running. It costs two readings of the clock per task.
 func (p *Pool) Trace(f func(TracedRegion)) { p.trace = f }
 
-// traced is run, task by task.
+// traced is run, measured task by task.
 func (p *Pool) traced(tasks int, f func(worker, task int)) {
 	r := TracedRegion{Begin: time.Now(), Tasks: make([]time.Duration, max(tasks, 0))}
 	p.run(tasks, func(worker, task int) {
@@ -25,15 +25,15 @@ func (p *Pool) traced(tasks int, f func(worker, task int)) {
 	p.trace(r)
 }
 
-// NewRehearsal is a pool for which operations cut their work as for n workers, and which lets
-// the goroutine that calls Run do all of it, as worker 0. With [Pool.Trace] it shows how long
-// the tasks would take on a machine with n processors, on one that has fewer.
+// NewRehearsal returns a pool that cuts work as for n workers, but runs all of it on the goroutine
+// that calls Run, as worker 0. With [Pool.Trace] it shows how long the tasks would take on n
+// processors, on a machine that has fewer.
 func (k *Set) NewRehearsal(n int) *Pool {
 	p := k.NewPool(1)
 	p.size = max(n, 1)
 	return p
 }
 
-// Goroutines is the number of workers that run at the same time: all of them, or one in a
-// rehearsal. The workers that tasks see are below it.
+// Goroutines returns the number of workers that run at the same time: all of them, or one in a
+// rehearsal. Tasks see workers below this number.
 func (p *Pool) Goroutines() int { return len(p.workers) + 1 }

@@ -12,7 +12,7 @@ type Variant string
 const (
 	AVX512 Variant = "avx512"
 	AVX2   Variant = "avx2"
-	NEON   Variant = "neon" // of arm64
+	NEON   Variant = "neon" // on arm64
 	Go     Variant = "go"
 )
 
@@ -25,21 +25,33 @@ type (
 		rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int,
 		dy *float32, lddy int, a, b, mean, sum, dot *float32,
 	)
+
+	// gemmNNFunc multiplies rows with a panel: C = alpha·A·B + D.
+	gemmNNFunc func(
+		m int, a *float32, lda, segs, segLen, segStride int,
+		b *float32,
+		c *float32, ldc int,
+		d *float32, ldd int,
+		alpha float32, cols int, next *float32, step int,
+	)
+
+	// gemmTNFunc multiplies transposed rows with a panel, and adds: C += Aᵀ·B.
+	gemmTNFunc func(
+		ka int, a *float32, lda, outerA int,
+		b *float32, ldb, outerB int,
+		outer, inner int,
+		c *float32, ldc int,
+		cols int,
+	)
 )
 
-// functions is the table that a variant fills. Strides and sizes are in
-// elements; what the functions compute is said at the exported functions.
+// functions is the table that a variant fills. Strides and sizes are in elements. The exported
+// functions document what they compute.
 type functions struct {
 	lanes  int // columns of a panel are a multiple of it
-	tile   int // rows of a tile of registers
-	gemmNN [6]func(
-		m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int,
-		d *float32, ldd int, alpha float32, cols int, next *float32, step int,
-	)
-	gemmTN [6]func(
-		ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int,
-		c *float32, ldc int, cols int,
-	)
+	tile   int // rows of a tile of registers; kernels/gen/gemm.go says why
+	gemmNN [6]gemmNNFunc
+	gemmTN [6]gemmTNFunc
 
 	affine     [activationCount]affineFunc     // nil for the plain ones
 	affineGrad [activationCount]affineGradFunc // likewise
@@ -89,14 +101,14 @@ type functions struct {
 		count int, bias0, bias1 float32,
 	)
 
-	// Of 8-bit images.
+	// For 8-bit images.
 	resampleRGB    func(n int, out, in *uint8, first, weights *int32, groups int)
 	resampleRows   func(n int, out, in *uint8, stride int, weights *int32, taps int)
 	upsampleChroma func(n int, out, near, far *uint8)
 	yCbCrToRGB     func(n int, rgb, y, cb, cr *uint8)
 }
 
-// variants are what the processor can run. It is filled when the package is loaded.
+// variants holds what the processor can run. It is filled when the package is loaded.
 var variants = map[Variant]*functions{Go: &plain}
 
 // Available lists the variants that this processor can run, fastest first.

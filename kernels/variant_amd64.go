@@ -6,10 +6,16 @@ import "github.com/klauspost/cpuid/v2"
 func register() {
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3, cpuid.BMI2) {
 		variants[AVX2] = &functions{
-			lanes:  8,
-			tile:   6,
-			gemmNN: [6]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1AVX2, gemmNN2AVX2, gemmNN3AVX2, gemmNN2PairedAVX2, gemmNN3PairedAVX2},
-			gemmTN: [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX2, gemmTN2AVX2, gemmTN3AVX2, gemmTN2PairedAVX2, gemmTN3PairedAVX2},
+			lanes: 8,
+			tile:  6,
+			gemmNN: [6]gemmNNFunc{
+				nil, gemmNN1AVX2, gemmNN2AVX2, gemmNN3AVX2,
+				gemmNN2PairedAVX2, gemmNN3PairedAVX2,
+			},
+			gemmTN: [6]gemmTNFunc{
+				nil, gemmTN1AVX2, gemmTN2AVX2, gemmTN3AVX2,
+				gemmTN2PairedAVX2, gemmTN3PairedAVX2,
+			},
 			affine: [activationCount]affineFunc{
 				Identity: affineAVX2,
 				ReLU:     affineReLUAVX2,
@@ -43,10 +49,16 @@ func register() {
 	}
 	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2) {
 		variants[AVX512] = &functions{
-			lanes:  16,
-			tile:   14,
-			gemmNN: [6]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1AVX512, gemmNN2AVX512, gemmNN3AVX512, gemmNN2PairedAVX512, gemmNN3PairedAVX512},
-			gemmTN: [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1AVX512, gemmTN2AVX512, gemmTN3AVX512, gemmTN2PairedAVX512, gemmTN3PairedAVX512},
+			lanes: 16,
+			tile:  14,
+			gemmNN: [6]gemmNNFunc{
+				nil, gemmNN1AVX512, gemmNN2AVX512, gemmNN3AVX512,
+				gemmNN2PairedAVX512, gemmNN3PairedAVX512,
+			},
+			gemmTN: [6]gemmTNFunc{
+				nil, gemmTN1AVX512, gemmTN2AVX512, gemmTN3AVX512,
+				gemmTN2PairedAVX512, gemmTN3PairedAVX512,
+			},
 			affine: [activationCount]affineFunc{
 				Identity: affineAVX512,
 				ReLU:     affineReLUAVX512,

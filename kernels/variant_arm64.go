@@ -5,10 +5,16 @@ import "github.com/klauspost/cpuid/v2"
 // register adds the kernels for NEON, which every arm64 processor has.
 func register() {
 	variants[NEON] = &functions{
-		lanes:            8, // a vector of a panel is two registers
-		tile:             6,
-		gemmNN:           [6]func(int, *float32, int, int, int, int, *float32, *float32, int, *float32, int, float32, int, *float32, int){nil, gemmNN1NEON, gemmNN2NEON, gemmNN3NEON, gemmNN2PairedNEON, gemmNN3PairedNEON},
-		gemmTN:           [6]func(int, *float32, int, int, *float32, int, int, int, int, *float32, int, int){nil, gemmTN1NEON, gemmTN2NEON, gemmTN3NEON, gemmTN2PairedNEON, gemmTN3PairedNEON},
+		lanes: 8, // a vector of a panel is two registers
+		tile:  6,
+		gemmNN: [6]gemmNNFunc{
+			nil, gemmNN1NEON, gemmNN2NEON, gemmNN3NEON,
+			gemmNN2PairedNEON, gemmNN3PairedNEON,
+		},
+		gemmTN: [6]gemmTNFunc{
+			nil, gemmTN1NEON, gemmTN2NEON, gemmTN3NEON,
+			gemmTN2PairedNEON, gemmTN3PairedNEON,
+		},
 		affine:           [activationCount]affineFunc{Identity: affineNEON, ReLU: affineReLUNEON, GELU: affineGELUNEON},
 		affineGrad:       [activationCount]affineGradFunc{ReLU: affineReLUGradNEON, GELU: affineGELUGradNEON},
 		combineColumns:   combineColumnsNEON,
@@ -37,7 +43,7 @@ func register() {
 	}
 }
 
-// registerBF16 adds the path of bf16, if the processor can multiply matrices of it.
+// registerBF16 adds the path of bf16 if the processor can multiply matrices of bfloat16.
 func registerBF16() {
 	if !hasBF16() {
 		refusals[BF16NEON] = "the processor has no BF16 (BFMMLA)"

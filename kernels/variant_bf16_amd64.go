@@ -15,7 +15,7 @@ func registerBF16() {
 		step:     2,
 		nn:       [4]productFunc{nil, halfNN1BF16, halfNN2BF16, halfNN3BF16},
 		nnHalf:   [4]productHalfFunc{nil, halfNNHalf1BF16, halfNNHalf2BF16, halfNNHalf3BF16},
-		tn:       [4]func(int, *float32, int, *float32, int, *float32, int, int){nil, halfTN1BF16, halfTN2BF16, halfTN3BF16},
+		tn:       [4]halfTNFunc{nil, halfTN1BF16, halfTN2BF16, halfTN3BF16},
 		toHalf:   toHalfBF16,
 		copyHalf: copyHalfBF16,
 		affineHalf: [activationCount]affineHalfFunc{
@@ -36,11 +36,10 @@ func registerBF16() {
 	}
 }
 
-// amxRefusal says why tiles cannot be used, or nothing. Without the permission of
-// the system, which a program does not inherit from the one that starts it, the
-// first instruction ends the process.
+// amxRefusal returns why tiles cannot be used, or "". A program does not inherit the permission of
+// the system from its parent. Without it the first AMX instruction ends the process.
 func amxRefusal() string {
-	const tileState = 1<<17 | 1<<18 // TILECFG and TILEDATA
+	const tileState = 1<<17 | 1<<18 // XSTATE components TILECFG and TILEDATA (Intel SDM, volume 1, chapter 13)
 	switch {
 	case !cpuid.CPU.Supports(cpuid.AMXTILE, cpuid.AMXBF16):
 		return "the processor has no AMX_BF16"

@@ -68,7 +68,8 @@ func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*att
 	}
 	a.forwardTo, a.backward = a.forwardTask, a.backwardTask
 	n, d := w.longest, a.depth
-	size := 8*(n*d+16) + 4*(t.kernels.PackedLen(d, n, t.Precision)+t.kernels.PackedLen(n, d, t.Precision)+64) + 2*a.tableRows()
+	packed := t.kernels.PackedLen(d, n, t.Precision) + t.kernels.PackedLen(n, d, t.Precision)
+	size := 8*(n*d+16) + 4*(packed+64) + 2*a.tableRows()
 	t.NeedScratch(scratchSize([]int{size}, n, n, n) + scratchSize(nil, a.queries, n, n))
 	if t.Train && table != nil {
 		a.tables = t.NewBuffer(heads * a.backwardParts * a.tableRows())

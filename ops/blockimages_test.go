@@ -39,10 +39,13 @@ func TestImagesInRun(t *testing.T) {
 	}{
 		{"whole images", whole, [][2]int{{0, 1}, {1, 3}}, false, []int{0, 1, 2}, [][]int{nil, nil}},
 		{"units", whole, [][2]int{{0, 1}, {1, 3}}, true, []int{-1, -1, -1}, [][]int{{0}, {1, 2}}},
-		{"an image a run", halves, [][2]int{{0, 2}, {2, 4}, {4, 6}}, false, []int{-1, 0, -1, 2, -1, 4}, [][]int{nil, nil, nil}},
+		{"an image a run", halves, [][2]int{{0, 2}, {2, 4}, {4, 6}}, false,
+			[]int{-1, 0, -1, 2, -1, 4}, [][]int{nil, nil, nil}},
 		{"all in one run", halves, [][2]int{{0, 6}}, false, []int{-1, 0, -1, 2, -1, 4}, [][]int{nil}},
-		{"an image in two runs", halves, [][2]int{{0, 3}, {3, 6}}, false, []int{-1, 0, -1, -1, -1, 4}, [][]int{{2}, {3}}},
-		{"a run without the end of an image", halves, [][2]int{{0, 1}, {1, 2}, {2, 6}}, false, []int{-1, -1, -1, 2, -1, 4}, [][]int{{0}, {1}, nil}},
+		{"an image in two runs", halves, [][2]int{{0, 3}, {3, 6}}, false,
+			[]int{-1, 0, -1, -1, -1, 4}, [][]int{{2}, {3}}},
+		{"a run without the end of an image", halves, [][2]int{{0, 1}, {1, 2}, {2, 6}}, false,
+			[]int{-1, -1, -1, 2, -1, 4}, [][]int{{0}, {1}, nil}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newImagesInRun(mapShape{batch: 5, height: height, width: 4, channels: 8}, c.spans, c.runs, c.units)

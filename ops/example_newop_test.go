@@ -320,7 +320,8 @@ func TestRecordErrors(t *testing.T) {
 		{"reuse", func(s *ops.Spec) { s.Reuse = 2 }, "Reuse is 2, want 1 to 1"},
 		{"alias", func(s *ops.Spec) { s.Alias = -1 }, "Alias is -1"},
 		{"alias of an input of the graph", func(s *ops.Spec) { s.Alias = 1 }, "the memory of input 0 is not planned"},
-		{"alias of another size", func(s *ops.Spec) { s.Shape, s.Alias = tensor.Shape{3}, 1 }, "input 0 has shape (2, 3), the result (3)"},
+		{"alias of another size", func(s *ops.Spec) { s.Shape, s.Alias = tensor.Shape{3}, 1 },
+			"input 0 has shape (2, 3), the result (3)"},
 		{"reuse by a scalar", func(s *ops.Spec) { s.Shape, s.Reuse = tensor.ScalarShape(), 1 }, "Reuse for a scalar"},
 		{"both", func(s *ops.Spec) { s.Alias, s.Reuse = 1, 1 }, "both Reuse and Alias"},
 		{"result of another shape", func(s *ops.Spec) { s.Result = ops.NewParam("w", 3) }, "want shape (3) of w"},
@@ -350,9 +351,15 @@ func TestGradErrors(t *testing.T) {
 		want string
 	}{
 		{"none", nil, `Bad "layer" has no gradient`},
-		{"too few", func(*ops.Tape, *gorgonia.Node) (gorgonia.Nodes, error) { return nil, nil }, `ops: Bad "layer": its Grad returns 0 gradients, want one for each of 1 inputs`},
-		{"nil", func(*ops.Tape, *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{nil}, nil }, "no gradient of input 0"},
-		{"shape", func(_ *ops.Tape, g *gorgonia.Node) (gorgonia.Nodes, error) { return gorgonia.Nodes{g}, nil }, "the gradient of input 0 has shape (), want (2, 3)"},
+		{"too few", func(*ops.Tape, *gorgonia.Node) (gorgonia.Nodes, error) {
+			return nil, nil
+		}, `ops: Bad "layer": its Grad returns 0 gradients, want one for each of 1 inputs`},
+		{"nil", func(*ops.Tape, *gorgonia.Node) (gorgonia.Nodes, error) {
+			return gorgonia.Nodes{nil}, nil
+		}, "no gradient of input 0"},
+		{"shape", func(_ *ops.Tape, g *gorgonia.Node) (gorgonia.Nodes, error) {
+			return gorgonia.Nodes{g}, nil
+		}, "the gradient of input 0 has shape (), want (2, 3)"},
 		{"foreign", func(*ops.Tape, *gorgonia.Node) (gorgonia.Nodes, error) {
 			return gorgonia.Nodes{ops.NewSketch().Input("dx", 2, 3)}, nil
 		}, "belongs to another tape"},

@@ -110,11 +110,16 @@ func (h *harness) compile(out *gorgonia.Node, err error, wrt ...string) {
 				return nil
 			},
 			Grad: func(_, g *gorgonia.Node) (gorgonia.Nodes, error) {
-				n, err := h.tape.Record(Spec{Kind: "Weights", Name: "test", Inputs: gorgonia.Nodes{g}, Shape: out.Shape().Clone(),
+				n, err := h.tape.Record(Spec{
+					Kind:   "Weights",
+					Name:   "test",
+					Inputs: gorgonia.Nodes{g},
+					Shape:  out.Shape().Clone(),
 					Run: func(in [][]float32, o []float32) error {
 						copy(o, w.Float32s())
 						return nil
-					}})
+					},
+				})
 				return gorgonia.Nodes{n}, err
 			},
 		})
@@ -177,7 +182,8 @@ func (h *harness) checkGradients(step, tolerance float64) {
 		targets = append(targets, target{p.Name, p.Data(), append([]float32(nil), p.GradData()...), p.Changed})
 	}
 	for name, n := range h.grads {
-		targets = append(targets, target{name, h.inputs[name].Float32s(), append([]float32(nil), h.tape.Value(n)...), func() {}})
+		grad := append([]float32(nil), h.tape.Value(n)...)
+		targets = append(targets, target{name, h.inputs[name].Float32s(), grad, func() {}})
 	}
 	r := rand.New(rand.NewPCG(5, 5))
 	for _, tg := range targets {
@@ -315,7 +321,11 @@ func TestPatchConvGradient(t *testing.T) {
 					h.tape.rowsWeight = rowsWeight
 					x := h.input("x", r, c.batch, c.height, c.width, c.in)
 					out, err := PatchConvNorm(h.tape, x, PatchConv{
-						Name: "embed", Weight: h.param("weight", r, 0.3, c.out, c.in, c.size, c.size), Stride: c.stride, Norm: h.norm("norm", r, c.out)})
+						Name:   "embed",
+						Weight: h.param("weight", r, 0.3, c.out, c.in, c.size, c.size),
+						Stride: c.stride,
+						Norm:   h.norm("norm", r, c.out),
+					})
 					h.compile(out, err, "x")
 					h.checkGradients(1e-2, 2e-2)
 				}
@@ -329,7 +339,12 @@ func TestFirstLayerGradient(t *testing.T) {
 	h := newHarness(t, 2, true)
 	x := h.input("x", r, 2, 8, 8, 3)
 	out, err := PatchConvNorm(h.tape, x, PatchConv{
-		Name: "embed", Weight: h.param("weight", r, 0.3, 5, 3, 4, 4), Stride: 4, Norm: h.norm("norm", r, 5), NoInputGrad: true})
+		Name:        "embed",
+		Weight:      h.param("weight", r, 0.3, 5, 3, 4, 4),
+		Stride:      4,
+		Norm:        h.norm("norm", r, 5),
+		NoInputGrad: true,
+	})
 	h.compile(out, err)
 	h.checkGradients(1e-2, 2e-2)
 }

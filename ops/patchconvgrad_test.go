@@ -86,7 +86,8 @@ func usedBy(t *testing.T, h *harness) (sizes []int) {
 func TestMergingMemory(t *testing.T) {
 	const rows, inner, out = 5 * 7 * 7, 4 * 20, 70
 	conv := rows * out
-	if got, want := usedBy(t, merging(t, kernels.Default(), kernels.FP32, 2, 0, 14, false)), []int{conv, rows * rowStride(inner)}; !slices.Equal(got, want) {
+	want := []int{conv, rows * rowStride(inner)}
+	if got := usedBy(t, merging(t, kernels.Default(), kernels.FP32, 2, 0, 14, false)); !slices.Equal(got, want) {
 		t.Errorf("a weight divided by outputs uses %v values, want the map before the norm and the patches, %v",
 			got, want)
 	}

@@ -160,7 +160,9 @@ func TestRecomputeErrors(t *testing.T) {
 			_, err := Normalise(h.tape, "norm", x, h.layerNorm("norm", r, 4))
 			return x, err
 		}, "its result is not that of its last op"},
-		{"an error of its own", func(*harness) (*gorgonia.Node, error) { return nil, errors.New("no luck") }, "no luck"},
+		{"an error of its own", func(*harness) (*gorgonia.Node, error) {
+			return nil, errors.New("no luck")
+		}, "no luck"},
 	} {
 		h := newHarness(t, 1, true)
 		_, err := h.tape.Recompute("part", func() (*gorgonia.Node, error) { return c.build(h) })
@@ -168,8 +170,8 @@ func TestRecomputeErrors(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		h = newHarness(t, 1, false) // nothing is kept there
-		if _, err := h.tape.Recompute("part", func() (*gorgonia.Node, error) { return c.build(h) }); c.want != "no luck" &&
-			err != nil {
+		_, err = h.tape.Recompute("part", func() (*gorgonia.Node, error) { return c.build(h) })
+		if c.want != "no luck" && err != nil {
 			t.Errorf("%s, in evaluation: %v", c.name, err)
 		}
 	}

@@ -48,7 +48,8 @@ func ReconstructionLoss(t *Tape, list []Reconstruction) (*Reconstructions, error
 			p[2] != target[2] ||
 			len(s.Cells) != p[1] && len(s.Cells) != p[0]*p[1] ||
 			!s.Weight.Shape().Eq(tensor.Shape{target[0], target[1]}) {
-			return nil, fmt.Errorf("ops: reconstruction %q: predictions %v (%d of them numbered) for targets %v with weights %v",
+			return nil, fmt.Errorf("ops: reconstruction %q: "+
+				"predictions %v (%d of them numbered) for targets %v with weights %v",
 				s.Name, p, len(s.Cells), target, s.Weight.Shape())
 		}
 		if err := s.check(); err != nil {

@@ -54,7 +54,10 @@ func TestChannelSimilarity(t *testing.T) {
 				n := h.running["norm"]
 				for j := range hidden {
 					copy(b.Conv1.Data()[j*c:(j+1)*c], b.Conv1.Data()[:c])
-					n.Weight.Data()[j], n.Bias.Data()[j], n.RunningMean[j], n.RunningVar[j] = n.Weight.Data()[0], n.Bias.Data()[0], n.RunningMean[0], n.RunningVar[0]
+					n.Weight.Data()[j] = n.Weight.Data()[0]
+					n.Bias.Data()[j] = n.Bias.Data()[0]
+					n.RunningMean[j] = n.RunningMean[0]
+					n.RunningVar[j] = n.RunningVar[0]
 				}
 			}
 			out, err := ChannelSimilarity(h.tape, h.input("x", r, batch, height, width, c), b)

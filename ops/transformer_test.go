@@ -188,7 +188,8 @@ func TestAttentionFormula(t *testing.T) {
 				variance += (float64(v) - mean) * (float64(v) - mean) / c
 			}
 			for j, v := range x[i*c : (i+1)*c] {
-				n[j] = (float64(v)-mean)/math.Sqrt(variance+1e-2)*float64(p["norm.weight"][j]) + float64(p["norm.bias"][j])
+				normed := (float64(v) - mean) / math.Sqrt(variance+1e-2)
+				n[j] = normed*float64(p["norm.weight"][j]) + float64(p["norm.bias"][j])
 			}
 			for o := range 3 * c {
 				s := float64(p["qkv.bias"][o])

@@ -320,10 +320,16 @@ func placed(t *Tape, x *gorgonia.Node, whole bool, order func(int) int) (*gorgon
 			return nil
 		},
 		Grad: func(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
-			n, err := t.Record(Spec{Kind: "PlacedGrad", Name: "test", Inputs: gorgonia.Nodes{dy}, Shape: s.Clone(), Run: func(in [][]float32, out []float32) error {
-				move(in, out, true)
-				return nil
-			}})
+			n, err := t.Record(Spec{
+				Kind:   "PlacedGrad",
+				Name:   "test",
+				Inputs: gorgonia.Nodes{dy},
+				Shape:  s.Clone(),
+				Run: func(in [][]float32, out []float32) error {
+					move(in, out, true)
+					return nil
+				},
+			})
 			return gorgonia.Nodes{n}, err
 		},
 	})
@@ -336,9 +342,11 @@ func TestUnitsErrors(t *testing.T) {
 		list []int32
 		want string
 	}{
-		{"no such unit", append([]int32{2}, slices.Repeat([]int32{-1}, 15)...), "unit 0 has unit 2 next to it, there are 2"},
+		{"no such unit", append([]int32{2}, slices.Repeat([]int32{-1}, 15)...),
+			"unit 0 has unit 2 next to it, there are 2"},
 		{"one way", append([]int32{1}, slices.Repeat([]int32{-1}, 15)...), "not the other way round"},
-		{"another way back", []int32{-1, -1, -1, -1, 1, -1, -1, -1, -1, -1, -1, -1, 0, -1, -1, -1}, "not the other way round"},
+		{"another way back", []int32{-1, -1, -1, -1, 1, -1, -1, -1, -1, -1, -1, -1, 0, -1, -1, -1},
+			"not the other way round"},
 		{"side by side", []int32{-1, -1, -1, -1, 1, -1, -1, -1, -1, -1, -1, 0, -1, -1, -1, -1}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

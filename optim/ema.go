@@ -138,7 +138,8 @@ func (e *EMA) Restore(f *checkpoints.File) error {
 		have, ok := f.Lookup(t.Name)
 		switch {
 		case !ok:
-			return errors.New("the checkpoint has no averaged weights: the run was begun without ema.decay; set it to 0, or start another run with --from")
+			return errors.New("the checkpoint has no averaged weights, because the run began without ema.decay: " +
+				"set ema.decay to 0, or start another run with --from")
 		case len(have.F32) != len(t.F32):
 			return fmt.Errorf("the checkpoint's average does not fit: %s has shape %v", t.Name, have.Shape)
 		}

@@ -108,7 +108,8 @@ func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
 		if p.stride != p.size {
 			return configs.Wrong(
 				p.key,
-				"masked pre-training needs patches that do not overlap and leave nothing out: want %d, their size, got %d",
+				"masked pre-training needs patches that do not overlap and leave nothing out: "+
+					"want %d, their size, got %d",
 				p.size, p.stride,
 			)
 		}

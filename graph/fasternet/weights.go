@@ -135,7 +135,11 @@ func sameShapes(a, b configs.Model) bool {
 		x.MLPRatio == y.MLPRatio &&
 		a.InChans == b.InChans &&
 		x.PatchSize == y.PatchSize &&
-		x.NDiv == y.NDiv && x.FeatureDim == y.FeatureDim && x.PatchSize2 == y.PatchSize2 && (x.LayerScaleInitValue > 0) == (y.LayerScaleInitValue > 0) && x.GRN == y.GRN
+		x.NDiv == y.NDiv &&
+		x.FeatureDim == y.FeatureDim &&
+		x.PatchSize2 == y.PatchSize2 &&
+		(x.LayerScaleInitValue > 0) == (y.LayerScaleInitValue > 0) &&
+		x.GRN == y.GRN
 }
 
 func untold(w *foreign.Weights, m configs.Model) error {

@@ -28,7 +28,8 @@ func TestNotAFasterNet(t *testing.T) {
 		{"stages.0.blocks.0.mlp.0.weight", nil, "there is no stages.0"},
 		{"stages.1.reduction.weight", []int{1 << 20, 8, 2, 2}, "want 16 channels"},
 		{"stages.2.blocks.0.mlp.0.weight", []int{32, 1 << 20, 1, 1}, "want 16 channels"},
-		{"stages.0.blocks.0.spatial_mixing.partial_conv3.weight", []int{20, 20, 3, 3}, "partial convolution of 20 channels"},
+		{"stages.0.blocks.0.spatial_mixing.partial_conv3.weight", []int{20, 20, 3, 3},
+			"partial convolution of 20 channels"},
 		{"avgpool_pre_head.1.weight", []int{0, 16}, "has shape [0 16]"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -191,8 +191,13 @@ func (a *Args) Common(embedDim, inChans, patchSize int) {
 	if p := a.Square("patch_size"); p != 0 && p != patchSize {
 		a.Fail("patch_size", "it is %d, the tensors have %d", p, patchSize)
 	}
-	a.Without("num_classes", "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init",
-		"img_size", "dynamic_img_size", "dynamic_img_pad", "strict_img_size", "mlp_ratio")
+	a.Without(
+		"num_classes",
+		"drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate",
+		"weight_init",
+		"img_size", "dynamic_img_size", "dynamic_img_pad", "strict_img_size",
+		"mlp_ratio",
+	)
 }
 
 // ImageSize is the side of the images that the model was made for; 0 if it is not said.

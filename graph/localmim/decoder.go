@@ -44,15 +44,23 @@ func newLocalDecoder(
 		together: scale.UnitTokens * units / side,
 	}
 	d.maskToken = s.Param(prefix+".mask_token", layers.Normal(0.02), 1, 1, dim)
-	d.position = s.Drawn(prefix+".pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(class, dim, [2]int{side, side}) }), 1, class+side*side, dim)
+	position := layers.Made(func() []float32 { return ops.SinCosPositions(class, dim, [2]int{side, side}) })
+	d.position = s.Drawn(prefix+".pos_embed", position, 1, class+side*side, dim)
 	d.embed = linearLayer{
 		s.Param(prefix+".embed.weight", layers.Xavier, dim, scale.Dim*d.together*d.together),
 		s.Param(prefix+".embed.bias", layers.Constant(0), dim),
 	}
 	for i := range c.MIM.DecoderDepth {
-		d.blocks = append(d.blocks, layers.NewTransformer(s, fmt.Sprintf("%s.blocks.%d", prefix, i), layers.TransformerOptions{
-			Channels: dim, Hidden: int(float64(dim) * c.MIM.DecoderMLPRatio), Heads: c.MIM.DecoderHeads, QKVBias: true,
-			Eps1: eps, Eps2: eps, DropPath: layers.DropPath{}, Weights: layers.Xavier,
+		name := fmt.Sprintf("%s.blocks.%d", prefix, i)
+		d.blocks = append(d.blocks, layers.NewTransformer(s, name, layers.TransformerOptions{
+			Channels: dim,
+			Hidden:   int(float64(dim) * c.MIM.DecoderMLPRatio),
+			Heads:    c.MIM.DecoderHeads,
+			QKVBias:  true,
+			Eps1:     eps,
+			Eps2:     eps,
+			DropPath: layers.DropPath{},
+			Weights:  layers.Xavier,
 		}))
 	}
 	d.norm = layers.NewLayerNorm(s, prefix+".norm", dim, eps)

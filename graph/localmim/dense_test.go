@@ -92,10 +92,16 @@ func lastMap(
 			return nil
 		},
 		Grad: func(_, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-			dx, err := tape.Record(ops.Spec{Kind: "WeightedSumGrad", Name: "test", Inputs: gorgonia.Nodes{grad}, Shape: x.Shape().Clone(), Run: func(_ [][]float32, out []float32) error {
-				copy(out, weights)
-				return nil
-			}})
+			dx, err := tape.Record(ops.Spec{
+				Kind:   "WeightedSumGrad",
+				Name:   "test",
+				Inputs: gorgonia.Nodes{grad},
+				Shape:  x.Shape().Clone(),
+				Run: func(_ [][]float32, out []float32) error {
+					copy(out, weights)
+					return nil
+				},
+			})
 			return gorgonia.Nodes{dx}, err
 		},
 	})

@@ -16,6 +16,8 @@ func (m *Model) Describe(counts []graph.LayerCount) string {
 		grids = append(grids, fmt.Sprintf("%d×%d cells after %s %d", s.Grid, s.Grid, m.encoder.Tap, s.Tap))
 	}
 	total := graph.Total(counts)
-	return fmt.Sprintf("localmim of a %s: %d parameters with the decoders, %.3f GMACs at %d px; %d of %d units of %d px visible; %s targets of %s",
-		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, c.Data.ImageSize, m.visible, m.side*m.side, c.MIM.MaskUnit, c.MIM.Target, strings.Join(grids, ", "))
+	return fmt.Sprintf("localmim of a %s: %d parameters with the decoders, %.3f GMACs at %d px; "+
+		"%d of %d units of %d px visible; %s targets of %s",
+		c.Model.Name, total.Parameters, float64(total.MACs)/1e9, c.Data.ImageSize,
+		m.visible, m.side*m.side, c.MIM.MaskUnit, c.MIM.Target, strings.Join(grids, ", "))
 }

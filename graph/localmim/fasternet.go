@@ -73,7 +73,9 @@ func (e *visibleFasterNet) Forward(p *layers.Pass, images *gorgonia.Node, v *Vis
 			}
 		}
 		if i < len(e.Merges()) {
-			if x, err = p.Block(e.Merges()[i].Name, func() (*gorgonia.Node, error) { return e.Merges()[i].Forward(p, x) }); err != nil {
+			merge := e.Merges()[i]
+			x, err = p.Block(merge.Name, func() (*gorgonia.Node, error) { return merge.Forward(p, x) })
+			if err != nil {
 				return nil, err
 			}
 		}

@@ -44,10 +44,21 @@ func (r *maskedReference) config(t *testing.T) *configs.Config {
 	units := r.Image / r.Unit * (r.Image / r.Unit)
 	return parse(t, fmt.Sprintf(`
 task: localmim
-model: {name: fasternet, embed_dim: %d, depths: %s, patch_size: %d, patch_stride: %[3]d, act_layer: %s, grn: %v, layer_scale_init_value: %v}
+model:
+  name: fasternet
+  embed_dim: %d
+  depths: %s
+  patch_size: %d
+  patch_stride: %[3]d
+  act_layer: %s
+  grn: %v
+  layer_scale_init_value: %v
 data: {image_size: %d}
 mim: {scales: %s, decoder_dim: %d, decoder_heads: %d, nbins: %d, target: %s, border: %s, mask_unit: %d, mask_ratio: %v}
-`, r.EmbedDim, list(r.Depths), r.Patch, r.Act, r.GRN, scale, r.Image, list(r.Scales), r.DecoderDim, r.DecoderHeads, r.NBins, r.Target, r.Border, r.Unit, 1-float64(len(r.Kept[0]))/float64(units)))
+`,
+		r.EmbedDim, list(r.Depths), r.Patch, r.Act, r.GRN, scale, r.Image,
+		list(r.Scales), r.DecoderDim, r.DecoderHeads, r.NBins, r.Target, r.Border, r.Unit,
+		1-float64(len(r.Kept[0]))/float64(units)))
 }
 
 func (r *maskedReference) batch(m *Model, want map[string]golden.Tensor) Masked {

@@ -17,7 +17,6 @@ func TestObserve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	graphtest.CheckObserved(t, p.Observe, m.Store().Params(), p.Ops(), "layers.0.blocks.0.attn", func() (float32, error) {
-		return p.Run(b)
-	})
+	run := func() (float32, error) { return p.Run(b) }
+	graphtest.CheckObserved(t, p.Observe, m.Store().Params(), p.Ops(), "layers.0.blocks.0.attn", run)
 }

@@ -42,7 +42,8 @@ func newVisibleViT(s *layers.Store, c *configs.Config) (Backbone, error) {
 	side, chans := m.Side(c.Data.ImageSize), c.Model.InChans
 	e := &visibleViT{taps: c.MIM.Taps}
 	e.class = s.Param("cls_token", layers.Normal(0.02), 1, 1, m.EmbedDim)
-	e.position = s.Drawn("pos_embed", layers.Made(func() []float32 { return ops.SinCosPositions(1, m.EmbedDim, [2]int{side, side}) }), 1, 1+side*side, m.EmbedDim)
+	position := layers.Made(func() []float32 { return ops.SinCosPositions(1, m.EmbedDim, [2]int{side, side}) })
+	e.position = s.Drawn("pos_embed", position, 1, 1+side*side, m.EmbedDim)
 	e.embed = layers.NewTokenEmbed(
 		s, chans, m.EmbedDim, m.PatchSize, layers.Xavier, layers.FanIn(chans*m.PatchSize*m.PatchSize), 0,
 	)

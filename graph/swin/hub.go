@@ -49,7 +49,8 @@ func args(a *foreign.Args, m *configs.Model, w *foreign.Weights) {
 			if want := min(c.Side(size)>>i, c.WindowSize); want != have {
 				a.Fail(
 					"window_size",
-					"in stage %d of images of %d pixels the windows would be of %d×%[3]d, and the tables are for %[4]d×%[4]d",
+					"in stage %d of images of %d pixels the windows would be %d×%[3]d, "+
+						"and the tables are for %[4]d×%[4]d",
 					i+1, size, want, have,
 				)
 				break

@@ -65,10 +65,12 @@ func doubts(w *foreign.Weights, m configs.Model) {
 	of := programOf(w)
 	switch {
 	case of == nil:
-		w.Note("the names of the tensors do not tell Microsoft's Swin (%s) from LocalMIM's (%s): it is taken as the configuration says (%s)",
+		w.Note("the names of the tensors do not tell Microsoft's Swin (%s) from LocalMIM's (%s): "+
+			"it is taken as the configuration says (%s)",
 			strings.Join(microsoft.settings(), ", "), strings.Join(localMIM.settings(), ", "), strings.Join(settingsOf(m), ", "))
 	case len(of.missing(m)) > 0:
-		w.Note("warning: the Swin with such names computes something else (%s) than the configuration (%s); set these keys if the weights are of that program",
+		w.Note("warning: the Swin with such names computes something else (%s) than the configuration (%s); "+
+			"set these keys if the weights come from that program",
 			strings.Join(of.settings(), ", "), strings.Join(settingsOf(m), ", "))
 	}
 }
@@ -85,7 +87,8 @@ func differs(n torch.Naming, m configs.Model, imageSize int, _ bool) (settings, 
 			other = append(
 				other,
 				fmt.Sprintf(
-					"maps that are multiples of the windows: for images of %d pixels (data.image_size) stage %d has others",
+					"maps that are multiples of the windows: "+
+						"for images of %d pixels (data.image_size) stage %d has others",
 					imageSize, stage,
 				),
 			)

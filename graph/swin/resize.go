@@ -13,7 +13,8 @@ func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 	sides, changed := windowSides(m.Arch(), imageSize), false
 	for i, s := range m.stages {
 		if sides[i] > s.Side {
-			return nil, fmt.Errorf("swin: for images of %d pixels the windows of stage %d are of %d×%[3]d tokens, but the model was made for a size at which they are of %d×%[4]d: "+
+			return nil, fmt.Errorf("swin: for images of %d pixels the windows of stage %d are of %d×%[3]d tokens, "+
+				"but the model was made for a size at which they are of %d×%[4]d: "+
 				"its tables of position bias are too small", imageSize, i+1, sides[i], s.Side)
 		}
 		changed = changed || sides[i] != s.Side

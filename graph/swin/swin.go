@@ -80,7 +80,8 @@ func NewStages(s *layers.Store, a Config, dropPathRate float64, imageSize int, w
 		}
 		stage := Stage{Side: sides[i]}
 		for j := range a.Depths[i] {
-			stage.Blocks = append(stage.Blocks, layers.NewTransformer(s, fmt.Sprintf("layers.%d.blocks.%d", i, j), layers.TransformerOptions{
+			name := fmt.Sprintf("layers.%d.blocks.%d", i, j)
+			stage.Blocks = append(stage.Blocks, layers.NewTransformer(s, name, layers.TransformerOptions{
 				Channels: dim,
 				Hidden:   int(float64(dim) * a.MLPRatio),
 				Heads:    a.NumHeads[i],

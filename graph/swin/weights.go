@@ -125,7 +125,8 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	for i, side := range sides {
 		if imageSize > 0 && side != min(c.Side(imageSize)>>i, c.WindowSize) {
 			return fail(fmt.Errorf(
-				"a Swin whose stages have windows of different sizes %v: only one size, model.window_size, can be computed",
+				"a Swin whose stages have windows of different sizes %v: "+
+					"only one size, model.window_size, can be computed",
 				sides,
 			))
 		}
@@ -185,7 +186,8 @@ func told(w *foreign.Weights, m *configs.Model, imageSize *int) ([]string, error
 		}
 	}
 	if of == nil && !w.Pretrained {
-		return nil, fmt.Errorf("%s: %w%s: true is for Microsoft's Swin, which timm had before 0.8 (eps %g), false for LocalMIM's fine-tuning (eps %g); model.norm_eps and model.norm2_eps say another eps",
+		return nil, fmt.Errorf("%s: %w%s: true is for Microsoft's Swin, which timm had before 0.8 (eps %g), "+
+			"false for LocalMIM's fine-tuning (eps %g); for another eps set model.norm_eps and model.norm2_eps",
 			w.Path, foreign.ErrVariant, w.Ask("model.norm_before_pool=true or false"), microsoft.eps, localMIM.eps)
 	}
 	if of != nil {

@@ -83,7 +83,8 @@ func referenceAttention(net *Model, tokens []float32, images int) []float64 {
 			for o := range 3 * c {
 				sum := float64(a.QKVBias.Data()[o])
 				for j, v := range x {
-					y := (float64(v)-mean)/math.Sqrt(variance+a.Norm.Eps)*float64(a.Norm.Weight.Data()[j]) + float64(a.Norm.Bias.Data()[j])
+					normed := (float64(v) - mean) / math.Sqrt(variance+a.Norm.Eps)
+					y := normed*float64(a.Norm.Weight.Data()[j]) + float64(a.Norm.Bias.Data()[j])
 					sum += y * float64(a.QKV.Data()[o*c+j])
 				}
 				qkv[i] = append(qkv[i], sum)

@@ -9,7 +9,11 @@ import (
 	"fasternet/graph/foreign"
 )
 
-var architecture = regexp.MustCompile(`^(vit_(tiny|small|base|large|huge|giant|gigantic)_patch\d+_\d+(_miil)?|deit_(tiny|small|base)_patch\d+_\d+|eva_large_patch\d+_\d+|test_vit)$`)
+var architecture = regexp.MustCompile(`^(` +
+	`vit_(tiny|small|base|large|huge|giant|gigantic)_patch\d+_\d+(_miil)?|` +
+	`deit_(tiny|small|base)_patch\d+_\d+|` +
+	`eva_large_patch\d+_\d+|` +
+	`test_vit)$`)
 
 // timmSizes are the channels and attention heads of timm's ViT by the word for their size.
 var timmSizes = map[string]struct{ channels, heads int }{

@@ -24,7 +24,8 @@ func (s *isa) amxTiles(nv int) {
 		"func(m int, a *uint16, lda int, b *float32, ldb, steps int, c *float32, ldc, add int)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf(
-		"tiles%d%s computes C = A·B, or C += A·B if add is not 0, for m rows, a multiple of 16, of 32·steps values, and %d columns.",
+		"tiles%d%s computes C = A·B, or C += A·B if add is not 0, for m rows, a multiple of 16, "+
+			"of 32·steps values, and %d columns.",
 		nv, s.name, 16*nv,
 	))
 	config := s.tileConfig()

@@ -40,16 +40,21 @@ func (s *isa) loadHalves(name string) reg.GPVirtual {
 	return r
 }
 
+// signatureHalfNN is the signature of products of bfloat16 with a packed panel.
+const signatureHalfNN = "func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, " +
+	"d *float32, ldd int, alpha float32, cols int, next *float32, step int)"
+
 // halfNN generates the product of a row-major matrix of bfloat16 with one
 // packed panel of pairs; see gemmNN. With rounded, C is bfloat16 too.
 func (s *isa) halfNN(nv int, rounded bool) {
 	if rounded {
 		s.text(fmt.Sprintf("halfNNHalf%d", nv),
-			"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, d *float32, ldd int, cols int, next *float32, step int)",
+			"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *uint16, ldc int, "+
+				"d *float32, ldd int, cols int, next *float32, step int)",
 			fmt.Sprintf("computes C = A·B + D, rounded to bfloat16, for one panel of B, %d vectors wide.", nv))
 	} else {
 		s.text(fmt.Sprintf("halfNN%d", nv),
-			"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)",
+			signatureHalfNN,
 			fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %d vectors wide.", nv))
 	}
 	rows := s.tileRows(panelShape{vectors: nv})

@@ -21,7 +21,7 @@ func (a *arm64) zip(half int, values string, x, y, dst reg.Register) {
 func (s *isa) halfNNQuads(nv int) {
 	shape := panelShape{vectors: nv}
 	s.text(fmt.Sprintf("halfNN%d", nv),
-		"func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)",
+		signatureHalfNN,
 		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %d vectors wide.", nv))
 	rows := shape.neonTile()
 	s.flushDenormals()
@@ -189,7 +189,9 @@ func (s *isa) toHalfNEON() {
 
 // copyHalfNEON generates the copy of a matrix of bfloat16.
 func (s *isa) copyHalfNEON() {
-	s.text("copyHalf", "func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int)", "copies a matrix of bfloat16.")
+	s.text("copyHalf",
+		"func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int)",
+		"copies a matrix of bfloat16.")
 	dst, ldd, src, lds := s.loadGP("dst"), s.loadHalves("ldd"), s.loadGP("src"), s.loadHalves("lds")
 	s.repeat(label("rows"), s.loadGP("rows"), func() {
 		in, out, n, t := s.gp(), s.gp(), s.loadGP("cols"), s.gp()

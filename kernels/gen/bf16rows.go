@@ -163,7 +163,9 @@ func (s *isa) affineHalf(act string, rounded bool) {
 
 // copyHalf generates the copy of a matrix of bfloat16.
 func (s *isa) copyHalf() {
-	s.text("copyHalf", "func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int)", "copies a matrix of bfloat16.")
+	s.text("copyHalf",
+		"func(rows, cols int, dst *uint16, ldd int, src *uint16, lds int)",
+		"copies a matrix of bfloat16.")
 	dst, src, ldd, lds := s.loadGP("dst"), s.loadGP("src"), s.loadHalves("ldd"), s.loadHalves("lds")
 	v := s.register(0)
 	s.halfStrips(s.loadGP("cols"), func(k halfColumns, _, halves reg.GPVirtual) {

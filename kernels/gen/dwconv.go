@@ -12,8 +12,10 @@ import (
 // take turns in three registers, and the nine weights stay in theirs.
 func (s *isa) dwConv() {
 	s.text("dwConv",
-		"func(lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int, here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)",
-		"computes lines of a depthwise 3×3 convolution; above, here and below are the lines of the map that the first one sees, with their pixel strides, and w the weights [9, ldw].")
+		"func(lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int, "+
+			"here *float32, lds int, below *float32, ldBelow int, srcLine int, w *float32, ldw int)",
+		"computes lines of a depthwise 3×3 convolution; above, here and below are the lines of the map that "+
+			"the first one sees, with their pixel strides, and w the weights [9, ldw].")
 	s.flushDenormals()
 	rows := []string{"above", "here", "below"}
 	var strides [3]reg.GPVirtual

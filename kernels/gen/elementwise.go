@@ -138,7 +138,8 @@ func (s *isa) activate(act string, z, none reg.Register) reg.Register {
 // recomputes the activation, and needs no more than the input of affine.
 func (s *isa) affineGrad(act string) {
 	s.text("affine"+act+"Grad",
-		"func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, dy *float32, lddy int, a, b, mean, sum, dot *float32)",
+		"func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, "+
+			"dy *float32, lddy int, a, b, mean, sum, dot *float32)",
 		"computes, with z = a·x + b: y = act(z), dz = dy·act'(z), sum += Σ dz, dot += Σ dz·(x - mean).")
 	s.flushDenormals()
 	y := s.newMatrix("y", "ldy")

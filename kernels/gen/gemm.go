@@ -281,7 +281,8 @@ func (s *isa) gemmNN(shape panelShape) {
 
 func (s *isa) textNN(shape panelShape) {
 	s.text(fmt.Sprintf("gemmNN%v", shape),
-		"func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, d *float32, ldd int, alpha float32, cols int, next *float32, step int)",
+		"func(m int, a *float32, lda, segs, segLen, segStride int, b *float32, c *float32, ldc int, "+
+			"d *float32, ldd int, alpha float32, cols int, next *float32, step int)",
 		fmt.Sprintf("computes C = alpha·A·B + D for one panel of B, %s.", shape.doc()))
 }
 
@@ -510,7 +511,8 @@ func (s *isa) gemmTN(shape panelShape) {
 
 func (s *isa) textTN(shape panelShape) {
 	s.text(fmt.Sprintf("gemmTN%v", shape),
-		"func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, c *float32, ldc int, cols int)",
+		"func(ka int, a *float32, lda, outerA int, b *float32, ldb, outerB int, outer, inner int, "+
+			"c *float32, ldc int, cols int)",
 		fmt.Sprintf("computes C += Aᵀ·B for one panel of columns, %s.", shape.doc()))
 }
 

@@ -23,8 +23,10 @@ func (s *isa) groupTile() int {
 // permutation, which serves the three columns of the kernel.
 func (s *isa) groupConv() {
 	s.text("groupConv",
-		"func(width, inner int, src *float32, lds, line int, index *int32, w *float32, dst *float32, ldd int, cols int)",
-		"computes a line of a 3×3 convolution in small groups from a padded map: dst[x][o] = Σ w[dy][j][dx][o]·src[dy][x+dx][index[j][o]].")
+		"func(width, inner int, src *float32, lds, line int, index *int32, w *float32, "+
+			"dst *float32, ldd int, cols int)",
+		"computes a line of a 3×3 convolution in small groups from a padded map: "+
+			"dst[x][o] = Σ w[dy][j][dx][o]·src[dy][x+dx][index[j][o]].")
 	rows := s.groupTile()
 	s.flushDenormals()
 	width, src, lds := s.loadGP("width"), s.loadGP("src"), s.loadStride("lds")

@@ -10,7 +10,8 @@ import (
 // and denormals are kept, so that the plain form gives the same bits.
 func (s *isa) orient() {
 	s.text("orient",
-		"func(n int, mag *float32, bin *int32, above, here, below *float32, step int, edges *float32, count int, bias0, bias1 float32)",
+		"func(n int, mag *float32, bin *int32, above, here, below *float32, step int, "+
+			"edges *float32, count int, bias0, bias1 float32)",
 		"writes magnitude and bin of n gradients; see Orientations.")
 	mag, bin := s.loadGP("mag"), s.loadGP("bin")
 	above, here, below := s.loadGP("above"), s.loadGP("here"), s.loadGP("below")

@@ -53,7 +53,8 @@ func (s *isa) peaksNEON() {
 			0x4e20cc00, "fmla v%d.4s, v%d.4s, v%d.4s"},
 		{"peakBF16", "multiplies matrices of bfloat16 values for n rounds. It needs BF16.", 2 * 4 * 4,
 			0x6e40ec00, "bfmmla v%d.4s, v%d.8h, v%d.8h"},
-		{"peakPairs", "multiplies bfloat16 values, and adds two products at a time, for n rounds. It needs BF16.", 2 * 2 * 4,
+		{"peakPairs",
+			"multiplies bfloat16 values, and adds two products at a time, for n rounds. It needs BF16.", 2 * 2 * 4,
 			0x6e40fc00, "bfdot v%d.4s, v%d.8h, v%d.8h"},
 		{"peakBytes", "multiplies bytes, and adds four products at a time, for n rounds. It needs DotProd.", 2 * 4 * 4,
 			0x4e809400, "sdot v%d.4s, v%d.16b, v%d.16b"},
@@ -71,7 +72,8 @@ func (s *isa) peaks() {
 	s.peak("peakFloat", "multiplies and adds float32 values for n rounds.", 2*s.lanes, func(x, y, sum reg.Register) {
 		VFMADD231PS(x, y, sum)
 	})
-	s.peak("peakBytes", "multiplies bytes, and adds four products at a time, for n rounds. It needs VNNI.", 2*4*s.lanes, func(x, y, sum reg.Register) {
+	const bytes = "multiplies bytes, and adds four products at a time, for n rounds. It needs VNNI."
+	s.peak("peakBytes", bytes, 2*4*s.lanes, func(x, y, sum reg.Register) {
 		if s.wide() {
 			VPDPBUSD(x, y, sum)
 		} else {

@@ -75,7 +75,8 @@ func (s *isa) eachRow(pointers []reg.GPVirtual, strides []string, body func()) {
 
 // layerNorm generates the forward pass of a layer norm.
 func (s *isa) layerNorm() {
-	s.text("layerNorm", "func(rows, cols int, y *float32, ldy int, x *float32, ldx int, w, b, stats *float32, eps, inv float32)",
+	s.text("layerNorm",
+		"func(rows, cols int, y *float32, ldy int, x *float32, ldx int, w, b, stats *float32, eps, inv float32)",
 		"computes, row by row, y = (x - mean)·rstd·w + b and stores mean and rstd; inv is 1/cols.")
 	s.flushDenormals()
 	y, x, stats := s.loadGP("y"), s.loadGP("x"), s.loadGP("stats")
@@ -160,8 +161,10 @@ func (s *isa) storeLane(v reg.VecVirtual, m Mem) {
 // layerNormGrad generates the backward pass of a layer norm.
 func (s *isa) layerNormGrad() {
 	s.text("layerNormGrad",
-		"func(rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, add *float32, ldadd int, w, stats, dw, db *float32, inv float32)",
-		"computes, with h = (x - mean)·rstd and g = dy·w: dx = rstd·(g - Σg/n - h·Σgh/n) + add, dw += Σ dy·h, db += Σ dy; add may be nil.")
+		"func(rows, cols int, dx *float32, lddx int, dy *float32, lddy int, x *float32, ldx int, "+
+			"add *float32, ldadd int, w, stats, dw, db *float32, inv float32)",
+		"computes, with h = (x - mean)·rstd and g = dy·w: "+
+			"dx = rstd·(g - Σg/n - h·Σgh/n) + add, dw += Σ dy·h, db += Σ dy; add may be nil.")
 	s.flushDenormals()
 	dx, dy, x, add, stats := s.loadGP("dx"), s.loadGP("dy"), s.loadGP("x"), s.loadGP("add"), s.loadGP("stats")
 	s.eachRow([]reg.GPVirtual{dx, dy, x, add}, []string{"lddx", "lddy", "ldx", "ldadd"}, func() {

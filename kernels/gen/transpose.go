@@ -9,7 +9,8 @@ import (
 // transpose8 generates the transposition of blocks of 8×8 values.
 func (s *isa) transpose8() {
 	s.text("transpose8", "func(blocks int, dst *float32, ldd int, src *float32, lds int)",
-		"transposes 8×8 blocks: dst[c][r] = src[r][c]; the blocks lie side by side in src and below each other in dst.")
+		"transposes 8×8 blocks: dst[c][r] = src[r][c]; "+
+			"the blocks lie side by side in src and below each other in dst.")
 	blocks := s.loadGP("blocks")
 	dst := s.loadGP("dst")
 	ldd := s.loadStride("ldd")

@@ -112,10 +112,11 @@ func (c Check) Gradients(t testing.TB, build func(g *Graph) (*gorgonia.Node, err
 	first := compile(t, 1, true, build)
 	first.differences(t, c)
 	want := first.gradients(t)
+	sameBits := func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
 	compare := func(what string, g *graph) {
 		t.Helper()
 		for i, got := range g.gradients(t) {
-			if !slices.EqualFunc(got.values, want[i].values, func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }) {
+			if !slices.EqualFunc(got.values, want[i].values, sameBits) {
 				t.Errorf("%s: the gradient of %s has other bits", what, got.name)
 			}
 		}

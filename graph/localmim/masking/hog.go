@@ -63,8 +63,15 @@ func NewHOG(height, width, channels, bins int, cells []int, bias [][2]float32) (
 	if bias == nil {
 		bias = make([][2]float32, len(cells))
 	}
-	h := &HOG{height: height, width: width, channels: channels, bins: bins, cells: slices.Clone(cells), bias: slices.Clone(bias),
-		orientations: kernels.NewOrientations(bins)}
+	h := &HOG{
+		height:       height,
+		width:        width,
+		channels:     channels,
+		bins:         bins,
+		cells:        slices.Clone(cells),
+		bias:         slices.Clone(bias),
+		orientations: kernels.NewOrientations(bins),
+	}
 	order := make([]int, len(cells))
 	for i := range order {
 		order[i] = i

@@ -81,8 +81,15 @@ func training(t testing.TB, net *localmim.Model) *masking.Task {
 // each runs two epochs and calls f with every batch.
 func each(t *testing.T, task *masking.Task, workers int, f func(b *data.Batch, e *masking.Batch)) {
 	t.Helper()
-	loader, err := data.NewLoader(noise{10, 70, 70}, data.LoaderOptions{Batch: 4, Workers: workers, Prefetch: 1, Shuffle: true, Seed: 3,
-		Transform: transform(64), Extra: task})
+	loader, err := data.NewLoader(noise{10, 70, 70}, data.LoaderOptions{
+		Batch:     4,
+		Workers:   workers,
+		Prefetch:  1,
+		Shuffle:   true,
+		Seed:      3,
+		Transform: transform(64),
+		Extra:     task,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
