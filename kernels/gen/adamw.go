@@ -5,8 +5,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// adamW generates one update of AdamW (Loshchilov and Hutter, 2019) in one
-// pass over the memory of weights, gradient and moments.
+// adamW generates one update of AdamW (Loshchilov and Hutter, 2019), in one pass over the memory
+// of weights, gradient and moments.
 func (s *isa) adamW() {
 	s.text("adamW",
 		"func(n int, w, grad, m, v *float32, scale, decay, beta1, beta2, step, correct2, eps float32)",

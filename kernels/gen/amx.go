@@ -8,17 +8,17 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The products in bfloat16 with the tiles of AMX. A tile has 16 rows of 64 bytes.
-// All eight have that size, in every kernel: operands are filled up to it.
+// The products in bfloat16 with the tiles of AMX. A tile has 16 rows of 64 bytes. All eight tiles
+// have that size in every kernel, and operands are padded to it.
 
-// The tiles: four sums, two of A below each other, two of B side by side.
+// The tiles: four sums, two of A below each other, two of B next to each other.
 const (
 	tileA = 4
 	tileB = 6
 )
 
-// amxTiles generates the product of rows of bfloat16 with nv vectors of a panel of
-// pairs, 16 columns each.
+// amxTiles generates the product of rows of bfloat16 with nv vectors of a panel of pairs, 16
+// columns each.
 func (s *isa) amxTiles(nv int) {
 	TEXT(fmt.Sprintf("tiles%d%s", nv, s.name), 4, // NOSPLIT
 		"func(m int, a *uint16, lda int, b *float32, ldb, steps int, c *float32, ldc, add int)")
@@ -29,7 +29,7 @@ func (s *isa) amxTiles(nv int) {
 		nv, s.name, 16*nv,
 	))
 	config := s.tileConfig()
-	// Registers that instructions name by their number.
+	// Instructions name these registers by their number.
 	a := [2]reg.Register{reg.R8, reg.R9}
 	b := [2]reg.Register{reg.R10, reg.R11}
 	c := [2]reg.Register{reg.R12, reg.R13}
@@ -158,8 +158,8 @@ func (s *isa) tileMemory(prefix byte, tile int, at, ld reg.Register) {
 	raw(vexMemory(prefix, 0x4b, tile, at, ld), []reg.Register{at, ld}, nil)
 }
 
-// vexMemory encodes an instruction of the map 0F38 on a tile and memory at base,
-// with index the distance of rows, or nil where there are none.
+// vexMemory encodes an instruction of the opcode map 0F38 on a tile and memory at base. index holds
+// the distance of rows, or is nil if there are none.
 func vexMemory(prefix, opcode byte, tile int, base, index reg.Register) []byte {
 	b, x := number(base), byte(0)
 	modrm, sib := byte(tile)<<3|b&7, []byte(nil)
@@ -167,14 +167,14 @@ func vexMemory(prefix, opcode byte, tile int, base, index reg.Register) []byte {
 		x = number(index)
 		modrm, sib = byte(tile)<<3|4, []byte{x&7<<3 | b&7}
 	}
-	if b&7 == 5 || index == nil && b&7 == 4 { // these mean something else without a displacement
+	if b&7 == 5 || index == nil && b&7 == 4 { // without a displacement these mean something else
 		modrm |= 1 << 6
 		sib = append(sib, 0)
 	}
 	return append(append(vex(prefix, 0, 0, x, b), opcode, modrm), sib...)
 }
 
-// vexTiles encodes one on three tiles, or on fewer.
+// vexTiles encodes such an instruction on three tiles or fewer.
 func vexTiles(prefix, opcode byte, dst, first, second int) []byte {
 	return append(vex(prefix, second, 0, 0, 0), opcode, 3<<6|byte(dst)<<3|byte(first))
 }
@@ -185,7 +185,7 @@ func vex(prefix byte, vvvv int, r, x, b byte) []byte {
 	return []byte{0xc4, not(r)<<7 | not(x)<<6 | not(b)<<5 | 2, ^byte(vvvv)&15<<3 | pp}
 }
 
-// xcr0 generates the reading of XCR0: which registers the system saves.
+// xcr0 generates the reading of XCR0, which says which registers the system saves.
 func (s *isa) xcr0() {
 	TEXT("xcr0"+s.name, 4, "func() uint32") // NOSPLIT
 	Doc("xcr0" + s.name + " is the low half of XCR0, which says what registers the system saves.")

@@ -14,17 +14,17 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// arm64 collects the code of functions for arm64. avo knows no instruction of it, but its
-// intermediate form, its analysis of liveness and its allocation of registers do for any
-// processor: it uses registers of x86 in place of arm64 registers until they are printed.
+// arm64 collects the code of functions for arm64. avo has no instructions of arm64, but its
+// intermediate form, its analysis of liveness and its allocation of registers work for any
+// processor. Until code is printed, registers of x86 stand for registers of arm64.
 type arm64 struct {
 	*reg.Collection
 	function  *ir.Function
 	file      *ir.File
 	table     reg.GPVirtual               // address of the constants
 	constants [][4]uint32                 // of the file
-	places    map[[4]uint32]int           // in the table
-	tails     int                         // masks of the first one, two and three lanes in the table
+	places    map[[4]uint32]int           // of each constant in the table
+	tails     int                         // place in the table of the masks of the first one, two and three lanes
 	addresses map[[2]reg.ID]reg.GPVirtual // sums of a base and an offset
 }
 
@@ -38,8 +38,8 @@ func newARM64() *arm64 {
 	}
 }
 
-// instruction is what an instruction of avo's form holds in place of operands. The numbers of its
-// registers go into the text, in their order, and, if it has a code, into that.
+// instruction takes the place of operands in an instruction of avo's form. The numbers of its
+// registers go into the text, in their order, and into the code if it has one.
 type instruction struct {
 	text      string
 	code      uint32
@@ -52,11 +52,11 @@ func (instruction) Asm() string { panic("no instruction of x86") }
 type operand struct {
 	r       reg.Register
 	in, out bool
-	bit     int // of the code where the number begins; below zero for nowhere
+	bit     int // of the code where the number begins; negative for nowhere
 }
 
-// The operands of an instruction are in the order of its text. Those of a code begin at bits
-// 0, 5, 16 and 10, if nothing else is said.
+// Operands are in the order of the text of an instruction. In a code they begin at bits 0, 5, 16
+// and 10, unless the operand says something else.
 func read(r reg.Register) operand    { return operand{r: r, in: true} }
 func written(r reg.Register) operand { return operand{r: r, out: true} }
 func changed(r reg.Register) operand { return operand{r: r, in: true, out: true} }
@@ -77,14 +77,14 @@ func (a *arm64) emit(i *ir.Instruction) {
 	}
 }
 
-// place is where jumps to a label go.
+// place emits the target of jumps to a label.
 func (a *arm64) place(name string) {
 	a.function.AddLabel(ir.Label(name))
 	clear(a.addresses)
 }
 
-// sum is a register that holds base + offset. It is computed once between two labels, if none of
-// the two changes.
+// sum returns a register that holds base + offset. It is computed once between two labels, if
+// neither changes.
 func (a *arm64) sum(base, offset reg.GPVirtual) reg.GPVirtual {
 	key := [2]reg.ID{base.ID(), offset.ID()}
 	r, ok := a.addresses[key]
@@ -96,8 +96,9 @@ func (a *arm64) sum(base, offset reg.GPVirtual) reg.GPVirtual {
 	return r
 }
 
-// word emits an instruction that the assembler of Go does not know. The text is the assembly of
-// the manual, as llvm-mc prints it.
+// word emits an instruction that Go's assembler does not know. The text is the assembly of the
+// manual, as llvm-mc prints it. Codes are from the Arm Architecture Reference Manual; a test reads
+// every word with llvm-mc.
 func (a *arm64) word(code uint32, format string, registers ...operand) {
 	for i := range registers {
 		if registers[i].bit == 0 {
@@ -120,7 +121,7 @@ func newInstruction(n instruction) *ir.Instruction {
 	return i
 }
 
-// branch emits a jump, with registers that it tests or changes.
+// branch emits a jump, with the registers that it tests or changes.
 func (a *arm64) branch(format, label string, conditional bool, registers ...operand) {
 	i := newInstruction(instruction{text: format + " " + label, registers: registers})
 	i.IsBranch, i.IsConditional = true, conditional
@@ -151,12 +152,12 @@ func (a *arm64) ret() {
 	a.emit(i)
 }
 
-// local is the address of some bytes on the stack, after the return address.
+// local returns the address of some bytes on the stack, after the return address.
 func (a *arm64) local(size int) string {
 	return fmt.Sprintf("%d(RSP)", 8+a.function.AllocLocal(size).Disp)
 }
 
-// parameter is the place of an argument, as the assembler of Go names it.
+// parameter returns the place of an argument, as Go's assembler names it.
 func (a *arm64) parameter(name string) string {
 	return a.component(a.function.Signature.Params().Lookup(name))
 }
@@ -169,7 +170,7 @@ func (a *arm64) component(c gotypes.Component) string {
 	return fmt.Sprintf("%s+%d(FP)", b.Addr.Symbol.Name, b.Addr.Disp)
 }
 
-// constant is the place of a vector in the table of constants.
+// constant returns the place of a vector in the table of constants.
 func (a *arm64) constant(v [4]uint32) int {
 	at, ok := a.places[v]
 	if !ok {
@@ -184,7 +185,7 @@ func (a *arm64) newConstant(v [4]uint32) int {
 	return 16 * (len(a.constants) - 1)
 }
 
-// tailMasks is the place of the masks of the first one, two and three lanes.
+// tailMasks returns the place of the masks of the first one, two and three lanes.
 func (a *arm64) tailMasks() int {
 	if a.tails < 0 {
 		const all = 0xffffffff
@@ -195,9 +196,9 @@ func (a *arm64) tailMasks() int {
 	return a.tails
 }
 
-// The registers that functions may use. Others belong to the system (18), the assembler (27), the
-// runtime (28, 29) and to the return address (30). 16 and 17 hold addresses within an instruction
-// of a kernel.
+// The registers that functions may use. The system has 18, the assembler 27, the runtime 28 and 29,
+// and the return address is in 30 (Go's ABI for arm64). 16 and 17 hold addresses within an
+// instruction of a kernel.
 func freeRegisters(kind reg.Kind) []reg.Physical {
 	var out []reg.Physical
 	for i := range reg.Index(32) {
@@ -209,10 +210,10 @@ func freeRegisters(kind reg.Kind) []reg.Physical {
 	return out
 }
 
-// scratch is a register that no kernel holds a value in.
+// scratch is a register in which no kernel keeps a value.
 const scratch = "R16"
 
-// numbered is a register of arm64.
+// numbered returns a register of arm64.
 type numbered struct {
 	reg.Physical
 	kind  reg.Kind
@@ -263,7 +264,7 @@ func allocate(f *ir.Function) error {
 	return nil
 }
 
-// dropUnusedTable removes the first instruction of a function, if nobody reads its result.
+// dropUnusedTable removes the first instruction of a function if nothing reads its result.
 func dropUnusedTable(f *ir.Function) {
 	is := f.Instructions()
 	table := is[0].OutputRegisters()[0].ID()
@@ -308,7 +309,8 @@ func (a *arm64) generate(out, stubs, pkg string) {
 		if err := allocate(f); err != nil {
 			log.Fatal(err)
 		}
-		fmt.Fprintf(&b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", f.Stub(), f.Name, f.FrameBytes(), f.ArgumentBytes())
+		fmt.Fprintf(&b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n",
+			f.Stub(), f.Name, f.FrameBytes(), f.ArgumentBytes())
 		for _, n := range f.Nodes {
 			switch n := n.(type) {
 			case ir.Label:

@@ -9,11 +9,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The products in bfloat16 for AVX512_BF16. A value of B, and of the transposed
-// left-hand side, is a pair: the bfloat16 values of two steps of the inner index
-// in 32 bits, the first in the low half.
+// The products in bfloat16 for AVX512_BF16. A value of B, and of the transposed left-hand side, is
+// a pair: the bfloat16 values of two steps of the inner index in 32 bits, the first in the low half.
 
-// bf16Kernels generates all of them.
+// bf16Kernels generates all kernels of bf16.
 func (s *isa) bf16Kernels() {
 	for nv := 1; nv <= 3; nv++ {
 		s.halfNN(nv, false)
@@ -44,8 +43,8 @@ func (s *isa) loadHalves(name string) reg.GPVirtual {
 const signatureHalfNN = "func(m int, a *uint16, lda, segs, segPairs, segStride int, b *float32, c *float32, ldc int, " +
 	"d *float32, ldd int, alpha float32, cols int, next *float32, step int)"
 
-// halfNN generates the product of a row-major matrix of bfloat16 with one
-// packed panel of pairs; see gemmNN. With rounded, C is bfloat16 too.
+// halfNN generates the product of a row-major matrix of bfloat16 with one packed panel of pairs; see
+// gemmNN. If rounded is set, C is bfloat16 too.
 func (s *isa) halfNN(nv int, rounded bool) {
 	if rounded {
 		s.text(fmt.Sprintf("halfNNHalf%d", nv),
@@ -131,8 +130,7 @@ func (s *isa) halfTileNN(
 	}
 }
 
-// finishHalfTile stores a tile plus D as bfloat16. It moves c and d to the rows after
-// the tile.
+// finishHalfTile stores a tile plus D as bfloat16. It moves c and d to the rows after the tile.
 func (s *isa) finishHalfTile(id string, shape panelShape, t registerTile, c, d, ldc, ldd reg.GPVirtual) {
 	nv, spare := shape.vectors, t.a[0]
 	cols := s.loadGP("cols")
@@ -175,8 +173,8 @@ func (s *isa) finishHalfTile(id string, shape panelShape, t registerTile, c, d, 
 	}
 }
 
-// halfTN generates the update of a panel of columns of C by Aᵀ·B, both in pairs
-// of rows: the inner index of a product of gradients are the rows.
+// halfTN generates the update of a panel of columns of C by Aᵀ·B, both in pairs of rows: the rows
+// are the inner index of a product for gradients.
 func (s *isa) halfTN(nv int) {
 	s.text(fmt.Sprintf("halfTN%d", nv),
 		"func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int)",
@@ -219,9 +217,8 @@ func (s *isa) halfTN(nv int) {
 	s.done()
 }
 
-// halfMasks are the masks of the first n of 32 columns: as two vectors of 32-bit
-// and as one of 16-bit values. n may be larger, but not than 255: BZHI looks at eight
-// bits of it.
+// halfMasks returns the masks of the first n of 32 columns, as two vectors of 32-bit values and as
+// one of 16-bit values. n may be more than 32, but at most 255: BZHI reads eight bits of it.
 func halfMasks(n reg.GPVirtual) (low, high, both reg.Register) {
 	ones, bits := GP64(), GP64()
 	MOVQ(I32(-1), ones)
@@ -234,8 +231,8 @@ func halfMasks(n reg.GPVirtual) (low, high, both reg.Register) {
 	return low, high, both
 }
 
-// toHalf generates the conversion of rows to bfloat16. Narrow matrices are walked in
-// strips, wide ones row by row.
+// toHalf generates the conversion of rows to bfloat16. It walks narrow matrices in strips, and wide
+// ones row by row.
 func (s *isa) toHalf() {
 	s.text("toHalf", "func(rows, cols, fill int, dst *uint16, ldd int, src *float32, lds int)",
 		"converts rows to bfloat16 and writes zeros from column cols to column fill.")
@@ -313,7 +310,7 @@ func (s *isa) convertStrips(cols, fill, in, out reg.GPVirtual, body func(k halfC
 	Label(end)
 }
 
-// fromHalf generates the way back.
+// fromHalf generates the conversion from bfloat16 to float32.
 func (s *isa) fromHalf() {
 	s.text("fromHalf", "func(rows, cols int, dst *float32, ldd int, src *uint16, lds int)",
 		"converts rows of bfloat16 to float32.")
@@ -406,7 +403,7 @@ func (s *isa) interleave() {
 		Label(one)
 		TESTQ(left, left)
 		JLE(LabelRef(end))
-		n := GP64() // BZHI looks at eight bits: 256 columns would be none
+		n := GP64() // BZHI reads eight bits: 256 columns would become none
 		MOVQ(U32(s.lanes), n)
 		CMPQ(left, n)
 		CMOVQLT(left, n)
@@ -433,20 +430,18 @@ func (s *isa) interleave() {
 	RET()
 }
 
-// dotPairs adds to acc, lane by lane, the two products of the pairs of x and y:
-// VDPBF16PS.
+// dotPairs adds the two products of the pairs of x and y to acc, lane by lane: VDPBF16PS.
 func dotPairs(x, y, acc reg.Register) {
 	raw(evex(0xf3, 0x52, acc, y, x), []reg.Register{x, y, acc}, []reg.Register{acc})
 }
 
-// pairHalves rounds low and high to bfloat16, those of low in the lower half of
-// dst: VCVTNE2PS2BF16.
+// pairHalves rounds low and high to bfloat16, with low in the lower half of dst: VCVTNE2PS2BF16.
 func pairHalves(low, high, dst reg.Register) {
 	raw(evex(0xf2, 0x72, dst, high, low), []reg.Register{low, high}, []reg.Register{dst})
 }
 
-// evex encodes an instruction of the map 0F38 on three registers of 512 bits:
-// the destination, and the two sources in the order of Intel's manual.
+// evex encodes an instruction of the opcode map 0F38 on three registers of 512 bits: the destination,
+// and the two sources in the order of Intel's manual.
 func evex(prefix, opcode byte, dst, first, second reg.Register) []byte {
 	d, f, s := number(dst), number(first), number(second)
 	not := func(bit byte) byte { return bit&1 ^ 1 }
@@ -463,8 +458,7 @@ func evex(prefix, opcode byte, dst, first, second reg.Register) []byte {
 
 func number(r reg.Register) byte { return byte(reg.ToPhysical(r).PhysicalIndex()) }
 
-// raw emits an instruction that the assembler does not know, as the bytes that
-// processors do: 4 to 7 of them.
+// raw emits an instruction that Go's assembler does not know, as its 4 to 7 bytes.
 func raw(code []byte, in, out []reg.Register) {
 	word := func(opcode string, n int, regs bool) {
 		var v uint64

@@ -7,17 +7,17 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The products in bfloat16 with BFMMLA: it multiplies two rows of A, of four values each, by two
-// columns of B, and adds to the four sums in a register. Where a panel of AVX512_BF16 has pairs, one
-// for NEON has quads: the values of four steps of the inner index, for one column after the other.
+// The products in bfloat16 with BFMMLA. It multiplies two rows of A, of four values each, by two
+// columns of B, and adds to the four sums in a register. A panel of AVX512_BF16 has pairs; a panel
+// for NEON has quads: the values of four steps of the inner index, column after column.
 
 func (a *arm64) zip(half int, values string, x, y, dst reg.Register) {
 	code := map[string]uint32{"8h": 0x4e403800, "4s": 0x4e803800, "2d": 0x4ec03800}[values] | uint32(half-1)<<14
 	a.word(code, fmt.Sprintf("zip%d v%%d.%[2]s, v%%d.%[2]s, v%%d.%[2]s", half, values), written(dst), read(x), read(y))
 }
 
-// halfNNQuads generates the product of rows of bfloat16 with one packed panel of quads; see
-// gemmNN. segPairs is even.
+// halfNNQuads generates the product of rows of bfloat16 with one packed panel of quads; see gemmNN.
+// segPairs is even.
 func (s *isa) halfNNQuads(nv int) {
 	shape := panelShape{vectors: nv}
 	s.text(fmt.Sprintf("halfNN%d", nv),
@@ -81,7 +81,7 @@ func (s *isa) halfTileQuads(shape panelShape, rows int, a, lda, c, ldc, d, ldd, 
 	s.loadGPTo("segPairs", k)
 	s.jumpIfNotPositive(k, id+"_next")
 	s.place(id + "_k")
-	for i, v := range av { // four values of each row: of the first of two into the lower half
+	for i, v := range av { // four values of each row; the first row of two goes into the lower half
 		s.arm.text("FMOVD.P 8(R%d), F%d", changed(p[2*i]), written(v))
 		if 2*i+1 < rows {
 			s.arm.text("VLD1.P 8(R%d), V%d.D[1]", changed(p[2*i+1]), changed(v))
@@ -110,7 +110,7 @@ func (s *isa) halfTileQuads(shape panelShape, rows int, a, lda, c, ldc, d, ldd, 
 	}
 	s.countDown(segs, id+"_seg")
 
-	// Rows again: each register takes half of two neighbours.
+	// Back to rows: each register takes half of two neighbours.
 	t := quadTile{a: []reg.Register{av[0]}, b: []reg.Register{bv[0], bv[1]}}
 	for i, two := range sums {
 		var first, second []reg.Register
@@ -217,7 +217,7 @@ func (s *isa) copyHalfNEON() {
 	s.ret()
 }
 
-// fromHalfNEON generates the way back from bfloat16.
+// fromHalfNEON generates the conversion from bfloat16 to float32.
 func (s *isa) fromHalfNEON() {
 	s.text("fromHalf", "func(rows, cols int, dst *float32, ldd int, src *uint16, lds int)",
 		"converts rows of bfloat16 to float32.")

@@ -6,13 +6,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The kernels of this file work on matrices of bfloat16 in strips of 32 columns: a vector of
-// 512 bits, or two vectors of float32. A strip goes through all rows at a time, so that the
-// masks of its columns are made once.
+// The kernels of this file work on matrices of bfloat16 in strips of 32 columns: a vector of 512
+// bits, or two vectors of float32. They finish a strip for all rows before the next strip, so that
+// the masks of its columns are made once.
 
 const halfStrip = 32
 
-// halfColumns are the columns of a strip: all of them, or those that masks select.
+// halfColumns are the columns of a strip: all of them, or the ones that masks select.
 type halfColumns struct {
 	full            bool
 	low, high, both reg.Register
@@ -42,7 +42,7 @@ func (s *isa) halfStrips(cols reg.GPVirtual, body func(k halfColumns, floats, ha
 	Label(end)
 }
 
-// loadFloats loads a strip of float32, zeros where there are no columns.
+// loadFloats loads a strip of float32, with zeros past the last column.
 func (s *isa) loadFloats(k halfColumns, m Mem, low, high reg.Register) {
 	next := m
 	next.Disp += s.bytes()
@@ -95,7 +95,7 @@ func (s *isa) affineHalf(act string, rounded bool) {
 	} else {
 		SHLQ(U8(2), lds)
 	}
-	// The conversion is no instruction that avo knows, so its registers are given.
+	// avo does not know the conversion, so its registers are assigned by hand.
 	x, y, t := s.register(0), s.register(1), s.register(2)
 	var table *tail
 	if act == "GELU" {

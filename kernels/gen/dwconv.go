@@ -7,9 +7,9 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// dwConv generates a depthwise 3×3 convolution. A column of the map is read
-// once a line and serves the three pixels of the output that see it: its sums
-// take turns in three registers, and the nine weights stay in theirs.
+// dwConv generates a depthwise 3×3 convolution. It reads a column of the map once a line for all
+// three pixels of the output that see it. Three registers take turns as sums, and nine hold the
+// weights.
 func (s *isa) dwConv() {
 	s.text("dwConv",
 		"func(lines, width, cols int, dst *float32, ldd, dstLine int, above *float32, ldAbove int, "+
@@ -53,8 +53,8 @@ func (s *isa) dwConv() {
 		dst := s.gp()
 		s.move(starts[3], dst)
 		x := s.loadGP("width")
-		// column adds what a column of the map gives to the pixels before it, at
-		// it and after it; before is nil for the first column.
+		// column adds the products of a column of the map to the pixels before it, at it and after
+		// it; before is nil for the first column.
 		column := func(before, at, after []reg.Register) {
 			for dy := range p {
 				for i, k := range ks {

@@ -6,7 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// matrix walks the rows of a matrix parameter, one column vector at a time.
+// matrix walks the rows of a matrix parameter, one vector of columns at a time.
 type matrix struct {
 	s      *isa
 	base   string // parameter with the address
@@ -18,7 +18,7 @@ func (s *isa) newMatrix(base, stride string) *matrix {
 	return &matrix{s: s, base: base, p: s.gp(), ld: s.loadStride(stride)}
 }
 
-// start moves to the first row of the column vector at off.
+// start moves to the first row of the vector of columns at off.
 func (m *matrix) start(off reg.GPVirtual) {
 	m.s.loadGPTo(m.base, m.p)
 	m.s.increase(m.p, off)
@@ -29,8 +29,8 @@ func (m *matrix) next() { m.s.increase(m.p, m.ld) }
 // mem is vector i of the group at the current row.
 func (m *matrix) mem(s *isa, i int) Mem { return Mem{Base: m.p, Disp: i * s.bytes()} }
 
-// fetch brings vector i of the group eight rows on into the cache: rows of a
-// wide map lie on pages of their own, where the processor does not look ahead.
+// fetch brings vector i of the group into the cache eight rows ahead, the largest factor of an
+// address. The rows of a wide map lie on pages of their own, where the processor does not prefetch.
 func (m *matrix) fetch(s *isa, i int) {
 	if i*s.bytes()%line > 0 && s.arm != nil {
 		return
@@ -38,8 +38,7 @@ func (m *matrix) fetch(s *isa, i int) {
 	s.prefetch(Mem{Base: m.p, Index: m.ld, Scale: 8, Disp: i * s.bytes()})
 }
 
-// vectorsAt loads the vectors at off of a parameter that holds one value a
-// column.
+// vectorsAt loads the vectors at off of a parameter with one value per column.
 func (s *isa) vectorsAt(param string, off reg.GPVirtual, ks []mask) []reg.Register {
 	t := s.loadGP(param)
 	var vs []reg.Register
@@ -71,14 +70,14 @@ func (s *isa) accumulate(param string, off reg.GPVirtual, ks []mask, vs []reg.Re
 	}
 }
 
-// startAt moves matrices to the first row of the column vector at off.
+// startAt moves matrices to the first row of the vector of columns at off.
 func startAt(off reg.GPVirtual, ms ...*matrix) {
 	for _, m := range ms {
 		m.start(off)
 	}
 }
 
-// rowsOf emits a loop over the rows of the matrices at one column vector.
+// rowsOf emits a loop over the rows of the matrices at one vector of columns.
 func (s *isa) rowsOf(off reg.GPVirtual, body func(), ms ...*matrix) {
 	startAt(off, ms...)
 	s.repeat(label("rows"), s.loadGP("rows"), func() {
@@ -89,7 +88,7 @@ func (s *isa) rowsOf(off reg.GPVirtual, body func(), ms ...*matrix) {
 	})
 }
 
-// affine generates dst = act(a·src + b) with a and b per column.
+// affine generates dst = act(a·src + b), with a and b per column.
 func (s *isa) affine(act string) {
 	s.text("affine"+act, "func(rows, cols int, dst *float32, ldd int, src *float32, lds int, a, b *float32)",
 		"computes dst = act(a·src + b), a and b per column.")
@@ -117,13 +116,13 @@ func (s *isa) affine(act string) {
 	s.done()
 }
 
-// activate replaces z by act(z). none is what noneNEON returns.
+// activate replaces z by act(z). none is the result of noneNEON.
 func (s *isa) activate(act string, z, none reg.Register) reg.Register {
 	switch act {
 	case "": // the identity
 	case "ReLU":
 		zero := s.zeroOr(none)
-		s.max(z, zero, z) // the second source is returned for NaN
+		s.max(z, zero, z) // if one is NaN, x86 returns the second source
 	case "GELU":
 		cdf := s.vec()
 		s.normal(z, cdf, nil)
@@ -134,8 +133,8 @@ func (s *isa) activate(act string, z, none reg.Register) reg.Register {
 	return z
 }
 
-// affineGrad generates the backward pass of affine before an activation: it
-// recomputes the activation, and needs no more than the input of affine.
+// affineGrad generates the backward pass of affine before an activation. It computes the activation
+// again, and so needs only the input of affine.
 func (s *isa) affineGrad(act string) {
 	s.text("affine"+act+"Grad",
 		"func(rows, cols int, y *float32, ldy int, dz *float32, lddz int, x *float32, ldx int, "+
@@ -185,7 +184,7 @@ func (s *isa) affineGrad(act string) {
 	s.done()
 }
 
-// activateGrad replaces z by act(z) and g by g·act'(z). none is what noneNEON returns.
+// activateGrad replaces z by act(z) and g by g·act'(z). none is the result of noneNEON.
 func (s *isa) activateGrad(act string, z, g, none reg.Register) {
 	switch act {
 	case "ReLU":
@@ -224,7 +223,7 @@ func (s *isa) noneNEON() reg.Register {
 	return s.zero()
 }
 
-// zeroOr returns zeros, or the register that there is.
+// zeroOr returns none, or zeros if it is nil.
 func (s *isa) zeroOr(none reg.Register) reg.Register {
 	if none == nil {
 		return s.zero()
@@ -232,8 +231,8 @@ func (s *isa) zeroOr(none reg.Register) reg.Register {
 	return none
 }
 
-// combineColumns generates dst = a·x + p·y + q with a, p, q per column: the
-// input gradient of a batch norm.
+// combineColumns generates dst = a·x + p·y + q, with a, p, q per column: the gradient of the input
+// of a batch norm.
 func (s *isa) combineColumns() {
 	s.text("combineColumns",
 		"func(rows, cols int, dst *float32, ldd int, x *float32, ldx int, y *float32, ldy int, a, p, q *float32)",
@@ -256,9 +255,9 @@ func (s *isa) combineColumns() {
 	s.done()
 }
 
-// sweep emits body for all vectors of some matrices. A narrow one is walked by
-// strips of columns, with few jumps and masks; of a wide one that would touch a
-// page a row again and again, and it is walked row by row.
+// sweep emits body for all vectors of some matrices. It walks a narrow matrix in strips of columns,
+// with few jumps and masks. It walks a wide one row by row, because strips would touch a page per
+// row again and again.
 func (s *isa) sweep(body func(ks []mask, at func(m *matrix, i int) Mem), ms ...*matrix) {
 	cols, id := s.loadGP("cols"), label("sweep")
 	group := s.orNEON(4, 8)
@@ -305,8 +304,8 @@ func (s *isa) combine() {
 	s.done()
 }
 
-// copyRows generates the copy of a matrix of short rows, for which a call of
-// memmove a row would cost more than the copy.
+// copyRows generates the copy of a matrix of short rows, for which a call of memmove for each row
+// would cost more than the copy.
 func (s *isa) copyRows() {
 	s.text("copyRows", "func(rows, cols int, dst *float32, ldd int, src *float32, lds int)", "copies a matrix.")
 	dst, src := s.newMatrix("dst", "ldd"), s.newMatrix("src", "lds")

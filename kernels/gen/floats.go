@@ -6,8 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The part of an instruction set that computes with vectors of float32. Results are the last
-// operand; sums that products are added to are the first one.
+// The part of an instruction set that computes with vectors of float32. The last operand is the
+// result; a sum to which products are added is the first operand.
 
 // add computes dst = a + b.
 func (s *isa) add(a, b, dst reg.Register) {
@@ -54,7 +54,7 @@ func (s *isa) sqrt(a, dst reg.Register) {
 	VSQRTPS(a, dst)
 }
 
-// max computes the larger of a and b. If a is NaN, so is the result; b is known not to be.
+// max computes the larger of a and b. If a is NaN, so is the result; b must not be NaN.
 func (s *isa) max(a, b, dst reg.Register) {
 	if s.arm != nil {
 		s.arm.word(0x4e20f400, "fmax v%d.4s, v%d.4s, v%d.4s", written(dst), read(a), read(b))
@@ -63,7 +63,7 @@ func (s *isa) max(a, b, dst reg.Register) {
 	VMAXPS(a, b, dst)
 }
 
-// min computes the smaller of a and b. If a is NaN, so is the result; b is known not to be.
+// min computes the smaller of a and b. If a is NaN, so is the result; b must not be NaN.
 func (s *isa) min(a, b, dst reg.Register) {
 	if s.arm != nil {
 		s.arm.word(0x4ea0f400, "fmin v%d.4s, v%d.4s, v%d.4s", written(dst), read(a), read(b))
@@ -102,7 +102,7 @@ func (s *isa) mulAdd(x, a, b reg.Register) {
 	VFMADD213PS(b, a, x)
 }
 
-// mulAddOf returns x · a + b, rounded once. On x86 that is in place of x.
+// mulAddOf returns x · a + b, rounded once. On x86 the result replaces x.
 func (s *isa) mulAddOf(x, a, b reg.Register) reg.Register {
 	if s.arm != nil {
 		t := s.vec()
@@ -114,7 +114,7 @@ func (s *isa) mulAddOf(x, a, b reg.Register) reg.Register {
 	return x
 }
 
-// mulAddLast does so where nobody needs b after that: on arm64 it is in place of b.
+// mulAddLast is mulAddOf for the last use of b: on arm64 the result replaces b.
 func (s *isa) mulAddLast(x, a, b reg.Register) reg.Register {
 	if s.arm != nil {
 		s.addProduct(b, x, a)
@@ -144,7 +144,7 @@ func (s *isa) broadcast(m Mem, dst reg.Register) {
 	VBROADCASTSS(m, dst)
 }
 
-// spreadLane copies lane 0 to all lanes. The register on x86 may be one of 128 bits.
+// spreadLane copies lane 0 to all lanes. On x86 the register may have 128 bits.
 func (s *isa) spreadLane(src, dst reg.Register) {
 	if s.arm != nil {
 		s.arm.word(0x4e040400, "dup v%d.4s, v%d.s[0]", written(dst), read(src))
@@ -153,7 +153,7 @@ func (s *isa) spreadLane(src, dst reg.Register) {
 	VBROADCASTSS(src, dst)
 }
 
-// result returns r, the number in its lane 0.
+// result returns r, or the number in its lane 0, from the function.
 func (s *isa) result(r reg.Register) {
 	if s.arm == nil {
 		Store(r, ReturnIndex(0))

@@ -7,10 +7,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The products of NEON. Its registers hold four values, and a lane of one can be multiplied by
-// all lanes of another. So four values of a row of A are loaded at a time, where x86 broadcasts
-// each. For panels a vector has eight columns, as with AVX2: two registers, quads of columns. Of
-// the vector that a paired panel holds twice, the first quad is read alone.
+// The products of NEON. Its registers hold four values, and an instruction multiplies all lanes of
+// one by a lane of another. So four values of a row of A are loaded at a time, where x86 broadcasts
+// each. For panels, a vector has eight columns as with AVX2: two registers, quads of columns. Of the
+// vector that a paired panel holds twice, only the first quad is read.
 
 // quads is the number of registers that the columns of a panel take.
 func (p panelShape) quads() int {
@@ -20,8 +20,9 @@ func (p panelShape) quads() int {
 	return 2 * p.vectors
 }
 
-// neonTile is the number of rows of a tile: with the rows of A in registers next to the sums, and
-// two for B.
+// neonTile is the number of rows of a tile. The 32 registers hold rows·quads sums, a row of A for
+// each row, and two vectors of B: 8×2, 7×3, 6×4, 5×5 or 4×6 sums. docs/internals/kernels.md says
+// how llvm-mca rates the loops, and kernels/testdata/arm64_cycles.txt has the cycles.
 func (p panelShape) neonTile() int { return []int{0, 0, 8, 7, 6, 5, 4}[p.quads()] }
 
 // panelBytes is the size of a row of a panel.
@@ -144,8 +145,8 @@ func (s *isa) tileNNQuads(shape panelShape, rows int, a, lda, c, ldc, d, ldd, ne
 	s.finishQuads(id, shape, t, c, ldc, d, ldd)
 }
 
-// lastQuads calls body for a row of a tile, with the masks of its quads. Whole ones have no mask;
-// of the last two there may be some columns, or none. full says that all are whole.
+// lastQuads calls body for a row of a tile, with the masks of its quads. Whole quads have no mask.
+// The last two may have some columns, or none. full says that all are whole.
 func (s *isa) lastQuads(shape panelShape, id string, whole, part func()) {
 	cols := s.loadGP("cols")
 	s.jumpIf(cols, less, U32(4*shape.quads()), id+"_part")
@@ -156,15 +157,15 @@ func (s *isa) lastQuads(shape panelShape, id string, whole, part func()) {
 	s.place(id + "_done")
 }
 
-// columnsOf is the number of columns from a quad on: a mask, if it is one to three.
+// columnsOf is the number of columns from a quad on; one to three are a mask.
 func (s *isa) columnsOf(quad int) reg.GPVirtual {
 	n := s.loadGP("cols")
 	s.decrease(n, U32(4*quad))
 	return n
 }
 
-// someLanes emits body for a quad of which n columns are there: with a full mask, with one of one
-// to three lanes, or not at all.
+// someLanes emits body for a quad that has n columns: with a full mask, with a mask of one to three
+// lanes, or not at all.
 func (s *isa) someLanes(n reg.GPVirtual, body func(k mask)) {
 	id := label("some")
 	s.jumpIfNotPositive(n, id+"_end")
@@ -220,8 +221,8 @@ func (s *isa) finishQuads(id string, shape panelShape, t quadTile, c, ldc, d, ld
 	})
 }
 
-// spill stores a tile on the stack, and returns the address: what is done with some lanes of its
-// rows is then one loop.
+// spill stores a tile on the stack and returns the address, so that one loop over its rows can work
+// on some of the lanes.
 func (s *isa) spill(t quadTile) reg.GPVirtual {
 	const most = 25 // registers of the sums of a tile
 	at := s.gp()
@@ -240,8 +241,8 @@ func (s *isa) spill(t quadTile) reg.GPVirtual {
 	return at
 }
 
-// spilledRows emits a loop over the rows of a tile that spill has stored. Of the last two quads
-// there may be some columns, or none.
+// spilledRows emits a loop over the rows of a tile that spill has stored. The last two quads may have
+// some columns, or none.
 func (s *isa) spilledRows(
 	id string,
 	shape panelShape,
@@ -268,17 +269,17 @@ func (s *isa) spilledRows(
 	s.countDown(rows, id)
 }
 
-// neonTileTN is the number of rows of a tile of gemmTN: the values of A that go into it lie next
-// to each other, and take few registers.
+// neonTileTN is the number of rows of a tile of gemmTN. The values of A for a tile lie next to each
+// other and take few registers: 3 for 12 rows, so 24 sums and 2 vectors of B fit.
 func (p panelShape) neonTileTN() int { return []int{0, 0, 12, 8, 6, 5, 4}[p.quads()] }
 
-// lane is a place of a value in a register.
+// lane is the place of a value in a register.
 type lane struct {
 	r     reg.Register
 	index int
 }
 
-// loadRow loads n neighbours with as few registers as possible, and returns where each is.
+// loadRow loads n neighbours with as few registers as possible, and returns the place of each.
 func (s *isa) loadRow(base reg.GPVirtual, n int, free []reg.Register) (at []lane) {
 	for i, k := 0, 0; i < n; k++ {
 		size, name := 4, "FMOVQ"
@@ -303,7 +304,7 @@ func (s *isa) gemmTNQuads(shape panelShape) {
 	s.flushDenormals()
 	ka, a, lda, ldb := s.loadGP("ka"), s.loadGP("a"), s.loadStride("lda"), s.loadStride("ldb")
 	c, ldc := s.loadGP("c"), s.loadStride("ldc")
-	// What the pointers still lack at the end of an inner loop.
+	// The distance from the end of an inner loop to the start of the next one.
 	inner, t := s.loadGP("inner"), s.gp()
 	jumpA, jumpB := s.loadStride("outerA"), s.loadStride("outerB")
 	for _, j := range []struct{ jump, ld reg.GPVirtual }{{jumpA, lda}, {jumpB, ldb}} {
@@ -352,7 +353,7 @@ func (s *isa) tileTNQuads(shape panelShape, rows int, a, lda, ldb, c, ldc, jumpA
 		}
 	}
 	s.lastQuads(shape, id, func() {
-		aheadA, aheadB := s.gp(), s.gp() // 16 rows of A, 32 of B
+		aheadA, aheadB := s.gp(), s.gp() // 16 rows of A, 32 of B: see gemmTN
 		s.move(lda, aheadA)
 		s.shiftLeft(4, aheadA)
 		s.move(ldb, aheadB)

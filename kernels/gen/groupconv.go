@@ -8,8 +8,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// groupTile is the number of pixels of a tile of groupConv. An odd-looking
-// choice for AVX-512: the maps of the field are 56, 28, 14 and 7 pixels wide.
+// groupTile is the number of pixels of a tile of groupConv. 14 for AVX-512, because usual maps are
+// 56, 28, 14 and 7 pixels wide, and there are registers for 14 sums.
 func (s *isa) groupTile() int {
 	if s.arm != nil {
 		return 8
@@ -17,10 +17,9 @@ func (s *isa) groupTile() int {
 	return s.pick(14, 8)
 }
 
-// groupConv generates a 3×3 convolution in groups so small that a vector holds
-// the channels of one or of several. A product would leave most lanes idle;
-// here lane o of the vector of a pixel meets input j of its group by a
-// permutation, which serves the three columns of the kernel.
+// groupConv generates a 3×3 convolution in groups so small that a vector holds the channels of one or
+// of several. A product would leave most lanes idle. Here a permutation brings each lane of a pixel's
+// vector input j of its group; it serves the three columns of the kernel.
 func (s *isa) groupConv() {
 	s.text("groupConv",
 		"func(width, inner int, src *float32, lds, line int, index *int32, w *float32, "+

@@ -9,10 +9,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The part of an instruction set that counts, addresses and jumps. An operand that is not a
-// register is a constant (U8, U32, I32) or what local returns.
+// The part of an instruction set that counts, addresses and jumps. An operand that is not a register
+// is a constant (U8, U32, I32) or a result of local.
 
-// gp is a register for an integer of 64 bits, or an address.
+// gp returns a register for an integer of 64 bits, or an address.
 func (s *isa) gp() reg.GPVirtual {
 	if s.arm != nil {
 		return s.arm.GP64()
@@ -20,7 +20,7 @@ func (s *isa) gp() reg.GPVirtual {
 	return GP64()
 }
 
-// local is a place for an integer that does not need a register, where there are few.
+// local returns a place for an integer that does not need a register, if there are few.
 func (s *isa) local() Op {
 	if s.arm != nil {
 		return s.arm.GP64()
@@ -150,7 +150,7 @@ func (s *isa) clearGP(r reg.GPVirtual) {
 	s.arm.text("MOVD ZR, R%d", written(r))
 }
 
-// address computes where m is.
+// address computes the address of m.
 func (s *isa) address(m Mem, dst reg.GPVirtual) {
 	if s.arm == nil {
 		LEAQ(m, dst)
@@ -169,7 +169,7 @@ func (s *isa) address(m Mem, dst reg.GPVirtual) {
 	}
 }
 
-// near is m without a second register, where that would cost an addition for each access.
+// near returns m without a second register, if that would cost an addition for each access.
 func (s *isa) near(m Mem) Mem {
 	if s.arm == nil {
 		return m
@@ -179,7 +179,7 @@ func (s *isa) near(m Mem) Mem {
 	return Mem{Base: p}
 }
 
-// place is where jumps to a label go.
+// place emits the target of jumps to a label.
 func (s *isa) place(label string) {
 	if s.arm == nil {
 		Label(label)
@@ -196,7 +196,7 @@ func (s *isa) jump(label string) {
 	s.arm.branch("JMP", label, false)
 }
 
-// condition is a comparison of two integers with a sign.
+// condition is a comparison of two signed integers.
 type condition string
 
 const (
@@ -237,7 +237,7 @@ func (s *isa) jumpIfNotPositive(x reg.GPVirtual, label string) {
 	JLE(LabelRef(label))
 }
 
-// countDown computes x -= 1 and jumps if there is something left.
+// countDown computes x -= 1, and jumps if x is not 0.
 func (s *isa) countDown(x Op, label string) {
 	if s.arm != nil {
 		s.arm.change("SUB", U8(1), x)
@@ -248,7 +248,7 @@ func (s *isa) countDown(x Op, label string) {
 	JNZ(LabelRef(label))
 }
 
-// countDownTo computes x -= 1 and jumps if there is nothing left.
+// countDownTo computes x -= 1, and jumps if x is 0.
 func (s *isa) countDownTo(x Op, label string) {
 	if s.arm != nil {
 		s.arm.change("SUB", U8(1), x)
@@ -259,7 +259,7 @@ func (s *isa) countDownTo(x Op, label string) {
 	JZ(LabelRef(label))
 }
 
-// repeat emits a counted loop over n rows, n > 0 not required.
+// repeat emits a loop of n rounds; n may be 0.
 func (s *isa) repeat(name string, n reg.GPVirtual, body func()) {
 	i := s.gp()
 	s.move(n, i)
@@ -302,8 +302,8 @@ func (a *arm64) source(x Op) (string, []operand) {
 	panic(fmt.Sprintf("%T is no operand of arm64", x))
 }
 
-// address is m in the form that loads and stores take: a base and a distance. A sum of two
-// registers is computed before.
+// address is m as loads and stores take it: a base and a distance. A sum of two registers is computed
+// before.
 func (a *arm64) address(m Mem) (string, []operand) {
 	if m.Index == nil {
 		return fmt.Sprintf("%d(R%%d)", m.Disp), []operand{read(m.Base)}

@@ -6,11 +6,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// exp2 replaces u by 2^u. u must not be above 127; at and below -127 the
-// result is 0 or tiny. NaN stays NaN.
+// exp2 replaces u by 2^u. u must not be above 127; at and below -127 the result is 0 or tiny. NaN
+// stays NaN.
 //
-// 2^u = 2^n · 2^f with n = round(u); 2^f on [-½, ½] by a polynomial of degree
-// six (fitted for the least relative error, 2e-9, before rounding).
+// 2^u = 2^n · 2^f with n = round(u), and a polynomial of degree six for 2^f on [-½, ½]. The
+// coefficients were fitted for the least relative error and then rounded to float32. In exact
+// arithmetic the error of the rounded ones is at most 1.6e-8 (compared at 200,001 points in float64),
+// a quarter of float32's unit roundoff.
 func (s *isa) exp2(u reg.Register) {
 	n, f := s.vec(), s.vec()
 	s.round(u, n)
@@ -37,21 +39,21 @@ func (s *isa) round(src, dst reg.Register) {
 	}
 }
 
-// normal evaluates the standard normal distribution at z: its cumulative
-// distribution function (cdf) and, if wanted, its density (pdf). AVX-512 has
-// tables instead: see gelu.go.
+// normal evaluates the standard normal distribution at z: its cumulative distribution function (cdf)
+// and, if pdf is not nil, its density. AVX-512 has tables instead: see gelu.go.
 //
-// For y = |z| the upper tail is exp(-y²/2)·Q(t), t = 1/(1+0.255·y), with a
-// polynomial Q without constant term: the form of Abramowitz and Stegun
-// 7.1.26 with more terms, fitted for an absolute error of the tail below
-// 1e-7, so that GELU is the exact erf form to float32 rounding.
+// For y = |z| the upper tail is exp(-y²/2)·Q(t), t = 1/(1+0.255·y), with a polynomial Q without a
+// constant term. That is the form of Abramowitz and Stegun 7.1.26 with two more terms. Q and the 0.255
+// were fitted for the absolute error of the tail. It is at most 4.8e-8 in exact arithmetic, and y
+// times it at most 1.8e-8 (compared with erfc at 40,001 points up to 13.3), so GELU is the exact erf
+// form up to float32 rounding.
 func (s *isa) normal(z, cdf, pdf reg.Register) {
 	y, t, d := s.vec(), s.vec(), s.vec()
 	s.bitsAnd(0x7fffffff, z, y)
-	// There the exponential is below the smallest normal number, and read as zero: the tail and the
-	// density may be multiplied by any number. Further out the exponent would not fit.
+	// From 13.22 on exp(-y²/2) is below the smallest normal number, and read as zero: the tail and
+	// the density may be multiplied by any number. Larger y would not fit the exponent.
 	s.splatTo(13.26, t)
-	s.min(y, t, y) // the second source is returned for NaN
+	s.min(y, t, y) // if one is NaN, x86 returns the second source
 	s.splatTo(1, d)
 	s.addProduct(d, s.splat(0.255), y)
 	s.reciprocal(d, t)
@@ -109,8 +111,8 @@ func (s *isa) maxLanes(v reg.VecVirtual) reg.Register {
 	return s.foldLanes(v, VMAXPS, VMAXPS)
 }
 
-// sums are registers that sums are formed in: one on x86. On arm64 vectors are short, and each
-// sum would wait for the one before.
+// sums are registers for partial sums: one on x86. On arm64 vectors are short, and with one register
+// each addition would wait for the one before.
 type sums []reg.VecVirtual
 
 func (s *isa) newSums() (out sums) {
@@ -120,7 +122,7 @@ func (s *isa) newSums() (out sums) {
 	return out
 }
 
-// copies are such registers with the value of r.
+// copies returns such registers with the value of r.
 func (s *isa) copies(r reg.VecVirtual) sums {
 	out := sums{r}
 	for range s.orNEON(1, 4) - 1 {
@@ -131,7 +133,7 @@ func (s *isa) copies(r reg.VecVirtual) sums {
 	return out
 }
 
-// of is the register for vector i of a group.
+// of returns the register for vector i of a group.
 func (a sums) of(i int) reg.VecVirtual { return a[i%len(a)] }
 
 // total adds the registers up into the first one.

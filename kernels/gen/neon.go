@@ -9,7 +9,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The instructions of NEON that kernels do not meet by themselves.
+// The instructions of NEON that kernels do not call directly.
 
 // loadConstant loads four copies of a value.
 func (a *arm64) loadConstant(v uint32, dst reg.Register) {
@@ -42,7 +42,7 @@ func (a *arm64) and(x, y, dst reg.Register) {
 	a.word(0x4e201c00, "and v%d.16b, v%d.16b, v%d.16b", written(dst), read(x), read(y))
 }
 
-// pointScratch makes an address one of a register alone.
+// pointScratch turns an address into one with a register alone.
 func (a *arm64) pointScratch(m Mem) {
 	base, registers := "R%d", []operand{read(m.Base)}
 	if m.Index != nil {
@@ -57,7 +57,7 @@ func (a *arm64) pointScratch(m Mem) {
 	}
 }
 
-// load loads a vector, or its first lanes, one to three; the others are zero then.
+// load loads a vector, or its first one to three lanes; the others become zero.
 func (a *arm64) load(m Mem, k mask, dst reg.Register) {
 	if k.full {
 		at, registers := a.address(m)
@@ -70,7 +70,7 @@ func (a *arm64) load(m Mem, k mask, dst reg.Register) {
 		func() { a.text("VLD1 ("+scratch+"), V%d.S[2]", changed(dst)) })
 }
 
-// loadInto loads the first lanes of dst, one to three. The others keep their values.
+// loadInto loads the first one to three lanes of dst. The others keep their values.
 func (a *arm64) loadInto(m Mem, k mask, dst reg.Register) {
 	a.lanes(m, k,
 		func() { a.text("VLD1 ("+scratch+"), V%d.S[0]", changed(dst)) },
@@ -78,7 +78,7 @@ func (a *arm64) loadInto(m Mem, k mask, dst reg.Register) {
 		func() { a.text("VLD1 ("+scratch+"), V%d.S[2]", changed(dst)) })
 }
 
-// store stores a vector, or its first lanes, one to three.
+// store stores a vector, or its first one to three lanes.
 func (a *arm64) store(src reg.Register, k mask, m Mem) {
 	if k.full {
 		at, registers := a.address(m)
@@ -91,8 +91,8 @@ func (a *arm64) store(src reg.Register, k mask, m Mem) {
 		func() { a.text("VST1 V%d.S[2], ("+scratch+")", read(src)) })
 }
 
-// lanes emits what is to be done with one lane; or with two, and with the third, at the address
-// in scratch.
+// lanes emits an instruction for one lane; or for two, and another one for the third, at the address in
+// scratch.
 func (a *arm64) lanes(m Mem, k mask, one, two, third func()) {
 	single, end := label("lane"), label("lanes")
 	a.pointScratch(m)

@@ -5,8 +5,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// groupTileOfQuads is groupTileOf. The eight lanes that x86 has in a vector, or more, are two
-// registers here. A table look-up brings a lane its input, byte by byte.
+// groupTileOfQuads is groupTileOf. Two registers hold the eight lanes of a vector of x86. A table
+// lookup brings each lane its input, byte by byte.
 func (s *isa) groupTileOfQuads(rows int, src, dst, ldd, lds reg.GPVirtual, step, left Op) {
 	id := label("group")
 	next := 0
@@ -23,7 +23,7 @@ func (s *isa) groupTileOfQuads(rows int, src, dst, ldd, lds reg.GPVirtual, step,
 		s.clear(acc[i][0])
 		s.clear(acc[i][1])
 	}
-	in, bytes, v := take(), take(), take() // of in, the look-up wants two neighbours
+	in, bytes, v := take(), take(), take() // the lookup wants two neighbours for in
 	w := [3][2]reg.Register{take(), take(), take()}
 	each := func(base reg.GPVirtual, at int, pair [2]reg.Register) {
 		for h, r := range pair {
@@ -81,7 +81,7 @@ func (s *isa) groupTileOfQuads(rows int, src, dst, ldd, lds reg.GPVirtual, step,
 	}
 }
 
-// lookUp fills dst with the bytes of two registers, neighbours, that index names.
+// lookUp fills dst with the bytes that index selects from two neighbouring registers.
 func (a *arm64) lookUp(table [2]reg.Register, index, dst reg.Register) {
 	a.word(0x4e002000, "tbl v%d.16b, { v%d.16b, v%d.16b }, v%d.16b",
 		written(dst), read(table[0]), read(table[1]).at(-1), read(index).at(16))
@@ -115,7 +115,7 @@ func (s *isa) transpose8Quads(dst, ldd, src, lds reg.GPVirtual) {
 	}
 	s.move(dst, out)
 	for c := range 8 {
-		for b := range 2 { // the rows of the source 4·b and on
+		for b := range 2 { // rows of the source from 4·b on
 			s.store(rows[4*b+c%4][c/4], s.fullMask(), Mem{Base: out, Disp: 16 * b})
 		}
 		s.increase(out, ldd)

@@ -8,27 +8,29 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Exponentials and GELU for NEON. There an instruction that multiplies and adds overwrites what it
-// adds to, so Horner's scheme would cost a copy for each coefficient. Here the even coefficients
-// are loaded into the registers of the sums, the odd ones are lanes of a register that products
-// take, and pairs of terms are combined by the square of the variable. Each step is emitted for
-// two vectors before the next one, since the steps of one vector wait for each other.
+// Exponentials and GELU for NEON. Its multiply-add overwrites the sum, so Horner's scheme would cost
+// a copy for each coefficient. Here the even coefficients are loaded into the registers of the sums,
+// the odd ones are lanes of a register that products read, and pairs of terms are combined by the
+// square of the variable. Each step is emitted for two vectors before the next step, because the steps
+// of one vector wait for each other. The coefficients come from math.go: exp2 and normal.
 
 // interleaved is the number of vectors that take a step one after the other.
 const interleaved = 2
 
-// exps is what exponentials need in registers.
+// exps is what exponentials keep in registers.
 type exps struct {
 	*isa
 	lanes reg.Register // the coefficients of degree 2, 4 and 6, and the factor of the exponent
-	whole reg.Register // of a sum with it the last bit is worth one
+	whole reg.Register // wholeBits
 }
 
+// wholeBits is 3·2^22. float32 numbers near it are 1 apart, so the last bit of a sum with it is
+// worth one.
 const wholeBits = 3 << 22
 
 // newExps prepares exponentials 2^(factor·x), between flushDenormals and restoreDenormals.
 func (s *isa) newExps(factor float64) *exps {
-	// All NaN are the same one then, whose low bits are zero.
+	// All NaN become the default NaN, whose low bits are zero.
 	const defaultNaN = 1 << 25
 	s.arm.text("MOVD FPCR, " + scratch)
 	s.arm.text(fmt.Sprintf("ORR $%d, %s", defaultNaN, scratch))
@@ -46,8 +48,8 @@ func (s *isa) expNEON() *exps {
 	return s.newExps(math.Log2E)
 }
 
-// of replaces x by 2^(factor·x). The exponent must not be above 127; from -126.5 on downwards it
-// is not defined. NaN stays NaN.
+// of replaces x by 2^(factor·x). The exponent must not be above 127; below -126.5 the result is
+// undefined. NaN stays NaN.
 //
 // 2^u = 2^n · 2^f with n = round(u), which is in the low bits of the sum of u and whole. The
 // polynomial is the one of exp2.
@@ -121,7 +123,7 @@ func (e *exps) sumExps(cols, dst, x reg.GPVirtual, shift, low reg.Register) reg.
 		}, shift, low)
 		for i, k := range ks {
 			s.store(us[i], k, s.at(dst, off, i))
-			s.lanesOf(us[i], k) // the lanes beyond the end hold exp(0 - shift)
+			s.lanesOf(us[i], k) // the lanes past the end hold exp(0 - shift)
 			s.add(us[i], acc.of(i), acc.of(i))
 		}
 	})
@@ -168,7 +170,7 @@ func (s *isa) vecs(n int) (out []reg.Register) {
 	return out
 }
 
-// sumSquaresNEON is sumSquares: halves of a vector are made float64.
+// sumSquaresNEON is sumSquares: it converts halves of a vector to float64.
 func (s *isa) sumSquaresNEON() {
 	x, acc := s.loadGP("x"), s.newSums()
 	add := func(format string, code uint32, v, sum reg.Register) {
@@ -192,8 +194,8 @@ func (s *isa) sumSquaresNEON() {
 	s.ret()
 }
 
-// tails is what GELU needs in registers. With y = |z|, the upper tail q of the normal
-// distribution is exp(-y²/2)·p with p = t·Q(t), t = 1/(1+0.255·y): see normal. Then
+// tails is what GELU keeps in registers. With y = |z|, the upper tail q of the normal distribution is
+// exp(-y²/2)·p with p = t·Q(t), t = 1/(1+0.255·y): see normal. Then
 //
 //	gelu(z)  = max(z, 0) - y·q
 //	gelu'(z) = q + y·q' = exp(-y²/2)·(p - y/√2π) for z < 0, and 1 minus that for others
@@ -209,8 +211,9 @@ func (s *isa) newTails() *tails {
 		exps:  s.newExps(-0.7213475204444817), // -½·log2(e)
 		odd:   s.laneConstants(0.10871002078056335, 0.2150888293981552, 0.2811245620250702, -0.08195620775222778),
 		other: s.laneConstants(0.255, 0.3989422804014327),
-		none:  s.splat(math.Copysign(0, -1)),     // so that -0 stays -0
-		one:   s.splat(1), limit: s.splat(13.15), // y·q is no normal float32 there
+		none:  s.splat(math.Copysign(0, -1)), // so that -0 stays -0
+		one:   s.splat(1),
+		limit: s.splat(13.15), // from there on y·q is below the smallest normal float32
 	}
 }
 
@@ -297,8 +300,8 @@ func (a *arm64) subLane(sum, b, of reg.Register, lane int) {
 	a.word(code, fmt.Sprintf("fmls v%%d.4s, v%%d.4s, v%%d.s[%d]", lane), changed(sum), read(b), read(of))
 }
 
-// perColumn is a parameter with a value for each column: in a register for one vector, and of
-// several in memory, where GELU leaves too few registers.
+// perColumn is a parameter with a value for each column: in a register if there is one vector, and in
+// memory if there are several, for which GELU leaves too few registers.
 type perColumn struct {
 	s    *isa
 	held []reg.Register
@@ -314,7 +317,7 @@ func (s *isa) perColumn(param string, off reg.GPVirtual, ks []mask) perColumn {
 	return perColumn{s: s, p: p}
 }
 
-// of is a register with the values of vector i, which may be overwritten if it is a copy.
+// of returns a register with the values of vector i. It may be overwritten if it is a copy.
 func (c perColumn) of(i int, copied bool) reg.Register {
 	if c.held != nil && !copied {
 		return c.held[i]

@@ -6,8 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// orient generates magnitudes and orientations of gradients. Nothing is fused
-// and denormals are kept, so that the plain form gives the same bits.
+// orient generates magnitudes and orientations of gradients. Nothing is fused, and denormals are
+// kept, so that plain Go gives the same bits.
 func (s *isa) orient() {
 	s.text("orient",
 		"func(n int, mag *float32, bin *int32, above, here, below *float32, step int, "+
@@ -33,7 +33,7 @@ func (s *isa) orient() {
 		a0At, a1At, a2At := at(above, off), at(above, middle), at(above, right)
 		h0At, h2At := at(here, off), at(here, right)
 		b0At, b1At, b2At := at(below, off), at(below, middle), at(below, right)
-		// gradient computes one of a vector, and stores its magnitude.
+		// gradient computes one gradient of a vector, and stores its magnitude.
 		gradient := func(i int) (g0, g1, t, u reg.VecVirtual) {
 			read := func(m Mem) reg.VecVirtual {
 				v := s.vec()
@@ -109,7 +109,7 @@ func (s *isa) orient() {
 	s.ret()
 }
 
-// binsOfQuads is the rest of orient for some vectors: an edge is loaded for all of them.
+// binsOfQuads is the rest of orient for some vectors. It loads an edge once for all of them.
 func (s *isa) binsOfQuads(
 	ks []mask,
 	gradient func(i int) (g0, g1, t, u reg.VecVirtual),

@@ -8,11 +8,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Loops that measure how many operations the processor can do: products in registers,
-// without memory, each with a sum of its own, so that none waits for another.
+// Loops that measure how many operations the processor can do: products in registers, without memory.
+// Each has a sum of its own, so that none waits for another.
 
-// peak generates a loop of n rounds, which returns the number of its operations. step is
-// an instruction that adds the products of x and y to a sum; it does ops operations.
+// peak generates a loop of n rounds that returns the number of its operations. step is an instruction
+// that adds the products of x and y to a sum; it does ops operations.
 func (s *isa) peak(name, doc string, ops int, step func(x, y, sum reg.Register)) {
 	s.text(name, "func(n int) (ops int)", doc)
 	sums := s.pick(24, 12)
@@ -40,8 +40,8 @@ func (s *isa) peak(name, doc string, ops int, step func(x, y, sum reg.Register))
 	RET()
 }
 
-// peaksNEON generates the loops for arm64. Instructions on matrices add the products of two rows of
-// x with two of y to four sums.
+// peaksNEON generates the loops for arm64. Matrix instructions add the products of two rows of x with
+// two of y to four sums.
 func (s *isa) peaksNEON() {
 	for _, l := range []struct {
 		name, doc string
@@ -82,7 +82,8 @@ func (s *isa) peaks() {
 	})
 }
 
-// vexBytes encodes VPDPBUSD on registers of 256 bits as processors without AVX-512 know it.
+// vexBytes encodes VPDPBUSD on registers of 256 bits with a VEX prefix, for processors without
+// AVX-512.
 func vexBytes(x, y, sum reg.Register) []byte {
 	d, f, s := number(sum), number(y), number(x)
 	code := vex(0x66, int(f), d, 0, s)

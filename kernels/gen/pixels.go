@@ -6,10 +6,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The kernels of this file work on 8-bit images. On x86 they need no more than AVX2, and are
-// nearly the same in both variants, since their rows are short. For NEON see pixelsneon.go.
+// The kernels of this file work on 8-bit images. On x86 they need only AVX2, and are nearly the same in
+// both variants, because the rows are short. For NEON see pixelsneon.go.
 
-// bytesOf is a constant of 16 or 32 bytes in memory.
+// bytesOf returns a constant of 16 or 32 bytes in memory.
 func bytesOf(name string, bytes ...uint8) Mem {
 	m := GLOBL(name, 8|16) // RODATA|NOPTR
 	for i, b := range bytes {
@@ -18,7 +18,7 @@ func bytesOf(name string, bytes ...uint8) Mem {
 	return m
 }
 
-// dwords is a constant of 32-bit integers in memory.
+// dwords returns a constant of 32-bit integers in memory.
 func dwords(name string, values ...uint32) Mem {
 	m := GLOBL(name, 8|16)
 	for i, v := range values {
@@ -27,7 +27,7 @@ func dwords(name string, values ...uint32) Mem {
 	return m
 }
 
-// every is a vector register with a 32-bit integer in every lane.
+// every returns a vector register with a 32-bit integer in every lane.
 func every(name string, v uint32) reg.VecVirtual {
 	r := YMM()
 	VPBROADCASTD(dwords(name, v), r)
@@ -36,7 +36,7 @@ func every(name string, v uint32) reg.VecVirtual {
 
 const drop = 0x80 // in a shuffle: a zero
 
-// resampleRGB generates sums of pixels, four a step.
+// resampleRGB generates sums of pixels, four in each step.
 func (s *isa) resampleRGB() {
 	s.text("resampleRGB",
 		"func(n int, out, in *uint8, first, weights *int32, groups int)",
@@ -48,7 +48,7 @@ func (s *isa) resampleRGB() {
 		return
 	}
 	spread, half := XMM(), XMM()
-	// Each pixel to the four bytes of a lane.
+	// Move each pixel to the four bytes of a lane.
 	VMOVDQU(bytesOf("spreadRGB", 0, 1, 2, drop, 3, 4, 5, drop, 6, 7, 8, drop, 9, 10, 11, drop), spread)
 	VPBROADCASTD(dwords("resampleHalf", 1<<21), half)
 	sums := s.pairsOfPixels
@@ -76,8 +76,8 @@ func (s *isa) resampleRGB() {
 	s.ret()
 }
 
-// pairsOfPixels sums the weighted pixels from p on in two registers. What it returns emits that, and
-// gives the sum in two halves.
+// pairsOfPixels sums the weighted pixels from p on in two registers. It returns a function that emits
+// this, and leaves the sum in two halves.
 func (s *isa) pairsOfPixels(spread reg.VecVirtual, weights, groups reg.GPVirtual) func(p reg.GPVirtual) reg.VecVirtual {
 	low, high := YMM(), YMM()
 	VMOVDQU(dwords("pairLow", 0, 0, 0, 0, 1, 1, 1, 1), low)
@@ -110,7 +110,7 @@ func (s *isa) pairsOfPixels(spread reg.VecVirtual, weights, groups reg.GPVirtual
 	}
 }
 
-// fourPixels does so in one register of 512 bits.
+// fourPixels is pairsOfPixels in one register of 512 bits.
 func (s *isa) fourPixels(spread reg.VecVirtual, weights, groups reg.GPVirtual) func(p reg.GPVirtual) reg.VecVirtual {
 	lanes := ZMM()
 	VMOVDQU32(dwords("fourLanes", 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3), lanes)
@@ -199,7 +199,7 @@ func (s *isa) resampleRows() {
 	s.ret()
 }
 
-// upsampleChroma generates rows of chroma of twice the length, 16 samples a step.
+// upsampleChroma generates rows of chroma of twice the length, 16 samples in each step.
 func (s *isa) upsampleChroma() {
 	s.text("upsampleChroma",
 		"func(n int, out, near, far *uint8)",
@@ -231,7 +231,7 @@ func (s *isa) upsampleChroma() {
 		VPADDW(seven, next, next)
 		VPSRLW(U8(4), last, last)
 		VPSRLW(U8(4), next, next)
-		VPSLLW(U8(8), next, next) // the odd ones into the upper bytes
+		VPSLLW(U8(8), next, next) // the odd ones go into the upper bytes
 		VPOR(last, next, next)
 		VMOVDQU(next, Mem{Base: out})
 		s.increase(near, U32(16))

@@ -7,10 +7,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The kernels for 8-bit images in NEON. A look-up in a register brings bytes into lanes of 32 bits.
+// The kernels for 8-bit images in NEON. A lookup in a register brings bytes into lanes of 32 bits.
 
-// byteLanes loads the index of a look-up that fills four lanes with a byte each: from first on,
-// step bytes apart.
+// byteLanes loads the index of a lookup that fills four lanes with a byte each: from first on, step
+// bytes apart.
 func (a *arm64) byteLanes(first, step int) reg.VecVirtual {
 	r := a.XMM()
 	var index [16]uint8
@@ -28,8 +28,8 @@ func (a *arm64) takeBytes(src, index, dst reg.Register) {
 	a.word(0x4e000000, "tbl v%d.16b, { v%d.16b }, v%d.16b", written(dst), read(src), read(index))
 }
 
-// narrowSums is the first step from sums, which have 22 fraction bits, to bytes: it drops 16 bits of
-// x, and of y if there is one, and clips below. narrowMore drops 6 and clips above.
+// narrowSums is the first step from sums with 22 fraction bits to bytes: it drops 16 bits of x, and of
+// y if there is one, and clips below. narrowMore drops the other 6 and clips above.
 func (a *arm64) narrowSums(x, y, dst reg.Register) {
 	a.word(0x2f108400, "sqshrun v%d.4h, v%d.4s, #16", written(dst), read(x))
 	if y != nil {
@@ -44,8 +44,8 @@ func (a *arm64) narrowMore(x, y, dst reg.Register) {
 	}
 }
 
-// resampleRGBQuads is resampleRGB. A step takes four pixels: four values of each channel, and a
-// weight for each.
+// resampleRGBQuads is resampleRGB. A step takes four pixels: four values of each channel, and a weight
+// for each.
 func (s *isa) resampleRGBQuads(n, out, in, first, weights, groups reg.GPVirtual) {
 	a := s.arm
 	half := s.vec()
@@ -59,7 +59,7 @@ func (s *isa) resampleRGBQuads(n, out, in, first, weights, groups reg.GPVirtual)
 		a.text("MOVW.P 4(R%d), R%d", changed(first), written(p))
 		s.address(Mem{Base: p, Index: p, Scale: 2}, p)
 		s.increase(p, in)
-		s.move(groups, left) // one at least
+		s.move(groups, left) // at least one
 		for _, sum := range sums {
 			s.copyTo(half, sum)
 		}
@@ -93,7 +93,7 @@ func (s *isa) resampleRowsQuads(n, out, in, stride, weights, taps reg.GPVirtual)
 	for i := range quarters {
 		quarters[i] = a.byteLanes(4*i, 1)
 	}
-	// columns does so many at a time: 32 or 8.
+	// columns writes n columns at a time: 32 or 8.
 	columns := func(count int) {
 		sums := make([]reg.VecVirtual, count/4)
 		for i := range sums {
@@ -103,7 +103,7 @@ func (s *isa) resampleRowsQuads(n, out, in, stride, weights, taps reg.GPVirtual)
 		p, w, left := s.gp(), s.gp(), s.gp()
 		s.move(in, p)
 		s.move(weights, w)
-		s.move(taps, left) // one at least
+		s.move(taps, left) // at least one
 		loop := label("tap")
 		s.place(loop)
 		x, wv := []reg.VecVirtual{s.vec(), s.vec()}, s.vec()
@@ -143,8 +143,8 @@ func (s *isa) resampleRowsQuads(n, out, in, stride, weights, taps reg.GPVirtual)
 	s.ret()
 }
 
-// upsampleChromaQuads is upsampleChroma. Samples are multiplied by 16, so that the result is
-// in the upper bytes.
+// upsampleChromaQuads is upsampleChroma. It multiplies samples by 16, so that the result is in the
+// upper bytes.
 func (s *isa) upsampleChromaQuads(n, out, near, far reg.GPVirtual) {
 	a := s.arm
 	near48, three, seven := s.vec(), s.vec(), s.vec()
@@ -191,9 +191,9 @@ func (s *isa) upsampleChromaQuads(n, out, near, far reg.GPVirtual) {
 	s.ret()
 }
 
-// yCbCrToRGBQuads is yCbCrToRGB. Weights of one and more are split: what is left times a half goes
-// into SQRDMULH, which multiplies by two, rounds, and drops 16 bits. For red that is 13172.5; the
-// half makes no difference for the 256 values of a sample.
+// yCbCrToRGBQuads is yCbCrToRGB. Weights of 1 and more are split: half of the remainder is a factor of
+// SQRDMULH, which multiplies by two, rounds, and drops 16 bits. For red it is 13172.5; the half makes
+// no difference for the 256 values of a sample.
 func (s *isa) yCbCrToRGBQuads(n, rgb, y, cb, cr reg.GPVirtual) {
 	a := s.arm
 	every := func(v int) reg.VecVirtual {
@@ -222,7 +222,7 @@ func (s *isa) yCbCrToRGBQuads(n, rgb, y, cb, cr reg.GPVirtual) {
 		for _, x := range []reg.VecVirtual{u, v} {
 			a.word(0x2e202000, "usubl v%d.8h, v%d.8b, v%d.8b", written(x), read(x), read(middle))
 		}
-		// The products are rounded once, so that those for green are added in 32 bits before.
+		// The products are rounded once, so the products for green are added in 32 bits before.
 		low, high, green := s.vec(), s.vec(), s.vec()
 		a.word(0x0e60c000, "smull v%d.4s, v%d.4h, v%d.4h", written(low), read(u), read(greenOfCb))
 		a.word(0x4e60c000, "smull2 v%d.4s, v%d.8h, v%d.8h", written(high), read(u), read(greenOfCb))

@@ -81,7 +81,7 @@ func (s *isa) vectorMax() {
 	s.vectorGroups(8, func(ks []mask, off reg.GPVirtual) {
 		for i, k := range ks {
 			v, top := s.vec(), highest.of(i)
-			s.loadOver(top, s.at(x, off, i), k, v) // the lanes beyond the end must not take part
+			s.loadOver(top, s.at(x, off, i), k, v) // the lanes past the end must not take part
 			s.max(v, top, top)
 		}
 	})
@@ -106,10 +106,10 @@ func (s *isa) expSum() {
 		s.sub(u, shift, u)
 		s.mulC(1.4426950408889634, u, u)
 		low := s.splat(-126)
-		s.max(u, low, u) // the second source is returned for NaN
+		s.max(u, low, u) // if one is NaN, x86 returns the second source
 		s.exp2(u)
 		s.store(u, k, Mem{Base: dst, Index: off, Scale: 1})
-		if !k.full { // the lanes beyond the end hold exp(0 - shift)
+		if !k.full { // the lanes past the end hold exp(0 - shift)
 			if s.wide() {
 				VMOVAPS_Z(u, k.r, u)
 			} else {

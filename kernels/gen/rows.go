@@ -6,8 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The kernels of this file work on one row at a time, which stays in the
-// first-level cache for all passes over it.
+// The kernels of this file work on one row at a time, which stays in the first-level cache for all
+// passes over it.
 
 // at is vector i of the group at off of a row.
 func (s *isa) at(row, off reg.GPVirtual, i int) Mem {
@@ -30,8 +30,8 @@ func (s *isa) lanesOf(v reg.Register, k mask) {
 	}
 }
 
-// spread adds the lanes of v, multiplies by the parameter factor if there is
-// one, and returns the result in every lane.
+// spread adds the lanes of v, multiplies by the parameter factor if there is one, and returns the
+// result in every lane.
 func (s *isa) spread(v reg.VecVirtual, factor string) reg.VecVirtual {
 	x := s.sumLanes(v).(reg.VecVirtual)
 	if s.arm != nil {
@@ -52,10 +52,9 @@ func (s *isa) spread(v reg.VecVirtual, factor string) reg.VecVirtual {
 	return out
 }
 
-// eachRow emits a loop over the rows; step moves the pointers on by the strides
-// named.
+// eachRow emits a loop over the rows. step moves the pointers by the named strides.
 func (s *isa) eachRow(pointers []reg.GPVirtual, strides []string, body func()) {
-	ld := map[int]reg.GPVirtual{} // on x86 there are no registers left for them
+	ld := map[int]reg.GPVirtual{} // x86 has no registers left for them
 	if s.arm != nil {
 		for i, name := range strides {
 			ld[i] = s.loadStride(name)
@@ -266,7 +265,7 @@ func (s *isa) softmaxRows() {
 				s.sub(u, shift, u)
 				s.mulC(1.4426950408889634, u, u)
 				low := s.splat(-126)
-				s.max(u, low, u) // the second source is returned for NaN
+				s.max(u, low, u) // if one is NaN, x86 returns the second source
 				s.exp2(u)
 				s.store(u, k, s.at(x, off, i))
 				s.lanesOf(u, k)

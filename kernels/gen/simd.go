@@ -9,8 +9,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// isa is the instruction set that code is generated for. The kernels are
-// written once against it; the methods below hide what differs.
+// isa is the instruction set that code is generated for. Kernels are written once against it, and the
+// methods below hide the differences.
 type isa struct {
 	name  string // suffix of the function names
 	lanes int    // float32 values in a vector register
@@ -22,7 +22,7 @@ type isa struct {
 	config Mem // of the tiles of AMX
 	tails  Mem // coefficients of GELU
 
-	arm       *arm64 // where NEON is generated
+	arm       *arm64 // if NEON is generated
 	savedFPCR reg.GPVirtual
 	buffer    string // on the stack, for a tile
 }
@@ -85,8 +85,8 @@ func (s *isa) text(name, signature, doc string) {
 	Doc(name + s.name + " " + doc)
 }
 
-// constant returns a constant in memory as an operand of vector instructions:
-// one value, broadcast by the instruction (AVX-512), or a vector of copies.
+// constant returns a constant in memory as an operand of vector instructions: one value that the
+// instruction broadcasts (AVX-512), or a vector of copies.
 func (s *isa) constant(bits uint32) Mem {
 	m, ok := s.known[bits]
 	if !ok {
@@ -170,7 +170,7 @@ func (s *isa) param(name string) reg.VecVirtual {
 	return r
 }
 
-// loadParam does so into the register given, and returns the parameter's place on x86.
+// loadParam broadcasts it into the given register, and returns the parameter's place on x86.
 func (s *isa) loadParam(name string, r reg.Register) Mem {
 	if s.arm != nil {
 		s.arm.text("FMOVS "+s.arm.parameter(name)+", F%d", written(r))
@@ -205,7 +205,7 @@ func (s *isa) clear(r reg.Register) {
 // mask selects the first n lanes. n may be larger than the vector.
 type mask struct {
 	r    reg.Register  // on x86
-	n    reg.GPVirtual // on arm64, which has no masks: lanes are loaded and stored one by one
+	n    reg.GPVirtual // arm64 has no masks: it loads and stores lanes one by one
 	full bool
 }
 
@@ -214,7 +214,7 @@ func (s *isa) fullMask() mask { return mask{full: true} }
 // tail builds the mask of the first n lanes, 0 < n <= lanes, n in a 64-bit register.
 func (s *isa) tail(n reg.GPVirtual) mask { return s.tailIn(n, nil) }
 
-// tailIn does so in the given vector register, if masks are vectors.
+// tailIn is tail into the given vector register, if masks are vectors.
 func (s *isa) tailIn(n reg.GPVirtual, m reg.Register) mask {
 	if s.arm != nil {
 		return mask{n: n}
@@ -281,8 +281,8 @@ func (s *isa) store(src reg.Register, k mask, m Mem) {
 	}
 }
 
-// flushDenormals sets FTZ and DAZ until restoreDenormals: a denormal number
-// costs a hundred cycles and more, and is never wanted in training.
+// flushDenormals sets FTZ and DAZ until restoreDenormals. Arithmetic with denormal numbers can cost
+// more than a hundred cycles, and training never needs them.
 func (s *isa) flushDenormals() {
 	if s.arm != nil {
 		const flushToZero = 1 << 24
@@ -315,9 +315,9 @@ func (s *isa) done() {
 	s.ret()
 }
 
-// columns emits body for every vector of columns: off holds the byte offset of
-// the first vector, ks the masks of the vectors side by side that body handles.
-// Several at a time, up to the number of groups, read longer pieces of a row.
+// columns emits body for every vector of columns. off holds the byte offset of the first vector, ks the
+// masks of the vectors that body handles at once. Several vectors at a time, up to the number of
+// groups, read longer pieces of a row.
 func (s *isa) columns(cols reg.GPVirtual, group int, body func(ks []mask, off reg.GPVirtual)) {
 	off, left := s.gp(), s.gp()
 	s.clearGP(off)
@@ -361,7 +361,7 @@ func (s *isa) vectors(body func(k mask, off reg.GPVirtual)) {
 	s.columns(s.loadGP("n"), 1, func(ks []mask, off reg.GPVirtual) { body(ks[0], off) })
 }
 
-// vectorGroups does so with up to group vectors at a time on arm64, whose vectors are short.
+// vectorGroups is vectors with up to group vectors at a time on arm64, whose vectors are short.
 func (s *isa) vectorGroups(group int, body func(ks []mask, off reg.GPVirtual)) {
 	s.columns(s.loadGP("n"), s.orNEON(1, group), body)
 }
