@@ -53,7 +53,7 @@ func compute(t *testing.T, f Formula, x float64) float64 {
 		for i, name := range s.Operands {
 			operand, ok := values[name]
 			if !ok {
-				t.Fatalf("%s reads %s, which is not there", s.Name, name)
+				t.Fatalf("%s reads %s, which does not exist", s.Name, name)
 			}
 			v[i] = operand
 		}

@@ -14,8 +14,8 @@ import (
 
 const childVariable = "FASTERNET_TEST_CHILD"
 
-// A process does not inherit the permission for tiles, and may be refused it. It
-// computes on another path then.
+// A process does not inherit the permission for tiles. If the system refuses it, the process uses
+// another path.
 func TestWithoutPermissionForTiles(t *testing.T) {
 	if os.Getenv(childVariable) != "" {
 		childWithoutPermission(t)
@@ -25,7 +25,7 @@ func TestWithoutPermissionForTiles(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			runtime.LockOSThread() // and ended with the goroutine: the filter stays on it
+			runtime.LockOSThread() // it ends with the goroutine, because the filter stays on it
 			want := "allowed"
 			if denied {
 				want = "denied"
@@ -64,8 +64,8 @@ func childWithoutPermission(t *testing.T) {
 	k.Gemm(NewMatrix(make([]float32, 33*48), 33, 48), 1, a.Matrix, p, Matrix{})
 }
 
-// denyTiles makes arch_prctl(ARCH_REQ_XCOMP_PERM) fail with EPERM on this thread
-// and in what it starts.
+// denyTiles makes arch_prctl(ARCH_REQ_XCOMP_PERM) fail with EPERM on this thread and in its child
+// processes.
 func denyTiles() error {
 	const (
 		load, equal, result = 0x20, 0x15, 0x06 // BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K

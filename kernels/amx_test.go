@@ -14,10 +14,9 @@ import (
 	"unsafe"
 )
 
-// Where the processor has no AMX its kernels run here: an interpreter of the
-// assembly decodes the bytes of the tile instructions and does what Intel's manual
-// says of them, with checks that a processor would make too. All other instructions
-// of these kernels are some on general registers.
+// On processors without AMX, its kernels run here in an interpreter of the assembly. It decodes the
+// bytes of the tile instructions and follows Intel's manual, with the checks of a processor. All
+// other instructions of these kernels use general registers.
 
 // interpretedAMX is the path of tiles, interpreted.
 func interpretedAMX(t *testing.T) *halfFunctions {
@@ -52,7 +51,7 @@ func line64(at uint64) *[64]byte { return *(**[64]byte)(unsafe.Pointer(&at)) }
 
 func address[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }
 
-// assembly is a function as lines of an opcode and operands, and its labels.
+// assembly is a function as lines of an opcode and operands, with its labels.
 type assembly struct {
 	lines  [][]string
 	labels map[string]int
@@ -85,7 +84,7 @@ func assemblyOf(t *testing.T, file, function string) *assembly {
 	return code
 }
 
-// tileCPU is a processor with AMX, as far as the kernels use it.
+// tileCPU is the part of a processor with AMX that the kernels use.
 type tileCPU struct {
 	args  map[string]uint64
 	regs  [16]uint64
@@ -193,13 +192,13 @@ func (c *tileCPU) run(code *assembly) {
 
 func rawSize(opcode string) int { return map[string]int{"LONG": 4, "WORD": 2, "BYTE": 1}[opcode] }
 
-// tileConfiguration is what the kernels load: it is compared with the data in the
-// assembly by TestTileConfiguration.
+// tileConfiguration is what the kernels load. TestTileConfiguration compares it with the data in
+// the assembly.
 var tileConfiguration = [64]byte{0: 1, 16: 64, 18: 64, 20: 64, 22: 64, 24: 64, 26: 64, 28: 64, 30: 64,
 	48: 16, 49: 16, 50: 16, 51: 16, 52: 16, 53: 16, 54: 16, 55: 16}
 
-// tileInstruction decodes and executes one: VEX with three bytes, opcode, ModRM,
-// and SIB and displacement where there is memory.
+// tileInstruction decodes and executes one instruction: VEX with three bytes, opcode, ModRM, and SIB
+// and displacement if there is memory.
 func (c *tileCPU) tileInstruction(b []byte) {
 	if b[0] != 0xc4 || b[1]&31 != 2 || b[2]&0x84 != 0 { // map 0F38, W0, 128 bits
 		panic(fmt.Sprintf("% x is no tile instruction", b))
@@ -224,7 +223,7 @@ func (c *tileCPU) tileInstruction(b []byte) {
 			c.ops += 2 * tileRows * tileRows * tileStep
 		case opcode == 0x5e && prefix == x66:
 			c.need()
-			c.ops += 2 * tileRows * tileRows * 2 * tileStep // bytes; the loop that has it never looks at the sums
+			c.ops += 2 * tileRows * tileRows * 2 * tileStep // bytes; the loop that uses it ignores the sums
 		default:
 			panic(fmt.Sprintf("% x is not known", b))
 		}
@@ -290,8 +289,8 @@ func (c *tileCPU) need() {
 	}
 }
 
-// dot is TDPBF16PS: for every element the products of the even and of the odd
-// halves are summed up each, and the two sums are added to it.
+// dot is TDPBF16PS: for every element it sums the products of the even halves and the products of
+// the odd halves, and adds the two sums to the element.
 func (c *tileCPU) dot(dst, a, b int) {
 	at := func(tile, row, i int) uint32 { return binary.LittleEndian.Uint32(c.tiles[tile][row][4*i:]) }
 	for row := range tileRows {
@@ -308,7 +307,7 @@ func (c *tileCPU) dot(dst, a, b int) {
 	}
 }
 
-// The configuration in the assembly is that which the interpreter rests on.
+// The assembly has the configuration that the interpreter assumes.
 func TestTileConfiguration(t *testing.T) {
 	text, err := os.ReadFile("kernels_amx_amd64.s")
 	if err != nil {

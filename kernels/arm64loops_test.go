@@ -16,18 +16,18 @@ import (
 
 var updateCycles = flag.Bool("update-cycles", false, "write testdata/arm64_cycles.txt again")
 
-// armCores are the cores whose models llvm-mca has, and what they cannot do.
+// armCores are the cores that llvm-mca has models of, with the features that they lack.
 var armCores = []struct {
 	name string
 	bf16 bool
 }{{"neoverse-n1", false}, {"neoverse-v1", true}, {"neoverse-v2", true}, {"cortex-a72", false}}
 
-// leastShares are how much of the peak of multiply-adds the inner loops of the largest tiles must
-// reach in the models, which have neither caches nor memory. In bf16 there are more
-// loads for each, and the loads of the second of two rows of A use some of the same units.
+// leastShares are the shares of the peak of multiply-adds that the inner loops of the largest tiles
+// must reach in the models, which have neither caches nor memory. In bf16 there are more loads for
+// each multiply-add, and the loads of the second of two rows of A need some of the same units.
 var leastShares = map[string]float64{"fmla": 0.95, "bfdot": 0.7, "bfmmla": 0.7}
 
-// recordedWith is the version of LLVM whose models the record is of.
+// recordedWith is the version of LLVM that made the record.
 const recordedWith = 19
 
 // loop is an inner loop of a kernel.
@@ -39,11 +39,11 @@ type loop struct {
 	adds     map[string]int
 }
 
-// multiplyAdds are the instructions that a product is made of, each at the number of vectors of
-// four float32 that it multiplies and adds.
+// multiplyAdds maps the instructions of a product to the number of vectors of four float32 that they
+// multiply and add.
 var multiplyAdds = []string{"fmla", "bfdot", "bfmmla"}
 
-// work is how many multiply-adds the loop has, and the instruction.
+// work returns the number of multiply-adds of the loop, and the instruction.
 func (l loop) work() (instruction string, n int) {
 	for _, m := range multiplyAdds {
 		if l.adds[m] > n {
@@ -53,8 +53,8 @@ func (l loop) work() (instruction string, n int) {
 	return instruction, n
 }
 
-// armLoops are the innermost loops of a file that have multiply-adds. Its own assembler
-// translates it, so this is the code that runs. Labels are read from the file.
+// armLoops returns the innermost loops of a file that have multiply-adds. Go's assembler translates
+// the file, so this is the code that runs. Labels are read from the file.
 func armLoops(t *testing.T, file string) []loop {
 	t.Helper()
 	object := filepath.Join(t.TempDir(), "kernels.o")
@@ -102,7 +102,7 @@ func armLoops(t *testing.T, file string) []loop {
 	return out
 }
 
-// findLoops finds the loops without branches and labels within: what runs until the branch back.
+// findLoops finds the loops without branches and labels inside: from a label to the branch back.
 func findLoops(source string, codes map[int][]uint32) (loops []loop) {
 	label := regexp.MustCompile(`^(\w+):`)
 	branch := regexp.MustCompile(`^\s+(?:B[A-Z]*|CBN?ZW?|TBN?Z)\s+(?:.*, )?(\w+)$`)
@@ -130,7 +130,7 @@ func findLoops(source string, codes map[int][]uint32) (loops []loop) {
 	return loops
 }
 
-// mca is the number of cycles an iteration of each loop takes on a core, in llvm-mca's model.
+// mca returns the number of cycles of an iteration of each loop on a core, in llvm-mca's model.
 func mca(t *testing.T, core string, loops []loop) []float64 {
 	t.Helper()
 	const few, many = 20, 50
@@ -167,7 +167,7 @@ func mca(t *testing.T, core string, loops []loop) []float64 {
 	return a
 }
 
-// peakLoopOf has so many independent multiply-adds that none waits for another.
+// peakLoopOf returns a loop with so many independent multiply-adds that none waits for another.
 func peakLoopOf(instruction string) loop {
 	l := loop{function: "peak", label: instruction}
 	form := map[string]string{
@@ -181,9 +181,9 @@ func peakLoopOf(instruction string) loop {
 	return l
 }
 
-// The inner loops of the largest tiles of products reach their share of the peak in the models of four
-// cores. What llvm-mca says of each loop is recorded in testdata/arm64_cycles.txt: go test
-// ./kernels -run TestLoopsOfARM64 -update-cycles
+// The inner loops of the largest tiles of products reach their share of the peak in the models of
+// four cores. testdata/arm64_cycles.txt records llvm-mca's result for each loop; update it with
+// go test ./kernels -run TestLoopsOfARM64 -update-cycles
 func TestLoopsOfARM64(t *testing.T) {
 	t.Parallel()
 	llvmTool(t, "llvm-mca", 16)
@@ -265,7 +265,7 @@ func TestLoopsOfARM64(t *testing.T) {
 	}
 }
 
-// largest are the loops with the most multiply-adds of each function.
+// largest returns the loops with the most multiply-adds of each function.
 func largest(all []loop) (out []loop) {
 	for _, l := range all {
 		_, n := l.work()

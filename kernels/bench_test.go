@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// layerShapes are the products of FasterNet-T0 at 224², batch 32: rows (an
-// eighth of them), inner length, columns.
+// layerShapes are the products of FasterNet-T0 at 224², batch 32: rows (an eighth of them), inner
+// length, columns.
 var layerShapes = [][3]int{
 	{12544, 40, 80},
 	{12544, 80, 40},
@@ -59,9 +59,9 @@ func BenchmarkGemm(b *testing.B) {
 	})
 }
 
-// BenchmarkGemmTokens runs at ViT-B's sizes, with operands that do not fit into
-// the second-level cache: blocks of 98 of 784 tokens through a layer, and the
-// gradients of 96 of its outputs from 1576 tokens.
+// BenchmarkGemmTokens uses the sizes of ViT-B, with operands that do not fit into the second-level
+// cache: a layer on blocks of 98 of 784 tokens, and the gradients of 96 of its outputs from 1576
+// tokens.
 func BenchmarkGemmTokens(b *testing.B) {
 	benchVariants(b, func(b *testing.B, k *Set) {
 		for _, s := range [][2]int{{768, 768}, {768, 2304}, {768, 3072}, {3072, 768}} {

@@ -22,13 +22,13 @@ func everyPath(t *testing.T, f func(t *testing.T, k *Set, r *rand.Rand)) {
 	})
 }
 
-// bf16Sets are the kernels of a variant with each path of bf16. Where the processor has
-// no AMX its kernels are interpreted.
+// bf16Sets returns the kernels of a variant with each path of bf16. On processors without AMX its
+// kernels are interpreted.
 func bf16Sets(t *testing.T, v Variant) []*Set {
 	t.Helper()
 	var out []*Set
 	if v == AVX512 && halves[BF16AMX] == nil {
-		t.Logf("%s: its kernels are interpreted", BF16AMX.refusal(v))
+		t.Logf("%s: its kernels run in an interpreter", BF16AMX.refusal(v))
 		out = append(out, &Set{functions: *variants[v], variant: v, half: interpretedAMX(t)})
 		out[0].half.complete(variants[AVX512])
 	}
@@ -38,7 +38,7 @@ func bf16Sets(t *testing.T, v Variant) []*Set {
 	return out
 }
 
-// rounded are the values that a product in bf16 sees.
+// rounded returns the values that a product in bf16 sees.
 func rounded(m Matrix) func(r, c int) float64 {
 	return func(r, c int) float64 { return float64(fromBF16(toBF16(m.Row(r)[c]))) }
 }
@@ -79,13 +79,13 @@ func TestBF16Rounding(t *testing.T) {
 	}
 }
 
-// Conversions of rows, and of rows in pairs, with all that they may not touch.
+// Conversions of rows, and of rows in pairs, write nothing else.
 func TestBF16Conversions(t *testing.T) {
 	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n := range 200 {
 			rows, cols := pick(r), pick(r)
-			if n%20 == 0 { // more than the eight bits that some instructions look at
+			if n%20 == 0 { // more than the eight bits that some instructions read
 				rows, cols = 1+r.IntN(5), 250+r.IntN(300)
 			}
 			if rows*cols == 0 {
@@ -202,7 +202,7 @@ func TestBF16Gemm(t *testing.T) {
 				d = Broadcast(newVector(r, N), M)
 			}
 			p := k.NewPacked(K, N, BF16)
-			for i := range p.data { // what is not packed must not matter
+			for i := range p.data { // memory that is not packed must not matter
 				p.data[i] = math.Float32frombits(0x7fc07fc0)
 			}
 			switch n % 4 {
@@ -210,7 +210,7 @@ func TestBF16Gemm(t *testing.T) {
 				p.Pack(b.Matrix)
 			case 1:
 				p.PackTransposed(transposed(r, b.Matrix))
-			default: // by blocks of rows that need not be even, in any order
+			default: // by blocks of rows, which may be odd, in any order
 				cut := r.IntN(K + 1)
 				p.PutRows(cut, b.Slice(cut, K))
 				p.PutRows(0, b.Slice(0, cut))
@@ -292,8 +292,8 @@ func TestBF16GemmTN(t *testing.T) {
 	})
 }
 
-// The paths with the order of VDPBF16PS agree to the bit, with numbers of all
-// sizes too: denormals are zero, infinities and NaN come out where they must.
+// The paths with the order of VDPBF16PS agree to the bit, for numbers of all sizes: denormals are
+// zero, and infinities and NaN appear where they must.
 func TestBF16PathsAgree(t *testing.T) {
 	t.Parallel()
 	if halves[BF16AVX512] == nil {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// BenchmarkGemmCold runs products of few rows whose weights come from memory, as those of a
-// large model do at batch 1. Next to each it runs the same product with weights that are in a cache.
+// BenchmarkGemmCold runs products of few rows with weights from memory, as a large model does at
+// batch 1. For comparison it runs each product with weights from a cache.
 func BenchmarkGemmCold(b *testing.B) {
 	benchVariants(b, func(b *testing.B, k *Set) {
 		for _, s := range [][3]int{
@@ -24,7 +24,7 @@ func BenchmarkGemmCold(b *testing.B) {
 				weights := make([]*Packed, max(1, size/(4*K*N)))
 				for i := range weights {
 					weights[i] = k.NewPacked(K, N, FP32)
-					for j := range weights[i].data { // so that each has memory of its own
+					for j := range weights[i].data { // gives each its own memory
 						weights[i].data[j] = 1
 					}
 				}

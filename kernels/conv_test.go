@@ -39,8 +39,8 @@ func TestPConv(t *testing.T) {
 			}
 			y.check(t, "Convolve")
 
-			// The adjoint of the convolution, and the gradient of the weights,
-			// against the definition.
+			// Compare the adjoint of the convolution, and the gradient of the weights, with the
+			// definition.
 			g := newGuarded(r, pixels, p.Channels)
 			p.Adjoint(ordered, w, 0, p.Channels)
 			packed.PackTransposed(NewMatrix(ordered, p.Channels, p.Inner()))
@@ -104,7 +104,7 @@ func TestPConv(t *testing.T) {
 	})
 }
 
-// All-ones weights count the taps inside the map: spec of the operator.
+// Weights of 1 count the taps inside the map.
 func TestPConvCountsTaps(t *testing.T) {
 	k := Default()
 	p := PConv{Height: 5, Width: 4, Channels: 3}

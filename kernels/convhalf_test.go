@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A convolution of patches in bf16 is the product of the patches, put side by side, to the bit;
-// also where the lines do not fit into the memory for rounded patches at once.
+// A convolution of patches in bf16 has the bits of the product of the gathered patches, also if the
+// memory for rounded patches cannot hold all lines at once.
 func TestPatchConvInBF16(t *testing.T) {
 	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {

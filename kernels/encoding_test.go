@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// The instructions that are written as bytes are what a disassembler reads, and an
-// assembler makes the same bytes of that.
+// A disassembler reads the instructions that are written as bytes, and an assembler makes the same
+// bytes from its output.
 func TestEncodings(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"objdump", "as", "objcopy"} {
@@ -68,7 +68,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// rawInstructions are the bytes of all the different ones.
+// rawInstructions returns the bytes of all the different ones.
 func rawInstructions(t *testing.T, file string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(file)

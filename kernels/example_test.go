@@ -20,8 +20,7 @@ func ExampleSet_Gemm() {
 	// Output: [11 22 33] [13 24 37]
 }
 
-// The sum of squares over many rows, on all processors: the result does not
-// depend on their number.
+// The sum of squares over many rows, on all processors. The result does not depend on their number.
 func ExamplePool_Run() {
 	pool := kernels.NewPool(0)
 	defer pool.Close()
@@ -39,8 +38,8 @@ func ExamplePool_Run() {
 	// Output: 2000
 }
 
-// A depthwise convolution that adds up the pixels around each, of a map of 2×3
-// pixels with two channels.
+// A depthwise convolution that adds up the pixels around each pixel, of a map of 2×3 pixels with
+// two channels.
 func ExampleDWConv() {
 	c := kernels.DWConv{Height: 2, Width: 3, Channels: 2}
 	image := kernels.NewMatrix([]float32{1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60}, 6, 2)
@@ -56,7 +55,7 @@ func ExampleDWConv() {
 	// Output: [12 120] [21 210]
 }
 
-// A product whose factors are rounded to bfloat16, where the processor has it.
+// A product whose factors are rounded to bfloat16, if the processor has it.
 func ExamplePrecision() {
 	k := kernels.Default()
 	in, err := k.ParsePrecision(kernels.Auto)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// newGuardedFactor is a factor of the values of m within memory whose surroundings must keep
-// their value.
+// newGuardedFactor returns a factor with the values of m, in memory whose surroundings must keep
+// their values.
 func newGuardedFactor(k *Set, m Matrix, in Precision) (f Factor, check func(t *testing.T, name string)) {
 	const around = 16
 	n := k.FactorLen(m.Rows, m.Cols, in)
@@ -64,7 +64,8 @@ func sameValues(t *testing.T, name string, got, want []float32, tolerance float6
 	}
 }
 
-// A factor that is rounded when it is written gives the bits of one that the product rounds.
+// A factor that is rounded when it is written gives the same bits as a factor that the product
+// rounds.
 func TestFactorsGiveTheSameProducts(t *testing.T) {
 	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
@@ -107,7 +108,7 @@ func TestFactorsGiveTheSameProducts(t *testing.T) {
 	})
 }
 
-// A product must not read what lies after the columns of a part of a factor.
+// A product must not read the values after the columns of a part of a factor.
 func TestFactorsOfUnevenParts(t *testing.T) {
 	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
@@ -124,7 +125,7 @@ func TestFactorsOfUnevenParts(t *testing.T) {
 	})
 }
 
-// An activation into a factor, in one pass, is the activation and then the rounding.
+// AffineTo in one pass gives the same bits as the activation and then the rounding.
 func TestAffineTo(t *testing.T) {
 	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
@@ -156,7 +157,7 @@ func TestAffineTo(t *testing.T) {
 				}, a, b, act)
 				want, _ := newGuardedFactor(k, whole.Matrix, BF16)
 				got, check := newGuardedFactor(k, newGuarded(r, rows, cols).Matrix, BF16)
-				// A part of the columns, that need not be even, and then the others.
+				// A part of the columns, which may be odd, and then the others.
 				at := r.IntN(cols + 1)
 				k.AffineTo(got.Columns(at, cols), in.Columns(at, cols), a[at:], b[at:], act)
 				k.AffineTo(got.Columns(0, at), in.Columns(0, at), a, b, act)
@@ -167,8 +168,8 @@ func TestAffineTo(t *testing.T) {
 	})
 }
 
-// A convolution from a rounded strip to a rounded map has the bits of the one that rounds for
-// itself.
+// A convolution from a rounded strip to a rounded map has the same bits as one that rounds its
+// inputs itself.
 func TestConvolveTo(t *testing.T) {
 	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {
@@ -206,7 +207,7 @@ func TestConvolveTo(t *testing.T) {
 					p.ConvolveTo(k, again.AsFactor(), strip, packed, again.Matrix)
 					again.check(t, name)
 					tolerance := 0.0
-					if k.half.tiles { // a whole tile begins with what it is added to
+					if k.half.tiles { // a whole tile begins with the term that is added
 						tolerance = 1e-5
 					}
 					sameValues(t, name+", added to a map", again.values(), sum.values(), tolerance)

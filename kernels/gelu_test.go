@@ -9,8 +9,8 @@ import (
 // smallestNormal is the smallest float32 that is not flushed to zero.
 const smallestNormal = 0x1p-126
 
-// everyExponent are float32 values of both signs, of all exponents and many mantissas, and
-// all bfloat16 values, without infinities and NaN.
+// everyExponent returns float32 values of both signs, of all exponents and many mantissas, and all
+// bfloat16 values, without infinities and NaN.
 func everyExponent(r *rand.Rand, mantissas int) []float32 {
 	var out []float32
 	add := func(bits uint32) {
@@ -33,7 +33,7 @@ func everyExponent(r *rand.Rand, mantissas int) []float32 {
 	return out
 }
 
-// geluOfAll is gelu and its derivative by the kernels.
+// geluOfAll returns gelu and its derivative, computed by the kernels.
 func geluOfAll(k *Set, x []float32) (y, slope []float32) {
 	n := len(x)
 	m := func(v []float32) Matrix { return NewMatrix(v, n, 1) }
@@ -50,8 +50,8 @@ func geluOfAll(k *Set, x []float32) (y, slope []float32) {
 	return y, slope
 }
 
-// GELU has the error of float32 arithmetic on the whole axis, and its small negative values
-// and slopes are right in relation to their size.
+// GELU has only float32 rounding errors on the whole axis. Small negative values and slopes have
+// small relative errors.
 func TestGELUOfEveryExponent(t *testing.T) {
 	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
@@ -89,10 +89,10 @@ func TestGELUOfEveryExponent(t *testing.T) {
 	})
 }
 
-// In graphs of bf16 GELU is rounded to bfloat16. The rounded value is at most one unit in the
-// last place from the true one, for all inputs, and so is the slope; but near its zero at
-// -0.7518 the slope may be off by 2.5e-7. What is less than the smallest normal number counts
-// as nothing. What is rounded as it is written is the same: see TestAffineTo.
+// In bf16 graphs GELU is rounded to bfloat16. The rounded value and slope are at most one unit in the
+// last place from the true ones, for all inputs; only near its zero at -0.7518 the slope may be off by
+// 2.5e-7. Numbers below the smallest normal number count as zero. TestAffineTo shows that the results
+// are the same if they are rounded as they are written.
 func TestRoundedGELU(t *testing.T) {
 	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
@@ -114,13 +114,13 @@ func TestRoundedGELU(t *testing.T) {
 	})
 }
 
-// beyondFormula tells whether the kernels without tables are not held to so small an error: their
-// tail ends there, a little early or late, and the slope of NEON never gets below 2e-37.
+// beyondFormula says for which inputs kernels without tables may have a larger error: their tail ends
+// there, a little early or late, and the slope of NEON never falls below 2e-37.
 func beyondFormula(k *Set, v float32) bool {
 	return k.Variant() != AVX512 && v < -12.9 && (v > -13.4 || k.Variant() == NEON)
 }
 
-// unitsApart is the number of bfloat16 values from want, rounded, to got, rounded.
+// unitsApart returns the number of bfloat16 values from want, rounded, to got, rounded.
 func unitsApart(got float32, want float64) int {
 	if math.Abs(float64(got)-want) <= smallestNormal {
 		return 0
@@ -128,8 +128,8 @@ func unitsApart(got float32, want float64) int {
 	return max(place(float64(got))-place(want), place(want)-place(float64(got)))
 }
 
-// place numbers the bfloat16 values, from the smallest to the largest, zero being 0. A value
-// is rounded to the nearest, ties to even, in one step.
+// place numbers the bfloat16 values from the smallest to the largest; zero is 0. It rounds a value to
+// the nearest, ties to even, in one step.
 func place(v float64) int {
 	if v < 0 {
 		return -place(-v)
@@ -141,11 +141,11 @@ func place(v float64) int {
 	return int(math.RoundToEven(fraction*(1<<8))) + (exponent+125)<<7 - 1<<7 + 1
 }
 
-// Products round as place does.
+// Products round to bfloat16 as place does.
 func TestPlaces(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	last := math.MinInt
-	for h := range 1<<15 - 1<<7 - 1 { // what is above is rounded to infinity
+	for h := range 1<<15 - 1<<7 - 1 { // larger values are rounded to infinity
 		v := fromBF16(uint16(h))
 		if h >= 1<<7 && place(float64(v)) != h-1<<7+1 {
 			t.Fatalf("%v has the place %d, want %d", v, place(float64(v)), h-1<<7+1)
@@ -159,8 +159,8 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// NaN stays, zero keeps its sign, and the largest numbers and, where z is not multiplied by the
-// distribution, infinities have the limits as values and slopes.
+// NaN stays, and zero keeps its sign. The largest numbers have the limits as values and slopes; so do
+// infinities, unless z is multiplied by the distribution.
 func TestGELUOfSpecialValues(t *testing.T) {
 	inf, nan, negative := float32(math.Inf(1)), float32(math.NaN()), float32(math.Copysign(0, -1))
 	everyVariant(t, func(t *testing.T, k *Set, _ *rand.Rand) {
@@ -190,8 +190,8 @@ func TestGELUOfSpecialValues(t *testing.T) {
 	})
 }
 
-// A value depends on its place in a matrix no more than on the number of rows: tails of
-// columns and the first and last rows of a loop are computed like all others.
+// A value does not depend on its place in a matrix or on the number of rows: the last columns, and the
+// first and last rows of a loop, are computed like all others.
 func TestGELUInEveryPlace(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, _ *rand.Rand) {
 		const v = -0.6180339

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// groupConvDefinition is output channel o at a pixel of a map of height ×
-// width, by the definition, and the size of its terms.
+// groupConvDefinition returns output channel o at a pixel of a map of height × width by the
+// definition, and the size of its terms.
 func groupConvDefinition(x Matrix, height, width, size int, w []float32, pixel, o int) (sum, scale float64) {
 	for j := range size {
 		for t := range 9 {
@@ -33,7 +33,7 @@ func TestDWConv(t *testing.T) {
 			pixels := c.Height * c.Width
 			x, dst := newGuarded(r, pixels, c.Channels), newGuarded(r, pixels, c.Channels)
 			bad := r.IntN(pixels)
-			if n%3 == 0 { // must be seen by its neighbours, and by no other
+			if n%3 == 0 { // its neighbours must see it, and no other pixel
 				x.Row(bad)[c.Channels-1] = float32(math.NaN())
 			}
 			w := newVector(r, 9*c.Channels)

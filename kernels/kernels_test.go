@@ -24,7 +24,7 @@ func everyVariant(t *testing.T, f func(t *testing.T, k *Set, r *rand.Rand)) {
 	}
 }
 
-// withPath are the kernels of a variant and a path of bf16.
+// withPath returns the kernels of a variant and a path of bf16.
 func withPath(t testing.TB, v Variant, p BF16Path) *Set {
 	t.Helper()
 	k, err := New(v, p)
@@ -36,8 +36,8 @@ func withPath(t testing.TB, v Variant, p BF16Path) *Set {
 
 const guard = float32(-12345.678)
 
-// guarded is a random matrix with odd alignment and odd stride whose
-// surroundings must keep their value.
+// guarded is a random matrix with odd alignment and odd stride. Its surroundings must keep their
+// values.
 type guarded struct {
 	Matrix
 	all   []float32
@@ -182,7 +182,7 @@ func TestGemmTN(t *testing.T) {
 	})
 }
 
-// A NaN or an infinity must stay visible, or a diverged run looks healthy.
+// A NaN or an infinity must stay visible, or a run that diverged looks healthy.
 func TestGemmNonFinite(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
@@ -289,7 +289,7 @@ func TestAffine(t *testing.T) {
 	})
 }
 
-// The activation is the exact one to float32 rounding on the whole axis.
+// The activation is exact to float32 rounding on the whole axis.
 func TestGELUAccuracy(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, _ *rand.Rand) {
 		const n = 40001
@@ -491,7 +491,7 @@ func TestColumnReductions(t *testing.T) {
 	})
 }
 
-// The variance must survive a mean that is large against the deviation.
+// The variance must stay exact if the mean is large compared with the deviation.
 func TestMergeMoments(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		const rows, block = 1000, 96
@@ -543,7 +543,7 @@ func TestVectorReductions(t *testing.T) {
 			}
 			want := x[0]
 			for i := range x {
-				x[i] -= 5 // all negative: the lanes beyond the end must not win
+				x[i] -= 5 // all negative: the lanes past the end must not win
 			}
 			for i, v := range x {
 				if i == 0 || v > want {
@@ -650,8 +650,8 @@ func TestAdamW(t *testing.T) {
 	})
 }
 
-// Of a constant gradient the corrected moments are the gradient and its square,
-// so every step is as long as the learning rate, however near to 1 the betas are.
+// For a constant gradient the corrected moments are the gradient and its square, so every step has
+// the length of the learning rate, however close to 1 the betas are.
 func TestAdamWBiasCorrection(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, _ *rand.Rand) {
 		for _, beta := range []float64{0, 0.9, 0.999, 0.99999, 0.999999, 0.9999999} {
@@ -693,7 +693,7 @@ func TestTranspose(t *testing.T) {
 	})
 }
 
-// The kernels flush denormal numbers and must give the old mode back.
+// The kernels flush denormal numbers, and must restore the previous mode.
 func TestDenormalModeRestored(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		x := newGuarded(r, 5, 19)
@@ -706,8 +706,7 @@ func TestDenormalModeRestored(t *testing.T) {
 	})
 }
 
-// What the environment asks for, with the variant and the path that come of it, or the
-// error.
+// The environment selects the variant and the path, or gives an error.
 func TestChoose(t *testing.T) {
 	fastest := Available()[0]
 	none := withPath(t, fastest, "")
@@ -744,7 +743,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// Sets without bf16 say why: it is switched off, or they were made so.
+// Sets without bf16 say why: it is switched off, or they were made without it.
 func TestNoBF16Error(t *testing.T) {
 	tests := []struct {
 		name string
@@ -755,7 +754,7 @@ func TestNoBF16Error(t *testing.T) {
 			"go: FASTERNET_BF16=off; take precision fp32 or auto"},
 		{"made without", "", "there is no bf16 here: amx: "},
 	}
-	switch runtime.GOARCH { // of other architectures no path is named
+	switch runtime.GOARCH { // no path is named for other architectures
 	case "amd64":
 	case "arm64":
 		tests[0].want = "there is no bf16 here: neon_bf16: FASTERNET_BF16=off; go: FASTERNET_BF16=off; " +
@@ -778,7 +777,7 @@ func TestNoBF16Error(t *testing.T) {
 	}
 }
 
-// Kernels refuse what was packed for others, also for others of as many lanes.
+// Kernels refuse what was packed for others, even for others with as many lanes.
 func TestPackedForOthers(t *testing.T) {
 	for _, v := range Available() {
 		for _, w := range Available() {
@@ -842,8 +841,7 @@ func TestPackedForOthers(t *testing.T) {
 	}
 }
 
-// Pools of several variants work at the same time, and each computes the bits of its own
-// variant.
+// Pools of several variants work at the same time, and each computes the bits of its own variant.
 func TestPoolsOfSeveralVariants(t *testing.T) {
 	const rows, inner, cols, block = 96, 70, 50, 8
 	r := rand.New(rand.NewPCG(1, 2))

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A convolution by lines gives the bits of one product of gathered patches, whichever of
-// weights and lines is larger and walked the fewer times.
+// A convolution by lines gives the bits of one product of gathered patches, whether the weights or
+// the lines are larger.
 func TestConvolutionByLines(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 5))
 	for _, v := range Available() {

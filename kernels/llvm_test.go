@@ -20,7 +20,7 @@ func tool(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// llvmTool finds a tool of LLVM, the newest version of those that Debian keeps side by side.
+// llvmTool finds a tool of LLVM: the newest version that Debian has installed.
 func llvmTool(t *testing.T, name string, least int) (path string) {
 	t.Helper()
 	for version := 40; version >= least; version-- {
@@ -40,10 +40,10 @@ func llvmTool(t *testing.T, name string, least int) (path string) {
 	return ""
 }
 
-// armFeatures are what the kernels of arm64 may use.
+// armFeatures are the features that the kernels of arm64 may use.
 const armFeatures = "-mattr=+v8.2a,+fullfp16,+dotprod,+bf16,+i8mm,+sve,+sme"
 
-// disassemble reads instructions of arm64. One that is none is an empty string.
+// disassemble reads instructions of arm64. An invalid one becomes an empty string.
 func disassemble(t *testing.T, codes []uint32) []string {
 	t.Helper()
 	cmd := exec.Command(llvmTool(t, "llvm-mc", 14), "--disassemble", "-triple=aarch64", armFeatures)

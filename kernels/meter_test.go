@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// counter is a clock that every look moves by one: a measurement with nothing measured inside
-// of it takes 1.
+// counter is a clock that every reading moves by one. So a measurement that contains no other one
+// takes 1.
 func counter() func() time.Duration {
 	var mu sync.Mutex
 	n := time.Duration(0)
@@ -24,14 +24,14 @@ func counter() func() time.Duration {
 	}
 }
 
-// Every function of the tables is measured, or is named here with what measures it.
+// Every function of the tables is measured, or the test names what measures it.
 func TestMeterKnowsEveryFunction(t *testing.T) {
 	t.Parallel()
 	elsewhere := map[string]string{
 		"gemmNN": "Gemm and others", "gemmTN": "addTN and GemmTNPacked", "transpose8": "Transpose",
 		"vectorMax": "SoftmaxCrossEntropy", "expSum": "SoftmaxCrossEntropy",
 		"nn": "multiplyHalf", "nnHalf": "ConvolveTo", "tn": "transposedHalf.multiply",
-		// Of images, which loaders prepare with the default kernels.
+		// For images, which loaders prepare with the default kernels.
 		"orient": "", "resampleRGB": "", "resampleRows": "", "upsampleChroma": "", "yCbCrToRGB": "",
 	}
 	seen := map[string]bool{}
@@ -53,7 +53,7 @@ func TestMeterKnowsEveryFunction(t *testing.T) {
 		}
 	}
 	half := plainHalf(plain.lanes)
-	// which the path in Go has not
+	// the path in Go does not have it
 	half.quads = func(quads, rows, cols int, dst *float32, ldd int, src *float32, lds int) {}
 	half.complete(variants[Go])
 	k := &Set{functions: *variants[Go], variant: Go, half: half}
@@ -67,7 +67,7 @@ func TestMeterKnowsEveryFunction(t *testing.T) {
 	}
 }
 
-// What a product does is counted exactly, in one part, and once.
+// The work of a product is counted exactly, in one part, and once.
 func TestMeterCountsProducts(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
@@ -196,7 +196,7 @@ func TestMeterCountsProducts(t *testing.T) {
 
 func panelColumns(k *Set, n int) int { return appendPanels(nil, n, k.lanes, FP32)[0].cols }
 
-// The sum over the workers is exact, whoever comes first.
+// The sum over the workers is exact, in whatever order they come.
 func TestLedgerOfManyWorkers(t *testing.T) {
 	t.Parallel()
 	k := withPath(t, Go, "").Metered(counter())
@@ -224,7 +224,7 @@ func TestLedgerOfManyWorkers(t *testing.T) {
 	}
 }
 
-// More sizes than a ledger has room for share a part, and nothing is lost.
+// If there are more sizes than a ledger has room for, they share a part, and nothing is lost.
 func TestLedgerIsFull(t *testing.T) {
 	t.Parallel()
 	k := withPath(t, Go, "").Metered(counter())

@@ -26,7 +26,7 @@ func TestOrient(t *testing.T) {
 			step, bins := 1+r.IntN(4), binCounts[n%len(binCounts)]
 			rows := newGuarded(r, 3, step*(2+pick(r)))
 			exact := n%3 == 0
-			if exact { // small integers: many gradients on the edges, and many that vanish
+			if exact { // small integers: many gradients on the edges, and many zeros
 				for y := range 3 {
 					for i := range rows.Row(y) {
 						rows.Row(y)[i] = float32(r.IntN(3))

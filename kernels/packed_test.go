@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Products with a part of a packed matrix, whose memory and size change.
+// Products with a part of a packed matrix whose memory and size change.
 func TestGemmBlock(t *testing.T) {
 	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
@@ -117,7 +117,7 @@ func TestPackedPanics(t *testing.T) {
 	}
 }
 
-// While a panel is multiplied, all of the next one is fetched, and nothing after the last.
+// While a panel is multiplied, the next one is fetched completely, and nothing after the last one.
 func TestFollowing(t *testing.T) {
 	for _, v := range Available() {
 		k, err := New(v, "")

@@ -44,8 +44,8 @@ func TestPanelsOfColumns(t *testing.T) {
 	}
 }
 
-// Where two rows share a vector, each has the sums that it has alone, to the bit, in the panels
-// of any number of columns. Nothing of a row reaches the other one.
+// If two rows share a vector, each has the same bits as when it is computed alone, in panels of any
+// number of columns. Nothing of a row reaches the other one.
 func TestRowsOfPairedPanels(t *testing.T) {
 	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {

@@ -38,7 +38,7 @@ func TestPeaks(t *testing.T) {
 	}
 }
 
-// Every set has the peak that its products are compared with, but emulations.
+// Every set has a peak to compare its products with, unless it is an emulation.
 func TestPeakOfSet(t *testing.T) {
 	t.Parallel()
 	for _, v := range Available() {
@@ -63,8 +63,8 @@ func TestPeakOfSet(t *testing.T) {
 	}
 }
 
-// The loops in assembly do what they count: so many instructions of that kind for each
-// round, all of them with a sum of their own.
+// The assembly loops do what they count: the right number of instructions of that kind in each round,
+// all with their own sums.
 func TestPeakInstructions(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -111,7 +111,7 @@ func TestPeakInstructions(t *testing.T) {
 	}
 }
 
-// Those on tiles run in the interpreter, which counts the operations.
+// The loops on tiles run in the interpreter, which counts the operations.
 func TestTilePeaks(t *testing.T) {
 	t.Parallel()
 	for _, function := range []string{"peakAMX", "peakBytesAMX"} {

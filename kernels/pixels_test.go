@@ -10,7 +10,7 @@ import (
 func randomBytes(r *rand.Rand, n int) []uint8 {
 	b := make([]uint8, n)
 	for i := range b {
-		switch b[i] = uint8(r.Uint32()); r.IntN(4) { // extremes overflow what can overflow
+		switch b[i] = uint8(r.Uint32()); r.IntN(4) { // extremes provoke overflows
 		case 0:
 			b[i] = 0
 		case 1:
@@ -20,7 +20,7 @@ func randomBytes(r *rand.Rand, n int) []uint8 {
 	return b
 }
 
-// guardedBytes is memory of n bytes, and a check that nothing next to it was written.
+// guardedBytes returns memory of n bytes, and a check that nothing next to it was written.
 func guardedBytes(t *testing.T, n int) ([]uint8, func()) {
 	b := bytes.Repeat([]byte{0xA5}, n+128)
 	return b[64 : 64+n : 64+n], func() {
@@ -33,7 +33,8 @@ func guardedBytes(t *testing.T, n int) ([]uint8, func()) {
 	}
 }
 
-// randomWeights add up to about 1 and overshoot as the weights of a cubic kernel do.
+// randomWeights returns weights that add up to about 1 and overshoot, as the weights of a cubic
+// kernel do.
 func randomWeights(r *rand.Rand, n int) []int32 {
 	w := make([]int32, n)
 	for i := range w {

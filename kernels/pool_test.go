@@ -34,8 +34,8 @@ func TestPoolRunsEveryTaskOnce(t *testing.T) {
 	}
 }
 
-// Workers that are equally busy keep their tasks: with as many tasks as
-// workers, each of which waits for all others, task i is worker i's.
+// Workers that are equally busy keep their tasks: with one task for each worker, and tasks that wait
+// for all others, worker i runs task i.
 func TestPoolAffinity(t *testing.T) {
 	const n = 4
 	p := NewPool(n)
@@ -78,8 +78,8 @@ func TestPoolRaisesPanics(t *testing.T) {
 	}
 }
 
-// The caller of Run may be interrupted between the ticket and the wake-up, and the
-// worker have done the job and gone to sleep meanwhile.
+// The caller of Run may be interrupted between the ticket and the wake-up. Meanwhile the worker may
+// have done the job and gone to sleep.
 func TestPoolLateWakeUp(t *testing.T) {
 	p := NewPool(2)
 	defer p.Close()
@@ -122,8 +122,8 @@ func TestPoolLateWakeUp(t *testing.T) {
 	}
 }
 
-// A worker that does not get a processor is not waited for, and finds the job of the
-// day when it comes.
+// Run does not wait for a worker without a processor. When that worker comes, it finds the current
+// job.
 func TestPoolLateWorker(t *testing.T) {
 	late := &worker{id: 1, wake: make(chan struct{}, 1)}
 	p := &Pool{done: make(chan struct{}, 1), ranges: make([]taskRange, 2), workers: []*worker{late}}
@@ -155,7 +155,7 @@ func TestPoolLateWorker(t *testing.T) {
 	})
 }
 
-// Whoever wakes the caller may mean a job that has ended since.
+// A wake-up of the caller may belong to a job that has ended since.
 func TestPoolWakesForAnEarlierJob(t *testing.T) {
 	p := NewPool(2)
 	defer p.Close()

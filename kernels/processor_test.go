@@ -47,7 +47,7 @@ func TestMachineModel(t *testing.T) {
 	}
 }
 
-// Every processor that the kernels are made for has a name and its vectors.
+// Every processor that the kernels are made for has a name and its features.
 func TestCPU(t *testing.T) {
 	want := map[string]string{"amd64": "(", "arm64": "(ASIMD"}[runtime.GOARCH]
 	if got := CPU(); strings.HasPrefix(got, "unknown") || !strings.Contains(got, want) || !strings.HasSuffix(got, ")") {

@@ -164,7 +164,7 @@ func TestSoftmaxRows(t *testing.T) {
 func TestRowsNonFinite(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *Set, r *rand.Rand) {
 		for n, at := range []int{0, 5, 18, 34} {
-			nan := math.Float32frombits(0x7fc00000 + uint32(n)) // programs make such ones too
+			nan := math.Float32frombits(0x7fc00000 + uint32(n)) // programs make NaN like this too
 			x, y := newGuarded(r, 3, 35), newGuarded(r, 3, 35)
 			x.Row(1)[at], y.Row(1)[at] = nan, nan
 			stats := make([]float32, 6)

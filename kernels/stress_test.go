@@ -16,9 +16,8 @@ import (
 
 var stressFor = flag.Duration("stress", 300*time.Millisecond, "how long the stress test of bf16 lasts for each path")
 
-// Products on more goroutines than processors come out to the same bits while
-// garbage is collected, timers fire and preemption signals arrive: registers and
-// tiles survive whatever interrupts a kernel.
+// Products on more goroutines than processors keep their bits while garbage is collected, timers fire
+// and preemption signals arrive: registers and tiles survive every interruption of a kernel.
 //
 //	go test ./kernels -run Stress -stress 45s
 func TestBF16Stress(t *testing.T) {
@@ -63,7 +62,7 @@ func stress(t *testing.T, k *Set, d time.Duration) (products, signals, collectio
 		background(func() {
 			product()
 			if !slices.Equal(c.Data, want) {
-				t.Errorf("a product of %d×%d by %d×%d came out otherwise", M, K, K, N)
+					t.Errorf("a product of %d×%d by %d×%d has other bits", M, K, K, N)
 				stop.Store(true)
 			}
 			count.Add(1)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A trace has every region with all of its tasks, and changes nothing.
+// A trace has every region with all of its tasks, and tracing changes no result.
 func TestTrace(t *testing.T) {
 	t.Parallel()
 	for _, workers := range []int{1, 3} {
@@ -41,7 +41,7 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// A rehearsal has as many workers as it is asked for, and one that works.
+// A rehearsal has the requested number of workers, and one of them works.
 func TestRehearsal(t *testing.T) {
 	t.Parallel()
 	p := Default().NewRehearsal(5)

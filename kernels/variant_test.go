@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A variant has all kernels; makeSets has added the plain activations where it has none.
+// A variant has all kernels. makeSets has added the plain activations that it lacks.
 func TestVariantsAreComplete(t *testing.T) {
 	for v := range variants { // what register has added
 		if !slices.Contains(Available(), v) {

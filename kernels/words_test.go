@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// word is an instruction that is written as its code, and what the comment says that it is.
+// word is an instruction that is written as its code, with the assembly in its comment.
 type word struct {
 	line int
 	code uint32
@@ -39,7 +39,7 @@ func words(text string) (all []word, err error) {
 	return all, nil
 }
 
-// wrongWords names the codes that are not what their comments say.
+// wrongWords names the codes that differ from their comments.
 func wrongWords(t *testing.T, all []word) (wrong []string) {
 	t.Helper()
 	var kinds []word
@@ -64,8 +64,8 @@ func wrongWords(t *testing.T, all []word) (wrong []string) {
 	return wrong
 }
 
-// The instructions of arm64 that are written as codes are those that the comments name, with
-// the same registers.
+// The instructions of arm64 that are written as codes have the names and registers of their
+// comments.
 func TestWordsOfARM64(t *testing.T) {
 	t.Parallel()
 	llvmTool(t, "llvm-mc", 14)
@@ -87,8 +87,7 @@ func TestWordsOfARM64(t *testing.T) {
 	}
 }
 
-// A wrong code, a wrong register and a code that is no instruction are found, and so is a line
-// that does not say what it is.
+// The check finds a wrong code, a wrong register, an invalid code, and a line without assembly.
 func TestWordsOfARM64FindsFaults(t *testing.T) {
 	t.Parallel()
 	all := []word{
