@@ -12,7 +12,7 @@ import (
 type Sum struct{}
 
 // Add adds x + y, two values of the same shape: a residual connection. [Branch] splits off the
-// value that goes around what is between:
+// value that bypasses the ops between:
 //
 //	x, side, err := ops.Branch(t, "block", x)
 //	y, err := f(x)
@@ -53,7 +53,7 @@ type elementwise struct {
 	total int
 	part  func(worker, i int)
 
-	// Of the run in progress.
+	// In the current run.
 	out, x, y []float32
 }
 

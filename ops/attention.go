@@ -7,24 +7,23 @@ import (
 	"fasternet/kernels"
 )
 
-// attention is multi-head attention within windows, on packed rows of queries,
-// keys and values [tokens, 3·C], in each the heads one after the other:
+// attention is multi-head attention within windows, on packed rows of queries, keys and values
+// [tokens, 3·C]; the heads of each follow one another:
 //
 //	o = softmax(q·kᵀ/√d + bias)·v
 //
-// A task is a head and some windows. Their tokens are gathered into the cache,
-// and the products run on some queries at a time. Nothing but the inputs is
-// kept for the backward pass, which computes the softmax again: it is the cheaper
-// part of it.
+// A task is a head and some windows. It gathers their tokens into the cache, and multiplies some
+// queries at a time. For the backward pass it keeps only the inputs; the softmax is computed again,
+// because it is the cheaper part.
 type attention struct {
 	tape         *Tape
 	windows      *Windows
 	heads, depth int    // number of heads; channels of a head
 	table        *Param // [(2·side-1)², heads]: relative position bias; or nil
 	scale        float32
-	queries      int // at a time
-	// How the windows of a head are divided among tasks. In the backward pass with a table each
-	// part has sums of its own, and their number depends on nothing but the pattern.
+	queries      int // multiplied at a time
+	// How the windows of a head are divided among tasks. In the backward pass with a table each part
+	// has its own sums, so their number depends only on the pattern.
 	forwardParts, backwardParts int
 	groups                      int // of the queries of a window, in the forward pass
 
@@ -33,11 +32,11 @@ type attention struct {
 	forwardTo func(worker, i int)
 	backward  func(worker, i int)
 
-	// Of the run in progress.
+	// In the current run.
 	qkv, o, do, dqkv kernels.Matrix
 }
 
-// attentionPacks are the packed operands of a worker.
+// attentionPacks holds the packed operands of a worker.
 type attentionPacks struct{ keys, values kernels.Packed }
 
 func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*attention, error) {
@@ -84,7 +83,7 @@ func (a *attention) tableRows() int {
 	return a.table.Shape()[0]
 }
 
-// divide finds how many tasks there are.
+// divide finds the number of tasks.
 func (a *attention) divide(workers int) {
 	const most = 128
 	count := a.windows.count()
@@ -96,16 +95,17 @@ func (a *attention) divide(workers int) {
 	a.backwardParts, _ = attentionParts(a.heads, count, 1, workers)
 }
 
-// attentionParts divides the windows of each head into parts, or each window into groups of
-// queries, of which there are at most so many, so that the worker with the most work gets little.
-// A group has the keys and the values of the whole window to pack.
+// attentionParts divides the windows of each head into parts, or each window into at most the given
+// number of groups of queries, so that the busiest worker gets little work. Each group packs the keys
+// and the values of the whole window.
 func attentionParts(heads, windows, queries, workers int) (parts, groups int) {
-	const packing, ofTask = 0.3, 0.1 // of the time of a window
+	// As parts of the time of a window: estimates, which change only the division of the work.
+	const packing, ofTask = 0.3, 0.1
 	best := 0.0
 	try := func(p, g int) {
 		tasks := heads * p * g
 		if enough := min(heads*windows, 4*workers); tasks < enough && p < windows {
-			return // a worker that is interrupted could not leave much to others
+			return // an interrupted worker could not leave much to others
 		}
 		load := 0.0
 		for w := range workers { // as Pool.Run divides tasks
@@ -132,29 +132,29 @@ func attentionParts(heads, windows, queries, workers int) (parts, groups int) {
 	return parts, groups
 }
 
-// range of the windows of task i of a head's parts, and the head.
+// split returns the windows of task i of a head's parts, and the head.
 func (a *attention) split(i, parts int) (head int, ws []window) {
 	head, part := i/parts, i%parts
 	n := len(a.windows.list)
 	return head, a.windows.list[part*n/parts : (part+1)*n/parts]
 }
 
-// gather copies rows from, …, to-1 of a window out of some columns of a map.
+// gather copies rows from, …, to-1 of a window from some columns of a map.
 func (w *window) gather(k *kernels.Set, dst, src kernels.Matrix, from, to int) {
 	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 2*4*(to-from)*dst.Cols)
 	k = k.Unmetered() // the runs are short
 	w.eachRun(from, to, func(at, row, n int) { k.Copy(dst.Slice(at, at+n), src.Slice(row, row+n)) })
 }
 
-// scatter is the way back.
+// scatter copies them back.
 func (w *window) scatter(k *kernels.Set, dst, src kernels.Matrix, from, to int) {
 	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 2*4*(to-from)*dst.Cols)
 	k = k.Unmetered()
 	w.eachRun(from, to, func(at, row, n int) { k.Copy(dst.Slice(row, row+n), src.Slice(at, at+n)) })
 }
 
-// eachRun calls f for tokens from, …, to-1 of a window: number of the first since from, row of the
-// map, and how many follow one another there.
+// eachRun calls f for each run of tokens among from, …, to-1 of a window that follow one another in the
+// map: with the number of the first token since from, its row in the map, and the length of the run.
 func (w *window) eachRun(from, to int, f func(at, row, n int)) {
 	at := 0
 	for _, r := range w.runs {
@@ -167,13 +167,13 @@ func (w *window) eachRun(from, to int, f func(at, row, n int)) {
 	}
 }
 
-// column of part p (query, key or value) of a head in the packed rows.
+// column returns the first column of part p (query, key or value) of a head in the packed rows.
 func (a *attention) columns(m kernels.Matrix, p, head int) kernels.Matrix {
 	at := p*a.heads*a.depth + head*a.depth
 	return m.Columns(at, at+a.depth)
 }
 
-// headTable copies the bias of a head out of the table.
+// headTable copies the bias of a head from the table.
 func (a *attention) headTable(dst []float32, head int) {
 	data := a.table.Data()
 	for i := range dst {
@@ -241,7 +241,7 @@ func (a *attention) forwardTask(worker, i int) {
 	}
 }
 
-// biasOf is the laid-out bias of some queries, or nothing.
+// biasOf returns the laid-out bias of some queries, or an empty matrix.
 func (a *attention) biasOf(bias kernels.Matrix, from, to, n int) kernels.Matrix {
 	if a.table == nil {
 		return kernels.Matrix{}
@@ -338,7 +338,7 @@ func (a *attention) collectBias(table []float32, w *window, dbias kernels.Matrix
 	}
 }
 
-// sumTable adds the table's gradients of a head, task by task.
+// sumTable adds up the gradients of the table for a head, task by task.
 func (a *attention) sumTable(_, head int) {
 	grad, n := a.table.GradData(), a.tableRows()
 	for part := range a.backwardParts {
@@ -355,13 +355,13 @@ func (a *attention) runForward(qkv, o kernels.Matrix) {
 	a.tape.Pool().Run(a.heads*a.forwardParts*a.groups, a.forwardTo)
 }
 
-// runBackward computes dqkv from do. The gradient of the table is left to sumAfter.
+// runBackward computes dqkv from do. sumAfter adds up the gradient of the table.
 func (a *attention) runBackward(qkv, do, dqkv kernels.Matrix) {
 	a.qkv, a.do, a.dqkv = qkv, do, dqkv
 	a.tape.Pool().Run(a.heads*a.backwardParts, a.backward)
 }
 
-// sumAfter are the tasks that add the gradient of the table, after other tasks of a region.
+// sumAfter returns tasks that add up the gradient of the table, after the other tasks of a region.
 func (a *attention) sumAfter(tasks int, task func(worker, i int)) (all int, run func(worker, i int)) {
 	if a.table == nil {
 		return tasks, task
@@ -375,7 +375,7 @@ func (a *attention) sumAfter(tasks int, task func(worker, i int)) (all int, run 
 	}
 }
 
-// uses is the planned memory of the backward pass.
+// uses returns the planned memory of the backward pass.
 func (a *attention) uses() []*Buffer {
 	if a.tables == nil {
 		return nil

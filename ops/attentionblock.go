@@ -15,7 +15,7 @@ import (
 type Attention struct {
 	Name     string
 	Norm     *LayerNorm
-	QKV      *Param // [3·C, C]: queries, keys, values, in each the heads one after the other
+	QKV      *Param // [3·C, C]: queries, keys, values; the heads of each follow one another
 	QKVBias  *Param // [3·C], or nil
 	Proj     *Param // [C, C]
 	ProjBias *Param // [C]
@@ -25,9 +25,8 @@ type Attention struct {
 	Keep     *gorgonia.Node // [images]: factors of drop path, or nil
 }
 
-// AttentionBlock adds attention with norm and residual on tokens x [images, …,
-// C]. For the backward pass it keeps queries, keys and values, and what
-// attention made of them.
+// AttentionBlock adds attention with norm and residual on tokens x [images, …, C]. For the backward
+// pass it keeps queries, keys and values, and the result of attention.
 func AttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*gorgonia.Node, error) {
 	f, err := newAttentionBlock(t, x, a)
 	if err != nil {
@@ -61,12 +60,12 @@ type attentionBlock struct {
 	core           *attention
 	qkvMap, outMap padded // kept
 	before, after  func(worker, i int)
-	// For evaluation of few rows, else without tasks.
+	// Set for evaluation of few rows; otherwise they have no tasks.
 	up, down grid // of queries, keys and values; of the result
 	// How often before and after run.
 	projections, merges int
 
-	// Of the run in progress.
+	// In the current run.
 	x, y, qkv, o kernels.Matrix
 	keep         []float32
 }
@@ -154,7 +153,7 @@ func (f *attentionBlock) project(worker, i int) {
 	f.tape.kernels.Gemm(f.qkv.Slice(from, to), 1, n, f.wqkv.Packed, bias)
 }
 
-// projectPart computes some of their rows and columns: see [grid].
+// projectPart computes some rows and columns of them: see [grid].
 func (f *attentionBlock) projectPart(worker, i int) {
 	from, to, c, end := f.up.task(i)
 	s := scratch{f.tape.Scratch(worker)}
@@ -167,7 +166,7 @@ func (f *attentionBlock) projectPart(worker, i int) {
 	f.tape.kernels.GemmBlock(f.qkv.Slice(from, to).Columns(c, end), 1, n, f.wqkv.Packed, 0, c, bias)
 }
 
-// merge brings the heads together and adds the residual.
+// merge joins the heads and adds the residual.
 func (f *attentionBlock) merge(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
 	s := scratch{f.tape.Scratch(worker)}
@@ -201,7 +200,7 @@ type attentionGrad struct {
 	unmerge, unproject func(worker, i int)
 	weights            func(worker, i int)
 
-	// Of the run in progress.
+	// In the current run.
 	dy, dx, do, dqkv kernels.Matrix
 }
 

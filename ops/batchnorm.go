@@ -7,34 +7,34 @@ import (
 	"fasternet/kernels"
 )
 
-// BatchNorm holds the parameters and the running statistics of a batch norm
-// over C channels (Ioffe and Szegedy, 2015).
+// BatchNorm holds the parameters and the running statistics of a batch norm over C channels (Ioffe
+// and Szegedy, 2015).
 type BatchNorm struct {
 	Weight, Bias            *Param    // [C]
 	RunningMean, RunningVar []float32 // [C]
 	Tracked                 *int64    // number of batches seen
-	Eps, Momentum           float64   // of the reference: 1e-5 and 0.1
+	Eps, Momentum           float64   // PyTorch's defaults: 1e-5 and 0.1
 }
 
 // normState is a batch norm in one graph: y = scale·x + shift.
 type normState struct {
-	*BatchNorm             // nil for a norm that is folded: scale 1, shift 0
+	*BatchNorm             // nil for a folded norm: scale 1, shift 0
 	mean, inv    []float64 // of the batch: mean and 1/√(variance + eps)
 	mean32       []float32
-	all          []float64 // sums, over the ranks if they are to be
+	all          []float64 // sums, for adding over the ranks
 	scale, shift []float32
 	count        int
 
 	// For the backward pass: dx = scale·dy + slope·x + level.
 	slope, level []float32
-	moments      []kernels.Moments // one a span
-	sums, dots   [][]float32       // one a span
+	moments      []kernels.Moments // for each span
+	sums, dots   [][]float32       // for each span
 
 	pool  *kernels.Pool
 	tasks struct{ merge, measure, add, divide func(worker, part int) }
 }
 
-// newNormState has a pool for what takes time if there are many channels and spans.
+// newNormState takes a pool for steps that are slow with many channels and spans.
 func newNormState(pool *kernels.Pool, bn *BatchNorm, spans int, train bool) *normState {
 	c := bn.Weight.Size()
 	n := &normState{BatchNorm: bn, pool: pool, scale: make([]float32, c), shift: make([]float32, c)}
@@ -53,8 +53,7 @@ func newNormState(pool *kernels.Pool, bn *BatchNorm, spans int, train bool) *nor
 	return n
 }
 
-// newFoldedNorm stands in for a batch norm that is part of the convolution
-// before it.
+// newFoldedNorm returns the state for a batch norm that is part of the convolution before it.
 func newFoldedNorm(c int) *normState {
 	n := &normState{scale: make([]float32, c), shift: make([]float32, c)}
 	for i := range n.scale {
@@ -63,12 +62,11 @@ func newFoldedNorm(c int) *normState {
 	return n
 }
 
-// checkFolded says what is wrong with a layer that has a bias in the place of
-// its norm.
+// checkFolded returns what is wrong with a layer that has a bias instead of its norm.
 func checkFolded(t *Tape, norm *BatchNorm, bias *Param) error {
 	switch {
 	case (norm == nil) == (bias == nil):
-		return fmt.Errorf("want a batch norm, or the bias of one that is folded")
+		return fmt.Errorf("want a batch norm, or the bias of a folded one")
 	case bias != nil && t.Train:
 		return fmt.Errorf("its batch norm is folded: it can be evaluated, not trained")
 	}
@@ -92,12 +90,12 @@ func (n *normState) set(c int, gamma, beta, mean, inv float64) {
 	n.shift[c] = float32(beta - mean*gamma*inv)
 }
 
-// channelsOfPart is the number of channels of a task.
+// channelsOfPart is the number of channels of a task: two cache lines of float32.
 const channelsOfPart = 32
 
 // each runs a task for every part of the channels: in parallel if it goes over the spans.
 func (n *normState) each(overSpans bool, task func(worker, part int)) {
-	const little = 4096 // values, which take about as long as a region begins and ends
+	const little = 4096 // values; computing with them takes about as long as starting a region
 	c := len(n.mean)
 	parts := (c + channelsOfPart - 1) / channelsOfPart
 	if overSpans && c*len(n.moments) > little {
@@ -109,14 +107,13 @@ func (n *normState) each(overSpans bool, task func(worker, part int)) {
 	}
 }
 
-// channels are those of a part.
+// channels returns the channels of a part.
 func (n *normState) channels(part int) (from, to int) {
 	return part * channelsOfPart, min(len(n.mean), (part+1)*channelsOfPart)
 }
 
-// batch sets scale and shift from the moments of the spans, and moves the
-// running statistics: the variance that normalises is the biased one, the one
-// that is tracked the unbiased.
+// batch sets scale and shift from the moments of the spans, and updates the running statistics. It
+// normalises by the biased variance and tracks the unbiased one, as PyTorch does.
 func (n *normState) batch(with *Parallel) error {
 	n.count = 0
 	for _, m := range n.moments {
@@ -142,7 +139,7 @@ func (n *normState) batch(with *Parallel) error {
 	return nil
 }
 
-// mergePart normalises some channels by the moments of the spans.
+// mergePart computes the statistics of some channels from the moments of the spans.
 func (n *normState) mergePart(_, part int) {
 	var memory [2 * channelsOfPart]float64
 	from, to := n.channels(part)
@@ -153,9 +150,9 @@ func (n *normState) mergePart(_, part int) {
 	}
 }
 
-// measurePart writes down, of some channels, the distances to the running mean and their squares,
-// to be added up over the ranks. The running mean is the same everywhere, and near: a large mean
-// costs no digits.
+// measurePart writes, for some channels, the distances to the running mean and their squares, to be
+// added up over the ranks. The running mean is the same on all ranks, and close to the mean, so a large
+// mean costs no digits.
 func (n *normState) measurePart(_, part int) {
 	var memory [2 * channelsOfPart]float64
 	from, to := n.channels(part)
@@ -167,7 +164,7 @@ func (n *normState) measurePart(_, part int) {
 	}
 }
 
-// dividePart normalises some channels by the moments of all ranks, which have been added up.
+// dividePart computes the statistics of some channels from the sums over all ranks.
 func (n *normState) dividePart(_, part int) {
 	from, to := n.channels(part)
 	channels := len(n.mean)
@@ -178,7 +175,7 @@ func (n *normState) dividePart(_, part int) {
 	}
 }
 
-// normalise takes mean and biased variance of a channel.
+// normalise sets scale and shift from the mean and the biased variance of a channel.
 func (n *normState) normalise(c int, mean, variance float64) {
 	inv := 1 / math.Sqrt(variance+n.Eps)
 	n.set(c, float64(n.Weight.Data()[c]), float64(n.Bias.Data()[c]), mean, inv)
@@ -195,9 +192,9 @@ func (n *normState) clearSums(span int) (sum, dot []float32) {
 	return n.sums[span], n.dots[span]
 }
 
-// gradients adds the gradients of weight and bias and sets the coefficients of
-// the input's gradient, from the sums of the spans. Those of weight and bias are of the
-// samples of the graph; that of the input needs the sums over all that were measured.
+// gradients adds the gradients of weight and bias, and sets the coefficients for the gradient of the
+// input, from the sums of the spans. The gradients of weight and bias are for the samples of this
+// graph; the gradient of the input needs the sums over all measured samples.
 func (n *normState) gradients(with *Parallel) error {
 	n.each(true, n.tasks.add)
 	if with.Sum == nil {
@@ -232,11 +229,11 @@ func (n *normState) addPart(_, part int) {
 		dots[i] += sums[i] * (float64(n.mean32[c]) - n.mean[c])
 		dgamma[c] += float32(dots[i] * n.inv[c])
 		dbeta[c] += float32(sums[i])
-		n.coefficients(c) // of other ranks the sums are not there yet: see gradients
+		n.coefficients(c) // the sums of other ranks are not there yet: see gradients
 	}
 }
 
-// coefficients are those of the gradient of a channel, from the sums over all.
+// coefficients sets the coefficients for the gradient of a channel, from the sums over all samples.
 func (n *normState) coefficients(c int) {
 	sum, dot, count := n.all[c], n.all[len(n.mean)+c], float64(n.count)
 	a := float64(n.Weight.Data()[c]) * n.inv[c]

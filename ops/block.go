@@ -13,21 +13,21 @@ import (
 //
 //	y = x + keep · scale · conv2(act(norm(conv1(pconv(x)))))
 //
-// pconv is the partial convolution: 3×3 on the first channels, the others pass.
+// pconv is the partial convolution: 3×3 on the first channels; the others pass unchanged.
 type Block struct {
 	Name       string
 	PConv      *Param // [cp, cp, 3, 3]
 	Conv1      *Param // [hidden, C, 1, 1]
 	Norm       *BatchNorm
-	Bias       *Param // [hidden]: of conv1, in the place of a norm that is folded; for evaluation
+	Bias       *Param // [hidden]: of conv1, instead of a norm that is folded; for evaluation
 	Act        kernels.Activation
 	GRN        *GRN           // of the activated map, or nil
 	Conv2      *Param         // [C, hidden, 1, 1]
 	LayerScale *Param         // [C], or nil for none
 	Keep       *gorgonia.Node // [batch]: 0 or 1/(1-rate) for each sample; nil for all ones
 	Int8       *Int8Block     // the block computes in 8 bits, on maps of bytes; nil for float32
-	// Watch is told, in an evaluation in float32, of values within the block, some rows at a time and
-	// on many goroutines; nil for nobody.
+	// Watch gets values within the block in a float32 evaluation, some rows at a time and on several
+	// goroutines. It may be nil.
 	Watch func(part BlockPart, rows kernels.Matrix)
 	Units *Units // the images are visible units of larger ones; nil for whole images
 }
@@ -35,8 +35,8 @@ type Block struct {
 // BlockPart is a value within a block.
 type BlockPart string
 
-// What [Block.Watch] is told of: the convolved channels, the hidden map before bias and
-// activation, and after them.
+// The values that [Block.Watch] gets: the convolved channels, the hidden map before bias and
+// activation, and the hidden map after them.
 const (
 	ConvolvedPart BlockPart = "convolved"
 	HiddenPart    BlockPart = "hidden"
@@ -45,10 +45,9 @@ const (
 
 // FasterNetBlock adds a FasterNet block on the map x [batch, height, width, C].
 //
-// It is one operation so that a span of rows goes through a whole half of the
-// block while it is in the cache: convolution, first product and statistics;
-// then normalisation, activation, second product and residual. For the backward
-// pass it keeps the convolved channels and the hidden map before the norm.
+// It is one operation, so that a span of rows goes through half of the block while it is in the
+// cache: convolution, first product and statistics; then normalisation, activation, second product and
+// residual. For the backward pass it keeps the convolved channels and the hidden map before the norm.
 func FasterNetBlock(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) {
 	if b.Int8 != nil {
 		return blockInt8(t, x, b)
@@ -106,25 +105,25 @@ type block struct {
 	spans           []span
 	maxRows         int           // of a span
 	strip           int           // length of the padded copy of a span's lines, in float32
-	factorStrip     int           // that of the copy that products read
-	columns         *blockColumns // for evaluation where there are few lines, else nil
-	taps            [][9]unitTap  // of the pixels of a unit, where these are few, else nil
+	factorStrip     int           // length of the copy that products read
+	columns         *blockColumns // for evaluation of few lines, else nil
+	taps            [][9]unitTap  // of the pixels of a unit if there are few, else nil
 
 	grn *blockGRN // or nil
 
-	// Kept for the backward pass: the convolved channels [rows, partial] and
-	// the hidden map before the norm [rows, hidden].
+	// Kept for the backward pass: the convolved channels [rows, partial] and the hidden map before
+	// the norm [rows, hidden].
 	convolvedBuf *Buffer
 	hiddenMap    kept
 
-	// Of the run in progress.
+	// In the current run.
 	x, y, convolved kernels.Matrix
 	keep            []float32
 	wp, w1, w2      *pack
 	tasks           struct{ mix, fill, expand, infer func(worker, span int) }
 }
 
-// newBlock prepares a block; columns says whether its products may be divided by columns.
+// newBlock prepares a block. columns says whether its products may be divided by columns.
 func newBlock(t *Tape, x *gorgonia.Node, b Block, columns bool) (*block, error) {
 	shape, err := shapeOfMap(x)
 	if err != nil {
@@ -219,7 +218,7 @@ func (f *block) check() error {
 	return nil
 }
 
-// params are the parameters in the order of the op's inputs.
+// params returns the parameters in the order of the op's inputs.
 func (f *block) params() []*Param {
 	ps := append([]*Param{f.PConv, f.Conv1}, f.normParams()...)
 	ps = append(append(ps, f.Conv2), f.GRN.params()...)
@@ -229,7 +228,7 @@ func (f *block) params() []*Param {
 	return ps
 }
 
-// normParams are those between conv1 and the activation.
+// normParams returns the parameters between conv1 and the activation.
 func (f *block) normParams() []*Param {
 	if f.Norm == nil {
 		return []*Param{f.Bias}
@@ -257,8 +256,7 @@ func (f *block) forwardTrain(in [][]float32, out []float32) error {
 	return nil
 }
 
-// forwardGRN is the evaluation of a block with a GRN, which needs all of a hidden map before it
-// goes on.
+// forwardGRN evaluates a block with a GRN, which needs the whole hidden map before it goes on.
 func (f *block) forwardGRN(in [][]float32, out []float32) error {
 	f.bind(in, out)
 	f.measureGRN()
@@ -274,8 +272,7 @@ func (f *block) measureGRN() {
 	f.grn.run()
 }
 
-// restore computes what forwardTrain kept, with the statistics that it measured,
-// and the result if it is asked for.
+// restore computes what forwardTrain kept, with the same statistics, and the result unless out is nil.
 func (f *block) restore(in [][]float32, out []float32) error {
 	f.convolved = kernels.NewMatrix(f.convolvedBuf.data, f.shape.rows(), f.partial)
 	pool := f.tape.Pool()
@@ -305,12 +302,10 @@ func (f *block) bind(in [][]float32, out []float32) {
 	}
 }
 
-// mix is the first half of the block in training: partial convolution, first
-// product, moments.
+// mix is the first half of the block in training: partial convolution, first product, moments.
 func (f *block) mix(worker, i int) { f.norm.moments[i].Measure(f.tape.kernels, f.fill(worker, i)) }
 
-// fill computes what is kept of a span. It returns the hidden map before it is
-// rounded.
+// fill computes what is kept of a span. It returns the hidden map before it is rounded.
 func (f *block) fill(worker, i int) kernels.Matrix {
 	s := scratch{f.tape.Scratch(worker)}
 	b := f.spans[i]
@@ -349,7 +344,7 @@ func (f *block) convolve(dst kernels.Factor, b span, s scratch) {
 	})
 }
 
-// convolveUnits does so for visible units of masked images.
+// convolveUnits is convolve for visible units of masked images.
 func (f *block) convolveUnits(dst kernels.Matrix, b span, strip []float32) {
 	if f.taps != nil {
 		f.convolveSideBySide(dst, f.x, b, strip, f.wp, kernels.Matrix{})
@@ -364,20 +359,19 @@ func (f *block) convolveUnits(dst kernels.Matrix, b span, strip []float32) {
 	})
 }
 
-// image is the rows of one image.
+// image returns the rows of one image.
 func (f *block) image(m kernels.Matrix, i int) kernels.Matrix {
 	n := f.shape.height * f.shape.width
 	return m.Slice(i*n, (i+1)*n)
 }
 
-// copyUntouched copies the channels of x that are not convolved to their place in the factor of
-// the first product.
+// copyUntouched copies the channels of x that are not convolved into the factor of the first product.
 func (f *block) copyUntouched(u kernels.Factor, b span) {
 	c := f.shape.channels
 	f.tape.kernels.CopyTo(u.Columns(f.partial, c), f.x.Slice(f.shape.from(b), f.shape.to(b)).Columns(f.partial, c))
 }
 
-// gather puts the convolved channels and the untouched ones of x together.
+// gather joins the convolved and the untouched channels of x.
 func (f *block) gather(u, convolved kernels.Matrix, b span) {
 	c := f.shape.channels
 	f.tape.kernels.Copy(u.Columns(0, f.partial), convolved)
@@ -398,7 +392,7 @@ func (f *block) expand(worker, i int) {
 	f.project(a, v, b)
 }
 
-// infer is the whole block without a batch to measure.
+// infer is the whole block, with fixed statistics.
 func (f *block) infer(worker, i int) {
 	s := scratch{f.tape.Scratch(worker)}
 	b := f.spans[i]
@@ -417,15 +411,14 @@ func (f *block) infer(worker, i int) {
 	f.project(a, s.matrix(rows, f.shape.channels), b)
 }
 
-// hiddenOf computes the hidden map of a span before its norm; u is scratch, and s what is left
-// of it.
+// hiddenOf computes the hidden map of a span before its norm. u is scratch, and s the rest of it.
 func (f *block) hiddenOf(h kernels.Matrix, u kernels.Factor, b span, s scratch) {
 	f.convolve(u.Columns(0, f.partial), b, s)
 	f.copyUntouched(u, b)
 	f.tape.kernels.GemmFactor(h, 1, u, f.w1.Packed, kernels.Matrix{})
 }
 
-// shift is what is added to the hidden map before the activation.
+// shift returns what is added to the hidden map before the activation.
 func (f *block) shift() []float32 {
 	if f.Bias != nil {
 		return f.Bias.Data()
@@ -433,8 +426,7 @@ func (f *block) shift() []float32 {
 	return f.norm.shift
 }
 
-// project computes y = x + keep·scale·conv2(a) for the rows of a span; v is
-// scratch.
+// project computes y = x + keep·scale·conv2(a) for the rows of a span; v is scratch.
 func (f *block) project(a kernels.Factor, v kernels.Matrix, b span) {
 	at := 0
 	part := func(b span) {
@@ -462,7 +454,7 @@ func (f *block) project(a kernels.Factor, v kernels.Matrix, b span) {
 	b.eachImage(part)
 }
 
-// keepOf is the factor of the branch for a sample.
+// keepOf returns the factor of the branch for a sample.
 func (f *block) keepOf(image int) float32 {
 	if f.keep == nil {
 		return 1

@@ -2,13 +2,16 @@ package ops
 
 import "fasternet/kernels"
 
-// blockGrids divides the products of a block by columns, and by rows too where there are fewer
-// panels of columns than workers: if the workers then get more even parts than the lines give
-// them, whose load [mapShape.even] returns, if that saves more time than the two regions more
-// cost, and if the map between the products is so small that it stays in the caches.
+// blockGrids divides the products of a block by columns, and also by rows if there are fewer panels
+// of columns than workers. It does so only if the workers get more even parts than lines give them
+// (load is the result of [mapShape.even]), if that saves more time than two more regions cost, and if
+// the map between the products is small enough for the caches.
 //
-// flops is how many operations of a product one thread does in a nanosecond.
+// flops is the number of operations of a product that a thread does in a nanosecond.
 func blockGrids(s mapShape, hidden, panel, workers int, load float64, flops int) (up, down grid, ok bool) {
+	// gain is the least improvement of the load. 512 Ki values are 2 MiB, which was chosen to fit
+	// into the second-level caches. A region costs 0.3 µs with two threads of a Zen 5
+	// (docs/benchmarks.md), and is assumed to cost as much for each further thread.
 	const gain, mostValues = 0.04, 512 << 10
 	const region = 300 // nanoseconds for each thread
 	rows := s.rows()
@@ -21,26 +24,26 @@ func blockGrids(s mapShape, hidden, panel, workers int, load float64, flops int)
 	}
 	up, upLoad := even(hidden)
 	down, downLoad := even(s.channels)
-	product := float64(2*rows*s.channels*hidden) / float64(flops) / float64(workers) // if it is even
+	product := float64(2*rows*s.channels*hidden) / float64(flops) / float64(workers) // if the division is even
 	saved := (2*load - upLoad - downLoad) * product
 	return up, down, max(upLoad, downLoad) <= load-gain && saved > 2*region*float64(workers)
 }
 
-// Operations of products that a thread does in a nanosecond, about.
+// Operations of products that a thread of a Zen 5 does in a nanosecond, about. They only decide how work is
+// divided.
 const floatSpeed, int8Speed = 200, 900
 
-// blockColumns is a FasterNet block for evaluation on a map of so few lines that they cannot
-// be divided evenly among the workers. The partial convolution is still divided by lines, but
-// each of the two products by the columns of its result: a worker then reads only its part of
-// the weights, which at batch 1 are more than the map. Every value is the sum that it is
-// otherwise, in the same order.
+// blockColumns is a FasterNet block for evaluation on a map of so few lines that they cannot be
+// divided evenly among the workers. The partial convolution is still divided by lines, but each of
+// the two products by the columns of its result. A worker then reads only its part of the weights,
+// which at batch 1 are larger than the map. Every value is the same sum in the same order.
 type blockColumns struct {
 	*block
-	mixed, hiddenMap plannedFactor // what conv1 gets, and what conv2 gets
+	mixed, hiddenMap plannedFactor // inputs of conv1 and of conv2
 	up, down         grid          // of the two products
 	tasks            struct{ mix, expand, project func(worker, i int) }
 
-	u, a kernels.Factor // the two, of the run in progress
+	u, a kernels.Factor // the same two, in the current run
 }
 
 func (t *Tape) newBlockColumns(f *block, up, down grid) *blockColumns {
@@ -53,8 +56,8 @@ func (t *Tape) newBlockColumns(f *block, up, down grid) *blockColumns {
 	return c
 }
 
-// panelRanges divides columns into as many ranges as there are workers, of whole panels of a
-// packed matrix, the last of which may be half as wide again.
+// panelRanges divides columns into as many ranges as there are workers, of whole panels of a packed
+// matrix. The last panel may be half as wide again.
 func panelRanges(columns, panel, workers int) [][2]int {
 	vectors := (2*columns + panel - 1) / panel // a panel has two
 	panels := max(1, vectors/2)

@@ -6,28 +6,28 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// blockGrad is the backward pass of a FasterNet block. It computes the
-// activation again from the hidden map, and all gradients in sweeps over the rows.
-// Batch statistics couple the rows between the first sweep and the second. A third one is for
-// the convolution of images that are divided among runs: see [imagesInRun].
+// blockGrad is the backward pass of a FasterNet block. It computes the activation again from the hidden
+// map, and all gradients in sweeps over the rows. Batch statistics couple the rows between the first
+// and the second sweep. A third sweep is for the convolution of images that are divided among runs: see
+// [imagesInRun].
 //
-// The gradients of small weights are summed as the rows pass, a run of spans at a
-// time. The gradients of large ones have tasks of their own: see [blockOutputs].
+// The gradients of small weights are summed as the rows pass, a run of spans at a time. The gradients
+// of large weights have their own tasks: see [blockOutputs].
 type blockGrad struct {
 	*block
-	runs          [][2]int // of spans; gradients of small weights are summed a run
+	runs          [][2]int // of spans; each run sums gradients of small weights
 	images        imagesInRun
 	dhBuf         *Buffer       // gradient of the hidden map after the norm [rows, hidden]
 	dw1, dw2, dwp *weightSums   // of small weights
 	outputs       *blockOutputs // of large ones, or nil
 
-	// Of the run in progress.
+	// In the current run.
 	dy, dx, dz kernels.Matrix
 	v1, v2, vp *pack
 	tasks      struct{ hidden, input, convolution, finish func(worker, i int) }
 }
 
-// differentiate builds the backward op and hands out its gradients.
+// differentiate builds the backward op and returns its gradients.
 func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 	t := f.tape
 	g := &blockGrad{block: f}
@@ -40,7 +40,7 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 		Run:    g.backward,
 	}
 	c := f.shape.channels
-	if t.byOutputs(f.Conv1.Size()) && f.grn == nil { // a GRN has sweeps of its own
+	if t.byOutputs(f.Conv1.Size()) && f.grn == nil { // a GRN has its own sweeps
 		g.runs = chunks(len(f.spans), len(f.spans))
 		g.images = newImagesInRun(f.shape, f.spans, g.runs, f.Units != nil)
 		g.outputs = t.newBlockOutputs(g)
@@ -48,7 +48,7 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 		s.Uses = append(s.Uses, g.outputs.uses()...)
 		t.NeedScratch(scratchSize(nil, f.maxRows, c, c, f.hidden, f.hidden))
 	} else {
-		s.Reuse = 1 // the other way needs dy after dx has been computed
+		s.Reuse = 1 // otherwise dy is needed after dx has been computed
 		g.dhBuf = t.NewBuffer(f.shape.rows() * f.hidden)
 		g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
 		g.images = newImagesInRun(f.shape, f.spans, g.runs, f.Units != nil)
@@ -168,9 +168,9 @@ func (g *blockGrad) hiddenPart(worker int, b span, dw kernels.Matrix, sum, dot [
 	g.tape.kernels.GemmTN(dw, dy, a, g.tape.Precision) // without the layer scale: see scaleGradient
 }
 
-// scaleGradient completes the gradients of the second product and of the layer
-// scale. With D = Σ dyᵀ·a, the one is scale·D by rows, and the other, Σ dy·v
-// with v = conv2(a), is the row-wise product of D with the weights.
+// scaleGradient completes the gradients of the second product and of the layer scale. Let D = Σ dyᵀ·a.
+// The first is scale·D by rows. The second, Σ dy·v with v = conv2(a), is the row-wise product of D with
+// the weights.
 func (g *blockGrad) scaleGradient() {
 	if g.LayerScale == nil {
 		return
@@ -187,17 +187,16 @@ func (g *blockGrad) scaleGradient() {
 	}
 }
 
-// sweepInput goes back through the norm and the first product. The gradient of
-// the convolved channels takes the place of the convolved channels. At the end of an image it
-// also goes back through the convolution.
+// sweepInput goes back through the norm and the first product. The gradient of the convolved channels
+// replaces the convolved channels. At the end of an image it also goes back through the convolution.
 func (g *blockGrad) sweepInput(worker, run int) {
 	var dw, dwp kernels.Matrix
 	if g.outputs == nil {
 		dw, dwp = g.dw1.start(run), g.dwp.start(run)
 	}
 	c := g.shape.channels
-	// Of the panels of the product, those with convolved channels have a result apart. The others
-	// add dy themselves, in float32; a product in bfloat16 converts its rows, and is one.
+	// The panels of the product with convolved channels write to memory of their own. The others add
+	// dy themselves, in float32; in bfloat16 the product converts its rows, and stays whole.
 	apart := c
 	if g.tape.Precision == kernels.FP32 {
 		apart = g.v1.PanelStart(g.partial)

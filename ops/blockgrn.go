@@ -9,16 +9,16 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// GRN is global response normalisation (Woo et al., "ConvNeXt V2", 2023) of the hidden map of
-// a block, after the activation. For every image, with the norm G of each channel over all
-// pixels of the image and the mean M of these norms:
+// GRN is global response normalisation (Woo et al., "ConvNeXt V2", 2023) of the hidden map of a block,
+// after the activation. For every image, G is the norm of a channel over all pixels of the image, and
+// M the mean of these norms over the channels:
 //
 //	y = x·(1 + weight·G/(M + eps)) + bias
 //
-// Of visible units the pixels of an image are the visible ones.
+// With visible units, the pixels of an image are the visible ones.
 type GRN struct{ Weight, Bias *Param } // [hidden]
 
-// GRNEps is the eps of a [GRN].
+// GRNEps is the eps of a [GRN], as in the code of ConvNeXt V2.
 const GRNEps = 1e-6
 
 func (g *GRN) params() []*Param {
@@ -34,15 +34,15 @@ type imagePart struct {
 	sum, dot        []float64
 }
 
-// blockGRN is the GRN of a block in a graph. The pixels of an image may be in several spans,
-// and a span may have several images.
+// blockGRN is the GRN of a block in a graph. The pixels of an image may be in several spans, and a span
+// may have several images.
 type blockGRN struct {
 	*GRN
 	block *block
 	parts [][]imagePart // of each span
 
 	norms, mean [][]float64 // of each image: G of the channels; M
-	factor      [][]float32 // of each image and channel: of the values of a channel
+	factor      [][]float32 // of each image and channel: multiplies the values of the channel
 	slope       [][]float32 // of the backward pass: what the norm of a channel adds to its gradient
 	zeros, bias []float32
 	images      int
@@ -59,7 +59,8 @@ func newBlockGRN(f *block) (*blockGRN, error) {
 	}
 	if f.Units != nil {
 		if f.Units.PerImage < 1 || f.shape.batch%f.Units.PerImage != 0 {
-			return nil, fmt.Errorf("%d units an image of %d units", f.Units.PerImage, f.shape.batch)
+			return nil, fmt.Errorf("want a multiple of %d units, the units of an image, got %d",
+				f.Units.PerImage, f.shape.batch)
 		}
 		g.images = f.shape.batch / f.Units.PerImage
 	}
@@ -96,14 +97,14 @@ func (g *blockGRN) eachPart(image int, f func(p imagePart)) {
 	}
 }
 
-// activated are the rows from, from+1, … of the map after the activation, in a.
+// activated returns rows from, from+1, … of the map after the activation, in a.
 func (g *blockGRN) activated(a kernels.Matrix, from int) kernels.Matrix {
 	f := g.block
 	f.tape.kernels.Affine(a, f.hiddenMap.get(a, from, 0), f.norm.scale, f.shift(), f.Act)
 	return a
 }
 
-// columns adds up, for a part of an image, the gradient and its product with the values.
+// columns adds up the gradient and its product with the values, for a part of an image.
 func (g *blockGRN) columns(s *scratch, p imagePart, grad, x kernels.Matrix) {
 	sum, dot := s.vector(g.block.hidden), s.vector(g.block.hidden)
 	clear(sum)
@@ -114,7 +115,7 @@ func (g *blockGRN) columns(s *scratch, p imagePart, grad, x kernels.Matrix) {
 	}
 }
 
-// run measures the hidden map, which has been filled, and makes the factors of all images.
+// run measures the filled hidden map, and computes the factors of all images.
 func (g *blockGRN) run() {
 	pool := g.block.tape.Pool()
 	pool.Run(len(g.parts), g.measureTask)
@@ -148,7 +149,7 @@ func (g *blockGRN) finish(_, image int) {
 	}
 }
 
-// normalised are the rows of a span after the GRN, in a.
+// normalised returns the rows of a span after the GRN, in a.
 func (g *blockGRN) normalised(a kernels.Matrix, span int) kernels.Matrix {
 	first := g.parts[span][0].from
 	g.activated(a, first)
@@ -159,8 +160,8 @@ func (g *blockGRN) normalised(a kernels.Matrix, span int) kernels.Matrix {
 	return a
 }
 
-// finishGrad makes what the gradients of the norms add to the gradients of the values, from the
-// sums over the parts of an image.
+// finishGrad computes what the gradients of the norms add to the gradients of the values, from the sums
+// over the parts of an image.
 func (g *blockGRN) finishGrad(_, image int) {
 	norms, weight := g.norms[image], g.Weight.Data()
 	m := g.mean[image][0] + GRNEps

@@ -106,7 +106,7 @@ func TestGRN(t *testing.T) {
 		GRN:   &GRN{h.param("grn.weight", r, 1, 8), h.param("grn.bias", r, 1, 8)},
 		Units: &Units{PerImage: 2},
 	})
-	if err == nil || !strings.Contains(err.Error(), "2 units an image of 3 units") {
+	if err == nil || !strings.Contains(err.Error(), "want a multiple of 2 units, the units of an image, got 3") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,8 +2,8 @@ package ops
 
 import "fasternet/kernels"
 
-// hiddenWithGRN goes back through the second product, the GRN and the activation, in two sweeps:
-// the norms of the channels couple the pixels of an image.
+// hiddenWithGRN goes back through the second product, the GRN and the activation, in two sweeps: the
+// norms of the channels couple the pixels of an image.
 func (g *blockGrad) hiddenWithGRN() {
 	pool := g.tape.Pool()
 	pool.Run(len(g.runs), func(worker, run int) {
@@ -25,8 +25,8 @@ func (g *blockGrad) hiddenWithGRN() {
 	})
 }
 
-// grnPart goes back through the second product for a part of an image: the gradient of the GRN's
-// result takes the place of the hidden map's.
+// grnPart goes back through the second product for a part of an image. The gradient of the GRN's result
+// replaces the hidden map.
 func (g *blockGrad) grnPart(worker int, p imagePart, dw kernels.Matrix) {
 	s, rows, c := scratch{g.tape.Scratch(worker)}, p.to-p.from, g.shape.channels
 	dy := g.keptGradient(&s, p)
@@ -43,7 +43,7 @@ func (g *blockGrad) grnPart(worker int, p imagePart, dw kernels.Matrix) {
 	k.GemmTN(dw, dy, a, g.tape.Precision)
 }
 
-// keptGradient is the gradient of the result, times the factors of drop path.
+// keptGradient returns the gradient of the result, times the factors of drop path.
 func (g *blockGrad) keptGradient(s *scratch, p imagePart) kernels.Matrix {
 	dy := g.dy.Slice(p.from, p.to)
 	if g.keep == nil {

@@ -2,20 +2,20 @@ package ops
 
 import "fasternet/kernels"
 
-// imagesInRun says where the backward pass of a block can go back through the convolution at once:
-// at the end of an image, if one run has all spans of it. What the convolution reads
-// and adds to is then still in the cache. The other spans wait until all runs are done, because
-// the lines next to theirs come from another worker.
+// imagesInRun says where the backward pass of a block can go back through the convolution at once: at
+// the end of an image, if one run has all spans of it. The data that the convolution reads and adds
+// to is then still in the cache. The other spans wait until all runs are done, because the lines next
+// to them come from another worker.
 type imagesInRun struct {
-	first []int   // of a span that completes an image or some: the first span of it; else -1
+	first []int   // for a span that completes one or more images: the first span of them; else -1
 	late  [][]int // of each run: the spans that wait
-	any   bool    // whether there are spans that wait
+	any   bool    // whether any span waits
 }
 
 func newImagesInRun(s mapShape, spans []span, runs [][2]int, units bool) imagesInRun {
 	m := imagesInRun{first: make([]int, len(spans)), late: make([][]int, len(runs))}
 	for r, run := range runs {
-		begin := -1 // first span of the image in progress; -1 if it began in the run before
+		begin := -1 // first span of the current image; -1 if it began in the run before
 		var open []int
 		for i := run[0]; i < run[1]; i++ {
 			b := spans[i]
@@ -40,8 +40,8 @@ func newImagesInRun(s mapShape, spans []span, runs [][2]int, units bool) imagesI
 	return m
 }
 
-// convolutionGrad goes back through the partial convolution of a span: the gradient of its weights
-// is added to dw, unless that has tasks of its own, and the gradient of the first channels of the input is written.
+// convolutionGrad goes back through the partial convolution of a span. It adds the gradient of its
+// weights to dw, unless that has its own tasks, and writes the gradient of the first channels of the input.
 func (g *blockGrad) convolutionGrad(worker int, b span, dw kernels.Matrix) {
 	s := scratch{g.tape.Scratch(worker)}
 	strip, gradStrip := s.vector(g.strip), s.vector(g.strip)

@@ -2,9 +2,9 @@ package ops
 
 import "fasternet/kernels"
 
-// mostSideBySide is the number of pixels of a unit up to which the taps of the convolution of
-// a block are put side by side. The lines of larger units are long enough for products of
-// their own; those of smaller ones would read all weights again for a row or two.
+// mostSideBySide is the largest number of pixels of a unit for which the taps of the convolution are
+// gathered for one product. The lines of larger units are long enough for products of their own; lines
+// of smaller ones would read all weights again for one or two rows.
 const mostSideBySide = 4
 
 // sideBySide says whether the convolution is one product for all units of a span.
@@ -12,8 +12,8 @@ func (f *block) sideBySide() bool {
 	return f.Units != nil && f.shape.height*f.shape.width <= mostSideBySide
 }
 
-// pad copies the lines of a part of one image to strip, with what is around them: zeros, or
-// the lines of the units next to it.
+// pad copies the lines of a part of one image to strip, with their surroundings: zeros, or the lines of
+// the units next to it.
 func (f *block) pad(strip []float32, p kernels.PConv, m kernels.Matrix, b span) {
 	if f.Units != nil {
 		f.Units.pad(f.tape.kernels, strip, p, m, f.shape, b.image, b.line)
@@ -22,13 +22,13 @@ func (f *block) pad(strip []float32, p kernels.PConv, m kernels.Matrix, b span) 
 	p.Pad(f.tape.kernels, strip, f.image(m, b.image), b.line)
 }
 
-// convolveSideBySide computes dst = conv(m) + d for the rows of a span, with the weights or
-// their adjoint.
+// convolveSideBySide computes dst = conv(m) + d for the rows of a span, with the weights or their
+// adjoint.
 func (f *block) convolveSideBySide(dst, m kernels.Matrix, b span, memory []float32, weights *pack, d kernels.Matrix) {
 	f.tape.kernels.Gemm(dst, 1, f.tapsOf(m, b, memory), weights.Packed, d)
 }
 
-// tapsOf puts the taps of the rows of a span into memory: [rows, 9·partial].
+// tapsOf gathers the taps of the rows of a span: [rows, 9·partial].
 func (f *block) tapsOf(m kernels.Matrix, b span, memory []float32) kernels.Matrix {
 	s := scratch{memory}
 	taps := s.matrix(f.shape.to(b)-f.shape.from(b), 9*f.partial)
@@ -36,9 +36,9 @@ func (f *block) tapsOf(m kernels.Matrix, b span, memory []float32) kernels.Matri
 	return taps
 }
 
-// sweepSideBySide goes back through the convolution of a span. Whoever is next to a unit has
-// it as a neighbour: so the gradient of the input is the convolution of the output's gradient
-// with the kernel turned, over the same neighbours.
+// sweepSideBySide goes back through the convolution of a span. Neighbours are mutual, so the gradient of
+// the input is the convolution of the output's gradient with the turned kernel over the same
+// neighbours.
 func (g *blockGrad) sweepSideBySide(b span, dw kernels.Matrix, memory []float32) {
 	from, to := g.shape.from(b), g.shape.to(b)
 	if g.outputs == nil {

@@ -2,13 +2,11 @@ package ops
 
 import "gorgonia.org/gorgonia"
 
-// Branch gives a value a second consumer: main is for the way ahead, side for
-// the branch. Both are x itself, without a copy. The gradient of x is the sum of
-// theirs. (Gorgonia adds up the gradients of a node with two consumers with an
-// op of its own, which the memory plan does not know.)
+// Branch gives a value a second consumer: main is for the main path, side for the branch. Both are x
+// itself, without a copy. The gradient of x is the sum of their gradients. (Gorgonia adds up the
+// gradients of a node with two consumers by its own op, which the memory plan does not know.)
 //
-// Two values of one branch op do not go through the same consumer, and both
-// must lead to the cost.
+// The two values of a branch must not go to the same consumer, and the cost must depend on both.
 func Branch(t *Tape, name string, x *gorgonia.Node) (main, side *gorgonia.Node, err error) {
 	var sideGrad *gorgonia.Node
 	nothing := func([][]float32, []float32) error { return nil }
@@ -37,9 +35,9 @@ func Branch(t *Tape, name string, x *gorgonia.Node) (main, side *gorgonia.Node, 
 	if err != nil {
 		return nil, nil, err
 	}
-	// Gorgonia asks what the side can be differentiated by before it does so, to
-	// find the nodes on the way, and again afterwards, to add up. The second time
-	// the answer is no: main's gradient takes the side's with it.
+	// Gorgonia asks which inputs of the side have gradients before it differentiates, to find the
+	// nodes on the way, and again afterwards, to add up. The second answer is no, because the gradient
+	// of main includes the side's.
 	wrt := []bool{true}
 	side, err = t.Record(Spec{
 		Kind:   KindSide,

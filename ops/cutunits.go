@@ -9,10 +9,10 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// CutUnits adds the squares of images x [batch, height, width, C] that are visible, with sides
-// of so many pixels: [batch·visible, side, side, C]. kept has for every image the numbers of
-// its visible squares, in raster order of the squares, in the order of the result. Whoever owns
-// the list may write other numbers between two runs. The images get no gradient.
+// CutUnits adds the visible squares of images x [batch, height, width, C]; side is in pixels. The result
+// is [batch·visible, side, side, C]. kept holds the numbers of the visible squares of every image, in
+// raster order of the squares, in the order of the result. The owner of the list may write other
+// numbers between two runs. The images get no gradient.
 func CutUnits(t *Tape, name string, x *gorgonia.Node, kept []int32, side int) (*gorgonia.Node, error) {
 	in, err := shapeOfMap(x)
 	if err != nil {
@@ -40,7 +40,7 @@ type cutUnits struct {
 	side, visible int
 	task          func(worker, image int)
 
-	// Of the run in progress.
+	// In the current run.
 	src, dst []float32
 }
 
@@ -48,7 +48,8 @@ func (f *cutUnits) run(in [][]float32, out []float32) error {
 	units := f.in.height / f.side * (f.in.width / f.side)
 	for i, u := range f.kept {
 		if u < 0 || int(u) >= units {
-			return fmt.Errorf("square %d of image %d is number %d of %d", i%f.visible, i/f.visible, u, units)
+			return fmt.Errorf("visible square %d of image %d is number %d of %d",
+				i%f.visible, i/f.visible, u, units)
 		}
 	}
 	f.src, f.dst = in[0], out

@@ -9,18 +9,18 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Embedding describes what is added to the tokens of a ViT: a class token in
-// front of each image's, and position embeddings.
+// Embedding describes what is added to the tokens of a ViT: a class token before the tokens of each
+// image, and position embeddings.
 type Embedding struct {
 	Name     string
 	Class    *Param    // [1, 1, C], or nil for no class token
-	Position *Param    // [1, tokens, C], that of the class token first; or nil
-	Fixed    []float32 // position embeddings that are not learned, in that shape; or nil
-	Grid     [2]int    // height and width that the positions are for
+	Position *Param    // [1, tokens, C], with the class token first; or nil
+	Fixed    []float32 // fixed position embeddings in the same shape; or nil
+	Grid     [2]int    // height and width that the positions are made for
 }
 
-// Embed adds it to a map of tokens x [images, height, width, C]; the result is
-// [images, tokens, C]. Positions of another grid are interpolated, as in timm.
+// Embed adds an embedding to a map of tokens x [images, height, width, C]; the result is [images,
+// tokens, C]. Positions of another grid are interpolated as in timm.
 func Embed(t *Tape, x *gorgonia.Node, e Embedding) (*gorgonia.Node, error) {
 	in, err := shapeOfTokens(x)
 	if err == nil && x.Shape().Dims() != 4 {
@@ -64,9 +64,9 @@ type embedding struct {
 	tape          *Tape
 	input         *gorgonia.Node
 	in            tokenShape
-	class, tokens int             // of an image: class tokens, and all
+	class, tokens int             // of an image: class tokens, and all tokens
 	parts         int             // of an image, in the forward pass
-	resize        *positionResize // nil where the positions have the same grid
+	resize        *positionResize // nil if the positions have the same grid
 	resized       []float32
 	resizedGrad   []float32
 
@@ -89,8 +89,7 @@ func (f *embedding) forward(in [][]float32, out []float32) error {
 	return nil
 }
 
-// ofImage are the rows of an image in a map that has the class token, without
-// it.
+// ofImage returns the rows of an image in a map with class tokens, without the class token.
 func (f *embedding) ofImage(m kernels.Matrix, image int) kernels.Matrix {
 	return m.Slice(image*f.tokens+f.class, (image+1)*f.tokens)
 }
@@ -142,7 +141,7 @@ func (f *embedding) backward(in [][]float32, out []float32) error {
 	return nil
 }
 
-// backwardTo is the gradient of an image, or, after them, the sums over the images.
+// backwardTo computes the gradient of an image or, in later tasks, the sums over the images.
 func (f *embedding) backwardTo(_, image int) {
 	if image >= f.in.images {
 		f.sumTokens(image - f.in.images)
@@ -169,8 +168,8 @@ func (f *embedding) sumTokens(part int) {
 	}
 }
 
-// MeanTokens adds the mean over tokens from, …, to-1 of every image of x
-// [images, tokens, C]; the result is [images, C].
+// MeanTokens adds the mean over tokens from, …, to-1 of every image of x [images, tokens, C]; the result
+// is [images, C].
 func MeanTokens(t *Tape, name string, x *gorgonia.Node, from, to int) (*gorgonia.Node, error) {
 	shape, err := shapeOfTokens(x)
 	if err == nil && (from < 0 || to > shape.perImage() || from >= to) {

@@ -9,8 +9,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// GlobalAvgPool adds the mean over the pixels of x [batch, height, width, C];
-// the result is [batch, C].
+// GlobalAvgPool adds the mean over the pixels of x [batch, height, width, C]; the result is [batch, C].
 func GlobalAvgPool(t *Tape, name string, x *gorgonia.Node) (*gorgonia.Node, error) {
 	shape, err := shapeOfMap(x)
 	if err != nil {
@@ -116,8 +115,8 @@ func Activate(t *Tape, name string, x *gorgonia.Node, act kernels.Activation) (*
 	return node, err
 }
 
-// SoftmaxCrossEntropy adds the mean over the batch of the cross entropy between
-// softmax(logits) and targets, both [batch, classes]; targets may be soft.
+// SoftmaxCrossEntropy adds the mean over the batch of the cross entropy between softmax(logits) and
+// targets, both [batch, classes]. Targets may be soft.
 func SoftmaxCrossEntropy(t *Tape, logits, targets *gorgonia.Node) (*gorgonia.Node, error) {
 	s := logits.Shape()
 	if s.Dims() != 2 || !s.Eq(targets.Shape()) {

@@ -2,9 +2,8 @@ package ops
 
 import "fasternet/kernels"
 
-// kept is a map [rows, cols] in planned memory that the backward pass needs again.
-// In a graph of bf16 it is rounded to that, which halves its memory and the
-// traffic: it passes through scratch on its way.
+// kept is a map [rows, cols] in planned memory that the backward pass needs again. In a graph of bf16 it
+// is rounded to bf16, on its way through scratch. That halves its memory and the traffic.
 type kept struct {
 	kernels            *kernels.Set
 	in                 kernels.Precision
@@ -24,8 +23,8 @@ func (k kept) halves(part kernels.Matrix, row, col int) kernels.Halves {
 	return kernels.NewHalves(k.buf.data, k.rows, k.cols).Slice(row, row+part.Rows).Columns(col, col+part.Cols)
 }
 
-// place is where to compute the part from row and column on, of the size of
-// scratch: scratch, or the memory of the map itself.
+// place returns where to compute the part from row and column on, of the size of scratch: in scratch, or
+// in the memory of the map itself.
 func (k kept) place(scratch kernels.Matrix, row, col int) kernels.Matrix {
 	if k.in == kernels.BF16 {
 		return scratch
@@ -34,8 +33,8 @@ func (k kept) place(scratch kernels.Matrix, row, col int) kernels.Matrix {
 	return all.Slice(row, row+scratch.Rows).Columns(col, col+scratch.Cols)
 }
 
-// rounded is what get would give of a part that was put, for a map that is kept
-// nowhere; memory is for its halves.
+// rounded returns the same values as put and then get, for a map that is not kept. memory is for its
+// halves.
 func (t *Tape) rounded(part kernels.Matrix, memory []float32) kernels.Matrix {
 	if t.Precision == kernels.BF16 {
 		h := kernels.NewHalves(memory, part.Rows, part.Cols)
@@ -45,14 +44,14 @@ func (t *Tape) rounded(part kernels.Matrix, memory []float32) kernels.Matrix {
 	return part
 }
 
-// put keeps what was computed in that place.
+// put keeps what was computed in the result of place.
 func (k kept) put(part kernels.Matrix, row, col int) {
 	if k.in == kernels.BF16 {
 		k.kernels.Round(k.halves(part, row, col), part)
 	}
 }
 
-// get is a part of the map, which may be in scratch.
+// get returns a part of the map, possibly in scratch.
 func (k kept) get(scratch kernels.Matrix, row, col int) kernels.Matrix {
 	if k.in == kernels.BF16 {
 		k.kernels.Widen(scratch, k.halves(scratch, row, col))
@@ -60,7 +59,7 @@ func (k kept) get(scratch kernels.Matrix, row, col int) kernels.Matrix {
 	return k.place(scratch, row, col)
 }
 
-// part is a part of the map as it is kept.
+// part returns a part of the map as it is kept.
 func (k kept) part(rows, cols, row, col int) kernels.Factor {
 	size := kernels.Matrix{Rows: rows, Cols: cols}
 	if k.in == kernels.BF16 {

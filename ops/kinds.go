@@ -1,7 +1,7 @@
 package ops
 
-// The kinds of the ops of this package: [Spec.Kind]. The backward op of a kind has the same
-// name with [GradSuffix].
+// The kinds of the ops of this package: [Spec.Kind]. The kind of a backward op is the same name with
+// [GradSuffix].
 const (
 	KindActivate            = "Activate"
 	KindAdd                 = "Add"
@@ -30,12 +30,12 @@ const (
 	KindSide                = "Side"
 	KindSoftmaxCrossEntropy = "SoftmaxCrossEntropy"
 
-	// KindGradient is the kind of the ops of [Tape.ParamGrad], KindRecompute of the ops that
-	// compute activations a second time. Other ops cannot have them.
+	// KindGradient is the kind of the ops of [Tape.ParamGrad], and KindRecompute of the ops that
+	// compute activations again. Other ops cannot have these kinds.
 	KindGradient  = "gradient"
 	KindRecompute = "Recompute"
 
-	// KindPack is no op: the profile has under it the time to pack weights before a run.
+	// KindPack is not an op: the profile uses it for the time to pack weights before a run.
 	KindPack = "pack"
 )
 

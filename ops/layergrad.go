@@ -2,30 +2,29 @@ package ops
 
 import "fasternet/kernels"
 
-// layerGrad adds the gradients of a layer's weight [out, in] and bias (or nil)
-// from the inputs x and the gradient dy of the outputs. Each task has some
-// outputs and all rows, so that nothing is left to be summed up.
+// layerGrad adds the gradients of a layer's weight [out, in] and bias (or nil), from the inputs x and the
+// gradient dy of the outputs. Each task has some outputs and all rows, so no partial sums are left.
 type layerGrad struct {
 	tape         *Tape
 	weight, bias *Param
-	up           *upGrad     // where the weight belongs to a transposed convolution
-	scale        *scaledGrad // where the outputs are scaled after the product
+	up           *upGrad     // if the weight belongs to a transposed convolution
+	scale        *scaledGrad // if the outputs are scaled after the product
 	out, in      int
-	taps         int        // of a convolution without bias: pixels that an output sees; 0 for a layer
+	taps         int        // of a convolution without bias: pixels that an output sees; 0 for a linear layer
 	shape        tokenShape // of dy
-	outputs      [][2]int   // that tasks have
-	inputs       [][2]int   // that tasks have: see divideInputs
-	chunk        int        // rows at a time: what fits into the second-level cache
+	outputs      [][2]int   // of the tasks
+	inputs       [][2]int   // of the tasks: see divideInputs
+	chunk        int        // rows at a time that fit into the second-level cache
 
-	// Of the run in progress.
+	// In the current run.
 	dy   kernels.Matrix
 	x    layerInputs
 	keep []float32 // factors of dy for each image, or nil
 }
 
-// layerInputs are the inputs of a layer, of all rows.
+// layerInputs holds the inputs of a layer for all rows.
 type layerInputs interface {
-	// addGrad computes dw += dyᵀ·x, with as many rows of x as dy has, from row on, and as many
+	// addGrad computes dw += dyᵀ·x. It uses as many rows of x as dy has, from row on, and as many
 	// columns as dw has, from col on, which are whole panels.
 	addGrad(dw, dy kernels.Matrix, row, col int)
 }
@@ -38,7 +37,7 @@ func (t *Tape) newLayerGrad(weight, bias *Param, shape tokenShape) *layerGrad {
 func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
 	const most = 1024
 	width := 96
-	if g.taps > 0 { // the sums of a task should stay in the second-level cache: they begin as zeros
+	if g.taps > 0 { // keep the sums of a task in the second-level cache: they begin as zeros
 		width = 42
 	}
 	g.tape = t
@@ -59,9 +58,8 @@ func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
 
 func (g *layerGrad) tasks() int { return len(g.outputs) * len(g.inputs) }
 
-// divideInputs divides the inputs of layers whose tasks run in one region, where the outputs
-// alone give the workers too few tasks, or tasks of layers of other sizes. The sums are the same
-// for any division.
+// divideInputs divides the inputs of layers whose tasks run in one region, if the outputs alone give the
+// workers too few tasks or tasks of very different sizes. The sums are the same for any division.
 func divideInputs(gs []*layerGrad) {
 	const gain, mostRounds = 0.05, 4
 	t := gs[0].tape
@@ -74,9 +72,9 @@ func divideInputs(gs []*layerGrad) {
 	for rounds := 1; rounds <= mostRounds; rounds++ {
 		across := make([]int, len(gs))
 		for i, g := range gs {
-			each := float64(g.out*g.in) / float64(len(g.outputs)) // of a task that has all inputs
+			each := float64(g.out*g.in) / float64(len(g.outputs)) // of a task with all inputs
 			across[i] = max(1, int(each*float64(workers*rounds)/float64(total)+0.5))
-			if g.scale != nil || g.taps > 0 { // they end with all inputs of an output
+			if g.scale != nil || g.taps > 0 { // these finish with all inputs of an output
 				across[i] = 1
 			}
 		}
@@ -89,9 +87,9 @@ func divideInputs(gs []*layerGrad) {
 	}
 }
 
-// layerGradLoad is what the worker with the most work gets if the inputs are divided into so many
-// parts, in values of the weights. A task reads its outputs once more, which takes as long as
-// some inputs more.
+// layerGradLoad returns the work of the busiest worker if the inputs are divided into the given numbers of
+// parts, in values of the weights. A task reads its outputs once more, which takes about as long as
+// inputsOfTask more inputs (an estimate).
 func layerGradLoad(gs []*layerGrad, across []int, workers int) float64 {
 	const inputsOfTask = 24
 	var tasks []float64
@@ -106,8 +104,8 @@ func layerGradLoad(gs []*layerGrad, across []int, workers int) float64 {
 			}
 		}
 	}
-	// Tasks differ, and workers help each other: nobody waits longer than for an even share and
-	// the longest task, and with one task for each worker for the longest task.
+	// Tasks differ, and workers help each other. A worker waits at most for an even share and the
+	// longest task, or, with one task for each worker, for the longest task.
 	sum, most, load := 0.0, 0.0, 0.0
 	for w := range workers { // as Pool.Run divides tasks
 		own := 0.0
@@ -121,7 +119,7 @@ func layerGradLoad(gs []*layerGrad, across []int, workers int) float64 {
 	return min(load, sum/float64(workers)+most)
 }
 
-// sums are what the gradients of weight and bias are added to.
+// sums returns the memory to which the gradients of weight and bias are added.
 func (g *layerGrad) sums() (weights, bias []float32) {
 	switch {
 	case g.up != nil:
@@ -173,8 +171,8 @@ func (g *layerGrad) task(worker, i int) {
 	}
 }
 
-// eachChunk calls f for the rows, some at a time. The rows of an image whose factor is 0 are
-// left out, but for what is needed to begin at a row of a packed matrix.
+// eachChunk calls f for the rows, some at a time. It leaves out the rows of images whose factor is 0,
+// except for rows that are needed to begin at a row of a packed matrix.
 func (g *layerGrad) eachChunk(f func(row, end int)) {
 	some := func(from, to int) {
 		for row := from; row < to; row += g.chunk {
@@ -199,8 +197,7 @@ func (g *layerGrad) eachChunk(f func(row, end int)) {
 	}
 }
 
-// layerGradTask is the task of several layers: a pool runs it as often as they
-// have parts together.
+// layerGradTask returns the task of several layers. A pool runs it as often as they have parts together.
 func layerGradTask(gs ...*layerGrad) (tasks int, task func(worker, i int)) {
 	divideInputs(gs)
 	for _, g := range gs {
@@ -217,9 +214,9 @@ func layerGradTask(gs ...*layerGrad) (tasks int, task func(worker, i int)) {
 	}
 }
 
-// scaledGrad is for a layer whose outputs are multiplied by the values of a parameter: with
-// D = Σ dyᵀ·x the gradient of the weight is scale·D by rows, and the gradient of the scale is
-// the product of D with the weight, summed over each row.
+// scaledGrad is for a layer whose outputs are multiplied by the values of a parameter. Let D = Σ dyᵀ·x.
+// The gradient of the weight is scale·D by rows. The gradient of the scale is the product of D with the
+// weight, summed over each row.
 type scaledGrad struct {
 	kernels       *kernels.Set
 	weight, scale *Param

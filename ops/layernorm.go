@@ -21,26 +21,26 @@ func (n *LayerNorm) check(c int) error {
 	return checkShapes(map[*Param]tensor.Shape{n.Weight: {c}, n.Bias: {c}})
 }
 
-// rowNorm is a layer norm in one graph. For the backward pass it keeps mean and
-// reciprocal deviation of every row; what it computed is computed again.
+// rowNorm is a layer norm in one graph. For the backward pass it keeps mean and reciprocal deviation of
+// every row; the normalised values are computed again.
 type rowNorm struct {
 	*LayerNorm
 	kernels  *kernels.Set
 	statsBuf *Buffer // kept
 
-	// In the backward pass: the gradients of weight and bias are summed over blocks of rows,
-	// each in memory of its own.
-	sums    [][2]int // rows of each
-	sumsBuf *Buffer  // of each the gradient of the weight, then of the bias
+	// In the backward pass the gradients of weight and bias are summed over blocks of rows, each in its
+	// own memory.
+	sums    [][2]int // rows of each block
+	sumsBuf *Buffer  // of each block the gradient of the weight, then of the bias
 }
 
-// newRowNorm is a norm of a map with so many rows. In training the blocks that tasks hand to
-// backward consist of whole ones of sums.
+// newRowNorm returns a norm of a map with so many rows. In training, the blocks that tasks pass to
+// backward must consist of whole blocks of sums.
 func (t *Tape) newRowNorm(n *LayerNorm, rows int, sums [][2]int) *rowNorm {
 	return &rowNorm{LayerNorm: n, kernels: t.kernels, statsBuf: t.NewBuffer(2 * rows), sums: sums}
 }
 
-// uses is the planned memory of the forward pass, and gradUses of the backward pass.
+// uses returns the planned memory of the forward pass, and gradUses of the backward pass.
 func (n *rowNorm) uses() []*Buffer { return []*Buffer{n.statsBuf} }
 
 func (n *rowNorm) gradUses(t *Tape) []*Buffer {
@@ -55,20 +55,20 @@ func (n *rowNorm) forward(y, x kernels.Matrix, from int) {
 	n.kernels.LayerNorm(y, x, n.Weight.Data(), n.Bias.Data(), n.stats(from, from+x.Rows), n.Eps)
 }
 
-// normalise is forward for rows that another task may have too: it keeps nothing, and is for
-// evaluation. y has memory of its own.
+// normalise is forward for rows that another task may compute too. It keeps nothing, and is for
+// evaluation. y is memory of the task.
 func (n *rowNorm) normalise(y, x kernels.Matrix, stats []float32) {
 	n.kernels.LayerNorm(y, x, n.Weight.Data(), n.Bias.Data(), stats, n.Eps)
 }
 
-// sum is the memory of a block.
+// sum returns the memory of a block.
 func (n *rowNorm) sum(block int) []float32 {
 	size := 2 * n.Weight.Size()
 	return n.sumsBuf.data[block*size : (block+1)*size]
 }
 
-// backward computes the gradient of rows from, from+1, …, and sums up the gradients of weight and
-// bias over each block of them.
+// backward computes the gradient of rows from, from+1, …, and sums up the gradients of weight and bias
+// over each block of them.
 func (n *rowNorm) backward(dx, dy, x, add kernels.Matrix, from int) {
 	c, to := x.Cols, from+x.Rows
 	first, _ := slices.BinarySearchFunc(n.sums, from, func(b [2]int, row int) int { return b[0] - row })
@@ -90,7 +90,7 @@ func (n *rowNorm) backward(dx, dy, x, add kernels.Matrix, from int) {
 // normParts is the number of tasks of finish.
 const normParts = 8
 
-// finish adds the sums of all blocks, in their order, to the gradients: a part of the channels.
+// finish adds the sums of all blocks, in their order, to the gradients, for a part of the channels.
 func (n *rowNorm) finish(part int) {
 	c := n.Weight.Size()
 	for half, grad := range [2][]float32{n.Weight.GradData(), n.Bias.GradData()} {
@@ -106,7 +106,7 @@ func (n *rowNorm) finish(part int) {
 	}
 }
 
-// finishAfter are the tasks of finish after other tasks of a region. The norm may be nil.
+// finishAfter returns tasks that call finish after other tasks of a region. The norm may be nil.
 func (n *rowNorm) finishAfter(tasks int, task func(worker, i int)) (all int, run func(worker, i int)) {
 	if n == nil {
 		return tasks, task

@@ -1,15 +1,15 @@
 package ops
 
-// Placement is where a planned buffer lies in the memory of a tape, and from which op to which it
-// is needed. Ops count from 0 in the order in which they run; Last is Ops or more if the buffer
-// is needed after the run.
+// Placement is the place of a planned buffer in the memory of a tape, and the first and last op that need
+// it. Ops count from 0 in the order in which they run; Last is Ops or more if the buffer is needed after
+// the run.
 type Placement struct {
 	Offset, Bytes int
 	First, Last   int
 }
 
-// Layout returns the plan of the memory, a placement for each time that a buffer is needed. It is
-// empty before [Tape.Plan].
+// Layout returns the plan of the memory: a placement for each time that a buffer is needed. It is empty
+// before [Tape.Plan].
 func (t *Tape) Layout() []Placement {
 	var all []Placement
 	for _, b := range t.buffers {

@@ -9,11 +9,10 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Linear adds y = x·Wᵀ + b on x [rows, in]; the result is [rows, out]. The
-// weight is [out, in] or, for a 1×1 convolution, [out, in, 1, 1]; bias may be
-// nil.
+// Linear adds y = x·Wᵀ + b on x [rows, in]; the result is [rows, out]. The weight is [out, in] or, for a
+// 1×1 convolution, [out, in, 1, 1]. bias may be nil.
 //
-// It is made for few rows, as a classifier's head has: workers share the
+// It is made for few rows, as in the head of a classifier: workers share the columns, not the rows.
 // columns, not the rows.
 func Linear(t *Tape, name string, x *gorgonia.Node, weight, bias *Param) (*gorgonia.Node, error) {
 	s := x.Shape()
@@ -97,7 +96,7 @@ func (f *linear) backward(in [][]float32, out []float32) error {
 	return nil
 }
 
-// gradPart is a panel of the gradient of the input or, after them, a part of the gradients of
+// gradPart computes a panel of the gradient of the input or, in later tasks, a part of the gradients of
 // weight and bias.
 func (f *linear) gradPart(worker, i int) {
 	if n := f.v.Panels(); i >= n {
@@ -107,7 +106,7 @@ func (f *linear) gradPart(worker, i int) {
 	f.tape.kernels.GemmPanel(f.dx, 1, f.dy, f.v.Packed, i, kernels.Matrix{})
 }
 
-// weightPart adds the gradient of a part of the outputs' weights.
+// weightPart adds the gradient of the weights of some outputs.
 func (f *linear) weightPart(_, i int) {
 	from, to := i*f.out/f.parts, (i+1)*f.out/f.parts
 	if f.bias != nil {

@@ -9,28 +9,27 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Loss says what a classifier is trained by. The zero value is the softmax cross
-// entropy.
+// Loss describes the loss of a classifier. The zero value is the softmax cross entropy.
 type Loss struct {
 	Binary     bool    // binary cross entropy of every class
-	Threshold  float64 // Binary: targets above it are 1, others 0; 0 leaves them as they are
-	SumClasses bool    // Binary: sum over the classes, not mean
+	Threshold  float64 // Binary: targets above it become 1, others 0; 0 leaves targets as they are
+	SumClasses bool    // Binary: sum over the classes instead of mean
 
-	// Weights of the classes, [classes]; nil for 1 each. The loss stays a mean over the samples.
-	// Under Binary they are of positive targets alone.
+	// Weights of the classes, [classes]; nil for 1. The loss stays a mean over the samples. With Binary
+	// they apply only to positive targets.
 	Weights    []float32
-	Gamma      float64   // focus on what is hard, as focal loss has it; under Binary of positive targets
-	GammaNeg   float64   // Binary: likewise of negative targets
-	Clip       float64   // Binary: taken off the probability of negative targets, as asymmetric loss does
-	Balance    float64   // Binary: of positive targets, 1 - Balance of negative ones; 0 for 1 each
-	Adjustment []float32 // not Binary: added to the logits, [classes]; nil for nothing
+	Gamma      float64   // focus on hard examples, as in focal loss; with Binary for positive targets
+	GammaNeg   float64   // Binary: the same for negative targets
+	Clip       float64   // Binary: subtracted from the probability of negative targets, as in asymmetric loss
+	Balance    float64   // Binary: weight of positive targets; negative ones have 1 - Balance; 0 for 1 each
+	Adjustment []float32 // not Binary: added to the logits, [classes]; nil for none
 
 	Distill Distill
-	Alpha   float64 // share of the distillation
+	Alpha   float64 // weight of the distillation
 	Tau     float64 // temperature of soft distillation
 }
 
-// focal and asymmetric are what the kernels get.
+// focal and asymmetric return the arguments for the kernels.
 func (l *Loss) focal() kernels.Focal {
 	return kernels.Focal{Weights: l.Weights, Gamma: l.Gamma, Adjustment: l.Adjustment}
 }
@@ -46,7 +45,7 @@ func (l *Loss) asymmetric() kernels.Asymmetric {
 	}
 }
 
-// plain says whether the loss is a cross entropy as it is.
+// plain says whether the loss is a plain cross entropy.
 func (l *Loss) plain() bool {
 	return l.Weights == nil && l.Adjustment == nil && l.Gamma == 0 && l.GammaNeg == 0 && l.Clip == 0 && l.Balance == 0
 }
@@ -71,18 +70,17 @@ func (l *Loss) check(classes int) error {
 // Distill is a kind of knowledge distillation.
 type Distill int
 
-// The kinds: none; cross entropy with the class that the teacher takes an image
-// for; divergence from the teacher's softmax, of which FasterNet's code takes
-// τ²/(B·K) times the sum.
+// The kinds: no distillation; cross entropy with the class that the teacher predicts; divergence from
+// the teacher's softmax, which FasterNet's code multiplies by τ²/(B·K).
 const (
 	NoDistill Distill = iota
 	HardDistill
 	SoftDistill
 )
 
-// ClassifierLoss adds the mean loss over a batch of logits and targets, both
-// [batch, classes], and with distillation of the teacher's logits of the same
-// shape. The loss and its gradient are computed in one pass.
+// ClassifierLoss adds the mean loss over a batch of logits and targets, both [batch, classes]. For
+// distillation, teacher holds the teacher's logits in the same shape. The loss and its gradient are
+// computed in one pass.
 func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*gorgonia.Node, error) {
 	if !l.Binary && l.Distill == NoDistill && l.plain() {
 		return SoftmaxCrossEntropy(t, logits, targets)
@@ -96,7 +94,7 @@ func ClassifierLoss(t *Tape, logits, targets, teacher *gorgonia.Node, l Loss) (*
 	inputs, wrt := gorgonia.Nodes{logits, targets}, []bool{true, false}
 	if l.Distill != NoDistill {
 		if teacher == nil {
-			return nil, fmt.Errorf("ops: distillation without a teacher")
+			return nil, fmt.Errorf("ops: distillation needs a teacher: got nil")
 		}
 		inputs, wrt = append(inputs, teacher), append(wrt, false)
 	}
@@ -141,14 +139,14 @@ type classifierLoss struct {
 	Loss
 	tape                   *Tape
 	rows, classes          int
-	grad, scratch, answers *Buffer // the last two of hard distillation
+	grad, scratch, answers *Buffer // the last two for hard distillation
 }
 
 func (f *classifierLoss) matrix(v []float32) kernels.Matrix {
 	return kernels.NewMatrix(v, f.rows, f.classes)
 }
 
-// batch is the number of samples that the loss is a mean over.
+// batch returns the number of samples that the loss is a mean over.
 func (f *classifierLoss) batch() int { return f.tape.Parallel.batch(f.rows) }
 
 func (f *classifierLoss) forward(in [][]float32, out []float32) error {
@@ -191,7 +189,7 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 	return nil
 }
 
-// crossEntropy is a share of the mean softmax cross entropy, and its gradient.
+// crossEntropy computes a share of the mean softmax cross entropy, and its gradient.
 func (f *classifierLoss) crossEntropy(grad, logits, targets kernels.Matrix, share float64) float64 {
 	share /= float64(f.batch())
 	loss := f.tape.kernels.SoftmaxCrossEntropy(grad, logits, targets)
@@ -199,8 +197,8 @@ func (f *classifierLoss) crossEntropy(grad, logits, targets kernels.Matrix, shar
 	return share * loss
 }
 
-// oneHot sets the largest of every row of logits, the first of equal ones, to 1 in
-// dst and the others to 0.
+// oneHot sets the largest value of every row of logits, or the first of equal ones, to 1 in dst, and the
+// others to 0.
 func oneHot(dst, logits kernels.Matrix) {
 	for r := range logits.Rows {
 		row, out, best := logits.Row(r), dst.Row(r), 0

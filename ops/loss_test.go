@@ -134,7 +134,7 @@ func TestClassifierLossErrors(t *testing.T) {
 			return err
 		}},
 		{"distillation 7", func() error { _, err := ClassifierLoss(tape, x, x, x, Loss{Distill: 7}); return err }},
-		{"without a teacher", func() error {
+		{"distillation needs a teacher", func() error {
 			_, err := ClassifierLoss(tape, x, x, nil, Loss{Distill: HardDistill})
 			return err
 		}},

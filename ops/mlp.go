@@ -24,11 +24,10 @@ type MLP struct {
 	channels int
 }
 
-// MLPBlock adds the MLP of a transformer block on tokens x [images, …, C]. It is
-// one operation: a block of rows goes through norm, both products and GELU in
-// the cache, some columns of the hidden layer at a time. For the backward pass
-// it keeps the hidden layer before GELU, unless that is to be computed again: the
-// backward pass does that as it needs it, and the layer is nowhere as a whole.
+// MLPBlock adds the MLP of a transformer block on tokens x [images, …, C]. It is one operation: a block of
+// rows goes through norm, both products and GELU in the cache, some columns of the hidden layer at a time.
+// For the backward pass it keeps the hidden layer before GELU. If that is recomputed instead, the backward
+// pass computes each part when it needs it, and never has the whole layer in memory.
 func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 	f, err := newMLPBlock(t, x, m)
 	if err != nil {
@@ -64,12 +63,12 @@ type mlpBlock struct {
 	norm        *rowNorm
 	w1, w2      *layerWeight
 	recompute   bool      // the hidden layer is computed again
-	hiddenMap   kept      // in training, unless it is: fc1 without its bias
-	ones        []float32 // one a hidden column
+	hiddenMap   kept      // in training, unless it is recomputed: fc1 without its bias
+	ones        []float32 // one for each hidden column
 	forwardTask func(worker, i int)
 	grid        *mlpGrid // for evaluation of few rows, else nil
 
-	// Of the run in progress.
+	// In the current run.
 	x, y kernels.Matrix
 	keep []float32
 }
@@ -120,8 +119,8 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 	return f, nil
 }
 
-// hiddenChunk is the number of columns to work on at a time: whole panels, and
-// few enough that they stay in the cache next to a block of rows.
+// hiddenChunk returns the number of columns to work on at a time: whole panels, and at most about 384, so
+// that a block of 98 rows of them (150 KiB) stays in the second-level cache next to the panels.
 func hiddenChunk(hidden, panel int) int {
 	const most = 384
 	parts := (hidden + most - 1) / most
@@ -186,7 +185,7 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 	f.shape.addScaled(f.tape.kernels, f.y.Slice(from, to), x, v, from, f.keep)
 }
 
-// again leaves what the backward pass needs to it.
+// again fills the memory that the backward pass needs.
 func (f *mlpBlock) again(in [][]float32, out []float32) error {
 	if out == nil {
 		return nil
@@ -194,8 +193,8 @@ func (f *mlpBlock) again(in [][]float32, out []float32) error {
 	return f.forward(in, out)
 }
 
-// mlpGrad is the backward pass: a sweep over the rows, and one over the
-// outputs of the layers for the gradients of the weights.
+// mlpGrad is the backward pass: a sweep over the rows, and a sweep over the outputs of the layers for the
+// gradients of the weights.
 type mlpGrad struct {
 	*mlpBlock
 	v1, v2         *layerWeight
@@ -206,7 +205,7 @@ type mlpGrad struct {
 	tasks          int
 	sweep, weights func(worker, i int)
 
-	// Of the run in progress.
+	// In the current run.
 	dy, dx, dh kernels.Matrix
 }
 
@@ -274,7 +273,8 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 	from, to := g.cut[i][0], g.cut[i][1]
 	s := scratch{g.tape.Scratch(worker)}
 	wide := g.chunk + g.tape.kernels.PanelWidth()
-	sum, dot := s.vector(g.hidden), s.vector(g.hidden) // not used: the bias has its gradient with the weight
+	// not used: the gradient of the bias is computed with the weight's
+	sum, dot := s.vector(g.hidden), s.vector(g.hidden)
 	dv, dn := s.matrix(to-from, g.channels), s.matrix(to-from, g.channels)
 	a, da, h := s.matrix(to-from, wide), s.matrix(to-from, wide), s.matrix(to-from, wide)
 	x := g.x.Slice(from, to)
@@ -302,8 +302,8 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 	g.normed.PutRows(from, dv)
 }
 
-// hiddenPart is the hidden layer before GELU, from a row and a column on, of the
-// size of scratch: what was kept, or computed again from the normalised rows n.
+// hiddenPart returns the hidden layer before GELU, from a row and a column on, of the size of scratch: kept
+// values, or values computed again from the normalised rows n.
 func (g *mlpGrad) hiddenPart(scratch kernels.Matrix, n kernels.Factor, halves []float32, row, col int) kernels.Matrix {
 	if !g.recompute {
 		return g.hiddenMap.get(scratch, row, col)

@@ -2,18 +2,18 @@ package ops
 
 import "fasternet/kernels"
 
-// mlpGrid is an MLP for evaluation of so few rows that both products are divided by rows and
-// columns: see [grid]. The hidden layer is then in memory as a whole.
+// mlpGrid is an MLP for evaluation of so few rows that both products are divided by rows and columns: see
+// [grid]. Then the whole hidden layer is in memory.
 type mlpGrid struct {
 	*mlpBlock
 	up, down         grid
 	hiddenMap        plannedFactor // after GELU
 	expand, contract func(worker, i int)
 
-	act kernels.Factor // of the run in progress
+	act kernels.Factor // of the current run
 }
 
-// newMLPGrid is nil where blocks of rows divide the work well.
+// newMLPGrid returns nil if blocks of rows divide the work well.
 func (t *Tape) newMLPGrid(f *mlpBlock) *mlpGrid {
 	up, ok := t.byGrid(f.cut, f.hidden)
 	if !ok {

@@ -2,13 +2,13 @@ package ops
 
 import "slices"
 
-// MeanStatistics sets the running statistics of batch norms to the mean over batches of what each
-// of them has (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021). measure runs batch k through the norms. After
-// an error the statistics are what they were.
+// MeanStatistics sets the running statistics of batch norms to the mean of the statistics of batches (Wu and
+// Johnson, "Rethinking 'Batch' in BatchNorm", 2021). measure runs batch k through the norms. After an
+// error the statistics are unchanged.
 func MeanStatistics(norms []*BatchNorm, batches int, measure func(k int) error) (err error) {
 	undo := RememberNorms(norms)
 	defer func() { undo(err != nil) }()
-	for _, n := range norms { // so that the first batch leaves no trace of what was there
+	for _, n := range norms { // the first batch must leave no trace of the old values
 		clear(n.RunningMean)
 		clear(n.RunningVar)
 	}
@@ -23,9 +23,8 @@ func MeanStatistics(norms []*BatchNorm, batches int, measure func(k int) error) 
 	return nil
 }
 
-// RememberNorms keeps how norms move, how many batches they have seen, and their
-// statistics. It returns what puts these back; the statistics only if all is to be
-// undone.
+// RememberNorms saves the momentum of norms, the number of batches they have seen, and their statistics. It
+// returns a function that restores these; it restores the statistics only if everything is to be undone.
 func RememberNorms(norms []*BatchNorm) func(all bool) {
 	type state struct {
 		momentum       float64

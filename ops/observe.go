@@ -9,37 +9,36 @@ import (
 // Observed is an operation that has just run, for tools that look for the first bad value.
 type Observed struct {
 	Kind, Name string // of the op: "FasterNetBlock" "stages.0.blocks.0"
-	Scope             // part and layer of the model that the op was recorded in
+	Scope             // part and layer of the model to which the op belongs
 	Backward   bool   // whether the op belongs to the backward pass
 	// Index is the place of the op in the order of the run, from 0.
 	Index int
-	// Shape of the values; its first dimension is the batch or a multiple of it, with all
-	// rows of a sample next to each other. It is nil for a scalar, and the shape in the state
-	// dict for the gradient of a parameter.
+	// Shape is the shape of the values. Its first dimension is the batch or a multiple of it, and the
+	// rows of a sample follow one another. It is nil for a scalar. For the gradient of a parameter it is
+	// the shape in the state dict.
 	Shape tensor.Shape
-	// Values in row-major order, one for a scalar. They are valid during the call only:
-	// other ops use the memory again. They must not be changed.
+	// Values are in row-major order, one for a scalar. They are valid only during the call, because
+	// other ops use the memory again, and must not be changed.
 	Values []float32
-	// Grid is that of a map of bytes, whose values are in the first bytes of Values; nil for
-	// float32. Floats is the map in float32.
+	// Grid is the grid of a map of bytes, which are in the first bytes of Values; nil for float32.
+	// Floats returns the map in float32.
 	Grid *Grid
-	// Param is the parameter whose gradient the values are; nil for all other values. The
-	// gradient includes what earlier runs have added since it was last set to zero.
+	// Param is the parameter whose gradient the values are, or nil. The gradient includes what earlier
+	// runs have added since it was last set to zero.
 	Param *Param
 }
 
-// Observe makes every run call f after each op, in the order of the run, on one goroutine:
-// after the ops of the forward pass, of the backward pass, and for the gradient of every
-// parameter when it is complete (the op "gradient", with the name of the parameter). A
-// backward op that also adds to the gradients of parameters is one call for the gradient of
-// its input, and then one call per parameter. Where nobody needs the gradient of the input,
-// as in the first layer, its values are already the gradient of the weight.
+// Observe makes every run call f after each op, in the order of the run, on one goroutine: after the ops of
+// the forward pass, of the backward pass, and for the gradient of every parameter when it is complete (the
+// op "gradient", with the name of the parameter). A backward op that also adds to the gradients of
+// parameters makes one call for the gradient of its input, and then one call for each parameter. If nothing
+// needs the gradient of the input, as in the first layer, its values are already the gradient of the weight.
 //
-// An error from f ends the run: [Tape.Run] returns it as it is. The gradients of the
-// parameters then hold part of the run. A nil f observes nothing and costs nothing.
+// An error from f ends the run: [Tape.Run] returns it unchanged. The gradients of the parameters then hold a
+// part of the run. A nil f observes nothing and costs nothing.
 func (t *Tape) Observe(f func(Observed) error) { t.observe = f }
 
-// observed is the op after its run, with the result out.
+// observed describes the op after its run, with the result out.
 func (o *op) observed(out []float32) Observed {
 	return Observed{
 		Kind: o.Kind, Name: o.Name, Scope: o.scope, Backward: !o.forward, Index: o.index,
@@ -47,7 +46,7 @@ func (o *op) observed(out []float32) Observed {
 	}
 }
 
-// Floats are the values in float32.
+// Floats returns the values in float32.
 func (o Observed) Floats() []float32 {
 	if o.Grid == nil {
 		return o.Values
@@ -59,7 +58,7 @@ func (o Observed) Floats() []float32 {
 	return out
 }
 
-// gridOf is the grid of the result of an op with a description, or nil.
+// gridOf returns the grid of the result of an op with a description, or nil.
 func gridOf(about any) *Grid {
 	switch a := about.(type) {
 	case Block:

@@ -19,17 +19,17 @@ type op struct {
 	tape    *Tape
 	id      uint64   // unique in the process
 	index   int      // position on the tape
-	part    *segment // that it belongs to, or nil
+	part    *segment // to which it belongs, or nil
 	scope   Scope
-	forward bool           // of the forward pass
-	learned []*Param       // whose gradients it computes
-	node    *gorgonia.Node // of the result
+	forward bool           // in the forward pass
+	learned []*Param       // parameters whose gradients it computes
+	node    *gorgonia.Node // its result
 
-	out       *Buffer // nil for a scalar and for memory of its own
+	out       *Buffer // nil for a scalar, and for memory of its own
 	value     gorgonia.Value
 	scalar    *gorgonia.F32
 	in        [][]float32
-	values    []gorgonia.Value // of the inputs, in the run in progress
+	values    []gorgonia.Value // of the inputs, in the current run
 	shapes    []tensor.Shape   // of the inputs
 	one       [1]float32       // memory of the gradient of the cost
 	scalarOut [1]float32       // memory of a scalar result
@@ -40,8 +40,7 @@ var ids atomic.Uint64
 // Arity is part of gorgonia.Op.
 func (o *op) Arity() int { return len(o.Inputs) }
 
-// Type is part of gorgonia.Op. Gorgonia recycles what it returns, so it is
-// made again for each call.
+// Type is part of gorgonia.Op. Gorgonia recycles the result, so each call makes a new one.
 func (o *op) Type() hm.Type {
 	ts := make([]hm.Type, 0, len(o.Inputs)+1)
 	for _, n := range o.Inputs {
@@ -73,7 +72,7 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 		}
 	}()
 	if o.index <= o.tape.last {
-		return nil, fmt.Errorf("%v runs after op %d of the tape: the memory plan rests on another order",
+		return nil, fmt.Errorf("%v runs after op %d of the tape: the memory plan assumes another order",
 			o, o.tape.last)
 	}
 	o.tape.last = o.index
@@ -84,7 +83,7 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 				return nil, fmt.Errorf("%v: input %d has shape %v, want %v", o, i, v.Shape(), o.shapes[i])
 			}
 			o.in[i] = v.Float32s()
-		case *gorgonia.F32: // the gradient of the cost with respect to itself
+		case *gorgonia.F32: // the gradient of the cost by itself
 			o.one[0] = float32(*v)
 			o.in[i] = o.one[:]
 		default:
@@ -92,7 +91,7 @@ func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 		}
 	}
 	if o.Result != nil {
-		o.value = o.Result.Grad // which may have moved
+		o.value = o.Result.Grad // it may have moved
 	}
 	out := o.scalarOut[:]
 	if o.scalar == nil {
@@ -124,13 +123,13 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("%s: %v", e.Op, e.Value) }
 
-// ReturnsPtr, CallsExtern and OverwritesInput are part of gorgonia.Op. These
-// answers make the machine call Do and keep the result as it is.
+// ReturnsPtr, CallsExtern and OverwritesInput are part of gorgonia.Op. With these answers the machine calls
+// Do and keeps the result as it is.
 func (o *op) ReturnsPtr() bool     { return false }
 func (o *op) CallsExtern() bool    { return false } //nolint:revive // see ReturnsPtr
 func (o *op) OverwritesInput() int { return -1 }    //nolint:revive // see ReturnsPtr
 
-// WriteHash is part of gorgonia.Op. Ops of equal hash would be merged.
+// WriteHash is part of gorgonia.Op. Gorgonia merges ops with equal hashes.
 func (o *op) WriteHash(h hash.Hash) {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], o.id)

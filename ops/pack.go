@@ -7,9 +7,8 @@ import (
 	"fasternet/kernels"
 )
 
-// packing is one of the ways in which a weight enters a matrix product. A
-// weight [out, in, kh, kw] counts as the matrix [out, kh·kw·in], the order of
-// the values of a patch of an NHWC map.
+// packing is one of the ways in which a weight enters a matrix product. A weight [out, in, kh, kw] counts as
+// the matrix [out, kh·kw·in], the order of the values of a patch of an NHWC map.
 type packing struct {
 	use     PackUse
 	row     int // of the kernel, for packRow
@@ -17,10 +16,10 @@ type packing struct {
 	kernels *kernels.Set // set by Tape.pack
 }
 
-// PackUse is the product that a weight is packed for.
+// PackUse is the product for which a weight is packed.
 type PackUse int
 
-// The products; of the other two of this package parts of a weight are packed.
+// The products. The two others of this package pack parts of a weight.
 const (
 	PackForward PackUse = iota // y = x·Wᵀ
 	PackInput                  // dx = dy·W
@@ -28,13 +27,13 @@ const (
 	packAdjoint                // dx of a 3×3 convolution with padding
 )
 
-// PackWeight is a weight [out, in] or [out, in, kh, kw] in the order in which the products of
-// package kernels read it, as a matrix [out, kh·kw·in]: t.Kernels().Gemm(y, 1, x, packed, …). Ask
-// for it where the op is recorded, and use it in Run. All graphs share it; before every run it
-// is brought up to date if [Param.Changed] was called.
+// PackWeight returns a weight [out, in] or [out, in, kh, kw] in the order in which the products of package
+// kernels read it, as a matrix [out, kh·kw·in]: t.Kernels().Gemm(y, 1, x, packed, …). Call it where the op
+// is recorded, and use the result in Run. All graphs share it. Before every run it is packed again if
+// [Param.Changed] was called.
 func (t *Tape) PackWeight(p *Param, use PackUse, in kernels.Precision) (*kernels.Packed, error) {
 	if p == nil {
-		return nil, errors.New("ops: a pack of a weight that is nil")
+		return nil, errors.New("ops: PackWeight of a nil weight")
 	}
 	if use != PackForward && use != PackInput {
 		return nil, fmt.Errorf("ops: %s: a pack for use %d, want PackForward or PackInput", p.Name, use)
@@ -55,15 +54,14 @@ type pack struct {
 	memory     []float32 // of the packed copy; nil until a graph that uses it is planned
 	version    int       // of the weight that was packed
 	stale      bool
-	// The weights of a convolution in the order of the product; nil where that
-	// is the order of the checkpoint.
+	// The weights of a convolution in the order of the product; nil if the checkpoint has the same
+	// order.
 	reordered []float32
 }
 
 const reorderParts = 16
 
-// pack returns the pack of a weight, and has it brought up to date before every
-// run of the graph.
+// pack returns the pack of a weight, which is updated before every run of the graph.
 func (t *Tape) pack(p *Param, how packing) *pack {
 	how.kernels = t.kernels
 	if t.sketch {
@@ -141,15 +139,15 @@ func (q *pack) panel(i int) {
 	}
 }
 
-// packJob is a part of the work of bringing a pack up to date.
+// packJob is a part of the work of updating a pack.
 type packJob struct {
 	*pack
 	part int
 }
 
-// placePacks gives memory to the packs of the graph that have none. It is one piece, in the
-// order of their use. A large piece lies in pages of 2 MiB, which most weights alone are too small
-// for: with pages of 4 KiB, finding the pages takes 2 % of the time of products at batch 1.
+// placePacks gives memory to the packs of the graph that have none. It is one piece, in the order of their
+// use. A large piece lies in pages of 2 MiB, for which most single weights are too small. With pages of
+// 4 KiB, address translation takes 2 % of the time of products at batch 1.
 func (t *Tape) placePacks() {
 	size := 0
 	var fresh []*pack
@@ -168,7 +166,7 @@ func (t *Tape) placePacks() {
 	}
 }
 
-// size is the number of values of a pack, and of what fills it up to a whole cache line.
+// size returns the number of values of a pack, padded to a whole cache line.
 func (q *pack) size() int {
 	return (q.how.kernels.PackedLen(q.rows, q.cols, q.how.in) + 15) / 16 * 16
 }
@@ -203,7 +201,7 @@ func (t *Tape) planPacks() {
 	}
 }
 
-// updatePacks packs the weights that have changed since they were packed.
+// updatePacks packs the weights that have changed since they were last packed.
 func (t *Tape) updatePacks() {
 	any := false
 	for _, q := range t.packs {

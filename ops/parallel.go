@@ -1,21 +1,20 @@
 package ops
 
-// Parallel is what a graph has to do with the ranks that run the same graph on other
-// samples of a batch. The zero value is a graph that is alone.
+// Parallel connects a graph with the ranks that run the same graph on other samples of a batch. The zero
+// value is a graph that runs alone.
 type Parallel struct {
-	// Batch is the number of samples of all ranks; 0 is that of the graph. Losses are
-	// means over so many: those of the ranks, and their gradients, add up to that of
-	// the whole batch.
+	// Batch is the number of samples of all ranks; 0 means the samples of this graph. Losses are means over
+	// Batch samples, so the losses and gradients of the ranks add up to those of the whole batch.
 	Batch int
-	// Sum replaces x by its sum over the ranks. With it batch norms in training have
-	// the statistics of the whole batch; nil leaves each rank its own.
+	// Sum replaces x by its sum over the ranks. With it, batch norms in training use the statistics of the
+	// whole batch; if it is nil, each rank uses its own.
 	Sum func(x []float64) error
-	// Final is told of a parameter when the run in progress has added all that it adds
-	// to its gradient: on every rank in the same order. It may be nil.
+	// Final is called with a parameter when the current run has added everything to its gradient, in the
+	// same order on every rank. It may be nil.
 	Final func(*Param)
 }
 
-// batch is the number of samples of all ranks, of which own are here.
+// batch returns the number of samples of all ranks; own is the number of this rank.
 func (p *Parallel) batch(own int) int {
 	if p.Batch > 0 {
 		return p.Batch

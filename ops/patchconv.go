@@ -9,26 +9,24 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// PatchConv describes the layer that begins a network or a stage: a
-// convolution without padding and bias, and a batch norm.
+// PatchConv describes the layer that begins a network or a stage: a convolution without padding and bias,
+// and a batch norm.
 type PatchConv struct {
 	Name   string
 	Weight *Param // [out, in, size, size]
 	Stride int
 	Norm   *BatchNorm
-	Bias   *Param // [out], in the place of a norm that is folded; for evaluation
-	// NoInputGrad leaves out the gradient of the input, which a first layer
-	// has no use for.
+	Bias   *Param // [out], instead of a norm that is folded; for evaluation
+	// NoInputGrad leaves out the gradient of the input, which a first layer does not need.
 	NoInputGrad bool
-	// Units says that the maps are visible units of larger ones: many small maps, whose
-	// patches do not overlap.
+	// Units says that the maps are visible units of larger maps: many small maps whose patches do not
+	// overlap.
 	Units bool
 	Int8  *Int8Conv // the layer computes in 8 bits, on maps of bytes; nil for float32
 }
 
-// PatchConvNorm adds the layer on the map x [batch, height, width, in]. The
-// result is [batch, (height-size)/stride+1, (width-size)/stride+1, out]; a
-// remainder of the map is dropped.
+// PatchConvNorm adds the layer on the map x [batch, height, width, in]. The result is [batch,
+// (height-size)/stride+1, (width-size)/stride+1, out]; a remainder of the map is dropped.
 func PatchConvNorm(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, error) {
 	if p.Int8 != nil {
 		return patchConvInt8(t, x, p)
@@ -76,7 +74,7 @@ type patchConv struct {
 	y    kernels.Matrix
 	w    *pack
 
-	gather bool // the patches of a span are gathered, for one product
+	gather bool // gather the patches of a span for one product
 
 	tasks struct{ measure, convolve, normalise, infer func(worker, span int) }
 }
@@ -112,7 +110,7 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 		f.spans, _ = f.out.even(rows, t.Pool().Workers())
 	}
 	if f.patch.Overlap() && t.Train && !p.NoInputGrad {
-		f.spans = f.out.cut(f.out.height * f.out.width) // whole images: they share no pixels
+		f.spans = f.out.cut(f.out.height * f.out.width) // whole images, which share no pixels
 	}
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
@@ -120,7 +118,7 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	if f.gather = f.gathers(); f.gather {
 		t.NeedScratch(scratchSize(nil, f.maxRows, f.patch.Inner()))
 	}
-	// Tiles of a product are written whole, which patches that overlap do not allow.
+	// Products in bf16 write whole tiles, which overlapping patches do not allow.
 	if !p.NoInputGrad && !f.patch.Overlap() {
 		f.precision = t.Precision
 	}
@@ -138,7 +136,7 @@ func newPatchConv(t *Tape, x *gorgonia.Node, p PatchConv) (*patchConv, error) {
 	return f, nil
 }
 
-// params are the parameters in the order of the op's inputs.
+// params returns the parameters in the order of the op's inputs.
 func (p PatchConv) params() []*Param {
 	if p.Norm == nil {
 		return []*Param{p.Weight, p.Bias}
@@ -157,8 +155,7 @@ func (f *patchConv) forwardTrain(in [][]float32, out []float32) error {
 	return nil
 }
 
-// restore computes what forwardTrain kept, with the statistics that it measured,
-// and the result if it is asked for.
+// restore computes what forwardTrain kept, with the same statistics, and the result unless out is nil.
 func (f *patchConv) restore(in [][]float32, out []float32) error {
 	f.x, f.conv = in[0], f.out.matrix(f.convBuf.data)
 	f.tape.Pool().Run(len(f.spans), f.tasks.convolve)
@@ -183,7 +180,7 @@ func (f *patchConv) bind(in [][]float32, out []float32) {
 	f.x, f.y = in[0], f.out.matrix(out)
 }
 
-// image is the input map of an image, or its gradient.
+// image returns the input map of an image, or its gradient.
 func (f *patchConv) image(maps []float32, i int) []float32 {
 	n := f.in.height * f.in.width * f.in.channels
 	return maps[i*n : (i+1)*n]
@@ -213,7 +210,7 @@ func (f *patchConv) measureSpan(worker, i int) {
 	f.norm.moments[i].Measure(f.tape.kernels, f.convolved(i))
 }
 
-// convolved is the map of a span before the norm.
+// convolved returns the map of a span before the norm.
 func (f *patchConv) convolved(i int) kernels.Matrix {
 	return f.conv.Slice(f.out.from(f.spans[i]), f.out.to(f.spans[i]))
 }

@@ -9,20 +9,20 @@ import (
 
 // patchConvGrad is the backward pass. Batch statistics couple the rows between its two sweeps.
 //
-// The gradient of a small weight is summed as the rows pass, a run of spans at a time. For a
-// large one, as the last merging layers have, the second sweep keeps the patches, and each task of a
-// third region has some outputs and all rows: see [Tape.byOutputs].
+// The gradient of a small weight is summed as the rows pass, a run of spans at a time. For a large weight, as
+// in the last merging layers, the second sweep keeps the patches, and each task of a third region has some
+// outputs and all rows: see [Tape.byOutputs].
 type patchConvGrad struct {
 	*patchConv
 	runs    [][2]int    // of spans
 	dw      *weightSums // of a small weight, or nil
-	outputs *layerGrad  // of a large one, or nil
+	outputs *layerGrad  // of a large weight, or nil
 	patches *placedRows // of all rows, for outputs
 	scatter bool        // the gradient of the input is one product for a span
 	v       []*kernels.Packed
 	tasks   struct{ measure, input, finish func(worker, i int) }
 
-	// Of the run in progress.
+	// In the current run.
 	dy kernels.Matrix
 	dx []float32
 }
@@ -58,7 +58,7 @@ func (f *patchConv) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) 
 	return grads, err
 }
 
-// divideByOutputs prepares the gradient of a large weight, and returns the planned memory of it.
+// divideByOutputs prepares the gradient of a large weight, and returns its planned memory.
 func (g *patchConvGrad) divideByOutputs() *Buffer {
 	t, size := g.tape, g.patch.Size
 	g.runs = chunks(len(g.spans), len(g.spans))
@@ -74,7 +74,7 @@ func (g *patchConvGrad) divideByOutputs() *Buffer {
 	return g.patches.buf
 }
 
-// divideByRows does the same for a small one.
+// divideByRows does the same for a small weight.
 func (g *patchConvGrad) divideByRows() *Buffer {
 	g.runs = chunks(len(g.spans), chunkLimit(g.Weight.Size()))
 	g.dw = g.tape.newWeightSums(g.Weight, len(g.runs))
@@ -128,8 +128,8 @@ func (g *patchConvGrad) measure(_, run int) {
 	}
 }
 
-// sweepInput goes back through the norm and the convolution. For a weight divided by outputs
-// the gradient before the norm takes the place of the map before the norm.
+// sweepInput goes back through the norm and the convolution. For a weight divided by outputs, the gradient
+// before the norm replaces the map before the norm.
 func (g *patchConvGrad) sweepInput(worker, run int) {
 	var dw kernels.Matrix
 	if g.outputs == nil {
@@ -152,8 +152,8 @@ func (g *patchConvGrad) sweepInput(worker, run int) {
 	}
 }
 
-// weightGrad adds the gradient of the weight from a span to dw, or keeps the patches for it.
-// patches is scratch.
+// weightGrad adds the gradient of the weight from a span to dw, or keeps the patches for it. patches is
+// scratch.
 func (g *patchConvGrad) weightGrad(dw, dconv, patches kernels.Matrix, b span) {
 	switch {
 	case g.outputs != nil:

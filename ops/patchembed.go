@@ -9,8 +9,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// PatchEmbedding describes the entrance of a transformer: the pixels of each
-// patch, patches side by side, become a token. The images get no gradient.
+// PatchEmbedding describes the first layer of a transformer: the pixels of each patch become a token. Patches
+// do not overlap. The images get no gradient.
 type PatchEmbedding struct {
 	Name   string
 	Weight *Param     // [C, in, size, size]
@@ -18,8 +18,8 @@ type PatchEmbedding struct {
 	Norm   *LayerNorm // of the tokens, or nil
 }
 
-// PatchEmbed adds the layer on images [batch, height, width, in]. The result is
-// [batch, height/size, width/size, C]; a remainder of the image is dropped.
+// PatchEmbed adds the layer on images [batch, height, width, in]. The result is [batch, height/size,
+// width/size, C]; a remainder of the image is dropped.
 func PatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*gorgonia.Node, error) {
 	f, err := newPatchEmbed(t, x, p)
 	if err != nil {
@@ -61,12 +61,12 @@ type patchEmbed struct {
 	convBuf *Buffer  // kept in training: the tokens before the norm
 	w       *pack
 	runs    [][2]int
-	outputs [][2]int // that a run is divided into
+	outputs [][2]int // that divide a run
 	dw      *weightSums
 	dbias   [][]float32 // of each run
 	ends    int         // how often finish runs
 
-	// Of the run in progress.
+	// In the current run.
 	x                       []float32
 	y, dy                   kernels.Matrix
 	embed, backward, finish func(worker, i int)
@@ -128,7 +128,7 @@ func (f *patchEmbed) image(i int) []float32 {
 	return f.x[i*n : (i+1)*n]
 }
 
-// conv is where the tokens of some rows lie before the norm.
+// conv returns the memory for the tokens of some rows before the norm.
 func (f *patchEmbed) conv(from, to int) kernels.Matrix {
 	if f.convBuf == nil {
 		return f.y.Slice(from, to)
@@ -188,8 +188,8 @@ func (f *patchEmbed) runBackward(in [][]float32, _ []float32) error {
 	return nil
 }
 
-// outputRanges divides the outputs such that all workers have something to do with the runs. Every
-// sum is the same whatever the ranges.
+// outputRanges divides the outputs such that all workers have something to do with the runs. The ranges
+// change no sum.
 func (f *patchEmbed) outputRanges(workers int) [][2]int {
 	const least = 4 * tile
 	parts := min((workers+len(f.runs)-1)/len(f.runs), max(1, f.out.channels/least))

@@ -9,8 +9,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// MergeOrder is the order in which the four neighbours of a patch merging come
-// to lie one after the other: their (row, column).
+// MergeOrder is the order in which a patch merging joins the four neighbours: their (row, column).
 type MergeOrder [4][2]int
 
 // SwinOrder is the order of Swin.
@@ -21,7 +20,7 @@ var RasterOrder = MergeOrder{{0, 0}, {0, 1}, {1, 0}, {1, 1}}
 
 // Merging describes the transition between two stages of Swin:
 //
-//	y = reduction(norm(the four neighbours of 2×2 tokens side by side))
+//	y = reduction(norm(the four neighbours of 2×2 tokens, joined))
 type Merging struct {
 	Name      string
 	Norm      *LayerNorm // over 4·C channels
@@ -29,8 +28,8 @@ type Merging struct {
 	Order     MergeOrder
 }
 
-// PatchMerge adds the layer on the map x [batch, height, width, C] of even
-// height and width. The result is [batch, height/2, width/2, out].
+// PatchMerge adds the layer on the map x [batch, height, width, C] of even height and width. The result is
+// [batch, height/2, width/2, out].
 func PatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*gorgonia.Node, error) {
 	f, err := newPatchMerge(t, x, m)
 	if err != nil {
@@ -61,7 +60,7 @@ type patchMerge struct {
 	normed  *packedRows // input of the reduction
 	grad    *layerGrad
 
-	// Of the run in progress.
+	// In the current run.
 	x, dx           []float32
 	y, dy           kernels.Matrix
 	merges, tasks   int // how often merge and weights run
@@ -109,13 +108,12 @@ func (f *patchMerge) forward(in [][]float32, out []float32) error {
 	return nil
 }
 
-// neighbours calls each for every line of merged tokens in rows [from, to) and every
-// neighbour: the rows since from, and the tokens of the map that are neighbour number i of
-// them.
+// neighbours calls each for every line of merged tokens in rows [from, to) and every neighbour: with the rows
+// since from, and the tokens of the map that are neighbour number i of them.
 func (f *patchMerge) neighbours(from, to int, data []float32, each func(row, i int, tokens kernels.Matrix)) {
 	c := f.in.channels
 	for line := from / f.out.width; line < to/f.out.width; line++ {
-		// Of the map two lines for each merged one: its height is even.
+		// Two lines of the map for each merged line: its height is even.
 		for i, o := range f.Order {
 			at := (2*line+o[0])*f.in.width + o[1]
 			each(line*f.out.width-from, i, kernels.Matrix{Data: data[at*c:], Rows: f.out.width, Cols: c, Stride: 2 * c})

@@ -2,13 +2,13 @@ package ops
 
 import "fasternet/kernels"
 
-// pconvGrad adds the gradient of the weights of a block's partial convolution [C, C, 3, 3].
-// Each task has some output channels and all images, so that nothing is left to be summed up.
+// pconvGrad adds the gradient of the weights of a block's partial convolution [C, C, 3, 3]. Each task has some
+// output channels and all images, so no partial sums are left.
 type pconvGrad struct {
 	*block
 	image   kernels.PConv // a whole image
 	padded  *Buffer       // copies of the convolved channels of all images, with a border; or
-	mixed   *placedRows   // the taps of all rows, where they are side by side, else nil
+	mixed   *placedRows   // the taps of all rows, if they are gathered, else nil
 	outputs [][2]int      // of each task
 }
 
@@ -41,8 +41,8 @@ func (g *pconvGrad) paddedImage(i int) []float32 {
 	return g.padded.data[i*n : (i+1)*n]
 }
 
-// put copies what the gradient needs of the input: the span with the first line of an image
-// copies all of it.
+// put copies the part of the input that the gradient needs. The span with the first line of an image copies
+// the whole image.
 func (g *pconvGrad) put(b span, s scratch) {
 	if g.mixed != nil {
 		from, to := g.shape.from(b), g.shape.to(b)
@@ -65,7 +65,8 @@ func (g *pconvGrad) put(b span, s scratch) {
 func (g *pconvGrad) task(worker, part int) {
 	from, to := g.outputs[part][0], g.outputs[part][1]
 	s := scratch{g.tape.Scratch(worker)}
-	k, inner, dy := g.tape.kernels, g.image.Inner(), g.convolved.Columns(from, to) // the gradient has taken their place
+	// the gradient has replaced the convolved channels
+	k, inner, dy := g.tape.kernels, g.image.Inner(), g.convolved.Columns(from, to)
 	dw := kernels.NewMatrix(s.vector((to-from)*inner), to-from, inner)
 	k.Clear(dw.Data)
 	if g.mixed != nil {

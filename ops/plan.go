@@ -12,8 +12,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Workspace is the memory of graphs that do not run at the same time: an arena
-// for their activations, and scratch for each worker of the pool.
+// Workspace is the memory of graphs that do not run at the same time: an arena for their activations, and
+// scratch for each worker of the pool.
 type Workspace struct {
 	pool    *kernels.Pool
 	arena   []float32
@@ -21,13 +21,13 @@ type Workspace struct {
 	moves   int // how often the memory has moved
 }
 
-// NewWorkspace is an empty workspace for a pool. It grows as tapes are planned.
+// NewWorkspace returns an empty workspace for a pool. It grows as tapes are planned.
 func NewWorkspace(pool *kernels.Pool) *Workspace { return &Workspace{pool: pool} }
 
-// Pool is the pool that the graphs run on.
+// Pool returns the pool that the graphs run on.
 func (w *Workspace) Pool() *kernels.Pool { return w.pool }
 
-// Bytes is the size of the memory held.
+// Bytes returns the size of the memory held.
 func (w *Workspace) Bytes() int {
 	n := len(w.arena)
 	for _, s := range w.scratch {
@@ -36,8 +36,7 @@ func (w *Workspace) Bytes() int {
 	return 4 * n
 }
 
-// reserve makes the memory as large as a tape needs it, or says that there is
-// not so much.
+// reserve makes the memory as large as a tape needs it, or returns an error if there is not enough.
 func (w *Workspace) reserve(arena, scratch int) error {
 	more := 0
 	if arena > len(w.arena) {
@@ -72,36 +71,34 @@ func (w *Workspace) reserve(arena, scratch int) error {
 	return nil
 }
 
-// Buffer is planned memory. It is alive from the first to the last op that
-// touches it; if it is forgotten in between it has several lives at the same
-// place, and that is free for others between them.
+// Buffer is planned memory. It is alive from the first to the last op that touches it. If it is forgotten in
+// between, it has several lives at the same place, and others may use the place between them.
 type Buffer struct {
 	tape   *Tape
 	size   int
 	lives  []life
 	asleep bool // the next touch begins a new life
 	offset int
-	reuse  *Buffer // whose memory it may take when that is free by then
-	home   *Buffer // whose memory it takes, or nil
-	ops    []*op   // whose result it is, if any
+	reuse  *Buffer // buffer whose memory it may take if that is free by then
+	home   *Buffer // buffer whose memory it takes, or nil
+	ops    []*op   // ops with this result, if any
 	data   []float32
 }
 
 // life is the first and the last op that touch a buffer before it is forgotten.
 type life struct{ first, last int }
 
-// NewBuffer plans memory for n float32 values that ops use beside inputs and results: what a
-// forward op keeps for its backward op, or memory that the workers share. List it in Uses of
-// every [Spec] whose Run touches it. What is in it lasts from the first of these ops to the
-// last one of the same run.
+// NewBuffer plans memory for n float32 values besides inputs and results: for example values that a forward
+// op keeps for its backward op, or memory that the workers share. List it in Uses of every [Spec] whose Run
+// touches it. It keeps its contents from the first to the last of these ops in the same run.
 func (t *Tape) NewBuffer(n int) *Buffer {
 	b := &Buffer{tape: t, size: n}
 	t.buffers = append(t.buffers, b)
 	return b
 }
 
-// Data is the memory, for use in Run of the ops that have the buffer in Uses. It may be at
-// another place in the next run.
+// Data returns the memory, for use in Run of the ops that have the buffer in Uses. It may be at another place
+// in the next run.
 func (b *Buffer) Data() []float32 { return b.data }
 
 func (b *Buffer) touch(op int) {
@@ -113,11 +110,11 @@ func (b *Buffer) touch(op int) {
 	l.last = max(l.last, op)
 }
 
-// forget says that what is in the buffer is not needed any more: who touches it
-// next writes it anew.
+// forget says that the contents of the buffer are not needed any more: the next op that touches it writes it
+// again.
 func (b *Buffer) forget() { b.asleep = true }
 
-// keep makes all lives one that does not end.
+// keep joins all lives into one that does not end.
 func (b *Buffer) keep() { b.lives, b.asleep = []life{{b.lives[0].first, math.MaxInt}}, false }
 
 // meets says whether two buffers are alive at the same time.
@@ -135,19 +132,18 @@ func (b *Buffer) meets(c *Buffer) bool {
 // NeedScratch makes sure that every worker has n float32 values of scratch in every op.
 func (t *Tape) NeedScratch(n int) { t.scratch = max(t.scratch, n) }
 
-// Scratch is memory of a worker, for use within a task of the pool in Run. It has at least as
-// many values as [Tape.NeedScratch] asked for, and holds anything before.
+// Scratch returns memory of a worker, for use within a task of the pool in Run. It has at least as many values
+// as [Tape.NeedScratch] asked for. Its contents are undefined.
 func (t *Tape) Scratch(worker int) []float32 { return t.space.scratch[worker] }
 
-// Keep keeps the memory of a node's value until the end of the run. It must be
-// called before Plan.
+// Keep keeps the memory of a node's value until the end of the run. It must be called before Plan.
 func (t *Tape) Keep(n *gorgonia.Node) {
 	if o, ok := n.Op().(*op); ok && o.out != nil {
 		o.out.keep()
 	}
 }
 
-// Value is the memory of a node that was kept, valid until the next run.
+// Value returns the memory of a node that was kept, valid until the next run.
 func (t *Tape) Value(n *gorgonia.Node) []float32 {
 	o := n.Op().(*op)
 	if o.scalar != nil {
@@ -156,10 +152,9 @@ func (t *Tape) Value(n *gorgonia.Node) []float32 {
 	return o.value.(*tensor.Dense).Float32s()
 }
 
-// Plan checks the graph and gives every buffer its place: buffers that are not
-// alive together share memory. Large ones are placed first, each at the lowest
-// address that is free all its life (as in Pisarchyk and Lee, 2020,
-// "greedy by size").
+// Plan checks the graph and gives every buffer its place: buffers that are not alive at the same time share
+// memory. Large ones are placed first, each at the lowest address that is free during its whole life
+// ("greedy by size", Pisarchyk and Lee, 2020).
 func (t *Tape) Plan() error {
 	if err := t.check(); err != nil {
 		return err
@@ -168,7 +163,7 @@ func (t *Tape) Plan() error {
 	bySize := make([]*Buffer, 0, len(t.buffers))
 	for _, b := range t.buffers {
 		if len(b.lives) == 0 {
-			return fmt.Errorf("ops: a buffer of %d values is used by no op", b.size)
+			return fmt.Errorf("ops: no op uses a buffer of %d values", b.size)
 		}
 		if !t.takesOver(b) {
 			bySize = append(bySize, b)
@@ -202,8 +197,8 @@ func (t *Tape) Plan() error {
 	return nil
 }
 
-// takesOver lets b live in the memory of the buffer that it may overwrite, if
-// the op that makes b is the last that reads that one.
+// takesOver lets b live in the memory of the buffer that it may overwrite, if the op that makes b is the last
+// reader of that buffer.
 func (t *Tape) takesOver(b *Buffer) bool {
 	if b.reuse == nil {
 		return false
@@ -219,7 +214,7 @@ func (t *Tape) takesOver(b *Buffer) bool {
 	return true
 }
 
-// root is the buffer whose memory b lives in.
+// root returns the buffer whose memory b lives in.
 func (b *Buffer) root() *Buffer {
 	if b.home != nil {
 		return b.home
@@ -239,5 +234,5 @@ func (t *Tape) bind() {
 	}
 }
 
-// ArenaBytes is the size of the planned arena of this graph.
+// ArenaBytes returns the size of the planned arena of this graph.
 func (t *Tape) ArenaBytes() int { return 4 * t.arena }

@@ -7,27 +7,27 @@ import (
 	"fasternet/kernels"
 )
 
-// tap is the share of a place of the old grid in a place of the new one.
+// tap is the weight of a place of the old grid in a place of the new one.
 type tap struct {
 	at     int
 	weight float32
 }
 
-// Bicubic is a way to interpolate position embeddings: cubic convolution (Keys, 1981)
-// between the centres of pixels.
+// Bicubic is a way to interpolate position embeddings: cubic convolution (Keys, 1981) between the centres of
+// pixels.
 type Bicubic int
 
 // The ways.
 const (
-	// Antialiased is what timm 1.0 does: a = -0.5, over more places where the grid
-	// becomes smaller; places beyond the border are left out.
+	// Antialiased is the way of timm 1.0, PyTorch's bicubic with antialias: a = -0.5, over more places if
+	// the grid becomes smaller; places outside of the grid are left out.
 	Antialiased Bicubic = iota
-	// Pointwise is what the published fine-tuning of MAE and LocalMIM does: a = -0.75,
-	// always over four places, the border repeated.
+	// Pointwise is the way of the published fine-tuning of MAE and LocalMIM, PyTorch's bicubic without
+	// antialias: a = -0.75, always over four places, with the border repeated.
 	Pointwise
 )
 
-// taps are the shares along one side when n places become m, as PyTorch computes them.
+// taps returns the weights along one side when n places become m, as PyTorch computes them.
 func (b Bicubic) taps(n, m int) [][]tap {
 	var a float64
 	switch b {
@@ -74,8 +74,8 @@ func (b Bicubic) taps(n, m int) [][]tap {
 	return out
 }
 
-// positionResize interpolates position embeddings [class + height·width, C] of
-// one grid for another; those of class tokens, which come first, stay.
+// positionResize interpolates position embeddings [class + height·width, C] of one grid for another. The
+// class tokens, which come first, keep theirs.
 type positionResize struct {
 	kernels         *kernels.Set
 	class, channels int
@@ -87,7 +87,7 @@ func newPositionResize(k *kernels.Set, class, channels int, from, to [2]int, how
 	return &positionResize{k, class, channels, from, to, how.taps(from[0], to[0]), how.taps(from[1], to[1])}
 }
 
-// each calls f with every share of an old place in a new one.
+// each calls f with every weight of an old place in a new one.
 func (p *positionResize) each(f func(to, from int, weight float32)) {
 	for y, ys := range p.rows {
 		for x, xs := range p.cols {
@@ -125,18 +125,18 @@ func addMultiple(k *kernels.Set, dst, x []float32, weight float32) {
 	k.Combine(m, kernels.NewMatrix(x, 1, len(x)), m, weight, 1)
 }
 
-// ResizePositions interpolates position embeddings [class + height·width, C] of
-// one grid (height, width) for another. Class tokens keep theirs.
+// ResizePositions interpolates position embeddings [class + height·width, C] of one grid (height, width) for
+// another. The class tokens keep theirs.
 func ResizePositions(positions []float32, class, channels int, from, to [2]int, how Bicubic) []float32 {
 	out := make([]float32, (class+to[0]*to[1])*channels)
 	newPositionResize(kernels.Default(), class, channels, from, to, how).forward(out, positions)
 	return out
 }
 
-// SinCosPositions are the fixed position embeddings [class + height·width, C] of
-// MAE: the first half of the channels encodes the column, the second the row,
-// each as the sines and then the cosines of the position times
-// 10000^(-k/(C/4)). C must be a multiple of 4. Class tokens get zeros.
+// SinCosPositions returns the fixed position embeddings [class + height·width, C] of MAE. The first half of the
+// channels encodes the column, the second half the row, each as the sines and then the cosines of the position
+// times 10000^(-k/(C/4)), the base of Vaswani et al. (2017). C must be a multiple of 4. Class tokens get
+// zeros.
 func SinCosPositions(class, channels int, grid [2]int) []float32 {
 	out := make([]float32, (class+grid[0]*grid[1])*channels)
 	quarter := channels / 4

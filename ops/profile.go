@@ -7,16 +7,15 @@ import (
 	"fasternet/kernels"
 )
 
-// Profile collects the time spent in each operation. With a pool of metered kernels
-// ([kernels.Set.Metered]) it also divides it into parts. A nil Profile collects nothing; others
-// come from [NewProfile].
+// Profile collects the time spent in each operation. With a pool of metered kernels ([kernels.Set.Metered]) it
+// also divides the time into parts. A nil Profile collects nothing; make one with [NewProfile].
 type Profile struct {
 	begin   time.Time
 	pool    *kernels.Pool
 	meter   *kernels.Meter // or nil
 	trace   *Trace         // or nil
 	workers int
-	times   map[any]*timed // by op, nil for the packs, or by the name of a section
+	times   map[any]*timed // by op, by nil for the packs, or by the name of a section
 	order   []*timed
 }
 
@@ -32,8 +31,8 @@ type OpTime struct {
 	Pass       Pass
 	Calls      int
 	Total      time.Duration
-	// Parts are what the workers did, all together, the longest first: their times add up
-	// to Total for each worker. Nil without a meter.
+	// Parts add up the work of all workers, the longest part first: together they are Total for each
+	// worker. Nil without a meter.
 	Parts   []OpPart
 	Regions kernels.Regions
 }
@@ -41,31 +40,31 @@ type OpTime struct {
 // Pass is the pass of a step that something belongs to.
 type Pass string
 
-// The passes. Around them are the packing of weights, and what a [Profile.Section] is for.
+// The passes. Around is for the packing of weights and for [Profile.Section].
 const (
 	Forward  Pass = "forward"
 	Backward Pass = "backward"
 	Around   Pass = "around"
 )
 
-// OpPart is a part of the time of an operation: kernels, or one of those below.
+// OpPart is a part of the time of an operation: kernels, or one of the parts below.
 type OpPart struct {
 	kernels.Part
-	Rest string // what it is if it is not kernels
+	Rest string // names a part that is not kernels
 }
 
-// What workers do that is not kernels.
+// The parts of the workers' time that are not kernels.
 const (
 	// RestOther is the code of an operation around the kernels.
 	RestOther = "other"
-	// RestWaiting is the time of workers in a region of [kernels.Pool.Run] that have no task:
-	// until they begin, and until the last one is done.
+	// RestWaiting is the time of workers without a task in a region of [kernels.Pool.Run]: until they
+	// begin, and until the last one is done.
 	RestWaiting = "waiting"
 	// RestAlone is the time of workers while the first one does something outside of regions.
 	RestAlone = "waiting for one"
 )
 
-// NewProfile is for what runs on a pool.
+// NewProfile returns a profile of the runs on a pool.
 func NewProfile(pool *kernels.Pool) *Profile {
 	return &Profile{
 		begin:   time.Now(),
@@ -79,7 +78,7 @@ func NewProfile(pool *kernels.Pool) *Profile {
 // Measure makes the tape record the time of every operation.
 func (t *Tape) Measure(p *Profile) { t.profile = p }
 
-// Section measures something that is no operation.
+// Section measures something that is not an operation.
 func (p *Profile) Section(kind, name string, run func()) { p.section(kind, name, nil, run) }
 
 // section is Section with the memory that it reads and writes.
@@ -103,7 +102,7 @@ func (p *Profile) enterOp(o *op) (leave func()) {
 	return p.enter(o, t, o.memory)
 }
 
-// enter begins the time of a key.
+// enter starts the time of a key.
 func (p *Profile) enter(key any, t OpTime, memory func() []Extent) (leave func()) {
 	e := p.times[key]
 	if e == nil {
@@ -127,7 +126,7 @@ func (p *Profile) enter(key any, t OpTime, memory func() []Extent) (leave func()
 	}
 }
 
-// now is the time of the meter's clock, so that parts and totals are of the same one.
+// now returns the time of the meter's clock, so that parts and totals use the same clock.
 func (p *Profile) now() time.Duration {
 	if p.meter != nil {
 		return p.meter.Now()
@@ -135,7 +134,7 @@ func (p *Profile) now() time.Duration {
 	return time.Since(p.begin)
 }
 
-// Take is Times, and begins again.
+// Take returns Times, and starts again from zero.
 func (p *Profile) Take() []OpTime {
 	if p == nil {
 		return nil
@@ -164,10 +163,10 @@ func (p *Profile) Times() []OpTime {
 	return out
 }
 
-// partsOf adds to the parts that are kernels what is left of the time of the workers.
+// partsOf adds the rest of the workers' time to the parts that are kernels.
 func partsOf(total time.Duration, parts []kernels.Part, r kernels.Regions, workers int) []OpPart {
 	out := make([]OpPart, 0, len(parts)+3)
-	other := total - r.Wall + r.Busy // of the first worker outside of regions, and of all in tasks
+	other := total - r.Wall + r.Busy // of the first worker outside of regions, and of all workers in tasks
 	for _, p := range parts {
 		other -= p.Time
 		out = append(out, OpPart{Part: p})

@@ -9,7 +9,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Projection describes a linear layer on tokens, with what may come before it:
+// Projection describes a linear layer on tokens, with an optional norm and GELU before it:
 //
 //	y = W·gelu(norm(x)) + b
 type Projection struct {
@@ -21,10 +21,9 @@ type Projection struct {
 	Up     bool       // a transposed convolution with stride 2
 }
 
-// Project adds the layer on tokens x [images, …, in]: the result is [images,
-// tokens, out]. With Up a token becomes four, those of its square in the order
-// (0,0), (0,1), (1,0), (1,1). It is one operation: a block of rows goes through
-// norm, GELU and product in the cache.
+// Project adds the layer on tokens x [images, …, in]: the result is [images, tokens, out]. With Up a token
+// becomes the four tokens of its square, in the order (0,0), (0,1), (1,0), (1,1). It is one operation: a block
+// of rows goes through norm, GELU and product in the cache.
 func Project(t *Tape, x *gorgonia.Node, p Projection) (*gorgonia.Node, error) {
 	f, err := newProjection(t, x, p)
 	if err != nil {
@@ -50,15 +49,15 @@ type projection struct {
 	tape        *Tape
 	input       *gorgonia.Node
 	shape       tokenShape
-	wide, taps  int // values that a token becomes, and tokens
+	wide, taps  int // values that a token becomes, and number of tokens
 	cut         [][2]int
 	norm        *rowNorm // nil for none
 	w           *layerWeight
-	biases      []float32 // one for each of wide
+	biases      []float32 // repeated for each of wide
 	ones, zeros []float32
 	forwardTask func(worker, i int)
 
-	// Of the run in progress.
+	// In the current run.
 	x, y kernels.Matrix
 }
 
@@ -145,7 +144,7 @@ type projectionGrad struct {
 	sweep, weights func(worker, i int)
 	finish         func(worker, i int)
 
-	// Of the run in progress.
+	// In the current run.
 	dy, dx kernels.Matrix
 }
 
@@ -211,7 +210,7 @@ func (g *projectionGrad) sweepRows(worker, i int) {
 	}
 	s := scratch{g.tape.Scratch(worker)}
 	c := g.shape.channels
-	sum, dot := s.vector(c), s.vector(c) // not used: the norm has its gradient with itself
+	sum, dot := s.vector(c), s.vector(c) // not used: the norm computes its own gradient
 	n, dn, act := s.matrix(to-from, c), s.matrix(to-from, c), s.matrix(to-from, c)
 	g.tape.kernels.Gemm(dn, 1, dy, g.v.Packed, kernels.Matrix{})
 	g.norm.forward(n, x, from)

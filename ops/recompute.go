@@ -6,23 +6,21 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// segment is a part of the forward pass that the backward pass computes anew.
+// segment is a part of the forward pass that the backward pass computes again.
 type segment struct {
 	name string
 	ops  []*op
-	done bool // the op that computes it anew is on the tape
+	done bool // the op that computes it again is on the tape
 }
 
-// Recompute adds to the graph what build adds – a chain of ops, which ends at the
-// node that it returns – and keeps nothing of it for the backward pass but its
-// input and its result. Right before the gradients of the chain one more op
-// computes anew what they need, with the same kernels, parameters and random
-// factors: the same bits. Running statistics do not move a second time. (Chen et
-// al., "Training deep nets with sublinear memory cost", 2016.)
+// Recompute adds to the graph what build adds, a chain of ops that ends at the node that build returns. For the
+// backward pass it keeps only the input and the result of the chain. Right before the gradients of the chain,
+// one more op computes again what they need, with the same kernels, parameters and random factors, and so the
+// same bits. Running statistics do not move a second time. (Chen et al., "Training deep nets with sublinear
+// memory cost", 2016.)
 //
-// The memory is that of the first time: it is free for others in between. A chain
-// within a chain is a part of it. Ops that are added while Train is not set keep
-// nothing, and are computed once.
+// The memory is the same as the first time, and free for others in between. A chain within a chain is a part of
+// it. Ops that are added while Train is not set keep nothing, and are computed once.
 func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*gorgonia.Node, error) {
 	if t.segment != nil {
 		return build()
@@ -46,22 +44,21 @@ func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*go
 	return y, nil
 }
 
-// Chains is the number of chains of ops that the backward pass computes again: see
-// [Tape.Recompute].
+// Chains returns the number of chains of ops that the backward pass computes again: see [Tape.Recompute].
 func (t *Tape) Chains() int { return t.chains }
 
-// check says what keeps the ops from being computed again.
+// check returns what keeps the ops from being computed again.
 func (s *segment) check(y *gorgonia.Node) error {
 	if len(s.ops) == 0 {
 		return nil
 	}
 	last := s.ops[len(s.ops)-1]
 	if y.Op() != gorgonia.Op(last) {
-		return fmt.Errorf("its result is not that of its last op")
+		return fmt.Errorf("it must return the result of its last op")
 	}
 	for _, o := range s.ops {
 		if o.Again == nil || o.out == nil {
-			return fmt.Errorf("%v cannot be, its Again is missing", o)
+			return fmt.Errorf("%v cannot be recomputed: its Again is missing", o)
 		}
 	}
 	if last.Alias > 0 {
@@ -70,12 +67,12 @@ func (s *segment) check(y *gorgonia.Node) error {
 	return nil
 }
 
-// buffers is the memory that is not kept.
+// buffers returns the memory that is not kept.
 func (s *segment) buffers() []*Buffer {
 	var all []*Buffer
 	for i, o := range s.ops {
 		all = append(all, o.Uses...)
-		// an alias is memory of an op before it, which may be no part of the segment
+		// an alias is memory of an earlier op, which may not belong to the segment
 		if i+1 < len(s.ops) && o.Alias == 0 {
 			all = append(all, o.out)
 		}
@@ -83,9 +80,9 @@ func (s *segment) buffers() []*Buffer {
 	return all
 }
 
-// restored is the gradient grad of the segment's result for the first backward op
-// that asks: the same memory, behind the op that computes the segment anew. For
-// all others, and for ops of no segment, it is grad itself.
+// restored returns the gradient grad of the segment's result for the first backward op that asks: the same
+// memory, after the op that computes the segment again. For all others, and for ops of no segment, it returns
+// grad itself.
 func (s *segment) restored(t *Tape, grad *gorgonia.Node) (*gorgonia.Node, error) {
 	if s == nil || s.done {
 		return grad, nil
@@ -93,7 +90,7 @@ func (s *segment) restored(t *Tape, grad *gorgonia.Node) (*gorgonia.Node, error)
 	s.done = true
 	inputs := gorgonia.Nodes{grad}
 	for _, o := range s.ops {
-		for _, n := range o.Inputs { // what the plan must keep alive until then
+		for _, n := range o.Inputs { // the plan must keep these alive until then
 			if p, ok := n.Op().(*op); ok && p.part != s {
 				inputs = append(inputs, n)
 			}
@@ -116,11 +113,11 @@ func (s *segment) restored(t *Tape, grad *gorgonia.Node) (*gorgonia.Node, error)
 	})
 }
 
-// within computes an op anew that is not the last of its segment.
+// within computes an op again that is not the last of its segment.
 func within(run func(in [][]float32, out []float32) error) func(in [][]float32, out []float32) error {
 	return func(in [][]float32, out []float32) error {
 		if out == nil {
-			return fmt.Errorf("it is the last of what is computed again, and has nowhere to put its result")
+			return fmt.Errorf("it is the last op of a segment, and has no memory for its result")
 		}
 		return run(in, out)
 	}

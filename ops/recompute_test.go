@@ -159,7 +159,7 @@ func TestRecomputeErrors(t *testing.T) {
 			x := h.input("x", r, 2, 4, 4)
 			_, err := Normalise(h.tape, "norm", x, h.layerNorm("norm", r, 4))
 			return x, err
-		}, "its result is not that of its last op"},
+		}, "it must return the result of its last op"},
 		{"an error of its own", func(*harness) (*gorgonia.Node, error) {
 			return nil, errors.New("no luck")
 		}, "no luck"},

@@ -14,16 +14,16 @@ type Reconstruction struct {
 	Name       string
 	Prediction *gorgonia.Node // [images, rows, D]
 	Target     *gorgonia.Node // [images, cells, D]
-	Weight     *gorgonia.Node // [images, cells]: 1 where the image was masked, 0 where not
-	// Cells has the number of the cell that each row of an image predicts, or -1 for a row
-	// that predicts none: [rows] for all images, or [images, rows], and then whoever owns it may
-	// write other numbers between two runs.
+	Weight     *gorgonia.Node // [images, cells]: 1 if the cell was masked, 0 if not
+	// Cells holds the number of the cell that each row of an image predicts, or -1 for none: [rows] for all
+	// images, or [images, rows]. In the second case the owner of the list may write other numbers between
+	// two runs.
 	Cells []int32
 }
 
-// Reconstructions is the loss of several scales: of each scale the mean over
-// the cells, by their weight, of the mean squared difference; and the sum over
-// the scales. It keeps what the last run found.
+// Reconstructions is the loss of several scales. The loss of a scale is the mean over the cells, by their
+// weight, of the mean squared difference; the loss is the sum over the scales. It keeps the results of the
+// last run.
 type Reconstructions struct {
 	Loss   *gorgonia.Node
 	Scales []float64   // loss of each scale
@@ -34,8 +34,7 @@ type Reconstructions struct {
 	total []float64 // weight of each scale
 }
 
-// ReconstructionLoss adds it. A scale whose weights are all 0 is an error of the
-// run.
+// ReconstructionLoss adds the loss. It is an error of the run if all weights of a scale are 0.
 func ReconstructionLoss(t *Tape, list []Reconstruction) (*Reconstructions, error) {
 	r := &Reconstructions{tape: t, list: list, Scales: make([]float64, len(list)), total: make([]float64, len(list))}
 	var inputs gorgonia.Nodes
@@ -71,7 +70,7 @@ func ReconstructionLoss(t *Tape, list []Reconstruction) (*Reconstructions, error
 	return r, err
 }
 
-// check finds numbers of cells that there are not.
+// check finds numbers of cells that do not exist.
 func (s Reconstruction) check() error {
 	cells := s.Target.Shape()[1]
 	for _, c := range s.Cells {
@@ -82,8 +81,8 @@ func (s Reconstruction) check() error {
 	return nil
 }
 
-// eachRow calls f for every image and row that predicts a cell, images in
-// parallel: with the numbers of the row and of the cell in the batch.
+// eachRow calls f for every image and row that predicts a cell, images in parallel, with the numbers of the
+// row and of the cell in the batch.
 func (r *Reconstructions) eachRow(k int, f func(row, cell int)) {
 	s := r.list[k]
 	rows, cells := s.Prediction.Shape()[1], s.Target.Shape()[1]
@@ -128,9 +127,9 @@ func (r *Reconstructions) forward(in [][]float32, out []float32) error {
 			r.total[k] += float64(w)
 		}
 		if r.total[k] <= 0 {
-			return fmt.Errorf("scale %s: no cell is masked: there is nothing to reconstruct", s.Name)
+			return fmt.Errorf("scale %s: no cell is masked, so there is nothing to reconstruct", s.Name)
 		}
-		// Of an image as much is masked as of any other, and so of those of other ranks.
+		// All images, also those of other ranks, have the same number of masked cells.
 		images := s.Target.Shape()[0]
 		r.total[k] *= float64(r.tape.Parallel.batch(images)) / float64(images)
 		r.Scales[k] /= r.total[k]
@@ -140,7 +139,7 @@ func (r *Reconstructions) forward(in [][]float32, out []float32) error {
 	return nil
 }
 
-// squaredDistance is Σ (a-b)², in four sums, which do not wait for each other.
+// squaredDistance returns Σ (a-b)², in four sums, which do not wait for each other.
 func squaredDistance(a, b []float32) float64 {
 	var s0, s1, s2, s3 float64
 	for ; len(a) >= 4 && len(b) >= 4; a, b = a[4:], b[4:] {

@@ -9,20 +9,18 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Recorded is an operation of the forward pass, for who reads a graph: counts, exports.
+// Recorded is an operation of the forward pass, for readers of a graph: counts, exports.
 type Recorded struct {
 	Kind, Name string
 	Scope
-	// About is the description that the op was made of: a [Block], [PatchConv],
-	// [PatchEmbedding], [Embedding], [Attention], [MLP], [Merging], [Normalisation],
-	// [TokenMean], [Pool], [Activated] or [Dense], what another package has given its op as
-	// [Spec.About], or nil.
+	// About is the description of the op: a [Block], [PatchConv], [PatchEmbedding], [Embedding],
+	// [Attention], [MLP], [Merging], [Normalisation], [TokenMean], [Pool], [Activated] or [Dense],
+	// the [Spec.About] of an op of another package, or nil.
 	About any
-	// From are the places in the list of the ops whose results it reads, -1 for an input
-	// of the graph.
+	// From holds the places in the list of the ops whose results it reads, -1 for an input of the graph.
 	From []int
-	// InputNames are, in the order of From, the names of the inputs of the graph that it
-	// reads, "" for a result of another op.
+	// InputNames holds, in the order of From, the names of the inputs of the graph that it reads, and
+	// "" for a result of another op.
 	InputNames []string
 	In         tensor.Shape // of the first of them
 	Shape      tensor.Shape // of the result
@@ -48,8 +46,8 @@ type Dense struct {
 	Int8         *Int8Linear // of [LinearInt8], or nil
 }
 
-// RecordedAfter lists those operations of the forward pass that were recorded after the one whose
-// result a value is; all of them after an input of the graph.
+// RecordedAfter lists the operations of the forward pass that were recorded after the one with the given
+// result; all of them after an input of the graph.
 func (t *Tape) RecordedAfter(n *gorgonia.Node) []Recorded {
 	list := t.Recorded()
 	after, ok := opOf(n)

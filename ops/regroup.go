@@ -2,10 +2,9 @@ package ops
 
 import "fmt"
 
-// VisibleWindows is a pattern for tokens that are not the whole map: those of a
-// masked image. It changes from run to run; [Windows.Regroup] says which tokens
-// there are. images is the number of images, perImage that of each one's visible
-// tokens, grid the sides of the whole map, side that of a window.
+// VisibleWindows is a pattern for some of the tokens of a map: those of a masked image. It changes from run to
+// run; [Windows.Regroup] sets the tokens. images is the number of images, perImage the number of visible
+// tokens of each, grid the sides of the whole map, and side the side of a window.
 func VisibleWindows(images, perImage int, grid [2]int, side int) *Windows {
 	total := images * perImage
 	cells := (grid[0]/side + 2) * (grid[1]/side + 2) // a shift can cut a window at both ends
@@ -34,10 +33,9 @@ type regrouping struct {
 	cell             []int32 // of each token of an image
 }
 
-// Regroup makes the windows anew, from the places of the tokens on the grid: of
-// all images one after the other, or of one image for all. Windows begin shift
-// places up and left of the grid's corner, as in Swin. It allocates nothing.
-// The graphs that the pattern is part of must not be running.
+// Regroup builds the windows again from the places of the tokens on the grid: of all images one after the
+// other, or of one image for all. Windows begin shift places up and left of the corner of the grid, as in
+// Swin. It allocates nothing. The graphs with this pattern must not be running.
 func (w *Windows) Regroup(rows, cols []int32, shift int) error {
 	g := w.regroup
 	if g == nil {
@@ -66,9 +64,10 @@ func (w *Windows) Regroup(rows, cols []int32, shift int) error {
 				continue
 			}
 			if to-from > w.longest {
-				return fmt.Errorf("ops: a window of %d places has %d tokens: two at one place", w.side*w.side, to-from)
+				return fmt.Errorf("ops: a window of %d places has %d tokens: two tokens share a place",
+					w.side*w.side, to-from)
 			}
-			// One window an image, of the same form: they share a bias.
+			// One window for each image, of the same form: they share a bias.
 			for image := range g.images {
 				if !same && image != kind {
 					continue
@@ -103,7 +102,7 @@ func (g *regrouping) sort(ys, xs []int32, side, shift int) (cells int, err error
 	return cells, nil
 }
 
-// window writes n tokens of a cell behind the first at ones.
+// window writes n tokens of a cell after the first at ones.
 func (g *regrouping) window(cell, image, at, n int, ys, xs []int32, side, pattern int) window {
 	out := window{
 		tokens:  g.tokens[at : at : at+n],

@@ -5,8 +5,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Reshape gives the values of x another shape, in the same memory. x is the result of another
-// op.
+// Reshape gives the values of x another shape, in the same memory. x is the result of another op.
 func Reshape(t *Tape, name string, x *gorgonia.Node, shape ...int) (*gorgonia.Node, error) {
 	nothing := func([][]float32, []float32) error { return nil }
 	before := x.Shape().Clone()

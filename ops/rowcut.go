@@ -1,12 +1,13 @@
 package ops
 
-// tile is a number of rows that the kernels' tiles divide well.
+// tile is the number of rows of a block's tiles: 14, as a tile of AVX-512 has 14 rows of registers.
 const tile = 14
 
-// Sizes of blocks of rows, in tiles.
+// Sizes of blocks of rows. A block has at most 7 tiles, 98 rows, so that its rows stay in the second-level
+// cache. A map has about 128 blocks of sums, unless its blocks are at their largest.
 const (
-	mostTiles = 7   // of a block: its rows stay in the second-level cache
-	mostSums  = 128 // about, of a map whose blocks are not at their largest
+	mostTiles = 7
+	mostSums  = 128
 )
 
 // sumLines is sumBlocks for a map whose blocks are whole lines.
@@ -21,13 +22,13 @@ func (s mapShape) sumLines() [][2]int {
 	return out
 }
 
-// lineBlocks is rowBlocks for such a map.
+// lineBlocks is rowBlocks for a map whose blocks are whole lines.
 func (t *Tape) lineBlocks(s mapShape) [][2]int {
 	return joinBlocks(s.sumLines(), mostTiles*tile, t.Pool().Workers())
 }
 
-// sumBlocks cuts rows into the blocks over which the gradients of a layer norm are summed. The
-// cut depends on the number of rows alone.
+// sumBlocks cuts rows into the blocks over which the gradients of a layer norm are summed. The cut depends only
+// on the number of rows.
 func sumBlocks(rows int) [][2]int {
 	tiles := (rows + tile - 1) / tile
 	each := min(max(1, (tiles+mostSums-1)/mostSums), mostTiles)
@@ -38,9 +39,9 @@ func sumBlocks(rows int) [][2]int {
 	return out
 }
 
-// rowBlocks cuts rows into blocks for tasks, so that all workers get about as many tiles. In
-// training the blocks consist of whole ones of [sumBlocks], so that sums do not depend on the
-// number of workers. In evaluation a row depends on nothing but itself.
+// rowBlocks cuts rows into blocks for tasks, so that all workers get about as many tiles. In training they
+// consist of whole blocks of [sumBlocks], so that sums do not depend on the number of workers. In evaluation a
+// row depends only on itself.
 func (t *Tape) rowBlocks(rows int) [][2]int {
 	var units [][2]int
 	if t.Train {
@@ -53,8 +54,8 @@ func (t *Tape) rowBlocks(rows int) [][2]int {
 	return joinBlocks(units, mostTiles*tile, t.Pool().Workers())
 }
 
-// joinBlocks joins units that follow one another into blocks of at most so many rows, unless a
-// unit has more, such that the worker with the most work has little.
+// joinBlocks joins neighbouring units into blocks of at most the given number of rows, or of one unit, such
+// that the busiest worker gets little work.
 func joinBlocks(units [][2]int, most, workers int) [][2]int {
 	rows := units[len(units)-1][1] - units[0][0]
 	least := min(max(1, (rows+most-1)/most), len(units))
@@ -71,8 +72,8 @@ func joinBlocks(units [][2]int, most, workers int) [][2]int {
 	return out
 }
 
-// blockLoad is what the worker with the most work gets of units that are joined to some parts: in
-// rows, of which a block has a few more, since it reads the weights of a layer once.
+// blockLoad returns the work of the busiest worker if units are joined into the given number of parts. It is in
+// rows; a block counts as a few more, since it reads the weights of a layer once.
 func blockLoad(units [][2]int, parts, workers int) int {
 	const rowsOfBlock = tile / 4
 	load := 0
@@ -87,8 +88,8 @@ func blockLoad(units [][2]int, parts, workers int) int {
 	return load
 }
 
-// columnParts divides the channels of tasks that have an image each, where there are few images.
-// Sums over the rows of an image are the same for any division.
+// columnParts divides the channels of tasks that have an image each, if there are few images. Sums over the rows
+// of an image are the same for any division.
 type columnParts struct{ parts, channels int }
 
 func newColumnParts(images, channels int) columnParts {
@@ -96,7 +97,7 @@ func newColumnParts(images, channels int) columnParts {
 	return columnParts{max(1, min((tasks+images-1)/images, channels/least)), channels}
 }
 
-// task is the image of task i, and its channels.
+// task returns the image of task i, and its channels.
 func (c columnParts) task(i int) (image, from, to int) {
 	part := i % c.parts
 	return i / c.parts, part * c.channels / c.parts, (part + 1) * c.channels / c.parts

@@ -2,8 +2,8 @@ package ops
 
 import "fasternet/kernels"
 
-// span is a range of rows of a feature map [batch·height·width, channels]:
-// some lines of one image, or some whole images.
+// span is a range of rows of a feature map [batch·height·width, channels]: some lines of one image, or some
+// whole images.
 type span struct {
 	image, images int // first image and number of images
 	line, lines   int // first line and number of lines of each image
@@ -20,11 +20,11 @@ func (s mapShape) matrix(data []float32) kernels.Matrix {
 	return kernels.NewMatrix(data, s.rows(), s.channels)
 }
 
-// from and to bound the rows of a span.
+// from and to return the first row of a span, and the row after its last one.
 func (s mapShape) from(b span) int { return (b.image*s.height + b.line) * s.width }
 func (s mapShape) to(b span) int   { return s.from(b) + b.images*b.lines*s.width }
 
-// rowsOf are the rows of each of some spans.
+// rowsOf returns the rows of each of some spans.
 func (s mapShape) rowsOf(spans []span) [][2]int {
 	out := make([][2]int, len(spans))
 	for i, b := range spans {
@@ -40,8 +40,8 @@ func (b span) eachImage(f func(b span)) {
 	}
 }
 
-// cut divides the map into spans of about the given number of rows. The cut
-// depends on nothing but its arguments, and so do the sums over spans.
+// cut divides the map into spans of about the given number of rows. The cut depends only on its arguments, and
+// so do sums over spans.
 func (s mapShape) cut(rows int) []span {
 	var out []span
 	perImage := s.height * s.width
@@ -63,9 +63,9 @@ func (s mapShape) cut(rows int) []span {
 	return out
 }
 
-// even is cut for evaluation, where rows depend on nothing but themselves: if there are few
-// spans, their number is one that gives all workers about as many lines. load is the largest
-// part of the lines that a worker gets, times the number of workers: 1 if all get the same.
+// even is cut for evaluation, where rows depend only on themselves. If there are few spans, it chooses their
+// number such that all workers get about as many lines. load is the largest part of the lines of a worker,
+// times the number of workers: 1 if all get the same.
 func (s mapShape) even(rows, workers int) (spans []span, load float64) {
 	spans = s.cut(rows)
 	load = s.load(spans, workers)
@@ -80,7 +80,7 @@ func (s mapShape) even(rows, workers int) (spans []span, load float64) {
 	return spans, load
 }
 
-// load is the largest part of the lines that a worker gets of some spans; see even.
+// load returns the largest part of the lines of a worker for some spans; see even.
 func (s mapShape) load(spans []span, workers int) float64 {
 	most := 0
 	for w := range workers { // as Pool.Run divides tasks
@@ -93,16 +93,16 @@ func (s mapShape) load(spans []span, workers int) float64 {
 	return float64(most*workers) / float64(s.batch*s.height)
 }
 
-// blockRows is the number of rows to work on at a time: few enough that rowLen
-// values of each fit into a part of the second-level cache, and that there is
-// work for many cores.
+// blockRows returns the number of rows to work on at a time. rowLen values of each should fit into a part of
+// the second-level cache: 96 Ki values are 384 KiB of 1 MiB (Zen 4 and 5). There should be at least 16 blocks,
+// so that there is work for many cores, of at least 28 rows, which are two tiles of AVX-512.
 func blockRows(rows, rowLen int) int {
 	const cacheValues, parts, least = 96 << 10, 16, 28
 	return max(least, min(cacheValues/rowLen, (rows+parts-1)/parts))
 }
 
-// chunks divides n spans into at most limit runs of spans: a worker adds the
-// gradients of weights up over a run in memory of the run's own.
+// chunks divides n spans into at most limit runs of spans. For each run a worker adds up the gradients of weights
+// in separate memory.
 func chunks(n, limit int) [][2]int {
 	parts := min(n, limit)
 	out := make([][2]int, parts)
@@ -112,8 +112,8 @@ func chunks(n, limit int) [][2]int {
 	return out
 }
 
-// chunkLimit bounds the runs by the memory for their sums, for weights of the
-// given number of values.
+// chunkLimit bounds the number of runs by the memory for their sums, for weights with the given number of values:
+// 16 runs take at most 1 MiB, 8 runs at most 32 MiB.
 func chunkLimit(values int) int {
 	switch {
 	case values <= 16<<10:
@@ -124,8 +124,8 @@ func chunkLimit(values int) int {
 	return 4
 }
 
-// tileRanges cuts n outputs into about as many parts, of whole tiles of registers but for the
-// last one. No part is empty.
+// tileRanges cuts n outputs into about as many parts, of whole tiles of registers except for the last one. No
+// part is empty.
 func tileRanges(n, tile, parts int) [][2]int {
 	tiles := (n + tile - 1) / tile
 	parts = min(parts, tiles)
@@ -137,9 +137,8 @@ func tileRanges(n, tile, parts int) [][2]int {
 	return out
 }
 
-// rowStride is the distance of rows of the given length in scratch: an odd
-// number of cache lines, so that the rows of a tile spread over all sets of the
-// first-level cache.
+// rowStride is the distance of rows of the given length in scratch: an odd number of cache lines (16 values),
+// so that the rows of a tile spread over all sets of the first-level cache.
 func rowStride(cols int) int { return (cols+15)/16/2*32 + 16 }
 
 // scratch hands out parts of a worker's scratch memory.
@@ -156,15 +155,15 @@ func (s *scratch) matrix(rows, cols int) kernels.Matrix {
 	return kernels.Matrix{Data: s.vector(rows * ld), Rows: rows, Cols: cols, Stride: ld}
 }
 
-// factorLen is the memory for a left-hand side of products in the precision of the tape.
+// factorLen returns the memory for a left-hand side of products in the precision of the tape.
 func (t *Tape) factorLen(rows, cols int) int { return t.kernels.FactorLen(rows, cols, t.Precision) }
 
-// factor is a left-hand side of products in the precision of the tape.
+// factor returns a left-hand side of products in the precision of the tape.
 func (s *scratch) factor(t *Tape, rows, cols int) kernels.Factor {
 	return t.kernels.NewFactor(s.vector(t.factorLen(rows, cols)), rows, cols, t.Precision)
 }
 
-// rounded is m as products read it: m itself, or a rounded copy for more than one product.
+// rounded returns m as products read it: m itself, or a rounded copy for more than one product.
 func (s *scratch) rounded(t *Tape, m kernels.Matrix) kernels.Factor {
 	f := s.factorOf(t, m)
 	if f.Precision == kernels.BF16 {
@@ -173,8 +172,8 @@ func (s *scratch) rounded(t *Tape, m kernels.Matrix) kernels.Factor {
 	return f
 }
 
-// factorOf is memory for what an op makes of m before a product: that of m itself, unless the
-// format is another one.
+// factorOf returns memory for what an op computes from m before a product: m's own memory, unless the format
+// differs.
 func (s *scratch) factorOf(t *Tape, m kernels.Matrix) kernels.Factor {
 	if t.Precision == kernels.BF16 {
 		return s.factor(t, m.Rows, m.Cols)
@@ -182,8 +181,8 @@ func (s *scratch) factorOf(t *Tape, m kernels.Matrix) kernels.Factor {
 	return m.AsFactor()
 }
 
-// scratchSize is the memory for vectors of the given lengths and for matrices
-// of the given numbers of columns.
+// scratchSize returns the memory for vectors of the given lengths and for matrices with the given numbers of
+// columns.
 func scratchSize(vectors []int, rows int, cols ...int) int {
 	n := 0
 	for _, v := range vectors {

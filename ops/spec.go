@@ -8,74 +8,70 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Spec describes an operation for [Tape.Record]. All ops of this package are made of it, and
-// a program that imports it can add its own: see the example of Spec.
+// Spec describes an operation for [Tape.Record]. All ops of this package use it, and a program that imports the
+// package can add its own: see the example of Spec.
 //
-// The ops of a forward pass run in the order in which they were recorded; the ops that Grad
-// records run after all of them, from the loss back to the input. One goroutine calls Run;
-// within Run, [kernels.Pool.Run] of [Tape.Pool] spreads the work over the workers of the
-// pool. Results must not depend on the number of workers: cut the work by sizes only, and
-// add partial sums in a fixed order.
+// The ops of a forward pass run in the order in which they were recorded. The ops that Grad records run after all
+// of them, from the loss back to the input. One goroutine calls Run; within Run, [kernels.Pool.Run] of
+// [Tape.Pool] spreads the work over the workers of the pool. Results must not depend on the number of workers:
+// let only sizes decide how work is cut, and add partial sums in a fixed order.
 //
-// The slices that Run gets are in memory that the tape plans, and other ops use the same
-// memory at other times. Run may read its inputs, write its result, and read and write the
-// buffers in Uses and the scratch of a worker; it keeps none of the slices. It must write
-// every value of its result, which holds anything before. Nothing should be allocated in Run:
-// do it where the op is recorded.
+// The slices that Run gets are in memory that the tape plans, and other ops use the same memory at other times.
+// Run may read its inputs, write its result, and read and write the buffers in Uses and the scratch of a
+// worker. It must not keep the slices. It must write every value of its result, whose contents are undefined
+// before. Run should allocate nothing: allocate where the op is recorded.
 type Spec struct {
-	// Kind of the op, in CamelCase: in the profile, in errors, and where exports look for
-	// the form of the op. All ops of one kind have an About of the same type.
+	// Kind of the op, in CamelCase. Profiles and errors show it, and exports find the form of the op by
+	// it. All ops of one kind have an About of the same type.
 	Kind string
 	// Name of the layer in the state dict: "stages.0.blocks.1".
 	Name string
-	// Inputs are results of other ops, [Tape.Input] or [Tape.Param]. At most one op may
-	// read a value that is differentiated: [Branch] splits it for a second one.
+	// Inputs are results of other ops, [Tape.Input] or [Tape.Param]. At most one op may read a value that
+	// is differentiated: [Branch] splits it for a second op.
 	Inputs gorgonia.Nodes
-	// WRT says for every input whether Grad makes a gradient for it. It is nil for an op that
-	// is not differentiated.
+	// WRT says for every input whether Grad makes a gradient for it. It is nil for an op that is not
+	// differentiated.
 	WRT []bool
-	// Shape of the result, tensor.ScalarShape() for a scalar. The first dimension is the
-	// batch. Maps are [batch, height, width, channels].
+	// Shape of the result, or tensor.ScalarShape() for a scalar. The first dimension is the batch. Maps are
+	// [batch, height, width, channels].
 	Shape tensor.Shape
 
 	// Cost of one forward pass, for the whole batch.
 	Cost Cost
-	// About is a value that describes the op, with its sizes and its parameters: what
-	// counts and exports need to know. It has a type of its own.
+	// About describes the op with its sizes and parameters, for counts and exports. It has a type of its
+	// own.
 	About any
 
-	// Result is for a backward op without a gradient of its input, as in a first layer: the
-	// result of the op is the gradient of this parameter, to which Run adds. What Grad returns
-	// for the input is then nil, and [Tape.Gradients] of the op for the parameters.
+	// Result is for a backward op without a gradient of its input, as in a first layer. The result of the op
+	// is then the gradient of this parameter, to which Run adds. Grad returns nil for the input, and
+	// [Tape.Gradients] of the op for the parameters.
 	Result *Param
-	// Reuse is 1 + the number of an input whose memory the result may take, when no later op
-	// reads that input: then in[Reuse-1] and out are the same slice. 0 for none.
+	// Reuse is 1 + the number of an input whose memory the result may take if no later op reads that input:
+	// then in[Reuse-1] and out are the same slice. 0 for none.
 	Reuse int
-	// Alias is 1 + the number of an input whose memory is always the result: the op changes
-	// it in place, or passes it on. 0 for none.
+	// Alias is 1 + the number of an input whose memory is always the result: the op changes it in place, or
+	// passes it on. 0 for none.
 	Alias int
-	// Uses is other memory that Run reads or writes: see [Tape.NewBuffer].
+	// Uses lists other memory that Run reads or writes: see [Tape.NewBuffer].
 	Uses []*Buffer
 
-	// Run computes the result from the values of the inputs, in the order of Inputs. A scalar
-	// has an out of one value. An error ends the run of the graph.
+	// Run computes the result from the values of the inputs, in the order of Inputs. For a scalar, out has
+	// one value. An error ends the run of the graph.
 	Run func(in [][]float32, out []float32) error
-	// Grad is called once, while the graph is built. It records the backward ops for grad,
-	// which is the gradient of the result out, and returns one node for each of Inputs: its
-	// gradient, in its shape, or nil where WRT is false. Gradients of parameters are the
-	// nodes of [Tape.ParamGrad].
+	// Grad is called once, while the graph is built. grad is the gradient of the result out. Grad records the
+	// backward ops and returns one node for each of Inputs: its gradient, in its shape, or nil if WRT is
+	// false. The gradients of parameters are the nodes of [Tape.ParamGrad].
 	Grad func(out, grad *gorgonia.Node) (gorgonia.Nodes, error)
-	// Again is Run for a second time in the same step, right before the backward ops, where
-	// activations are recomputed to save memory (train.grad_checkpointing): it writes the same
-	// bits to Uses, and to out unless that is nil. It changes nothing else, such as running
-	// statistics. [Repeat] makes one for a Run that keeps nothing in Uses. An op whose Again
-	// is nil cannot be part of [Tape.Recompute]. An op with Alias has an Again only if it passes
-	// the input on as it is: what changes it in place would do so twice.
+	// Again runs the op a second time in the same step, right before the backward ops, if activations are
+	// recomputed to save memory (train.grad_checkpointing). It writes the same bits to Uses, and to out
+	// unless out is nil. It changes nothing else, such as running statistics. [Repeat] makes one for a Run
+	// that keeps nothing in Uses. An op whose Again is nil cannot be part of [Tape.Recompute]. An op with
+	// Alias has an Again only if it passes the input on unchanged: otherwise the change would happen twice.
 	Again func(in [][]float32, out []float32) error
 }
 
-// Repeat is the Again of an op that keeps nothing in Uses for its backward pass: it runs once
-// more if another op needs the result.
+// Repeat makes an Again for an op that keeps nothing in Uses for its backward pass: it calls run once more if
+// another op needs the result.
 func Repeat(run func(in [][]float32, out []float32) error) func(in [][]float32, out []float32) error {
 	return func(in [][]float32, out []float32) error {
 		if out == nil {
@@ -87,7 +83,7 @@ func Repeat(run func(in [][]float32, out []float32) error) func(in [][]float32, 
 
 func (s *Spec) wrap(err error) error { return fmt.Errorf("ops: %s %q: %w", s.Kind, s.Name, err) }
 
-// check says what is wrong with a spec.
+// check returns what is wrong with a spec.
 func (s *Spec) check(t *Tape) error {
 	if s.Kind == "" {
 		return fmt.Errorf("ops: an op %q without Kind", s.Name)
@@ -121,7 +117,7 @@ func (s *Spec) check(t *Tape) error {
 	return nil
 }
 
-// checkResult says what is wrong with shape and memory of the result.
+// checkResult returns what is wrong with the shape and the memory of the result.
 func (s *Spec) checkResult() error {
 	if s.Shape == nil {
 		return errors.New("Shape is missing (tensor.ScalarShape() for a scalar)")
@@ -160,7 +156,7 @@ func (s *Spec) checkResult() error {
 	return nil
 }
 
-// checkGrads says what is wrong with the gradients that Grad returned.
+// checkGrads returns what is wrong with the gradients that Grad returned.
 func (s *Spec) checkGrads(t *Tape, grads gorgonia.Nodes) error {
 	if len(grads) != len(s.Inputs) {
 		return fmt.Errorf("its Grad returns %d gradients, want one for each of %d inputs", len(grads), len(s.Inputs))
@@ -184,7 +180,7 @@ func (s *Spec) checkGrads(t *Tape, grads gorgonia.Nodes) error {
 // the op and says what is wrong with its spec.
 func (t *Tape) Record(s Spec) (*gorgonia.Node, error) {
 	if s.Kind == KindGradient || s.Kind == KindRecompute {
-		return nil, s.wrap(errors.New("the tape itself records ops of this kind: give the op another one"))
+		return nil, s.wrap(errors.New("the tape uses this kind for its own ops: choose another one"))
 	}
 	return t.record(s)
 }
@@ -247,13 +243,13 @@ func (t *Tape) record(s Spec) (*gorgonia.Node, error) {
 	return node, nil
 }
 
-// ParamGrad is the node of a parameter's gradient, for what Grad of a [Spec] returns. The op
-// of node after has computed it: it added, never assigned, to [Param.GradData], which may
-// hold the gradients of other graphs and steps. The gradients of the parameters are complete,
-// and summed over the ranks, in the order of the calls of ParamGrad.
+// ParamGrad returns the node of a parameter's gradient, for the result of a [Spec]'s Grad. The op of node after
+// has computed it: it added to [Param.GradData], and never assigned, because that may hold the gradients of
+// other graphs and steps. The gradients of the parameters are complete, and summed over the ranks, in the order
+// of the calls of ParamGrad.
 func (t *Tape) ParamGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error) {
 	if p == nil {
-		return nil, errors.New("ops: ParamGrad of a parameter that is nil")
+		return nil, errors.New("ops: ParamGrad of a nil parameter")
 	}
 	if computed, ok := opOf(after); ok {
 		computed.learned = append(computed.learned, p)
@@ -267,8 +263,8 @@ func (t *Tape) ParamGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error)
 	})
 }
 
-// Gradients are the nodes that Grad returns for an op with inputs x and parameters: dx, the
-// result of its backward op, and [Tape.ParamGrad] after it for every parameter that is not nil.
+// Gradients returns the result of Grad for an op with inputs x and parameters: dx, the result of its backward op,
+// and [Tape.ParamGrad] after it for every parameter that is not nil.
 func (t *Tape) Gradients(dx *gorgonia.Node, params ...*Param) (gorgonia.Nodes, error) {
 	grads := gorgonia.Nodes{dx}
 	for _, p := range given(params...) {
@@ -281,7 +277,7 @@ func (t *Tape) Gradients(dx *gorgonia.Node, params ...*Param) (gorgonia.Nodes, e
 	return grads, nil
 }
 
-// opOf is the op of a node, if it is one of this package.
+// opOf returns the op of a node, if it is one of this package.
 func opOf(n *gorgonia.Node) (*op, bool) {
 	if n == nil {
 		return nil, false

@@ -9,18 +9,15 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Tape records the operations of one graph in the order of their execution and
-// the memory that they need.
+// Tape records the operations of one graph in the order of their execution, and the memory that they need.
 //
-// The order of use: build the forward graph with the functions of this package,
-// differentiate it with [gorgonia.Grad], call [Tape.Plan] and [Tape.NewMachine], and
-// give the machine to [Tape.Run] as often as wanted.
+// First build the forward graph with the functions of this package and differentiate it with [gorgonia.Grad].
+// Then call [Tape.Plan] and [Tape.NewMachine], and pass the machine to [Tape.Run] for every run.
 type Tape struct {
 	Graph *gorgonia.ExprGraph
-	Train bool // batch statistics, and what the backward pass needs is kept
-	// Precision of the products within the blocks of a network and between its
-	// stages. Set it before ops are added. Those of the first layer and of the
-	// classifier are float32.
+	Train bool // use batch statistics, and keep what the backward pass needs
+	// Precision of the products within the blocks of a network and between its stages. Set it before ops are
+	// added. The products of the first layer and of the classifier are float32.
 	Precision kernels.Precision
 	// Parallel may be changed between runs.
 	Parallel *Parallel
@@ -32,10 +29,10 @@ type Tape struct {
 	buffers    []*Buffer
 	scratch    int      // float32 values that an op needs for each worker
 	arena      int      // float32 values of the planned arena
-	seen       int      // number of arenas of the workspace when last bound
+	seen       int      // number of arenas of the workspace when it was last bound
 	last       int      // op that ran last
-	segment    *segment // that ops are added to, or nil
-	chains     int      // of ops that are computed anew
+	segment    *segment // to which ops are added, or nil
+	chains     int      // of ops that are computed again
 	failure    error
 	scope      Scope // of the ops that are added
 	backward   bool  // the forward pass is complete
@@ -49,8 +46,8 @@ type Tape struct {
 	reorderTask, panelTask func(worker, i int)
 }
 
-// NewTape starts the tape of a new graph. Graphs that never run at the same
-// time may share a workspace, and share its memory then.
+// NewTape starts the tape of a new graph. Graphs that never run at the same time may share a workspace and its
+// memory.
 func NewTape(space *Workspace, train bool) *Tape {
 	return &Tape{
 		Graph:      gorgonia.NewGraph(),
@@ -64,10 +61,10 @@ func NewTape(space *Workspace, train bool) *Tape {
 	}
 }
 
-// Pool is the pool that the ops run on.
+// Pool returns the pool that the ops run on.
 func (t *Tape) Pool() *kernels.Pool { return t.space.pool }
 
-// Kernels are those of the pool: ops compute with them.
+// Kernels returns the set of the pool, with which ops compute.
 func (t *Tape) Kernels() *kernels.Set { return t.kernels }
 
 // Input adds an input of the graph. Bind a value of that shape before a run.
@@ -77,10 +74,10 @@ func (t *Tape) Input(name string, shape ...int) *gorgonia.Node {
 	)
 }
 
-// Param is the node of a parameter.
+// Param returns the node of a parameter.
 func (t *Tape) Param(p *Param) *gorgonia.Node {
 	if p == nil {
-		return nil // which Record calls a missing input
+		return nil // Record reports it as a missing input
 	}
 	n := t.params[p]
 	if n == nil {
@@ -94,9 +91,8 @@ func (t *Tape) Param(p *Param) *gorgonia.Node {
 	return n
 }
 
-// check finds what Gorgonia would get wrong in silence: nodes that share a hash
-// code are taken for one another, and an op of Gorgonia's own reads and writes
-// memory that the plan does not know of.
+// check finds what Gorgonia would silently get wrong: it confuses nodes with the same hash code, and its own ops
+// use memory that the plan does not know.
 func (t *Tape) check() error {
 	seen := map[uint32]*gorgonia.Node{}
 	for _, n := range t.Graph.AllNodes() {
@@ -123,8 +119,7 @@ func gorgoniaChildren(g *gorgonia.ExprGraph, n *gorgonia.Node) []int64 {
 	return ids
 }
 
-// Run runs the graph on its machine once. An error is that of the operation
-// that failed, and names it.
+// Run runs the graph on its machine once. An error names the operation that failed.
 func (t *Tape) Run(machine gorgonia.VM) error {
 	t.last, t.failure = -1, nil
 	if t.seen != t.space.moves {
@@ -143,8 +138,7 @@ func (t *Tape) Run(machine gorgonia.VM) error {
 	return err
 }
 
-// Learned are the parameters whose gradients the graph computes, in the order in which
-// they are complete.
+// Learned returns the parameters whose gradients the graph computes, in the order in which they are complete.
 func (t *Tape) Learned() []*Param {
 	var ps []*Param
 	for _, o := range t.ops {
@@ -155,5 +149,5 @@ func (t *Tape) Learned() []*Param {
 	return ps
 }
 
-// Ops is the number of recorded operations.
+// Ops returns the number of recorded operations.
 func (t *Tape) Ops() int { return len(t.ops) }

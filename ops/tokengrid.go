@@ -1,25 +1,24 @@
 package ops
 
-// grid divides a product for evaluation by rows and by columns: where a map has so few rows that
-// blocks of them would leave workers without work, or some with much more than others. A worker
-// then reads only its part of the weights, too. Every value is the sum that it is otherwise, in
-// the same order.
+// grid divides a product for evaluation by rows and by columns, for maps of so few rows that blocks of them would
+// leave workers without work, or some with much more than others. A worker then also reads only its part of the
+// weights. Every value is the same sum in the same order.
 type grid struct {
 	rows, cols [][2]int
 }
 
 func (g grid) tasks() int { return len(g.rows) * len(g.cols) }
 
-// task is the part of the map that task i computes. Tasks that follow one another share columns.
+// task returns the part of the map that task i computes. Neighbouring tasks share columns.
 func (g grid) task(i int) (fromRow, toRow, fromCol, toCol int) {
 	r, c := g.rows[i%len(g.rows)], g.cols[i/len(g.rows)]
 	return r[0], r[1], c[0], c[1]
 }
 
-// byGrid divides a map of some rows and columns, if the worker with the most work then gets
-// clearly less than with the blocks of rows alone.
+// byGrid divides a map of some rows and columns if the busiest worker then gets clearly less work than with
+// blocks of rows alone.
 func (t *Tape) byGrid(blocks [][2]int, columns int) (g grid, ok bool) {
-	const gain, normColumns = 0.1, 20 // a task normalises its rows
+	const gain, normColumns = 0.1, 20 // a task normalises its rows, which takes about as long as 20 columns
 	workers := t.Pool().Workers()
 	if t.Train || workers == 1 {
 		return grid{}, false
@@ -28,7 +27,7 @@ func (t *Tape) byGrid(blocks [][2]int, columns int) (g grid, ok bool) {
 	return g, len(g.cols) > 1 && load < (1-gain)*gridLoad(grid{blocks, [][2]int{{0, columns}}}, workers, normColumns)
 }
 
-// bestGrid is the grid with the least load.
+// bestGrid returns the grid with the least load.
 func bestGrid(rows, columns, panel, workers, more int) (g grid, load float64) {
 	for parts := 1; parts <= min((rows+tile-1)/tile, workers); parts++ {
 		cut := tileBlocks(rows, parts)
@@ -45,7 +44,7 @@ func bestGrid(rows, columns, panel, workers, more int) (g grid, load float64) {
 	return g, load
 }
 
-// tileBlocks cuts rows into parts of whole tiles, the last of which need not be full.
+// tileBlocks cuts rows into parts of whole tiles; the last tile may be incomplete.
 func tileBlocks(rows, parts int) [][2]int {
 	tiles := (rows + tile - 1) / tile
 	out := make([][2]int, parts)
@@ -55,9 +54,9 @@ func tileBlocks(rows, parts int) [][2]int {
 	return out
 }
 
-// gridLoad is what the worker with the most work gets, in values of the result. A task takes as
-// long as if it had some columns more, and reads its columns of the weights from a cache that is
-// far away.
+// gridLoad returns the work of the busiest worker, in values of the result. A task takes as long as if it had some
+// more columns. Reading a column of the weights from a distant cache takes about as long as computing weightRows
+// values of it. These are estimates, which change only the division of the work.
 func gridLoad(g grid, workers, more int) float64 {
 	const weightRows = 6
 	load := 0.0
@@ -67,7 +66,7 @@ func gridLoad(g grid, workers, more int) float64 {
 			from, to, first, end := g.task(i)
 			rows := float64(to - from)
 			if rest := (to - from) % tile; rest > 0 {
-				rows += float64(tile-rest) / 2 // fewer rows than a tile has cost more than their share
+				rows += float64(tile-rest) / 2 // an incomplete tile costs more than its share
 			}
 			sum += rows*float64(end-first+more) + weightRows*float64(end-first)
 		}

@@ -28,7 +28,7 @@ func (s tokenShape) matrix(data []float32) kernels.Matrix {
 	return kernels.NewMatrix(data, s.rows, s.channels)
 }
 
-// perImage is the number of tokens of an image.
+// perImage returns the number of tokens of an image.
 func (s tokenShape) perImage() int { return s.rows / s.images }
 
 // eachImage calls f for the part of every image in rows [from, to).
@@ -40,8 +40,7 @@ func (s tokenShape) eachImage(from, to int, f func(image, from, to int)) {
 	}
 }
 
-// scaled copies rows from, from+1, … of src, multiplied by the factor of their
-// image; without factors they are copied as they are.
+// scaled copies rows from, from+1, … of src, multiplied by the factor of their image if there are factors.
 func (s tokenShape) scaled(k *kernels.Set, dst, src kernels.Matrix, from int, factors []float32) {
 	if factors == nil {
 		k.Copy(dst, src)
@@ -53,8 +52,8 @@ func (s tokenShape) scaled(k *kernels.Set, dst, src kernels.Matrix, from int, fa
 	})
 }
 
-// scaledFactor is src, multiplied by the factors of the images if there are any, for a product.
-// It is in scratch, unless the product makes a copy of its own.
+// scaledFactor returns src, multiplied by the factors of the images if there are any, for a product. It is in
+// scratch, unless the product makes a copy itself.
 func (s tokenShape) scaledFactor(t *Tape, scratch, src kernels.Matrix, from int, factors []float32) kernels.Matrix {
 	if factors == nil && t.Precision == kernels.BF16 {
 		return src
@@ -63,8 +62,7 @@ func (s tokenShape) scaledFactor(t *Tape, scratch, src kernels.Matrix, from int,
 	return scratch
 }
 
-// addScaled computes dst = x + factor·v for rows from, from+1, … with the factor
-// of their image.
+// addScaled computes dst = x + factor·v for rows from, from+1, …, with the factor of their image.
 func (s tokenShape) addScaled(k *kernels.Set, dst, x, v kernels.Matrix, from int, factors []float32) {
 	if factors == nil {
 		k.Combine(dst, v, x, 1, 1)
@@ -83,8 +81,7 @@ func longest(blocks [][2]int) int {
 	return n
 }
 
-// padded is a matrix in planned memory whose rows lie an odd number of cache
-// lines apart; see rowStride.
+// padded is a matrix in planned memory whose rows are an odd number of cache lines apart; see rowStride.
 type padded struct {
 	buf        *Buffer
 	rows, cols int
@@ -114,8 +111,7 @@ func (p plannedFactor) factor() kernels.Factor {
 	return p.tape.kernels.NewFactor(p.buf.data, p.rows, p.cols, p.tape.Precision)
 }
 
-// packedRows is a packed matrix of tokens in planned memory: the inputs of a
-// layer, for the gradient of its weights.
+// packedRows is a packed matrix of tokens in planned memory: the inputs of a layer, for the gradient of its weights.
 type packedRows struct {
 	kernels.Packed
 	buf        *Buffer
@@ -138,14 +134,13 @@ func (p *packedRows) addGrad(dw, dy kernels.Matrix, row, col int) {
 	p.Kernels.GemmTNPackedBlock(dw, dy, &p.Packed, row, col)
 }
 
-// placedRows are the inputs of a layer where they have been computed, in float32: in planned
-// memory, so that nothing is copied. In bf16 they are packed, as every task would have to
-// convert them.
+// placedRows holds the inputs of a layer where they were computed, in float32 and in planned memory, so that
+// nothing is copied. In bf16 they are packed, because otherwise every task would convert them.
 type placedRows struct {
 	padded
 	kernels *kernels.Set
 	packed  *packedRows // nil in float32
-	zeros   []float32   // a row
+	zeros   []float32   // one row
 }
 
 func (t *Tape) newPlacedRows(rows, cols int) *placedRows {
@@ -168,7 +163,7 @@ func (p *placedRows) bind() {
 	}
 }
 
-// place is where to compute rows, as many as scratch has: scratch, or their place.
+// place returns where to compute rows, as many as scratch has: in scratch, or in their place.
 func (p *placedRows) place(scratch kernels.Matrix, row int) kernels.Matrix {
 	if p.packed != nil {
 		return scratch
@@ -176,15 +171,15 @@ func (p *placedRows) place(scratch kernels.Matrix, row int) kernels.Matrix {
 	return p.matrix().Slice(row, row+scratch.Rows)
 }
 
-// leaveOut is for rows that are not computed, and have no part in a gradient. In bf16 they may
-// be multiplied by 0, so they must not be NaN.
+// leaveOut is called for rows that are not computed, and have no part in a gradient. In bf16 they may be multiplied
+// by 0, so they must not be NaN.
 func (p *placedRows) leaveOut(from, to int) {
 	if p.packed != nil {
 		p.packed.PutRows(from, kernels.Broadcast(p.zeros, to-from))
 	}
 }
 
-// put keeps rows that were computed in that place.
+// put keeps rows that were computed in the result of place.
 func (p *placedRows) put(part kernels.Matrix, row int) {
 	if p.packed != nil {
 		p.packed.PutRows(row, part)
@@ -207,7 +202,7 @@ func checkKeep(keep *gorgonia.Node, images int) error {
 	return nil
 }
 
-// checkShapes compares the shapes of parameters with what they must be.
+// checkShapes compares the shapes of parameters with the expected ones.
 func checkShapes(want map[*Param]tensor.Shape) error {
 	for p, s := range want {
 		if p != nil && !p.Shape().Eq(s) {
@@ -228,8 +223,7 @@ func given(params ...*Param) []*Param {
 	return out
 }
 
-// recordLayer records an op on x with parameters, and factors of drop path as
-// the last input.
+// recordLayer records an op on x with parameters, and with factors of drop path as the last input.
 func (t *Tape) recordLayer(s Spec, x *gorgonia.Node, params []*Param, keep *gorgonia.Node) (*gorgonia.Node, error) {
 	s.Inputs, s.WRT = gorgonia.Nodes{x}, []bool{true}
 	for _, p := range params {
@@ -241,8 +235,7 @@ func (t *Tape) recordLayer(s Spec, x *gorgonia.Node, params []*Param, keep *gorg
 	return t.Record(s)
 }
 
-// recordGrad records the backward op of such a layer and hands out the
-// gradients.
+// recordGrad records the backward op of such a layer, and returns its gradients.
 func (t *Tape) recordGrad(s Spec, dy, x *gorgonia.Node, params []*Param, keep *gorgonia.Node) (gorgonia.Nodes, error) {
 	s.Inputs, s.Shape = gorgonia.Nodes{dy, x}, x.Shape().Clone()
 	if keep != nil {

@@ -6,15 +6,14 @@ import (
 	"fasternet/kernels"
 )
 
-// layerWeight is the packed weight of a layer on tokens. In evaluation it is
-// the copy that all graphs share. In training the weights change every step and
-// a copy of each would take as much memory as the model: it is packed right
-// before its use, into memory that the layers share.
+// layerWeight is the packed weight of a layer on tokens. In evaluation it is the copy that all graphs share. In
+// training the weights change every step, and copies of all would take as much memory as the model. So a weight
+// is packed right before its use, into memory that the layers share.
 type layerWeight struct {
 	*kernels.Packed
 	param  *Param
 	use    PackUse   // PackForward or PackInput
-	up     *upWeight // where the weight is that of a transposed convolution
+	up     *upWeight // if the weight belongs to a transposed convolution
 	shared *pack
 	buf    *Buffer
 	panel  func(worker, i int)
@@ -34,7 +33,7 @@ func (t *Tape) newLayerWeight(p *Param, use PackUse) *layerWeight {
 	return w
 }
 
-// size is that of the right-hand side of the product.
+// size returns the size of the right-hand side of the product.
 func (w *layerWeight) size() (rows, cols int) {
 	out, in := w.param.Shape()[0], w.param.Size()/w.param.Shape()[0]
 	if w.up != nil {
@@ -87,7 +86,7 @@ func readyWeights(pool *kernels.Pool, ws ...*layerWeight) {
 		panels += w.Panels()
 	}
 	if panels > 0 {
-		// a copy: the list need not outlive this call where nothing is packed
+		// a copy, so that the list does not escape if nothing is packed
 		packWeights(pool, panels, slices.Clone(ws))
 	}
 }

@@ -7,25 +7,24 @@ import (
 	"fasternet/kernels"
 )
 
-// Trace records what a pool does, op by op, region by region and task by task, for tools that
-// ask how the work is divided. [Profile.Record] starts it.
+// Trace records what a pool does, op by op, region by region and task by task, for tools that show how the work
+// is divided. [Profile.Record] starts it.
 type Trace struct {
 	pool    *kernels.Pool
 	ops     []TracedOp
-	memory  []func() []Extent // of each op, or nil: asked for when nothing is measured
-	running bool              // an op is
+	memory  []func() []Extent // of each op, or nil; called when nothing is measured
+	running bool              // an op is running
 }
 
-// TracedOp is an op that ran, a section of [Profile.Section], or, without a Kind, a region
-// outside of both.
+// TracedOp is an op that ran, a section of [Profile.Section], or, without a Kind, a region outside of both.
 type TracedOp struct {
 	Kind, Name string
 	Pass       Pass
 	Begin      time.Time
 	Wall       time.Duration
 	Regions    []kernels.TracedRegion // in their order
-	// Memory that it reads or writes: inputs, result, planned buffers, and parameters with
-	// their gradients. Scratch of the workers is left out. It is nil for a section.
+	// Memory that it reads or writes: inputs, result, planned buffers, and parameters with their gradients,
+	// but not the scratch of the workers. It is nil for a section.
 	Memory []Extent
 }
 
@@ -35,12 +34,12 @@ type Extent struct {
 	Bytes   int
 }
 
-// ExtentOf is the memory of some values.
+// ExtentOf returns the memory of some values.
 func ExtentOf(values []float32) Extent {
 	return Extent{uintptr(unsafe.Pointer(unsafe.SliceData(values))), 4 * len(values)}
 }
 
-// Record starts to record all that runs on the pool of the profile.
+// Record starts to record everything that runs on the pool of the profile.
 func (p *Profile) Record() *Trace {
 	t := &Trace{pool: p.pool}
 	p.trace = t
@@ -63,7 +62,7 @@ func (t *Trace) Take() []TracedOp {
 // Stop ends the recording.
 func (t *Trace) Stop() { t.pool.Trace(nil) }
 
-// Region adds a region to the op in progress, for who takes over [kernels.Pool.Trace].
+// Region adds a region to the current op, for callers that replace the function of [kernels.Pool.Trace].
 func (t *Trace) Region(r kernels.TracedRegion) {
 	if !t.running {
 		t.ops, t.memory = append(t.ops, TracedOp{Begin: r.Begin, Wall: r.Wall}), append(t.memory, nil)
@@ -87,7 +86,7 @@ func (t *Trace) enter(e OpTime, memory func() []Extent) (leave func()) {
 	}
 }
 
-// memory is what the op reads and writes in the run in progress.
+// memory returns what the op reads and writes in the current run.
 func (o *op) memory() []Extent {
 	var out []Extent
 	add := func(values []float32) {
@@ -114,8 +113,8 @@ func (o *op) memory() []Extent {
 	return out
 }
 
-// packMemory is what the packing of the weights reads. A packed weight counts as the weight: ops
-// that read it have the weight as an input.
+// packMemory returns what the packing of the weights reads. A packed weight counts as the weight, because ops that
+// read it have the weight as an input.
 func (t *Tape) packMemory() []Extent {
 	var out []Extent
 	for _, q := range t.packs {

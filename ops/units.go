@@ -6,19 +6,18 @@ import (
 	"fasternet/kernels"
 )
 
-// Units says that the images of a map are squares of larger images: the visible units of
-// masked images, which are the only ones that are computed. A convolution with padding reads
-// the lines around a unit from the units next to it.
+// Units says that the images of a map are squares of larger images: the visible units of masked images, which are
+// the only ones that are computed. A convolution with padding reads the lines around a unit from the units next
+// to it.
 type Units struct {
-	// Neighbours has eight numbers for every unit of the map: those of the units around it, in
-	// raster order from the upper left one, -1 for a unit that is masked or outside of the
-	// image. What lies there is zero. If unit i has j to its right, then j has i to its left,
-	// and so on: the backward pass rests on it. Whoever owns the list may write other numbers
-	// between two runs, and calls Check. Nil is for no neighbours at all: zeros around every
-	// unit.
+	// Neighbours has eight numbers for every unit of the map: the units around it, in raster order from the upper
+	// left one, or -1 for a unit that is masked or outside of the image, which counts as zeros. If unit i has j to
+	// its right, then j must have i to its left, and so on: the backward pass relies on it. The owner of the list
+	// may write other numbers between two runs, and then calls Check. Nil means no neighbours at all: zeros around
+	// every unit.
 	Neighbours []int32
-	// PerImage is the number of units of an image, which lie one after the other: what goes over
-	// all pixels of an image needs it.
+	// PerImage is the number of units of an image, which follow one another. Ops over all pixels of an image
+	// need it.
 	PerImage int
 }
 
@@ -28,7 +27,7 @@ const around = 8
 // centre is the number of the unit itself in the 3×3 square of units.
 const centre = 4
 
-// fit says what does not fit a map of so many units.
+// fit returns what does not fit a map with the given number of units.
 func (u *Units) fit(units int) error {
 	if u.Neighbours != nil && len(u.Neighbours) != around*units {
 		return fmt.Errorf("%d numbers of neighbours for %d units: want %d for each", len(u.Neighbours), units, around)
@@ -36,7 +35,7 @@ func (u *Units) fit(units int) error {
 	return nil
 }
 
-// Check finds numbers of units that there are not, and neighbours that do not know each other.
+// Check finds numbers of units that do not exist, and neighbours that are not mutual.
 func (u *Units) Check() error {
 	units := len(u.Neighbours) / around
 	for i, n := range u.Neighbours {
@@ -44,15 +43,15 @@ func (u *Units) Check() error {
 		switch {
 		case n == -1:
 		case n < 0 || int(n) >= units:
-			return fmt.Errorf("ops: unit %d has unit %d next to it, there are %d", unit, n, units)
+			return fmt.Errorf("ops: unit %d has unit %d as a neighbour, but there are %d units", unit, n, units)
 		case int(u.Neighbours[int(n)*around+around-1-place]) != unit:
-			return fmt.Errorf("ops: unit %d has unit %d next to it, but not the other way round", unit, n)
+			return fmt.Errorf("ops: unit %d has unit %d as a neighbour, but not the other way round", unit, n)
 		}
 	}
 	return nil
 }
 
-// square are the numbers of a unit and of those around it, in raster order; -1 for none.
+// square returns the numbers of a unit and of the units around it, in raster order; -1 for none.
 func (u *Units) square(unit int) (all [around + 1]int) {
 	for i := range all {
 		all[i] = -1
@@ -69,8 +68,8 @@ func (u *Units) square(unit int) (all [around + 1]int) {
 	return all
 }
 
-// beyond says for a row or column of a unit with so many of them, -1 to n, in which unit of
-// three it lies, and where in that.
+// beyond returns, for row or column i of a unit with n of them, -1 <= i <= n, which of three neighbouring units it is
+// in, and where in that unit.
 func beyond(i, n int) (unit, at int) {
 	switch {
 	case i < 0:
@@ -81,8 +80,8 @@ func beyond(i, n int) (unit, at int) {
 	return 1, i
 }
 
-// pad is [kernels.PConv.Pad] of some lines of a unit: it copies them, with what lies around
-// them, to dst. m are the rows of all units.
+// pad is [kernels.PConv.Pad] for some lines of a unit: it copies them, with their surroundings, to dst. m holds the
+// rows of all units.
 func (u *Units) pad(k *kernels.Set, dst []float32, p kernels.PConv, m kernels.Matrix, s mapShape, unit, line int) {
 	l := k.Begin()
 	defer l.End(kernels.Work{Kind: kernels.Copying}, 8*p.PaddedLen())
@@ -110,11 +109,10 @@ func (u *Units) pad(k *kernels.Set, dst []float32, p kernels.PConv, m kernels.Ma
 	}
 }
 
-// unitTap is where a tap of a 3×3 convolution reads: the number in the square of units, and
-// the row within the unit.
+// unitTap is where a tap of a 3×3 convolution reads: the number in the square of units, and the row within the unit.
 type unitTap struct{ unit, row int }
 
-// unitTaps are the nine taps of every pixel of a unit.
+// unitTaps returns the nine taps of every pixel of a unit.
 func unitTaps(height, width int) (all [][9]unitTap) {
 	for y := range height {
 		for x := range width {
@@ -130,8 +128,8 @@ func unitTaps(height, width int) (all [][9]unitTap) {
 	return all
 }
 
-// gather puts the nine pixels around every row of a span side by side: dst is [rows, 9·c]. m
-// are the rows of all units, and taps are those of a unit.
+// gather copies the nine pixels around every row of a span next to each other: dst is [rows, 9·c]. m holds the rows
+// of all units, and taps the taps of one unit.
 func (u *Units) gather(k *kernels.Set, dst, m kernels.Matrix, s mapShape, taps [][9]unitTap, b span) {
 	c := dst.Cols / 9
 	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 8*dst.Rows*dst.Cols)

@@ -343,7 +343,7 @@ func TestUnitsErrors(t *testing.T) {
 		want string
 	}{
 		{"no such unit", append([]int32{2}, slices.Repeat([]int32{-1}, 15)...),
-			"unit 0 has unit 2 next to it, there are 2"},
+			"unit 0 has unit 2 as a neighbour, but there are 2 units"},
 		{"one way", append([]int32{1}, slices.Repeat([]int32{-1}, 15)...), "not the other way round"},
 		{"another way back", []int32{-1, -1, -1, -1, 1, -1, -1, -1, -1, -1, -1, -1, 0, -1, -1, -1},
 			"not the other way round"},

@@ -2,8 +2,8 @@ package ops
 
 import "fasternet/kernels"
 
-// weightSums adds up the gradient of a weight over the runs of spans: each run
-// in memory of its own, then the runs in their order, whatever worker had them.
+// weightSums adds up the gradient of a weight over the runs of spans: each run in its own memory, and then the runs
+// in their order, whichever workers had them.
 type weightSums struct {
 	param   *Param
 	kernels *kernels.Set
@@ -15,7 +15,7 @@ func (t *Tape) newWeightSums(p *Param, runs int) *weightSums {
 	return &weightSums{param: p, kernels: t.kernels, runs: runs, buf: t.NewBuffer(runs * p.Size())}
 }
 
-// run is the memory of run i as a matrix [out, kh·kw·in].
+// run returns the memory of run i as a matrix [out, kh·kw·in].
 func (w *weightSums) run(i int) kernels.Matrix {
 	out, in, kh, kw := w.param.dims()
 	n := w.param.Size()
@@ -32,8 +32,7 @@ func (w *weightSums) start(i int) kernels.Matrix {
 // sumParts is the number of parts into which the sum over the runs is cut.
 const sumParts = 16
 
-// finish adds a part of the outputs, summed over the runs, to the parameter's
-// gradient.
+// finish adds a part of the outputs, summed over the runs, to the parameter's gradient.
 func (w *weightSums) finish(part int) {
 	out, in, kh, kw := w.param.dims()
 	n := in * kh * kw
@@ -45,14 +44,12 @@ func (w *weightSums) finish(part int) {
 	addWeights(w.kernels, w.param, from/n, kernels.NewMatrix(total, (to-from)/n, n))
 }
 
-// finishTask is the task that adds the sums of several weights: a pool runs it
-// sumParts times for each.
+// finishTask returns the task that adds the sums of several weights. A pool runs it sumParts times for each.
 func finishTask(ws ...*weightSums) func(worker, i int) {
 	return func(_, i int) { ws[i/sumParts].finish(i % sumParts) }
 }
 
-// addWeights adds to the gradient of a weight the rows dw [outputs, kh·kw·in] of the outputs
-// from, from+1, ….
+// addWeights adds the rows dw [outputs, kh·kw·in] to the gradient of a weight, for outputs from, from+1, ….
 func addWeights(k *kernels.Set, p *Param, from int, dw kernels.Matrix) {
 	_, in, kh, kw := p.dims()
 	grad := p.GradData()[from*dw.Cols:][:dw.Rows*dw.Cols]

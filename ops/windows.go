@@ -8,53 +8,49 @@ import (
 // Window is a set of tokens that attend to each other.
 type Window struct {
 	Tokens []int // rows of the map of tokens
-	// Rows and Cols are the places of the tokens on the grid, for the relative
-	// position bias; without one they are not needed. The places of two tokens of a
-	// window must be less than the side of a window apart.
+	// Rows and Cols are the places of the tokens on the grid, for the relative position bias; without one they
+	// are not needed. The places of two tokens of a window must be less than the side of a window apart.
 	Rows, Cols []int
 }
 
-// Windows is the attention pattern of a batch: which tokens attend to which.
-// Windows may have any number of tokens, and every token must be in exactly
-// one. So a window that a shift has cut at the border of the map is two or four
-// windows here, and tokens that are masked are in none of the map's rows.
+// Windows is the attention pattern of a batch: which tokens attend to which. Windows may have any number of tokens,
+// and every token must be in exactly one. So a window that a shift cuts at the border of the map is two or four
+// windows here, and masked tokens are not among the rows of the map.
 type Windows struct {
 	total, longest int
 	form           WindowForm
-	attended       int // tokens that one attends to, as the costs of the reference have it: a window in full
+	attended       int // tokens that one attends to in the reference's costs: a whole window
 	side           int // of a window, for the bias; 0 for none
 	list           []window
-	most           int // windows that there may be, if they change from run to run
+	most           int // largest number of windows, if they change from run to run
 	regroup        *regrouping
 }
 
-// WindowForm is how an attention pattern came about, for exports.
+// WindowForm says how an attention pattern was made, for exports.
 type WindowForm struct {
 	Whole bool // all tokens of an image attend to each other
-	// Otherwise, if Side is not 0: windows of Side × Side places on a map of Height ×
-	// Width, moved up and left by Shift.
+	// Otherwise, if Side is not 0: windows of Side × Side places on a map of Height × Width, moved up and
+	// left by Shift.
 	Height, Width, Side, Shift int
 }
 
-// Form is how the pattern came about; zero if its windows are any others.
+// Form returns how the pattern was made; zero if its windows are any others.
 func (w *Windows) Form() WindowForm { return w.form }
 
-// count is the number of windows that there can be.
+// count returns the largest number of windows.
 func (w *Windows) count() int { return max(len(w.list), w.most) }
 
 type window struct {
 	tokens  []int32
-	runs    [][2]int32 // tokens that follow each other in the map: first and number
+	runs    [][2]int32 // tokens that follow each other in the map: first one and number
 	codes   []int32    // row·(2·side-1) + column
 	pattern int        // windows with the same differences of codes have the same
 }
 
-// NewWindows makes the pattern for a map of the given number of tokens. side is
-// the side of a full window if there is a relative position bias, else 0. The
-// error says what does not fit.
+// NewWindows makes the pattern for a map with the given number of tokens. side is the side of a full window if there
+// is a relative position bias, else 0. The error says what does not fit.
 //
-// Windows of the same form come to lie one after the other, so that a bias is
-// laid out once for all of them.
+// Windows of the same form are put one after the other, so that a bias is laid out once for all of them.
 func NewWindows(total, side int, windows []Window) (*Windows, error) {
 	w := &Windows{total: total, side: side}
 	seen := make([]bool, total)
@@ -111,8 +107,7 @@ func NewWindows(total, side int, windows []Window) (*Windows, error) {
 	return w, nil
 }
 
-// WholeImages is the pattern in which all tokens of an image attend to each
-// other.
+// WholeImages returns the pattern in which all tokens of an image attend to each other.
 func WholeImages(images, tokens int) *Windows {
 	var list []Window
 	for i := range images {
@@ -134,11 +129,9 @@ func count(from, n int) []int {
 	return out
 }
 
-// ShiftedWindows is the pattern of Swin (Liu et al., 2021) on maps of height ×
-// width tokens: windows of side × side places, moved up and left by shift. The
-// reference rolls the map and masks what has come together from its two ends;
-// here such a window is cut. A map that the windows do not divide has smaller
-// ones at its end.
+// ShiftedWindows returns the pattern of Swin (Liu et al., 2021) on maps of height × width tokens: windows of side ×
+// side places, moved up and left by shift. The reference rolls the map, and masks attention between tokens from
+// its two ends; here such a window is cut. If windows do not divide the map, there are smaller ones at its end.
 func ShiftedWindows(images, height, width, side, shift int) *Windows {
 	k := (side - shift) % side
 	down, across := (height-1+k)/side+1, (width-1+k)/side+1
@@ -163,9 +156,8 @@ func ShiftedWindows(images, height, width, side, shift int) *Windows {
 	return w
 }
 
-// RelativeIndex is the table row of the bias for every query and key of a full
-// window, in raster order: [side², side²], the buffer of the official
-// checkpoints.
+// RelativeIndex returns the table row of the bias for every query and key of a full window, in raster order: [side²,
+// side²], the buffer of the official checkpoints.
 func RelativeIndex(side int) []int64 {
 	n := side * side
 	out := make([]int64, 0, n*n)
@@ -178,7 +170,7 @@ func RelativeIndex(side int) []int64 {
 	return out
 }
 
-// biasRow is the row of the table for codes a of the query and b of the key.
+// biasRow returns the row of the table for codes a of the query and b of the key.
 func (w *Windows) biasRow(a, b int32) int {
 	return int(a-b) + (w.side-1)*2*w.side
 }

@@ -10,7 +10,7 @@ import (
 // gradient is a gradient after one run.
 type gradient struct {
 	name    string
-	at      []float32 // the values that it is the gradient by
+	at      []float32 // the input or parameter of the gradient
 	values  []float32
 	changed func() // after a change of at
 }
@@ -25,7 +25,7 @@ func (g *graph) gradients(t testing.TB) []gradient {
 	return g.read()
 }
 
-// read copies the gradients as they are now.
+// read copies the current gradients.
 func (g *graph) read() []gradient {
 	var all []gradient
 	for _, p := range g.params {
@@ -73,7 +73,7 @@ func (g *graph) differences(t testing.TB, c Check) {
 	}
 }
 
-// some are n places of size, or all of them.
+// some returns n places of size, or all of them.
 func some(r *rand.Rand, size, n int) []int {
 	all := r.Perm(size)
 	return all[:min(n, size)]
@@ -95,7 +95,7 @@ func (g *graph) accumulates(t testing.TB) {
 		}
 		for j, v := range twice.values {
 			want := factor * float64(once[i].values[j])
-			if !(math.Abs(float64(v)-want) <= 1e-4*top) { // the sums may be rounded in another way
+			if !(math.Abs(float64(v)-want) <= 1e-4*top) { // 1e-4 because the sums may be rounded in another order
 				t.Errorf("%s[%d]: gradient %v after a second run, want %v: "+
 					"a backward op adds to the gradient of a parameter", twice.name, j, v, want)
 				break

@@ -1,5 +1,5 @@
-// Package opstest checks ops: their gradients against central differences, and what else a
-// tape expects of an op. A program that adds an op tests it with this package.
+// Package opstest checks ops: their gradients, by central differences, and everything else that a tape
+// expects of an op. Use it to test the ops that your program adds.
 package opstest
 
 import (
@@ -17,8 +17,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Graph is the small graph that a check builds: a tape, with inputs and parameters of random
-// values. Values depend on the name alone.
+// Graph is the small graph that a check builds: a tape with inputs and parameters of random values. The
+// values depend only on the name.
 type Graph struct {
 	*ops.Tape
 	inputs []*input
@@ -34,14 +34,14 @@ type input struct {
 	grad *gorgonia.Node
 }
 
-// Input is an input with normally distributed values. Its gradient is checked.
+// Input adds an input with normally distributed values. Its gradient is checked.
 func (g *Graph) Input(name string, shape ...int) *gorgonia.Node {
 	data := make([]float32, tensor.Shape(shape).TotalSize())
 	draw(name, data)
 	return g.add(&input{name: name, data: data, wrt: true}, shape)
 }
 
-// Constant is an input with the given values, which is not differentiated.
+// Constant adds an input with the given values, which is not differentiated.
 func (g *Graph) Constant(name string, values []float32, shape ...int) *gorgonia.Node {
 	return g.add(&input{name: name, data: values}, shape)
 }
@@ -54,7 +54,7 @@ func (g *Graph) add(in *input, shape []int) *gorgonia.Node {
 
 func name(s string) string { return "opstest." + s }
 
-// Parameter is a parameter with normally distributed values. Its gradient is checked.
+// Parameter adds a parameter with normally distributed values. Its gradient is checked.
 func (g *Graph) Parameter(name string, shape ...int) *ops.Param {
 	if g.sketch {
 		return ops.NewShapeParam(name, shape...)
@@ -75,12 +75,11 @@ func draw(name string, data []float32) {
 	}
 }
 
-// Check is how gradients are checked. The zero value suits smooth functions of values around 1.
+// Check says how gradients are checked. The zero value suits smooth functions of values around 1.
 type Check struct {
-	// Step of the central differences: by default 1/64. An op with a kink wants a smaller one.
+	// Step is the step of the central differences: by default 1/64. An op with a kink needs a smaller one.
 	Step float64
-	// Tolerance of a gradient, relative to the largest value of the same tensor: by default
-	// 1/100.
+	// Tolerance of a gradient, relative to the largest value of the same tensor: by default 1/100.
 	Tolerance float64
 	// Recompute also checks that the op works in [ops.Tape.Recompute], followed by another op.
 	Recompute bool
@@ -89,13 +88,12 @@ type Check struct {
 // Gradients checks the ops that build adds to a graph; build is called several times.
 // It reports an error of t
 //
-//   - if a gradient, of an [Graph.Input] or a [Graph.Parameter], differs from the central
-//     difference of Σ result·random weights, is zero everywhere, or is no number;
+//   - if a gradient, of an [Graph.Input] or a [Graph.Parameter], differs from the central difference of
+//     Σ result·random weights, is zero everywhere, or is not a number;
 //   - if a second run does not add the same gradients again;
-//   - if results or gradients have other bits with another number of workers, or when they
-//     are recomputed;
-//   - if the ops cannot be added to a graph for evaluation, or to a sketch, which has no
-//     values.
+//   - if results or gradients have other bits with another number of workers, or when they are
+//     recomputed;
+//   - if the ops cannot be added to a graph for evaluation, or to a sketch, which has no values.
 func (c Check) Gradients(t testing.TB, build func(g *Graph) (*gorgonia.Node, error)) {
 	t.Helper()
 	if c.Step == 0 {
@@ -132,7 +130,7 @@ func (c Check) Gradients(t testing.TB, build func(g *Graph) (*gorgonia.Node, err
 				if err != nil {
 					return nil, err
 				}
-				return g.pass(n) // so that the result of the ops is recomputed, too
+				return g.pass(n) // so that the result of the ops is recomputed too
 			})
 		}))
 	}
@@ -143,7 +141,7 @@ func (c Check) Gradients(t testing.TB, build func(g *Graph) (*gorgonia.Node, err
 func sketch(build func(g *Graph) (*gorgonia.Node, error)) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("%v: parameters have no values there, only shapes: read them in Run", v)
+			err = fmt.Errorf("%v: in a sketch parameters have shapes but no values: read values in Run", v)
 		}
 	}()
 	_, err = build(&Graph{Tape: ops.NewSketch(), sketch: true})
@@ -160,7 +158,7 @@ func CheckGradients(t testing.TB, build func(g *Graph) (*gorgonia.Node, error)) 
 type graph struct {
 	*Graph
 	machine gorgonia.VM
-	loss    float64 // in float64: differences of it are taken
+	loss    float64 // in float64, for differences of it
 }
 
 func compile(t testing.TB, workers int, train bool, build func(g *Graph) (*gorgonia.Node, error)) *graph {
@@ -204,7 +202,7 @@ func (g *graph) differentiate(t testing.TB, loss *gorgonia.Node) {
 		}
 	}
 	if len(wrt) == 0 {
-		t.Fatal("the graph has no input and no parameter to be differentiated by")
+		t.Fatal("the graph has no input and no parameter to differentiate by")
 	}
 	grads, err := gorgonia.Grad(loss, wrt...)
 	if err != nil {
