@@ -8,8 +8,8 @@ import (
 	"fasternet/kernels"
 )
 
-// The statistics that two ranks measure of their rows are those of all rows, also
-// where the mean is large against the deviation and the ranks have other means.
+// The statistics that two ranks measure on their rows equal the statistics of all rows, also if the mean
+// is large compared with the deviation and the ranks have different means.
 func TestSumMoments(t *testing.T) {
 	const rows, c = 600, 3
 	r := rand.New(rand.NewPCG(1, 2))

@@ -44,7 +44,7 @@ func TestEven(t *testing.T) {
 	}
 }
 
-// A block is divided by columns only where the workers get more even parts of them.
+// A block is divided by columns only if the workers then get more even parts.
 func TestBlockGrids(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -91,7 +91,7 @@ func TestPanelRanges(t *testing.T) {
 						t.Fatalf("%d columns, %d workers: a range %v after column %d", columns, workers, r, next)
 					}
 					next = r[1]
-					// panics if they are not
+					// panics otherwise
 					set.GemmBlock(out.Columns(r[0], r[1]), 1, a, packed, 0, r[0], kernels.Matrix{})
 				}
 				if next != columns {
@@ -102,7 +102,7 @@ func TestPanelRanges(t *testing.T) {
 	}
 }
 
-// A block that is divided by columns gives the bits of one that is divided by lines.
+// A block that is divided by columns gives the same bits as one that is divided by lines.
 func TestBlockColumns(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -125,7 +125,7 @@ func TestBlockColumns(t *testing.T) {
 				}
 				for _, workers := range []int{2, 3, 8, 32} {
 					got, columns := inferBlock(t, k, workers, c.in, c.scale, c.folded, c.channels, c.hidden, c.side)
-					if !columns && workers == 2 { // with more the panels may be too few
+					if !columns && workers == 2 { // with more workers there may be too few panels
 						t.Errorf("%s, %d workers: the block is not divided by columns", k.Variant(), workers)
 					}
 					if !slices.Equal(got, want) {
@@ -137,7 +137,7 @@ func TestBlockColumns(t *testing.T) {
 	}
 }
 
-// setsOf are the kernels to test in a precision: of all variants, or of all paths of bf16.
+// setsOf returns the kernels to test in a precision: of all variants, or of all paths of bf16.
 func setsOf(t *testing.T, in kernels.Precision) (sets []*kernels.Set) {
 	t.Helper()
 	add := func(v kernels.Variant, p kernels.BF16Path) {
@@ -159,7 +159,7 @@ func setsOf(t *testing.T, in kernels.Precision) (sets []*kernels.Set) {
 	return sets
 }
 
-// inferBlock is the result of a block for evaluation, and whether it was divided by columns.
+// inferBlock returns the result of a block for evaluation, and whether it was divided by columns.
 func inferBlock(
 	t *testing.T,
 	k *kernels.Set,

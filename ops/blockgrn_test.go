@@ -72,8 +72,8 @@ func TestGRNGradient(t *testing.T) {
 	}
 }
 
-// GRN by its definition, in float64, from blocks whose other weights make it visible: no
-// convolution, and a second product that passes hidden channels on.
+// GRN equals its definition, in float64. The other weights of the blocks make it visible: no convolution,
+// and a second product that passes hidden channels on.
 func TestGRN(t *testing.T) {
 	for _, masks := range [][]mask{nil, someMasks} {
 		for _, train := range []bool{true, false} {
@@ -129,7 +129,7 @@ func (h *harness) responseNormed(images, rows int, masks []mask) []float64 {
 	return out
 }
 
-// normaliseResponses is the GRN of the harness.
+// normaliseResponses computes the GRN of the harness.
 func (h *harness) normaliseResponses(hidden [][]float64, images int) {
 	n, per := len(hidden[0]), len(hidden)/images
 	for image := range images {

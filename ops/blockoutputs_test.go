@@ -10,8 +10,8 @@ import (
 	"fasternet/kernels"
 )
 
-// blockGradients are the gradients of a block whose weights are large, or are taken for large
-// if rowsWeight is 0, in that precision, with images that are left out.
+// blockGradients returns the gradients of a block whose weights are large, or count as large if rowsWeight
+// is 0, in that precision, with some images left out.
 func blockGradients(t *testing.T, k *kernels.Set, in kernels.Precision, workers, rowsWeight int) *harness {
 	h := newHarnessOn(t, k, workers, true)
 	h.tape.Precision, h.tape.rowsWeight = in, rowsWeight
@@ -20,7 +20,7 @@ func blockGradients(t *testing.T, k *kernels.Set, in kernels.Precision, workers,
 	return h
 }
 
-// Both ways to divide the gradients of the weights give the same, but for the order of sums.
+// Both ways to divide the gradients of the weights give the same, except for the order of sums.
 func TestBlockByOutputs(t *testing.T) {
 	t.Parallel()
 	check := func(t *testing.T, k *kernels.Set, in kernels.Precision, tolerance float64) {
@@ -44,7 +44,7 @@ func TestBlockByOutputs(t *testing.T) {
 	}
 }
 
-// near compares with the largest value.
+// near compares relative to the largest value.
 func near(t *testing.T, what string, got, want []float32, tolerance float64) {
 	t.Helper()
 	top := float64(max(slices.Max(want), -slices.Min(want)))
@@ -71,8 +71,7 @@ func TestBlockByOutputsThreads(t *testing.T) {
 	}
 }
 
-// The tasks of a layer cover its outputs, and its chunks the rows of the images that count,
-// once.
+// The tasks of a layer cover its outputs once. Its chunks cover the rows of the images that count once.
 func TestLayerGradCovers(t *testing.T) {
 	for _, n := range []int{1, 13, 14, 15, 64, 192, 512, 1000, 3072} {
 		for _, tile := range []int{2, 6, 14} {

@@ -50,7 +50,7 @@ func (d DepthwiseConv) Add(t *ops.Tape, x *gorgonia.Node) (*gorgonia.Node, error
 		}
 	}
 	lines, taken := s[0]*height, size*size
-	var in, out, dy, dx []float32 // of the run in progress
+	var in, out, dy, dx []float32 // in the current run
 	forward := func(_, line int) {
 		for x := range width {
 			copy(out[(line*width+x)*channels:], d.Bias.Data())
@@ -111,8 +111,8 @@ func buildDepthwise(g *opstest.Graph) (*gorgonia.Node, error) {
 	return DepthwiseConv{"conv", g.Parameter("conv.weight", 6, 1, 3, 3), g.Parameter("conv.bias", 6)}.Add(g.Tape, x)
 }
 
-// An op that is written outside of this package, with parameters and a backward pass: a
-// depthwise convolution in plain Go.
+// An op that is defined outside of this package, with parameters and a backward pass: a depthwise
+// convolution in plain Go.
 func ExampleSpec() {
 	tape := ops.NewSketch()
 	x := tape.Input("x", 1, 8, 8, 16)
@@ -131,8 +131,8 @@ func TestNewOpGradients(t *testing.T) {
 	opstest.Check{Recompute: true}.Gradients(t, buildDepthwise)
 }
 
-// silu is x·sigmoid(x) by rows, an op that keeps the sigmoid for its backward pass, and works
-// on a copy of a row in scratch.
+// silu is x·sigmoid(x) by rows: an op that keeps the sigmoid for its backward pass, and works on a copy of a
+// row in scratch.
 func silu(t *ops.Tape, name string, x *gorgonia.Node) (*gorgonia.Node, error) {
 	s := x.Shape()
 	rows, c := s.TotalSize()/s[s.Dims()-1], s[s.Dims()-1]
@@ -342,7 +342,7 @@ func TestRecordErrors(t *testing.T) {
 	}
 }
 
-// What Grad gets wrong is found when the graph is differentiated.
+// Faults of Grad are found when the graph is differentiated.
 func TestGradErrors(t *testing.T) {
 	run := func([][]float32, []float32) error { return nil }
 	for _, c := range []struct {

@@ -12,8 +12,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// harness runs a small graph: inputs → op → Σ result·weights, a scalar whose
-// gradient with respect to the result is the weights.
+// harness runs a small graph: inputs → op → Σ result·weights. The gradient of this scalar by the result is the
+// weights.
 type harness struct {
 	t       *testing.T
 	tape    *Tape
@@ -22,7 +22,7 @@ type harness struct {
 	params  []*Param
 	machine gorgonia.VM
 	result  *gorgonia.Node
-	loss    float64 // in float64: differences of it are taken
+	loss    float64 // in float64, for differences of it
 	grads   map[string]*gorgonia.Node
 	running map[string]*BatchNorm
 }
@@ -266,8 +266,8 @@ func TestBlockGradient(t *testing.T) {
 		{5, 1, 1, 6, 2, 10, kernels.GELU, true, false},
 		{2, 9, 11, 20, 5, 40, kernels.GELU, true, true},
 		{1, 16, 16, 8, 8, 16, kernels.GELU, false, false},   // all channels convolved
-		{8, 8, 8, 104, 26, 160, kernels.GELU, false, false}, // two spans an image, and an image a run
-		// three spans an image; runs with whole images and with parts
+		{8, 8, 8, 104, 26, 160, kernels.GELU, false, false}, // two spans for each image, and one image for each run
+		// three spans for each image; runs with whole images and with parts
 		{7, 8, 8, 104, 26, 160, kernels.GELU, true, true},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
@@ -293,8 +293,8 @@ func TestBlockGradient(t *testing.T) {
 	}
 }
 
-// With ReLU, central differences are wrong at the kink: small steps, and a
-// function that is linear nearly everywhere.
+// At the kink of ReLU, central differences are wrong. So the steps are small, and the function is linear nearly
+// everywhere.
 func TestBlockGradientReLU(t *testing.T) {
 	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *kernels.Set) {

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// checked are the kinds of ops whose gradients a test has compared with central differences.
+// checked holds the kinds of ops whose gradients a test has compared with central differences.
 var checked = struct {
 	sync.Mutex
 	kinds map[string]bool
@@ -50,7 +50,7 @@ func readKinds() (kinds []string, err error) {
 	}), nil
 }
 
-// TestMain says at the end which kind of op has no test of its gradients.
+// TestMain reports kinds of ops without a test of their gradients.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if run := flag.Lookup("test.run").Value.String(); code == 0 && run == "" && !testing.Short() {
@@ -59,7 +59,8 @@ func TestMain(m *testing.M) {
 			fmt.Println("kinds.go:", kinds, err)
 			code = 1
 		}
-		// TestAddGradients, TestClassifierLoss; the others have none, the last two are for evaluation
+		// TestAddGradients and TestClassifierLoss check the first two; the others have no gradient, and the
+		// last two are for evaluation
 		elsewhere := []string{
 			KindAdd, KindClassifierLoss, KindChannelSimilarity, KindCutUnits, KindQuantise,
 			KindDequantise,

@@ -49,7 +49,7 @@ func TestClassifierLoss(t *testing.T) {
 				}
 				pool := k.NewPool(1)
 				tape := NewTape(NewWorkspace(pool), true)
-				// The logits are a parameter after a layer that leaves them as they are.
+				// The logits are a parameter after a layer that does not change them.
 				p, ones := NewParam("logits", ref.Classes, ref.Rows), make([]float32, ref.Rows*ref.Rows)
 				for r := range ref.Rows {
 					ones[r*ref.Rows+r] = 1
@@ -103,7 +103,7 @@ func TestClassifierLoss(t *testing.T) {
 	}
 }
 
-// Logits far from 0 overflow nowhere.
+// Logits far from 0 do not overflow.
 func TestExtremeLosses(t *testing.T) {
 	m := func(v ...float32) kernels.Matrix { return kernels.NewMatrix(v, 1, len(v)) }
 	grad := m(0, 0, 0)

@@ -10,7 +10,7 @@ import (
 	"fasternet/kernels"
 )
 
-// What nobody refers to is freed, machine and graph too.
+// Machine and graph are freed if nothing refers to them.
 func TestMachineIsFreed(t *testing.T) {
 	use := func() weak.Pointer[Tape] {
 		h := newHarness(t, 1, true)
@@ -19,7 +19,7 @@ func TestMachineIsFreed(t *testing.T) {
 		return weak.Make(h.tape)
 	}
 	tape := use()
-	for range 3 { // the first makes the pools of the library forget
+	for range 3 { // the first round makes the pools of the library forget
 		runtime.GC()
 	}
 	if tape.Value() != nil {

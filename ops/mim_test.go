@@ -47,7 +47,7 @@ func TestProjectGradient(t *testing.T) {
 	}
 }
 
-// A transposed convolution by its definition.
+// A transposed convolution equals its definition.
 func TestProjectUpFormula(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := newHarness(t, 2, false)
@@ -157,7 +157,7 @@ func TestAvgPoolTokensGradient(t *testing.T) {
 	h.checkGradients(1e-2, 1e-2)
 }
 
-// Two consumers of a value, one of them branched off it twice.
+// A value has two consumers, one of which branches off twice.
 func TestBranchGradient(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := newHarness(t, 2, true)
@@ -232,11 +232,11 @@ func TestReconstructionOfNothing(t *testing.T) {
 		Weight:     weights,
 		Cells:      []int32{0, 2},
 	}}); err == nil {
-		t.Error("no error for a cell that there is not")
+		t.Error("no error for a cell that does not exist")
 	}
 }
 
-// Windows made again equal NewWindows's, whether the images share them or not.
+// Windows that are built again equal those of NewWindows, whether the images share them or not.
 func TestRegroup(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct{ height, width, side, shift, tokens int }{

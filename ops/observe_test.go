@@ -65,8 +65,7 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-// The first op with a bad value is found, and the error comes back as it is; the next run is
-// whole again.
+// The first op with a bad value is found, and the error is returned unchanged. The next run is complete again.
 func TestObserverEndsRun(t *testing.T) {
 	h := newHarness(t, 1, true)
 	h.classifier()
@@ -92,7 +91,7 @@ func TestObserverEndsRun(t *testing.T) {
 	}
 }
 
-// Backward ops and gradients belong to the layer of their forward op, with recompute too.
+// Backward ops and gradients belong to the layer of their forward op, also with recompute.
 func TestObserveRecompute(t *testing.T) {
 	h := newHarness(t, 1, true)
 	build, _ := h.chain()

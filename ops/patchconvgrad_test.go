@@ -10,7 +10,7 @@ import (
 	"fasternet/kernels"
 )
 
-// merging are the gradients of a merging layer whose weight counts as large from rowsWeight values on.
+// merging returns the gradients of a merging layer whose weight counts as large from rowsWeight values on.
 func merging(t *testing.T, k *kernels.Set, in kernels.Precision, workers, rowsWeight, width int, first bool) *harness {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -33,8 +33,8 @@ func merging(t *testing.T, k *kernels.Set, in kernels.Precision, workers, rowsWe
 	return h
 }
 
-// Both ways to divide the gradient of the weight give the same, but for the order of sums; the
-// other gradients have the same bits.
+// Both ways to divide the gradient of the weight give the same, except for the order of sums. The other
+// gradients have the same bits.
 func TestMergingByOutputs(t *testing.T) {
 	t.Parallel()
 	check := func(t *testing.T, k *kernels.Set, in kernels.Precision, tolerance float64) {
@@ -67,7 +67,7 @@ func TestMergingByOutputs(t *testing.T) {
 	}
 }
 
-// usedBy is the planned memory that the backward pass of the layer asks for, in values.
+// usedBy returns the planned memory that the backward pass of the layer asks for, in values.
 func usedBy(t *testing.T, h *harness) (sizes []int) {
 	t.Helper()
 	for _, o := range h.tape.ops {
@@ -82,7 +82,7 @@ func usedBy(t *testing.T, h *harness) (sizes []int) {
 	return nil
 }
 
-// A large weight has no sums of its size, however many runs of spans there are; a small one has.
+// A large weight has no sums of its size, however many runs of spans there are. A small weight has some.
 func TestMergingMemory(t *testing.T) {
 	const rows, inner, out = 5 * 7 * 7, 4 * 20, 70
 	conv := rows * out

@@ -8,7 +8,7 @@ import (
 	"fasternet/kernels"
 )
 
-// For evaluation the patches of short lines are gathered, which changes no bit.
+// In evaluation the patches of short lines are gathered, which changes no bit.
 func TestGatheredForEvaluation(t *testing.T) {
 	const size, out, channels, batch = 7, 256, 5, 2
 	for _, in := range []kernels.Precision{kernels.FP32, kernels.BF16} {

@@ -11,14 +11,14 @@ import (
 	"fasternet/kernels"
 )
 
-// tick is a clock that every look moves on.
+// tick is a clock that every reading moves on.
 func tick() func() time.Duration {
 	var n atomic.Int64
 	return func() time.Duration { return time.Duration(n.Add(1)) }
 }
 
-// The parts of an operation add up to its time for each worker, nothing is measured twice, and
-// the results are the same to the bit.
+// The parts of an operation add up to its time for each worker, nothing is measured twice, and profiling changes
+// no bit of the results.
 func TestProfileParts(t *testing.T) {
 	t.Parallel()
 	for _, workers := range []int{1, 3} {
@@ -65,7 +65,7 @@ func TestProfileParts(t *testing.T) {
 		if passes[Forward] == 0 || passes[Backward] == 0 || passes[Around] != 2 {
 			t.Errorf("operations of each pass: %v", passes)
 		}
-		// Three of four samples are kept: the second product is skipped for the other one.
+		// Three of four samples are kept; the second product is skipped for the other one.
 		rows := 4 * 6 * 5
 		forward := 2 * float64(rows*9*6*6+rows*24*48+rows*3/4*24*48)
 		if got := flops[Forward] / runs; got != forward {
@@ -78,7 +78,7 @@ func TestProfileParts(t *testing.T) {
 	}
 }
 
-// checkTake begins again.
+// checkTake checks that Take starts again from zero.
 func checkTake(t *testing.T, p *Profile, times []OpTime, h *harness) {
 	t.Helper()
 	if got := p.Take(); len(got) != len(times) || got[0].Total != times[0].Total {
@@ -92,7 +92,7 @@ func checkTake(t *testing.T, p *Profile, times []OpTime, h *harness) {
 	}
 }
 
-// Without a meter there are times, and no parts; without a profile there is nothing.
+// Without a meter there are times but no parts. Without a profile there is nothing.
 func TestProfileWithoutMeter(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, 1, false)

@@ -15,8 +15,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// chain is a stage of a network: a patch convolution and two blocks. It returns
-// what builds it, and its norms.
+// chain is a stage of a network: a patch convolution and two blocks. It returns the function that builds it,
+// and its norms.
 func (h *harness) chain() (build func() (*gorgonia.Node, error), norms []*BatchNorm) {
 	r := rand.New(rand.NewPCG(1, 2))
 	x := h.input("x", r, 3, 12, 10, 6)
@@ -47,8 +47,8 @@ func (h *harness) chain() (build func() (*gorgonia.Node, error), norms []*BatchN
 	}, norms
 }
 
-// A chain of several blocks: all but the last have their result computed again too.
-// The gradients have the same bits, the batch norms move once.
+// In a chain of several blocks, all but the last one compute their result again too. The gradients have the same
+// bits, and the batch norms move once.
 func TestRecomputeChain(t *testing.T) {
 	run := func(recompute bool) (*harness, []*BatchNorm) {
 		h := newHarness(t, 2, true)
@@ -82,7 +82,7 @@ func TestRecomputeChain(t *testing.T) {
 		same(t, "the running variance of "+n.Weight.Name, n.RunningVar, wantNorms[i].RunningVar)
 	}
 	if n := strings.Count(fmt.Sprint(got.tape.ops), "Recompute"); n != 1 {
-		t.Errorf("%d ops compute something anew, want one", n)
+		t.Errorf("%d ops compute something again, want one", n)
 	}
 }
 
@@ -93,7 +93,7 @@ func same(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-// A value within a chain that somebody wants to read lives on.
+// A value within a chain stays in memory if another op reads it.
 func TestRecomputeKeepsWhatIsRead(t *testing.T) {
 	read := func(recompute bool) []float32 {
 		h := newHarness(t, 1, true)
@@ -122,7 +122,7 @@ func TestRecomputeKeepsWhatIsRead(t *testing.T) {
 	same(t, "the value", read(true), read(false))
 }
 
-// A buffer that is forgotten is free in between, and at its place again later.
+// The memory of a forgotten buffer is free in between, and the buffer is at the same place later.
 func TestForgottenBuffersShareMemory(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
@@ -140,11 +140,11 @@ func TestForgottenBuffersShareMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if tape.arena > 170 {
-		t.Errorf("an arena of %d for buffers of 100, one at a time, beside one of 50", tape.arena)
+		t.Errorf("an arena of %d for buffers of 100, one at a time, next to one of 50", tape.arena)
 	}
 }
 
-// What cannot be computed again is named.
+// Ops that cannot be computed again are named.
 func TestRecomputeErrors(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct {
@@ -169,7 +169,7 @@ func TestRecomputeErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		h = newHarness(t, 1, false) // nothing is kept there
+		h = newHarness(t, 1, false) // in evaluation nothing is kept
 		_, err = h.tape.Recompute("part", func() (*gorgonia.Node, error) { return c.build(h) })
 		if c.want != "no luck" && err != nil {
 			t.Errorf("%s, in evaluation: %v", c.name, err)
@@ -207,12 +207,11 @@ func TestRecomputeErrors(t *testing.T) {
 	h.compile(out, err, "x")
 	if err := h.tape.Run(h.machine); err == nil ||
 		!strings.Contains(err.Error(), `Recompute "part": Broken "layer": no luck`) {
-		t.Errorf("a failure while computing anew: %v", err)
+		t.Errorf("a failure in the second computation: %v", err)
 	}
 }
 
-// Where the memory is too small the message says what takes less, unless that is in
-// use.
+// If the memory is too small, the message says which settings take less, except for those in use.
 func TestRecomputeIsSuggested(t *testing.T) {
 	for _, recompute := range []bool{false, true} {
 		h := newHarness(t, 1, true)

@@ -10,8 +10,8 @@ import (
 	"fasternet/kernels"
 )
 
-// The similarity is the mean over all pairs of channels, one by one, of whole images and of
-// units; 1 for channels that are multiples of each other.
+// The similarity is the mean over all pairs of channels, of whole images and of units. It is 1 for channels that
+// are multiples of each other.
 func TestChannelSimilarity(t *testing.T) {
 	t.Parallel()
 	const c, partial, hidden, height, width = 8, 2, 12, 2, 3
@@ -50,7 +50,7 @@ func TestChannelSimilarity(t *testing.T) {
 			if test.grn {
 				b.GRN = &GRN{h.param("grn.weight", r, 0.5, hidden), h.param("grn.bias", r, 0.5, hidden)}
 			}
-			if test.alike { // every channel is the first one
+			if test.alike { // every channel equals the first one
 				n := h.running["norm"]
 				for j := range hidden {
 					copy(b.Conv1.Data()[j*c:(j+1)*c], b.Conv1.Data()[:c])
@@ -85,7 +85,7 @@ func TestChannelSimilarity(t *testing.T) {
 	}
 }
 
-// pairwise is the mean cosine of the pairs of columns.
+// pairwise returns the mean cosine of the pairs of columns.
 func pairwise(rows [][]float64) float64 {
 	dot := func(i, j int) (sum float64) {
 		for _, v := range rows {
@@ -103,7 +103,7 @@ func pairwise(rows [][]float64) float64 {
 	return sum / pairs
 }
 
-// A map that is so small that a block divides its products by columns is no exception.
+// It also works for a map that is so small that a block divides its products by columns.
 func TestChannelSimilarityOfSmallMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := newHarness(t, 2, false)
@@ -129,7 +129,7 @@ func TestChannelSimilarityOfSmallMap(t *testing.T) {
 	}
 }
 
-// Dead channels have no direction, and one alone has no pair.
+// Channels that are zero have no direction, and a single channel has no pair.
 func TestSimilarityOfDeadChannels(t *testing.T) {
 	for _, c := range []struct {
 		alive int

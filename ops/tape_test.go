@@ -59,8 +59,8 @@ func TestDroppedSampleIsUnchanged(t *testing.T) {
 	}
 }
 
-// A failing op must name its node; the machine runs ops on a goroutine of its
-// own, where a panic would end the process.
+// A failing op must name its node. The machine runs ops on another goroutine, where a panic would end the
+// process.
 func TestFailingOpNamesItsNode(t *testing.T) {
 	fail := func(run func(in [][]float32, out []float32) error) error {
 		h := newHarness(t, 2, false)
@@ -173,7 +173,7 @@ func TestPlanKeepsLiveBuffersApart(t *testing.T) {
 			at := r.IntN(60)
 			if i > 0 && r.IntN(3) == 0 {
 				b.reuse = tape.buffers[r.IntN(i)]
-				if r.IntN(2) == 0 { // make the take-over possible
+				if r.IntN(2) == 0 { // make it possible to take memory over
 					b.size, at = b.reuse.size, b.reuse.lives[len(b.reuse.lives)-1].last
 				}
 			}
@@ -217,7 +217,7 @@ func TestPlanKeepsLiveBuffersApart(t *testing.T) {
 	}
 }
 
-// Two graphs on one workspace: the larger one moves the memory of the smaller.
+// Two graphs share a workspace, and the larger one moves the memory of the smaller one.
 func TestSharedWorkspace(t *testing.T) {
 	small := newHarness(t, 2, false)
 	small.block(rand.New(rand.NewPCG(1, 2)), 1, 4, 4, 8, 2, 16, kernels.GELU, false, false)
@@ -254,8 +254,7 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// Nothing is allocated while the ops run, but for a few small objects: a number that does not
-// grow with the maps.
+// While the ops run, only a few small objects are allocated; their number does not grow with the maps.
 func TestRunsWithoutAllocation(t *testing.T) {
 	count := func(batch int) float64 {
 		h := newHarness(t, 2, true)
@@ -273,8 +272,7 @@ func TestRunsWithoutAllocation(t *testing.T) {
 	}
 }
 
-// A layer has a norm or the bias of a folded one, and the latter only in
-// evaluation.
+// A layer has a norm or the bias of a folded norm, and the latter only in evaluation.
 func TestFoldedNormErrors(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()

@@ -9,8 +9,8 @@ import (
 	"fasternet/kernels"
 )
 
-// The number of workers decides how work is cut, and changes no bit: in training of gradients, in
-// evaluation of results. Most of the pools are rehearsals, which cut as for so many workers.
+// The number of workers decides how work is cut, and changes no bit of gradients in training and of results in
+// evaluation. Most of the pools are rehearsals, which cut for the given number of workers.
 func TestThreadsChangeNoBit(t *testing.T) {
 	t.Parallel()
 	type build = func(h *harness, r *rand.Rand)
@@ -264,7 +264,7 @@ func TestRowBlocks(t *testing.T) {
 	}
 }
 
-// A product of few rows is divided by columns too, where workers would have too little to do.
+// A product of few rows is also divided by columns if workers would have too little to do.
 func TestByGrid(t *testing.T) {
 	for _, c := range []struct {
 		name          string
@@ -309,7 +309,7 @@ func TestByGrid(t *testing.T) {
 	}
 }
 
-// The work of the heads is divided evenly, and a window only if there are too few.
+// The work of the heads is divided evenly. A window is divided only if there are too few windows.
 func TestAttentionParts(t *testing.T) {
 	for _, c := range []struct {
 		name                             string
@@ -332,12 +332,11 @@ func TestAttentionParts(t *testing.T) {
 	}
 }
 
-// The gradients of layers have a task for every worker, of about the same size, and cover the
-// weights once.
+// The gradients of layers have a task for every worker, of about the same size. They cover the weights once.
 func TestDivideInputs(t *testing.T) {
 	for _, c := range []struct {
 		name        string
-		out, in     int // and of another layer the other way round
+		out, in     int // and the other way round for another layer
 		workers     int
 		least, most int // tasks; 0 for no division of the inputs
 	}{

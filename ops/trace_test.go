@@ -8,7 +8,7 @@ import (
 	"fasternet/kernels"
 )
 
-// A trace has the ops in their order, with their regions, and the memory of each.
+// A trace has the ops in their order, with their regions and the memory of each op.
 func TestTrace(t *testing.T) {
 	t.Parallel()
 	build := func() *harness {

@@ -21,7 +21,7 @@ func (h *harness) layerNorm(name string, r *rand.Rand, c int) *LayerNorm {
 	return n
 }
 
-// keepInput is an input of factors with a dropped sample.
+// keepInput adds an input of factors with a dropped sample.
 func (h *harness) keepInput(r *rand.Rand, batch int) *gorgonia.Node {
 	n := h.input("keep", r, batch)
 	for i := range h.inputs["keep"].Float32s() {
@@ -30,8 +30,8 @@ func (h *harness) keepInput(r *rand.Rand, batch int) *gorgonia.Node {
 	return n
 }
 
-// someVariants runs a test with all variants of the kernels, or with the
-// fastest alone: the kernels have tests of their own.
+// someVariants runs a test with all variants of the kernels, or in short mode with the fastest one: the kernels
+// have their own tests.
 func someVariants(t *testing.T, all bool, f func(t *testing.T, k *kernels.Set)) {
 	t.Helper()
 	if all {
@@ -111,7 +111,7 @@ func (h *harness) attention(
 	return out
 }
 
-// ragged are windows of 1, 4 and 7 tokens of 12, out of order, some of one form.
+// ragged holds windows of 1, 4 and 7 tokens of 12, out of order, some of the same form.
 func ragged(t *testing.T, images int) *Windows {
 	var list []Window
 	for i := range images {
@@ -163,7 +163,7 @@ func TestAttentionGradient(t *testing.T) {
 	}
 }
 
-// Attention on a window against the formula in float64.
+// Attention in a window equals the formula in float64.
 func TestAttentionFormula(t *testing.T) {
 	everyVariant(t, func(t *testing.T, k *kernels.Set) {
 		r := rand.New(rand.NewPCG(3, 4))
@@ -234,8 +234,8 @@ func TestAttentionFormula(t *testing.T) {
 	})
 }
 
-// A shift cuts the windows at the border: 7×7 tokens in windows of 4, shifted by
-// 2, against the definition by rolled and masked windows.
+// A shift cuts the windows at the border. 7×7 tokens in windows of 4, shifted by 2, give the result of the
+// definition by rolled and masked windows.
 func TestShiftedWindows(t *testing.T) {
 	const side, shift, n = 4, 2, 8
 	w := ShiftedWindows(1, n, n, side, shift)
@@ -350,7 +350,7 @@ func TestEmbeddingGradients(t *testing.T) {
 	})
 }
 
-// Sine-cosine embeddings and bicubic interpolation against the reference.
+// Sine-cosine embeddings and bicubic interpolation equal the reference.
 func TestPositions(t *testing.T) {
 	want := golden.Tensors(t, "pos_embed.safetensors")
 	for _, c := range []struct{ class, channels, grid int }{{1, 48, 6}, {0, 48, 4}, {1, 768, 14}} {
@@ -439,7 +439,7 @@ func TestTransformerErrors(t *testing.T) {
 		t.Error("an MLP of two widths: no error")
 	}
 	if _, err := MeanTokens(h.tape, "m", x, 3, 7); err == nil {
-		t.Error("a mean of tokens that are not there: no error")
+		t.Error("a mean of tokens that do not exist: no error")
 	}
 	if _, err := PatchMerge(h.tape, h.input("odd", r, 1, 3, 4, 2), Merging{
 		Name:      "m",

@@ -20,7 +20,7 @@ func lossOf(t *testing.T, l Loss, rows, classes int, logits, targets []float32) 
 	pool := kernels.NewPool(1)
 	defer pool.Close()
 	tape := NewTape(NewWorkspace(pool), true)
-	// The logits are a parameter after a layer that leaves them as they are.
+	// The logits are a parameter after a layer that does not change them.
 	p, ones := NewParam("logits", classes, rows), make([]float32, rows*rows)
 	for r := range rows {
 		ones[r*rows+r] = 1
@@ -60,7 +60,7 @@ func lossOf(t *testing.T, l Loss, rows, classes int, logits, targets []float32) 
 	return float64(tape.Value(node)[0]), grad
 }
 
-// Losses for uneven and multi-label data are those of PyTorch, torchvision and timm, or of their
+// Losses for uneven and multi-label data equal PyTorch's, torchvision's and timm's, or the formulas of their
 // papers: see scripts/golden_uneven_losses.py.
 func TestUnevenLosses(t *testing.T) {
 	var ref struct {
@@ -120,7 +120,7 @@ func TestUnevenLosses(t *testing.T) {
 	}
 }
 
-// Gradients are the slopes of the losses, on soft targets and logits of all sizes too.
+// Gradients are the slopes of the losses, also for soft targets and logits of all sizes.
 func TestSlopesOfUnevenLosses(t *testing.T) {
 	const rows, classes = 3, 7
 	r := rng.New(1, "test")
@@ -199,7 +199,7 @@ func TestSlopesOfUnevenLosses(t *testing.T) {
 	}
 }
 
-// Logits far from 0 overflow nowhere, and one that is not a number is not passed over.
+// Logits far from 0 do not overflow, and a NaN stays visible.
 func TestExtremeUnevenLosses(t *testing.T) {
 	m := func(v ...float32) kernels.Matrix { return kernels.NewMatrix(v, 1, len(v)) }
 	x, y := m(1e4, -1e4, 0), m(0, 1, 0)

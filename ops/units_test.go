@@ -14,13 +14,13 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// mask is a grid of units of an image, with the visible ones in an order of their own.
+// mask is a grid of units of an image, with the visible ones in an order of its own.
 type mask struct {
 	rows, cols int
 	kept       []int // in the order of the units
 }
 
-// neighbours is the table of some masked images of one grid.
+// neighbours returns the table for some masked images of one grid.
 func neighbours(masks []mask) []int32 {
 	var table []int32
 	first := 0
@@ -54,10 +54,10 @@ func units(masks []mask) (n int) {
 	return n
 }
 
-// Two images: one with islands, one with a block and lines.
+// Two images: one with single units, one with a block and lines.
 var someMasks = []mask{{3, 4, []int{0, 1, 5, 7, 10, 11}}, {3, 4, []int{6, 2, 1, 9, 5, 4}}}
 
-// unitBlock is a block on units of height×width pixels.
+// unitBlock adds a block on units of height×width pixels.
 func (h *harness) unitBlock(r *rand.Rand, masks []mask, height, width, c, partial, hidden int, around bool) {
 	x := h.input("x", r, units(masks), height, width, c)
 	u := &Units{}
@@ -97,8 +97,8 @@ func TestUnitBlockGradient(t *testing.T) {
 	}
 }
 
-// A block on visible units is one on whole images that are zero elsewhere, whose norm sees
-// visible pixels alone.
+// A block on visible units equals a block on whole images that are zero elsewhere, whose norm sees only visible
+// pixels.
 func TestUnitBlock(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ height, width int }{{1, 1}, {2, 2}, {4, 2}, {3, 5}, {8, 8}} {
@@ -135,10 +135,10 @@ func (h *harness) maskedBlock(masks []mask, height, width int, around bool) []fl
 	return out
 }
 
-// pixel is one of an image.
+// pixel is a pixel of an image.
 type pixel struct{ image, y, x int }
 
-// pixelsOf are the pixels of visible units in their order.
+// pixelsOf returns the pixels of visible units in their order.
 func pixelsOf(masks []mask, height, width int) (all []pixel) {
 	for image, m := range masks {
 		for _, u := range m.kept {
@@ -154,8 +154,8 @@ func (h *harness) weight(name string) []float32 {
 	return h.params[slices.IndexFunc(h.params, func(p *Param) bool { return p.Name == name })].Data()
 }
 
-// activated is the hidden map of the block of the harness after the activation, in float64.
-// Pixels beyond a unit of height×width are zero if nothing is seen around it.
+// activated computes the hidden map of the harness's block after the activation, in float64. Pixels outside of a
+// unit of height×width are zero if it sees no neighbours.
 func (h *harness) activated(places []pixel, height, width int, around bool) [][]float64 {
 	x, rows := h.inputs["x"].Float32s(), map[pixel]int{}
 	for row, at := range places {
@@ -196,7 +196,7 @@ func (h *harness) activated(places []pixel, height, width int, around bool) [][]
 	return hidden
 }
 
-// moments are what the norm of the harness uses for column j.
+// moments returns the statistics that the norm of the harness uses for column j.
 func (h *harness) moments(rows [][]float64, j int) (mean, variance float64) {
 	if !h.tape.Train {
 		n := h.running["norm"]
@@ -222,7 +222,7 @@ func product64(x []float64, w []float32, n int) []float64 {
 	return y
 }
 
-// With all units visible a block is that of whole images: results and every gradient.
+// With all units visible, a block gives the results and gradients of whole images.
 func TestAllUnitsAreTheWholeImage(t *testing.T) {
 	t.Parallel()
 	const c, partial, hidden = 8, 3, 14
@@ -270,7 +270,7 @@ func TestAllUnitsAreTheWholeImage(t *testing.T) {
 				units, whole := run(false), run(true)
 				tolerance := 1e-5
 				if precision == kernels.BF16 {
-					tolerance = 1e-2 // sums are rounded to bf16 in other places
+					tolerance = 1e-2 // sums are rounded to bf16 at other places
 				}
 				compare := func(what string, got, want []float32) {
 					t.Helper()
@@ -297,7 +297,7 @@ func TestAllUnitsAreTheWholeImage(t *testing.T) {
 	}
 }
 
-// placed puts the rows of whole images into the order of units.
+// placed reorders the rows of whole images by units.
 func placed(t *Tape, x *gorgonia.Node, whole bool, order func(int) int) (*gorgonia.Node, error) {
 	s := x.Shape()
 	if !whole {
@@ -335,7 +335,7 @@ func placed(t *Tape, x *gorgonia.Node, whole bool, order func(int) int) (*gorgon
 	})
 }
 
-// The list of neighbours is of the units of the map, and symmetric.
+// The list of neighbours must have units of the map, and be symmetric.
 func TestUnitsErrors(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -372,7 +372,7 @@ func TestUnitsErrors(t *testing.T) {
 	}
 }
 
-// Patches of units that are gathered give the results and the gradients of single products.
+// Gathered patches of units give the results and the gradients of single products.
 func TestGatheredPatches(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -442,7 +442,7 @@ func TestGatheredPatches(t *testing.T) {
 	}
 }
 
-// The squares of images that are visible, pixel by pixel.
+// CutUnits copies the visible squares, pixel by pixel.
 func TestCutUnits(t *testing.T) {
 	const batch, side, channels = 2, 3, 2
 	kept := []int32{5, 0, 3, 3, 1, 2}

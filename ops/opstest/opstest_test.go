@@ -114,7 +114,7 @@ func scaleGrad(fault string, w *ops.Param, dy, x, dx []float32) error {
 	return nil
 }
 
-// recorder is a test that remembers what is wrong, and does not fail.
+// recorder is a test that records errors and does not fail.
 type recorder struct {
 	testing.TB
 	said []string
@@ -125,7 +125,7 @@ func (r *recorder) Errorf(f string, a ...any) { r.said = append(r.said, fmt.Spri
 func (r *recorder) Fatalf(f string, a ...any) { r.Errorf(f, a...); runtime.Goexit() }
 func (r *recorder) Fatal(a ...any)            { r.Errorf("%s", fmt.Sprint(a...)); runtime.Goexit() }
 
-// Every fault of an op is found, and an op without one passes.
+// Every fault of an op is found, and an op without faults passes.
 func TestFaultsAreFound(t *testing.T) {
 	for _, c := range []struct{ fault, want string }{
 		{"", ""},
