@@ -9,7 +9,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// PConv is a partial convolution: 3×3 on the first channels, the others pass.
+// PConv is a partial convolution: 3×3 on the first channels; the others pass unchanged.
 type PConv struct {
 	Weight *ops.Param // [cp, cp, 3, 3]
 }
@@ -24,14 +24,13 @@ func NewPConv(s *Store, prefix string, c, nDiv int) PConv {
 type MLP struct {
 	Conv1 *ops.Param // [hidden, c, 1, 1]
 	Norm  *ops.BatchNorm
-	Bias  *ops.Param // [hidden], of Conv1, in the place of Norm in a folded model
+	Bias  *ops.Param // [hidden], of Conv1, instead of Norm in a folded model
 	Act   kernels.Activation
 	GRN   *ops.GRN   // after Act, or nil
 	Conv2 *ops.Param // [c, hidden, 1, 1]
 }
 
-// NewMLP makes the MLP of a block; the indices in the names are those of the
-// reference's Sequential.
+// NewMLP makes the MLP of a block. The indices in the names come from the reference's Sequential.
 func NewMLP(s *Store, prefix string, c, hidden int, act kernels.Activation) MLP {
 	m := MLP{Act: act, Conv1: s.Weight(prefix+".0.weight", hidden, c, 1, 1)}
 	if s.Folded {
@@ -62,15 +61,15 @@ type BlockOptions struct {
 	DropPath               DropPath
 }
 
-// NewBlock makes a block. Its parameters are registered in the order of the
-// reference's state dict, which differs from the order of execution.
+// NewBlock makes a block. It registers its parameters in the order of the reference's state dict, which
+// differs from the order of execution.
 func NewBlock(s *Store, prefix string, o BlockOptions) *Block {
 	b := &Block{Name: prefix, DropPath: o.DropPath}
 	if o.LayerScale > 0 && !s.Folded {
 		b.LayerScale = s.Param(prefix+".layer_scale", Constant(float32(o.LayerScale)), o.Channels)
 	}
 	b.MLP = NewMLP(s, prefix+".mlp", o.Channels, o.Hidden, o.Act)
-	if o.GRN { // zeros: it begins as the identity
+	if o.GRN { // zeros: it starts as the identity
 		b.MLP.GRN = &ops.GRN{
 			Weight: s.Param(prefix+".mlp.grn.weight", Constant(0), o.Hidden),
 			Bias:   s.Param(prefix+".mlp.grn.bias", Constant(0), o.Hidden),

@@ -6,10 +6,9 @@ import (
 	"fasternet/ops"
 )
 
-// Folding: a batch norm in evaluation is y = s·x + t with fixed s and t a
-// channel, and so is layer scale; both are linear, and so they can be made part
-// of the convolution before them. The products are formed in float64 and
-// rounded once.
+// Folding: a batch norm in evaluation is y = s·x + t with fixed s and t for each channel, and so is layer scale.
+// Both are linear, so they can become part of the convolution before them. The products are computed in
+// float64 and rounded once.
 
 // Fold fills dst, the same layer of a folded model.
 func (l *PatchConv) Fold(dst *PatchConv) {
@@ -20,7 +19,7 @@ func (l *PatchConv) Fold(dst *PatchConv) {
 func (b *Block) Fold(dst *Block) {
 	foldNorm(dst.MLP.Conv1, dst.MLP.Bias, b.MLP.Conv1, b.MLP.Norm)
 	copyParam(dst.PConv.Weight, b.PConv.Weight)
-	if b.MLP.GRN != nil { // it is not linear, and stays
+	if b.MLP.GRN != nil { // GRN is not linear, and stays
 		copyParam(dst.MLP.GRN.Weight, b.MLP.GRN.Weight)
 		copyParam(dst.MLP.GRN.Bias, b.MLP.GRN.Bias)
 	}
@@ -31,15 +30,14 @@ func (b *Block) Fold(dst *Block) {
 	scaleOutputs(dst.MLP.Conv2, b.MLP.Conv2, func(c int) float64 { return float64(b.LayerScale.Data()[c]) })
 }
 
-// Fold fills dst, the head of a folded model: it has no norm, and is copied.
+// Fold fills dst, the head of a folded model. The head has no norm, and is copied.
 func (h *Head) Fold(dst *Head) {
 	copyParam(dst.PreHead, h.PreHead)
 	copyParam(dst.Weight, h.Weight)
 	copyParam(dst.Bias, h.Bias)
 }
 
-// foldNorm fills weight and bias of a convolution with those of conv followed
-// by a norm.
+// foldNorm fills weight and bias of a convolution that equals conv followed by a norm.
 func foldNorm(weight, bias, conv *ops.Param, n *ops.BatchNorm) {
 	gamma, beta, out := n.Weight.Data(), n.Bias.Data(), bias.Data()
 	scale := func(c int) float64 {
@@ -52,8 +50,7 @@ func foldNorm(weight, bias, conv *ops.Param, n *ops.BatchNorm) {
 	scaleOutputs(weight, conv, scale)
 }
 
-// scaleOutputs fills dst with the weights src [out, …], those of output c
-// times scale(c).
+// scaleOutputs fills dst with the weights src [out, …]; the weights of output c are multiplied by scale(c).
 func scaleOutputs(dst, src *ops.Param, scale func(c int) float64) {
 	outputs := src.Shape()[0]
 	n := src.Size() / outputs

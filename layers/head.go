@@ -7,13 +7,13 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Head is the classifier of FasterNet: global average pool, 1×1 convolution
-// without norm, activation, linear layer.
+// Head is the classifier of FasterNet: global average pool, 1×1 convolution without norm, activation, linear
+// layer.
 type Head struct {
 	PreHead      *ops.Param // [features, in, 1, 1]
 	Act          kernels.Activation
 	Weight, Bias *ops.Param // [classes, features], [classes]
-	// The layers in 8 bits, or nil.
+	// The same layers in 8 bits, or nil.
 	PreHeadInt8, WeightInt8 *ops.Int8Linear
 }
 
@@ -37,7 +37,7 @@ func (h *Head) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	return dense(p, "head", x, h.Weight, h.Bias, h.WeightInt8)
 }
 
-// features are what the last layer gets, [batch, features].
+// features returns the inputs of the last layer, [batch, features].
 func (h *Head) features(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	defer p.Within("avgpool_pre_head")()
 	x, err := ops.GlobalAvgPool(p.Tape, "avgpool_pre_head.0", x)
@@ -55,7 +55,7 @@ func (h *Head) features(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	return x, nil
 }
 
-// dense is a linear layer, in 8 bits if it has that form.
+// dense adds a linear layer, in 8 bits if it has that form.
 func dense(p *Pass, name string, x *gorgonia.Node, weight, bias *ops.Param, q *ops.Int8Linear) (*gorgonia.Node, error) {
 	if q != nil {
 		return ops.LinearInt8(p.Tape, name, x, weight, bias, q)

@@ -36,8 +36,7 @@ func ExampleBlock() {
 	// Output: (8, 16, 16, 16) 2032
 }
 
-// The parameters come in the order of the official state dict, and their values
-// depend on seed and name alone.
+// The parameters have the order of the official state dict, and their values depend only on seed and name.
 func TestStore(t *testing.T) {
 	options := layers.BlockOptions{Channels: 8, Hidden: 16, NDiv: 4, Act: kernels.ReLU, LayerScale: 0.5}
 	a := layers.NewStore(1, 0.02)
@@ -90,7 +89,7 @@ func TestStore(t *testing.T) {
 	layers.NewBlock(a, "x", options)
 }
 
-// What is drawn later, in parallel, has the values that it has at once.
+// Values that are drawn later, in parallel, equal values that are drawn at once.
 func TestDrawLater(t *testing.T) {
 	at, later := layers.NewStore(1, 0.02), layers.NewStore(1, 0.02)
 	later.DrawLater()

@@ -6,28 +6,26 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// PatchConv is a convolution without padding and bias, and a batch norm: the
-// patch embedding at the entrance and the patch merging between stages.
+// PatchConv is a convolution without padding and bias, and a batch norm: the patch embedding at the start of a
+// network, and the patch merging between stages.
 type PatchConv struct {
 	Name   string
 	Weight *ops.Param // [out, in, size, size]
 	Stride int
 	Norm   *ops.BatchNorm
-	Bias   *ops.Param    // [out], in the place of Norm in a folded model
+	Bias   *ops.Param    // [out], instead of Norm in a folded model
 	Int8   *ops.Int8Conv // of a folded layer that computes in 8 bits, or nil
 	First  bool          // of the network: its input needs no gradient
 }
 
-// NewPatchEmbed makes the entrance of a network: proj and norm under
-// "patch_embed".
+// NewPatchEmbed makes the first layer of a network: proj and norm under "patch_embed".
 func NewPatchEmbed(s *Store, in, out, size, stride int) *PatchConv {
 	p := newPatchConv(s, "patch_embed", "proj", in, out, size, stride)
 	p.First = true
 	return p
 }
 
-// NewPatchMerging makes the transition between stages: reduction and norm
-// under the prefix, e.g. "stages.1".
+// NewPatchMerging makes the transition between stages: reduction and norm under the prefix, e.g. "stages.1".
 func NewPatchMerging(s *Store, prefix string, in, out, size, stride int) *PatchConv {
 	return newPatchConv(s, prefix, "reduction", in, out, size, stride)
 }

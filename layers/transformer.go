@@ -78,14 +78,13 @@ func NewTransformer(s *Store, prefix string, o TransformerOptions) *Transformer 
 	return b
 }
 
-// Forward keeps the shape [images, …, channels]; windows says which tokens
-// attend to each other.
+// Forward keeps the shape [images, …, channels]; windows says which tokens attend to each other.
 func (b *Transformer) Forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (*gorgonia.Node, error) {
 	return b.ForwardSome(p, x, windows, func(x *gorgonia.Node) (*gorgonia.Node, error) { return x, nil })
 }
 
-// ForwardSome is Forward for some of the tokens: all attend and are attended to, then pick adds
-// an op that takes those whose results are of use.
+// ForwardSome is Forward for some of the tokens: all attend and are attended to, and then pick adds an op that
+// takes the tokens whose results are needed.
 func (b *Transformer) ForwardSome(
 	p *Pass,
 	x *gorgonia.Node,
@@ -129,7 +128,7 @@ type TokenEmbed struct {
 	Norm         *ops.LayerNorm
 }
 
-// NewTokenEmbed makes it under "patch_embed"; normEps 0 is for no norm.
+// NewTokenEmbed makes a patch embedding under "patch_embed"; normEps 0 means no norm.
 func NewTokenEmbed(s *Store, in, out, size int, weights, bias Init, normEps float64) *TokenEmbed {
 	const prefix = "patch_embed"
 	e := &TokenEmbed{

@@ -30,7 +30,7 @@ func (h *harness) keepInput(r *rand.Rand, batch int) *gorgonia.Node {
 	return n
 }
 
-// someVariants runs a test with all variants of the kernels, or in short mode with the fastest one: the kernels
+// someVariants runs a test with all variants of the kernels, or with the default one, since the kernels
 // have their own tests.
 func someVariants(t *testing.T, all bool, f func(t *testing.T, k *kernels.Set)) {
 	t.Helper()

@@ -12,15 +12,13 @@ import (
 // clipModes are the values of optim.clip_mode; the empty one is norm.
 var clipModes = []string{"norm", "value", "agc", ""}
 
-// Clip limits the gradients, which are sums over a number of batches and have the
-// given norm as their mean, as configured. It returns the factor for Step that is
-// left to be applied.
+// Clip limits the gradients as configured. They are sums over a number of batches, and norm is the norm of
+// their mean. It returns the factor that is left for Step.
 //
 //   - norm: all gradients by min(1, clip/(norm + 1e-6)).
 //   - value: each to ±clip.
-//   - agc (Brock et al., 2021): those of an output to the norm clip·max(‖w‖, 1e-3)
-//     of its weights; a tensor of one dimension is one output. The classifier is
-//     left as it is.
+//   - agc (Brock et al., 2021): the gradient of each output to the norm clip·max(‖w‖, 1e-3) of its weights; a
+//     tensor of one dimension is one output. The classifier is not clipped.
 func (o *Optimizer) Clip(norm float64, batches int) (scale float64) {
 	scale = 1 / float64(batches)
 	if o.config.ClipGrad == 0 {
@@ -37,7 +35,7 @@ func (o *Optimizer) Clip(norm float64, batches int) (scale float64) {
 	case "norm", "":
 		return scale * min(1, o.config.ClipGrad/(norm+1e-6))
 	}
-	panic(fmt.Sprintf("optim: there is no clip mode %q", o.config.ClipMode)) // New says so with an error
+	panic(fmt.Sprintf("optim: there is no clip mode %q", o.config.ClipMode)) // New reports this as an error
 }
 
 func (o *Optimizer) clampPart(_, i int) {
@@ -47,10 +45,10 @@ func (o *Optimizer) clampPart(_, i int) {
 	}
 }
 
-// unit is a range of a parameter's outputs, each with so many values.
+// unit is a range of a parameter's outputs, each with size values.
 type unit struct{ param, from, to, size int }
 
-// unitsOf cuts a parameter into ranges of about most values.
+// unitsOf cuts a parameter into ranges of about the given number of values.
 func unitsOf(i int, p *ops.Param, most int) []unit {
 	if strings.HasPrefix(p.Name, "head.") {
 		return nil

@@ -29,7 +29,7 @@ func newOptimizer(t *testing.T, c configs.Optim, params ...*ops.Param) *Optimize
 	return o
 }
 
-// Decay on all parameters, or none on one-dimensional ones.
+// WeightDecayOn decays all parameters, or leaves out one-dimensional ones.
 func TestWeightDecayGroups(t *testing.T) {
 	for _, c := range []struct {
 		on   string
@@ -92,8 +92,7 @@ func TestPretrainingDecayGroups(t *testing.T) {
 	}
 }
 
-// Learning rate and weight decay of every parameter when an encoder is
-// fine-tuned.
+// Learning rate and weight decay of every parameter when an encoder is fine-tuned.
 func TestLayerDecay(t *testing.T) {
 	for _, test := range []struct{ name, on string }{{"vit_base", "no-1d-positions"}, {"swin_base", "no-1d"}} {
 		t.Run(test.name, func(t *testing.T) {
@@ -151,7 +150,7 @@ func TestLayerDecay(t *testing.T) {
 	}
 }
 
-// The scale of a layer is that of its update and of its weight decay.
+// The scale of a layer applies to its update and to its weight decay.
 func TestLayerDecayStep(t *testing.T) {
 	deep, last := ops.NewParam("deep", 1), ops.NewParam("last", 1)
 	for _, p := range []*ops.Param{deep, last} {

@@ -13,14 +13,14 @@ import (
 	"fasternet/layers"
 )
 
-// EMA is an exponential moving average of the weights and the statistics of a model
-// over the steps of the optimizer, by timm's rule: the first step copies, and in a
-// warm-up the decay rises as 1 - (1 + t/γ)^-power, t being the steps before.
+// EMA is an exponential moving average of the weights and the statistics of a model over the steps of the
+// optimizer. It follows timm: the first step copies, and with a warm-up the decay rises as
+// 1 - (1 + t/γ)^-power, where t is the number of steps before.
 type EMA struct {
 	config configs.EMA
 	store  *layers.Store
 	pool   *kernels.Pool
-	shadow [][]float32 // of each entry of the store; nil for counters
+	shadow [][]float32 // for each entry of the store; nil for counters
 	parts  []emaPart
 	decay  float32
 	update func(worker, i int)
@@ -29,7 +29,7 @@ type EMA struct {
 
 type emaPart struct{ entry, from, to int }
 
-// NewEMA makes an average that is the model as it is; nil for a decay of 0.
+// NewEMA makes an average that equals the current model, or returns nil for a decay of 0.
 func NewEMA(c configs.EMA, s *layers.Store, pool *kernels.Pool) *EMA {
 	if c.Decay == 0 {
 		return nil
@@ -47,7 +47,7 @@ func NewEMA(c configs.EMA, s *layers.Store, pool *kernels.Pool) *EMA {
 	return e
 }
 
-// live are the values of an entry of the model; nil of a counter.
+// live returns the values of an entry of the model; nil for a counter.
 func (e *EMA) live(i int) []float32 {
 	entry := e.store.Entries[i]
 	if entry.Param != nil {
@@ -56,7 +56,7 @@ func (e *EMA) live(i int) []float32 {
 	return entry.Buffer
 }
 
-// decayAt is the decay of an update, counted from 0.
+// decayAt returns the decay of an update, counted from 0.
 func (e *EMA) decayAt(step int) float64 {
 	switch {
 	case step == 0:
@@ -67,7 +67,7 @@ func (e *EMA) decayAt(step int) float64 {
 	return e.config.Decay
 }
 
-// Update takes the model into the average, after steps updates of it.
+// Update takes the model into the average. steps is the number of updates of the model.
 func (e *EMA) Update(steps int) {
 	e.decay = float32(e.decayAt(steps - 1))
 	e.pool.Run(len(e.parts), e.update)
@@ -83,8 +83,8 @@ func (e *EMA) updatePart(_, i int) {
 	e.pool.Kernels().Combine(avg, avg, live, e.decay, 1-e.decay)
 }
 
-// Exchange puts the average into the model and the model into the average: what
-// runs now is the average. A second call undoes it.
+// Exchange swaps the average and the model: the model then computes with the average. A second call undoes
+// it.
 func (e *EMA) Exchange() {
 	e.pool.Run(len(e.parts), e.swap)
 	for i := range e.shadow {
@@ -102,9 +102,9 @@ func (e *EMA) swapPart(_, i int) {
 	}
 }
 
-// Statistics are the averages of the running statistics of batch norms.
+// Statistics returns the averages of the running statistics of batch norms.
 func (e *EMA) Statistics() [][]float32 {
-	average := map[*float32][]float32{} // by the first value that it is of
+	average := map[*float32][]float32{} // by the address of the first value
 	for i := range e.shadow {
 		if live := e.live(i); len(live) > 0 {
 			average[&live[0]] = e.shadow[i]
@@ -117,7 +117,7 @@ func (e *EMA) Statistics() [][]float32 {
 	return all
 }
 
-// Tensors is the average for a checkpoint.
+// Tensors returns the average for a checkpoint.
 func (e *EMA) Tensors() []formats.Tensor {
 	var ts []formats.Tensor
 	for i, entry := range e.store.Entries {
@@ -132,7 +132,7 @@ func (e *EMA) Tensors() []formats.Tensor {
 	return ts
 }
 
-// Restore takes the average from a checkpoint.
+// Restore reads the average from a checkpoint.
 func (e *EMA) Restore(f *checkpoints.File) error {
 	for _, t := range e.Tensors() {
 		have, ok := f.Lookup(t.Name)

@@ -12,8 +12,7 @@ import (
 	"fasternet/layers"
 )
 
-// The average of a parameter and of a statistic that count the steps is that of
-// timm's rule; a counter has none.
+// The average of a parameter and of a statistic follows timm's rule; a counter has none.
 func TestEMA(t *testing.T) {
 	pool := kernels.NewPool(2)
 	defer pool.Close()

@@ -8,7 +8,7 @@ import (
 	"fasternet/kernels"
 )
 
-// What is not known is an error, or ends the program, and is never taken for something else.
+// An unknown name is an error or a panic, and is never taken for another name.
 func TestUnknownKinds(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
@@ -31,7 +31,7 @@ func TestUnknownKinds(t *testing.T) {
 	Schedule{Sched: configs.Sched{Form: "exponential"}, LR: 1, Epochs: 10, Steps: 1}.At(5, 0)
 }
 
-// A rule of the table can be named in a file, and all that can be named are in the table.
+// A configuration can name exactly the rules of the table.
 func TestRulesCanBeNamed(t *testing.T) {
 	registry.Lock()
 	defer registry.Unlock()

@@ -1,5 +1,5 @@
-// Package optim has the rules by which the parameters of a model are updated, the schedules
-// of learning rates, and averages of weights.
+// Package optim has the optimizers that update the parameters of a model, the schedules of learning rates, and
+// averages of weights.
 package optim
 
 import (
@@ -16,25 +16,24 @@ import (
 	"fasternet/ops"
 )
 
-// Optimizer updates the parameters of a model by one of several rules. The work is
-// cut into parts of bounded size, so that sums over them do not depend on the
-// number of threads.
+// Optimizer updates the parameters of a model by one of several rules. The work is cut into parts of bounded
+// size, so that sums over them do not depend on the number of threads.
 type Optimizer struct {
 	config configs.Optim
 	pool   *kernels.Pool
 	params []*ops.Param
 	rule   Rule
-	kept   [][]State              // of each parameter, what the rule keeps of it
+	kept   [][]State              // for each parameter, the tensors that the rule keeps
 	states [][MaxStates][]float32 // their values
 	groups []group                // of each parameter
-	steps  int                    // updates made
+	steps  int                    // number of updates
 
 	parts   []part
 	units   []unit
-	squares []float64    // a part
-	norms   [][2]float64 // a part: squares of weights and direction
-	trust   []float64    // a parameter
-	now     Update       // of the step in progress
+	squares []float64    // for each part
+	norms   [][2]float64 // for each part: squares of weights and direction
+	trust   []float64    // for each parameter
+	now     Update       // the current step
 
 	zero, measure, weigh, clamp, adapt, direct, move func(worker, i int)
 }
@@ -42,16 +41,15 @@ type Optimizer struct {
 // part is a range of a parameter's values.
 type part struct{ param, from, to int }
 
-// group is what a parameter has of its own of the settings.
+// group holds the settings of a parameter.
 type group struct {
 	decay float64
 	scale float64 // of the learning rate
 }
 
-// New makes an optimizer that has not made a step. The error says what the
-// configuration names that is not there.
+// New makes an optimizer that has not made a step. The error names unknown values of the configuration.
 func New(c configs.Optim, params []*ops.Param, pool *kernels.Pool) (*Optimizer, error) {
-	const most = 1 << 16 // values of a part
+	const most = 1 << 16 // values of a part: 256 KiB, a quarter of a second-level cache of 1 MiB
 	r, err := newRule(c)
 	if err != nil {
 		return nil, err
@@ -89,7 +87,7 @@ func New(c configs.Optim, params []*ops.Param, pool *kernels.Pool) (*Optimizer, 
 	return o, nil
 }
 
-// decays says whether a parameter of so many dimensions has weight decay.
+// decays says whether a parameter with the given number of dimensions has weight decay.
 func decays(name string, dims int, on string) (bool, error) {
 	switch on {
 	case "all", "":
@@ -117,7 +115,7 @@ func (o *Optimizer) ZeroGrad() { o.pool.Run(len(o.parts), o.zero) }
 
 func (o *Optimizer) zeroPart(_, i int) { o.pool.Kernels().Clear(o.values(o.parts[i]).Grad) }
 
-// values are the slices of a part. Gradients may have moved since the last step.
+// values returns the slices of a part. Gradients may have moved since the last step.
 func (o *Optimizer) values(p part) Values {
 	q := o.params[p.param]
 	v := Values{Weights: q.Data()[p.from:p.to], Grad: q.GradData()[p.from:p.to], Shape: q.Shape()}
@@ -129,13 +127,13 @@ func (o *Optimizer) values(p part) Values {
 	return v
 }
 
-// whole are the values of a parameter.
+// whole returns the values of a parameter.
 func (o *Optimizer) whole(i int) Values {
 	q := o.params[i]
 	return Values{Weights: q.Data(), Grad: q.GradData(), States: o.states[i], Shape: q.Shape()}
 }
 
-// GradNorm is the L2 norm of all gradients.
+// GradNorm returns the L2 norm of all gradients.
 func (o *Optimizer) GradNorm() float64 {
 	o.pool.Run(len(o.parts), o.measure)
 	var sum float64
@@ -149,8 +147,8 @@ func (o *Optimizer) measurePart(_, i int) {
 	o.squares[i] = o.pool.Kernels().SumSquares(o.values(o.parts[i]).Grad)
 }
 
-// NotFinite names the first parameter that has values which are NaN or infinite, with one of
-// them; "" for none.
+// NotFinite names the first parameter with NaN or infinite values, and returns one of them; "" if there is
+// none.
 func (o *Optimizer) NotFinite() string {
 	o.pool.Run(len(o.parts), o.weigh)
 	for i, s := range o.squares {
@@ -170,8 +168,8 @@ func (o *Optimizer) weighPart(_, i int) {
 	o.squares[i] = o.pool.Kernels().SumSquares(o.values(o.parts[i]).Weights)
 }
 
-// Step makes an update with the gradients times scale. lr is that of the last
-// layer. The gradients are void afterwards.
+// Step makes an update with the gradients times scale. lr is the learning rate of the last layer. It may
+// overwrite the gradients.
 func (o *Optimizer) Step(lr, scale float64) {
 	o.steps++
 	o.now = Update{LR: lr, Scale: scale, Step: o.steps, Kernels: o.pool.Kernels()}
@@ -196,7 +194,7 @@ func (o *Optimizer) Step(lr, scale float64) {
 	}
 }
 
-// updateOf is the step for a parameter.
+// updateOf returns the step for a parameter.
 func (o *Optimizer) updateOf(param int) Update {
 	u, g := o.now, o.groups[param]
 	u.LR, u.WeightDecay, u.Trust = u.LR*g.scale, g.decay, o.trust[param]
@@ -217,7 +215,7 @@ func (o *Optimizer) directPart(_, i int) {
 	}
 }
 
-// sumTrust finds the factors of the tensors from the norms of their parts.
+// sumTrust computes the trust factors of the tensors from the norms of their parts.
 func (o *Optimizer) sumTrust(r Trusting) {
 	sums := make([][2]float64, len(o.params))
 	for i, p := range o.parts {
@@ -232,15 +230,15 @@ func (o *Optimizer) sumTrust(r Trusting) {
 	}
 }
 
-// The optimizer's tensors in a checkpoint are called by this, the name of the
-// state and that of the parameter.
+// The names of the optimizer's tensors in a checkpoint: a prefix, the name of the state, and the name of the
+// parameter.
 const stepsName = checkpoints.OptimizerPrefix + "step"
 
 func stateName(state string, p *ops.Param) string {
 	return checkpoints.OptimizerPrefix + state + "." + p.Name
 }
 
-// Tensors is the state for a checkpoint. It shares memory with the optimizer.
+// Tensors returns the state for a checkpoint. It shares memory with the optimizer.
 func (o *Optimizer) Tensors() []formats.Tensor {
 	ts := []formats.Tensor{{Name: stepsName, Shape: []int{}, I64: []int64{int64(o.steps)}}}
 	for i, p := range o.params {
@@ -255,7 +253,7 @@ func (o *Optimizer) Tensors() []formats.Tensor {
 	return ts
 }
 
-// Restore takes the state from a checkpoint.
+// Restore reads the state from a checkpoint.
 func (o *Optimizer) Restore(f *checkpoints.File) error {
 	byName := map[string]formats.Tensor{}
 	for _, t := range f.Tensors {

@@ -13,10 +13,10 @@ import (
 	"fasternet/ops"
 )
 
-// builtIn are the optimizers before any test adds one.
+// builtIn lists the optimizers before any test adds one.
 var builtIn = slices.Clone(configs.Optimizers)
 
-// recipe is what PyTorch computed: see scripts/golden_recipe.py.
+// recipe holds the results of PyTorch: see scripts/golden_recipe.py.
 type recipe struct {
 	Start      map[string][]float32            `json:"start"`
 	Shapes     map[string][]int                `json:"shapes"`
@@ -31,7 +31,7 @@ func readRecipe(t *testing.T) (r recipe) {
 	return r
 }
 
-// params are the parameters at the start.
+// params returns the parameters at the start.
 func (r recipe) params() []*ops.Param {
 	var ps []*ops.Param
 	for _, name := range []string{"body.weight", "body.bias", "head.weight"} {
@@ -63,8 +63,7 @@ func compare(t *testing.T, what string, ps []*ops.Param, of func(*ops.Param) []f
 	}
 }
 
-// Four steps of every optimizer equal PyTorch's; of a gradient that is the sum
-// of two batches, too.
+// Four steps of every optimizer equal PyTorch's, also if the gradient is the sum of two batches.
 func TestOptimizers(t *testing.T) {
 	r := readRecipe(t)
 	if len(r.Optimizers) != len(builtIn) {
@@ -97,7 +96,7 @@ func TestClip(t *testing.T) {
 	for mode, want := range r.Clips {
 		ps := r.params()
 		o := newOptimizer(t, configs.Optim{Opt: "momentum", ClipGrad: 0.2, ClipMode: mode}, ps...)
-		setGrads(ps, r.Grads[0], 4) // of four batches
+		setGrads(ps, r.Grads[0], 4) // the sum of four batches
 		scale := float32(o.Clip(o.GradNorm()/4, 4))
 		compare(t, mode, ps, func(p *ops.Param) []float32 {
 			out := make([]float32, p.Size())
@@ -109,8 +108,7 @@ func TestClip(t *testing.T) {
 	}
 }
 
-// What is limited is not what is small enough already, and the norm is that of all
-// parts.
+// Clipping leaves small gradients alone, and the norm covers all parts.
 func TestClipSmall(t *testing.T) {
 	p := ops.NewParam("p", 100000) // more than one part
 	for _, mode := range []string{"norm", "value", "agc"} {
@@ -139,8 +137,8 @@ func TestClipSmall(t *testing.T) {
 	}
 }
 
-// A restored optimizer goes on to the same bits; a state of another one is refused
-// and changes nothing.
+// A restored optimizer continues with the same bits. It refuses the state of another optimizer, and stays
+// unchanged.
 func TestOptimizerState(t *testing.T) {
 	r := readRecipe(t)
 	states := map[string]*checkpoints.File{}
@@ -199,8 +197,8 @@ func TestOptimizerState(t *testing.T) {
 	}
 }
 
-// LAMB limits the norm of all gradients itself, after whatever clipped them: a
-// gradient over the limit is as good as one at it.
+// LAMB limits the norm of all gradients itself, after any other clipping: gradients above the limit give the
+// same step as gradients at the limit.
 func TestLambNorm(t *testing.T) {
 	r := readRecipe(t)
 	step := func(limit float64, factor float32) []float32 {
@@ -217,7 +215,7 @@ func TestLambNorm(t *testing.T) {
 		setGrads(ps, r.Grads[0], 2)
 		norm := o.GradNorm() / 2
 		for _, p := range ps {
-			kernels.Scale(p.GradData(), factor/float32(norm)) // to norm factor
+			kernels.Scale(p.GradData(), factor/float32(norm)) // so that their norm is factor
 		}
 		o.Step(0.05, o.Clip(float64(factor), 2))
 		var out []float32

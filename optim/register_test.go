@@ -12,8 +12,8 @@ import (
 	"fasternet/optim"
 )
 
-// factored keeps the mean square of each row and of each column instead of that of each
-// value, as Adafactor does (Shazeer and Stern, 2018).
+// factored keeps the mean square of each row and of each column instead of each value, as Adafactor does
+// (Shazeer and Stern, 2018).
 type factored struct{ eps float64 }
 
 func (factored) States(shape []int) []optim.State {
@@ -67,8 +67,8 @@ type misshapen struct{}
 func (misshapen) States([]int) []optim.State      { return []optim.State{{Name: "x", Shape: []int{1}}} }
 func (misshapen) Move(optim.Values, optim.Update) {}
 
-// A rule of another package that needs whole tensors, and keeps less of them than
-// their shape, is chosen by its name.
+// A rule of another package is chosen by its name. It needs whole tensors, and keeps tensors smaller than the
+// parameter.
 func ExampleRegister() {
 	c, err := configs.Load("quickstart", "optim.opt=factored", "optim.lr=0.5")
 	if err != nil {
@@ -100,7 +100,7 @@ func ExampleRegister() {
 	// optimizer.exp_avg_sq_col.w [2]
 }
 
-// What cannot be an optimizer is an error that names it.
+// An impossible optimizer is an error that names it.
 func TestNew(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()

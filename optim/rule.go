@@ -10,62 +10,58 @@ import (
 	"fasternet/kernels"
 )
 
-// MaxStates is how many tensors a rule may keep of a parameter.
+// MaxStates is the number of tensors that a rule may keep for a parameter.
 const MaxStates = 4
 
-// Rule says how the values of a parameter move. A rule implements [ElementWise] or
-// [WholeTensor], and nothing of it may change from step to step: what it remembers of a
-// parameter are the tensors that States names.
+// Rule says how the values of a parameter move. A rule implements [ElementWise] or [WholeTensor]. It must not
+// change from step to step: everything that it remembers is in the tensors that States names.
 type Rule interface {
-	// States lists what is kept of a parameter of a shape, at most MaxStates tensors.
-	// They are 0 at first, and become part of every checkpoint.
+	// States lists the tensors that are kept for a parameter of a shape, at most MaxStates. They are 0 at
+	// first, and part of every checkpoint.
 	States(shape []int) []State
 }
 
-// State is a tensor that a rule keeps of a parameter.
+// State is a tensor that a rule keeps for a parameter.
 type State struct {
 	Name  string // as PyTorch or timm call it, such as exp_avg
 	Shape []int
 }
 
-// ElementWise is a rule that moves each value by itself. A parameter is then cut into
-// parts that run side by side, so its states have the shape of the parameter.
+// ElementWise is a rule that moves each value by itself. A parameter is then cut into parts that run in
+// parallel, so its states have the shape of the parameter.
 type ElementWise interface {
 	Rule
-	// Move makes a step for a part of a parameter. It may use the gradient as scratch.
+	// Move makes a step for a part of a parameter. It may overwrite the gradient.
 	Move(v Values, u Update)
 }
 
-// Trusting is an element-wise rule whose steps are in proportion to the norm of a
-// tensor.
+// Trusting is an element-wise rule whose steps are in proportion to the norm of a tensor.
 type Trusting interface {
 	ElementWise
-	// Direct turns the gradient into the direction of the step. It says whether the
-	// step is to be scaled.
+	// Direct turns the gradient into the direction of the step. It returns whether the step is scaled.
 	Direct(v Values, u Update) bool
-	// Ratio is the factor, Update.Trust, for the norms of a tensor's weights and
-	// direction, both above 0.
+	// Ratio returns the factor, Update.Trust, for the norms of a tensor's weights and direction, both
+	// above 0.
 	Ratio(weights, direction float64) float64
 }
 
-// WholeTensor is a rule that needs all values of a parameter at once, for example to
-// make a matrix of them orthogonal, or to keep sums of its rows and columns.
+// WholeTensor is a rule that needs all values of a parameter at once, for example to make a matrix of them
+// orthogonal, or to keep sums of its rows and columns.
 type WholeTensor interface {
 	Rule
-	// MoveTensor makes a step for a parameter. It may use the gradient as scratch, and
-	// run parts of its work on the pool: results must not depend on its size.
+	// MoveTensor makes a step for a parameter. It may overwrite the gradient, and run parts of its work on the
+	// pool. Results must not depend on the size of the pool.
 	MoveTensor(v Values, u Update, pool *kernels.Pool)
 }
 
-// Limited is a rule that limits the norm of all gradients by itself, whatever
-// optim.clip_grad does.
+// Limited is a rule that limits the norm of all gradients itself, regardless of optim.clip_grad.
 type Limited interface {
 	Rule
-	// GradLimit is the largest norm; 0 for none.
+	// GradLimit returns the largest norm; 0 for none.
 	GradLimit() float64
 }
 
-// Values are the values of a parameter, or of a part of one.
+// Values holds the values of a parameter, or of a part of one.
 type Values struct {
 	Weights, Grad []float32
 	States        [MaxStates][]float32 // in the order of Rule.States
@@ -77,8 +73,8 @@ type Update struct {
 	LR, WeightDecay float64      // of this parameter
 	Scale           float64      // factor on the gradient: clipping, accumulation
 	Step            int          // 1 for the first
-	Trust           float64      // of Trusting rules
-	Kernels         *kernels.Set // to compute with: those of the optimizer's pool
+	Trust           float64      // for Trusting rules
+	Kernels         *kernels.Set // to compute with: the kernels of the optimizer's pool
 }
 
 var registry = struct {
@@ -92,8 +88,8 @@ var registry = struct {
 	"lamb":     func(c configs.Optim) Rule { return lamb{c} },
 }}
 
-// Register makes a rule available as a value of optim.opt. Call it from an init
-// function. It panics if the name is taken.
+// Register makes a rule available as a value of optim.opt. Call it from an init function. It panics if the name
+// is taken.
 func Register(name string, rule func(configs.Optim) Rule) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -104,7 +100,7 @@ func Register(name string, rule func(configs.Optim) Rule) {
 	configs.Optimizers = append(configs.Optimizers, name)
 }
 
-// newRule is the rule that a configuration names.
+// newRule returns the rule that a configuration names.
 func newRule(c configs.Optim) (Rule, error) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -121,7 +117,7 @@ func newRule(c configs.Optim) (Rule, error) {
 		c.Opt, r)
 }
 
-// statesOf makes the tensors that a rule keeps of a parameter.
+// statesOf makes the tensors that a rule keeps for a parameter.
 func statesOf(name string, r Rule, shape []int) (states []State, values [MaxStates][]float32, err error) {
 	states = r.States(shape)
 	if len(states) > MaxStates {
@@ -143,7 +139,7 @@ func statesOf(name string, r Rule, shape []int) (states []State, values [MaxStat
 	return states, values, nil
 }
 
-// like are states of the shape of the parameter.
+// like returns states with the shape of the parameter.
 func like(shape []int, names ...string) (states []State) {
 	for _, n := range names {
 		states = append(states, State{Name: n, Shape: shape})

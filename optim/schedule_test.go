@@ -8,7 +8,7 @@ import (
 	"fasternet/internal/golden"
 )
 
-// The forms that fall in other ways than by a cosine, with warm-up and cool-down.
+// The forms that do not fall by a cosine, with warm-up and cool-down.
 func TestOtherSchedules(t *testing.T) {
 	base := configs.Sched{
 		WarmupEpochs:   2,
@@ -99,9 +99,8 @@ func TestFasterNetSchedule(t *testing.T) {
 	}
 }
 
-// A warm-up shorter than the published one rises from the first step to its last, which has
-// the peak, and no epoch of it is lost at the rate that it starts from; however few steps
-// an epoch has. The published one is what it was.
+// A warm-up shorter than the published one rises from the first step to its last, which has the peak, and loses no
+// epoch at the rate that it starts from, however few steps an epoch has. The published warm-up is unchanged.
 func TestShortFasterNetWarmup(t *testing.T) {
 	for warmup := 1; warmup < publishedWarmup; warmup++ {
 		for _, steps := range []int{1, 2, 7, 100} {
