@@ -6,7 +6,7 @@ import (
 	"fasternet/configs"
 )
 
-// Copy is a copy of a model, for images of the same size, with parameters of its own.
+// Copy returns a copy of a model, for images of the same size, with its own parameters.
 func Copy(m Model, imageSize int) (Model, error) {
 	described, ok := m.(interface{ Config() configs.Model })
 	if !ok {

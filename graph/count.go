@@ -17,8 +17,8 @@ type LayerCount struct {
 	ops.Cost
 }
 
-// Count lists what the parts of a model cost for an image of that size, as the ops of its
-// graph have it. Nothing is run.
+// Count lists the costs of the parts of a model for one image of that size, from the ops of its
+// graph. It runs nothing.
 func Count(m Model, height, width int) ([]LayerCount, error) {
 	recorded, err := Record(m, height, width)
 	if err != nil {
@@ -27,8 +27,8 @@ func Count(m Model, height, width int) ([]LayerCount, error) {
 	return CountsOf(recorded), nil
 }
 
-// Record lists the operations of the forward pass of a model for one image of that size.
-// The error says what does not fit.
+// Record lists the operations of the forward pass of a model for one image of that size. The error
+// says what does not fit.
 func Record(m Model, height, width int) ([]ops.Recorded, error) {
 	tape, err := sketch(m, height, width, nil)
 	if err != nil {
@@ -37,10 +37,9 @@ func Record(m Model, height, width int) ([]ops.Recorded, error) {
 	return tape.Recorded(), nil
 }
 
-// sketch records the forward pass of a model for one image. prepare, if there is one, may
-// change the pass.
+// sketch records the forward pass of a model for one image. prepare may change the pass, or be nil.
 func sketch(m Model, height, width int, prepare func(*layers.Pass)) (tape *ops.Tape, err error) {
-	defer func() { // Gorgonia panics on what it does not like
+	defer func() { // Gorgonia panics instead of returning errors
 		if v := recover(); v != nil {
 			err = fmt.Errorf("building the graph: %v", v)
 		}
@@ -65,7 +64,7 @@ func CountsOf(recorded []ops.Recorded) []LayerCount {
 	seen := map[*ops.Param]bool{}
 	var grid [2]int // of the last map
 	for _, r := range recorded {
-		name := cmp.Or(r.Part, r.Name) // an op that is in no part is one
+		name := cmp.Or(r.Part, r.Name) // an op outside of all parts is a part itself
 		i, ok := at[name]
 		if !ok {
 			i = len(counts)
@@ -88,7 +87,7 @@ func CountsOf(recorded []ops.Recorded) []LayerCount {
 				c.Height, c.Width = 1, s[0]*s[1]*s[2]
 			}
 			grid, c.Channels = [2]int{c.Height, c.Width}, s[3]
-		case 3: // tokens, perhaps with one of the class
+		case 3: // tokens, possibly with a class token
 			c.Height, c.Width, c.Channels = 1, s[1], s[2]
 			if n := grid[0] * grid[1]; s[1] == n || s[1] == n+1 {
 				c.Height, c.Width = grid[0], grid[1]
@@ -109,10 +108,9 @@ func CountsOf(recorded []ops.Recorded) []LayerCount {
 	return kept
 }
 
-// Parameters is the number of learned values of the model that a configuration
-// describes for images of a size, without making it. Position embeddings count
-// also if they are fixed. The configuration must have passed the checks of package
-// configs.
+// Parameters returns the number of learned values of the model that a configuration describes for
+// images of a size, without making it. Fixed position embeddings count too. The configuration must
+// have passed the checks of package configs.
 func Parameters(c configs.Model, imageSize int, folded bool) (int, error) {
 	f, err := family(c)
 	if err != nil {
@@ -134,8 +132,8 @@ func Total(counts []LayerCount) LayerCount {
 // MACsWithNorm counts batch norms and pools too, as the paper's Tab. 3 does.
 func (c LayerCount) MACsWithNorm() int { return c.MACs + 2*c.NormElements + c.PoolElements }
 
-// Folded is the count of the layer with its batch norms and its layer scale
-// folded into the convolutions.
+// Folded returns the count of the layer after its batch norms and its layer scale are folded into
+// the convolutions.
 func (c LayerCount) Folded() LayerCount {
 	c.Parameters -= c.Foldable
 	c.Foldable, c.NormElements = 0, 0

@@ -1,7 +1,6 @@
-// Package graph composes layers to backbones and runs them as Gorgonia graphs:
-// build, differentiate, check, plan the memory, run.
+// Package graph builds backbones from layers, and runs them as Gorgonia graphs: build,
+// differentiate, check, plan the memory, run.
 //
-// A [Model] holds the parameters. [Runner.Program] compiles it for a batch
-// size and a resolution, for training or for evaluation; all programs share
-// the parameters, and the memory of a [Runner].
+// A [Model] holds the parameters. [Runner.Program] compiles it for a batch size and a resolution,
+// for training or for evaluation. All programs share the parameters, and the memory of a [Runner].
 package graph

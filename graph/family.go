@@ -11,24 +11,24 @@ import (
 	"fasternet/layers"
 )
 
-// Family is a kind of backbone. Its folder has everything that is known of it; a line in
-// package graph/families registers it.
+// Family is a kind of backbone. Its folder holds everything about it, and a line in package
+// graph/families registers it.
 type Family struct {
-	// Config is the section model of its configurations.
+	// Config describes the section model of its configurations.
 	Config configs.Family
-	// New makes a model. The configuration has passed the checks of package configs and
-	// names the number of classes; images are square, with sides of imageSize pixels.
-	// Parameters and buffers belong to the store, under the names of checkpoints. Large ones are
-	// filled after New has returned: give the store an Init, and do not write to them in New.
+	// New makes a model. The configuration has passed the checks of package configs and has the
+	// number of classes; images are square, with sides of imageSize pixels. Parameters and buffers
+	// belong to the store, under the names of checkpoints. Large ones are filled after New has
+	// returned: give the store an Init, and do not write to them in New.
 	New func(c configs.Model, imageSize int, s *layers.Store) (Model, error)
-	// Weights is what is known of weights of other programs.
+	// Weights says how other programs store weights of the family.
 	Weights foreign.Family
-	// Counted changes a configuration whose parameters are to be counted, where some
-	// values may be learned or not; nil changes nothing.
+	// Counted changes a configuration whose parameters are to be counted, if some values may be
+	// learned or not; nil changes nothing.
 	Counted func(configs.Model) configs.Model
 }
 
-// families are in the order in which they were registered.
+// families is in the order of registration.
 var families []Family
 
 // Register adds a family, before any model is made. It panics if the name is taken.
@@ -56,7 +56,7 @@ func FamilyOf(name string) (Family, bool) {
 	return families[i], true
 }
 
-// family is FamilyOf a configuration.
+// family returns the family of a configuration.
 func family(c configs.Model) (Family, error) {
 	if f, ok := FamilyOf(c.Name); ok {
 		return f, nil
@@ -65,19 +65,19 @@ func family(c configs.Model) (Family, error) {
 		strings.Join(configs.FamilyNames(), " or "), c.Name)
 }
 
-// New makes the model that a configuration names, with parameters drawn from the seed.
+// New makes the model that a configuration describes, with parameters drawn from the seed.
 func New(c configs.Model, imageSize int, seed uint64) (Model, error) {
 	return fromStore(c, imageSize, layers.NewStore(seed, c.InitStd))
 }
 
-// NewShape makes the model that a configuration names without values for its parameters,
-// to be counted.
+// NewShape makes the model that a configuration describes without values for its parameters, to
+// count them.
 func NewShape(c configs.Model, imageSize int) (Model, error) {
 	return fromStore(c, imageSize, layers.NewShapeStore(false))
 }
 
-// NewFolded makes the model that a configuration names in folded form (see [Foldable]), with
-// parameters of zeros. The error is for families that have none.
+// NewFolded makes the model that a configuration describes in folded form (see [Foldable]), with
+// parameters of zeros. It returns an error for families without a folded form.
 func NewFolded(c configs.Model, imageSize int) (Model, error) {
 	m, err := fromStore(c, imageSize, layers.NewFoldedStore())
 	if err != nil {
@@ -97,13 +97,13 @@ func fromStore(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
 	return f.make(c, imageSize, s)
 }
 
-// Maker is a function for New of a [Family] of one that returns the type of the family.
+// Maker turns a function that returns a family's type into the New of a [Family].
 func Maker[M Model](
 	make func(c configs.Model, imageSize int, s *layers.Store) (M, error),
 ) func(configs.Model, int, *layers.Store) (Model, error) {
 	return func(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
 		m, err := make(c, imageSize, s)
-		if err != nil { // not the nil of a type, which would be an interface that is not nil
+		if err != nil { // a typed nil would become an interface that is not nil
 			return nil, err
 		}
 		return m, nil
@@ -124,7 +124,7 @@ func Make[M Model](f Family, c configs.Model, imageSize int, s *layers.Store) (m
 	return m, nil
 }
 
-// make makes every model: nothing is made that does not fit into memory.
+// make makes every model: it refuses models that do not fit into memory.
 func (f Family) make(c configs.Model, imageSize int, s *layers.Store) (Model, error) {
 	if c.NumClasses < 1 {
 		return nil, fmt.Errorf("graph: model.num_classes: want 1 or more, got %d", c.NumClasses)
@@ -155,7 +155,7 @@ func (f Family) make(c configs.Model, imageSize int, s *layers.Store) (Model, er
 	return m, nil
 }
 
-// parameters is [Parameters] of a model of the family.
+// parameters is [Parameters] for a model of the family.
 func (f Family) parameters(c configs.Model, imageSize int, folded bool) (int, error) {
 	if f.Counted != nil {
 		c = f.Counted(c)

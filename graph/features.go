@@ -8,7 +8,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// tap is a value within a model that outlives the run.
+// tap is a value within a model that stays valid after the run.
 type tap struct {
 	name string
 	node *gorgonia.Node
@@ -19,17 +19,15 @@ func (p *Program) tap(name string, n *gorgonia.Node) {
 	p.taps = append(p.taps, tap{name, n})
 }
 
-// Features returns a program for evaluation that keeps the intermediate values
-// which the model has names for; see [Program.Feature]. It needs more memory than
-// that of [Runner.Program].
+// Features returns a program for evaluation that keeps the intermediate values that the model names; see
+// [Program.Feature]. It needs more memory than a program of [Runner.Program].
 func (r *Runner) Features(s Shape) (*Program, error) {
 	s.Train = false
 	return r.program(s, tapped)
 }
 
-// FeatureNames are the intermediate values that the program keeps, in the order
-// of the network. For FasterNet these are stage1, stage2, …, pooled and
-// prelogits.
+// FeatureNames returns the names of the intermediate values that the program keeps, in the order of
+// the network. For FasterNet these are stage1, stage2, …, pooled and prelogits.
 func (p *Program) FeatureNames() []string {
 	var names []string
 	for _, t := range p.taps {
@@ -38,9 +36,9 @@ func (p *Program) FeatureNames() []string {
 	return names
 }
 
-// Feature is an intermediate value of the last run, by its name, and its shape:
-// [batch, channels], or [batch, height, width, channels] for a map. It is valid
-// until the next run of any program of the runner.
+// Feature returns an intermediate value of the last run by its name, and its shape: [batch,
+// channels], or [batch, height, width, channels] for a map. It is valid until the next run of any
+// program of the runner.
 func (p *Program) Feature(name string) ([]float32, []int, error) {
 	i := slices.IndexFunc(p.taps, func(t tap) bool { return t.name == name })
 	if i < 0 {
@@ -51,8 +49,8 @@ func (p *Program) Feature(name string) ([]float32, []int, error) {
 	return p.tape.Value(n), slices.Clone([]int(n.Shape())), nil
 }
 
-// FeatureOp is the kind and the quoted name of the op that computes an intermediate value;
-// "" if there is no such value.
+// FeatureOp returns the kind and the quoted name of the op that computes an intermediate value; ""
+// if there is no such value.
 func (p *Program) FeatureOp(name string) string {
 	for _, t := range p.taps {
 		if t.name == name && t.node.Op() != nil {
@@ -62,7 +60,7 @@ func (p *Program) FeatureOp(name string) string {
 	return ""
 }
 
-// FeatureValues are the values of [Program.Feature], without their shape.
+// FeatureValues returns the values of [Program.Feature], without their shape.
 func (p *Program) FeatureValues(name string) ([]float32, error) {
 	for i := range p.taps {
 		if p.taps[i].name == name {

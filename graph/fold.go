@@ -1,22 +1,20 @@
 package graph
 
-// Foldable is a model that has a folded form: batch norms and layer scale are
-// part of the convolutions before them. It gives the same logits but for
-// rounding, in less time, and cannot be trained.
+// Foldable is a model with a folded form, in which batch norms and layer scale are part of the
+// convolutions before them. It gives the same logits except for rounding, in less time, and cannot
+// be trained.
 type Foldable interface {
 	Model
-	// Fold returns the folded form with parameters of its own; a model that is
-	// folded returns itself.
+	// Fold returns the folded form with its own parameters. A folded model returns itself.
 	Fold() (Model, error)
-	// Refold brings a folded form that Fold has returned up to date with the weights
-	// as they are now.
+	// Refold updates a folded form that Fold has returned with the current weights.
 	Refold(folded Model) error
 	// Folded says whether the model is in folded form.
 	Folded() bool
 }
 
-// ForInference is the folded form of a model, with the weights as they are now,
-// or the model itself if it has none.
+// ForInference returns the folded form of a model with its current weights, or the model itself if
+// it has none.
 func ForInference(m Model) (Model, error) {
 	if f, ok := m.(Foldable); ok {
 		return f.Fold()
@@ -24,10 +22,9 @@ func ForInference(m Model) (Model, error) {
 	return m, nil
 }
 
-// ForInference is a runner of the model for inference, with the weights as they are
-// now, in the same memory: only one of the two runs at a time. It is made once, with its
-// programs; each call brings its weights up to date, also in a runner that was returned
-// before.
+// ForInference returns a runner of the model for inference with its current weights, in the same
+// memory: only one of the two runs at a time. It is made once, with its programs. Each call updates
+// its weights, also in a runner that was returned before.
 func (r *Runner) ForInference() (*Runner, error) {
 	if r.inference != nil {
 		return r.inference, r.Model.(Foldable).Refold(r.inference.Model)
@@ -40,8 +37,7 @@ func (r *Runner) ForInference() (*Runner, error) {
 	return r.inference, nil
 }
 
-// Beside is a runner of another model in the same memory: only one of the two runs
-// at a time.
+// Beside returns a runner of another model in the same memory: only one of the two runs at a time.
 func (r *Runner) Beside(m Model) *Runner {
 	return &Runner{Model: m, space: r.space}
 }

@@ -12,7 +12,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// explained is what a program of Grad-CAM has besides.
+// explained is what a program for Grad-CAM adds.
 type explained struct {
 	chosen *gorgonia.Node // [batch, classes]: the gradient of the logits
 	grad   *gorgonia.Node // of the map
@@ -20,10 +20,10 @@ type explained struct {
 	onehot []float32
 }
 
-// MapName is the name of the value within a model that Grad-CAM explains: what
-// [layers.Pass.TapMap] shows, or else the last of the maps of [layers.Pass.TapStage] and
-// the tokens of [layers.Pass.TapTokens]. height and width are those of an image. The error is
-// for a model that shows none.
+// MapName returns the name of the value within a model that Grad-CAM explains: the value of
+// [layers.Pass.TapMap], or else the last of the maps of [layers.Pass.TapStage] and the tokens of
+// [layers.Pass.TapTokens]. height and width are the size of an image. It returns an error for a
+// model with none of these.
 func MapName(m Model, height, width int) (string, error) {
 	own, last := "", ""
 	_, err := sketch(m, height, width, func(p *layers.Pass) {
@@ -44,7 +44,7 @@ func MapName(m Model, height, width int) (string, error) {
 	case last != "":
 		return last, nil
 	}
-	return "", fmt.Errorf("graph: a %T shows no map that could be explained: "+
+	return "", fmt.Errorf("graph: a %T has no map to explain: "+
 		"its Forward must call Pass.TapMap, Pass.TapStage or Pass.TapTokens", m)
 }
 
@@ -70,7 +70,7 @@ func (p *Program) differentiateMap(m Model) error {
 	}
 	for _, r := range after {
 		for _, q := range r.Params {
-			// in a graph that is differentiated it takes the statistics of the batch, and changes the running ones
+			// in a graph for training it uses the statistics of the batch, and changes the running ones
 			if norms[q] {
 				return fmt.Errorf("graph: %s is a batch norm after the map that Grad-CAM explains: "+
 					"want a folded form (graph.Foldable), or Pass.TapMap after it", r.Name)
@@ -88,20 +88,19 @@ func (p *Program) differentiateMap(m Model) error {
 	return nil
 }
 
-// CAM is what Grad-CAM finds of a batch of images. Its values are valid until the next run
-// of any program of the runner.
+// CAM is the result of Grad-CAM for a batch of images. Its values are valid until the next run of
+// any program of the runner.
 type CAM struct {
 	Rows, Cols int       // of the map
-	Maps       []float32 // [batch, rows, cols]: 0 and more; not scaled
+	Maps       []float32 // [batch, rows, cols]: at least 0; not scaled
 	Weights    []float32 // [batch, channels]: mean gradients
 	Logits     []float32 // [batch, classes]
 }
 
 // GradCAM runs the model on images [batch, height, width, channels] and explains a class of each
-// (Selvaraju et al., 2017): the weight of a channel is the mean over the map of the gradient of
-// the logit of that class, and the map of an image is the sum of the channels, each times its
-// weight, where that is above 0. Gradients of parameters are changed, those of the model's
-// statistics are not.
+// (Selvaraju et al., 2017). The weight of a channel is the mean over the map of the gradient of
+// that class's logit. The map of an image is the sum of the channels, each times its weight, or 0
+// where the sum is negative. It changes gradients of parameters, but no statistics of the model.
 func (p *Program) GradCAM(images []float32, classes []int) (*CAM, error) {
 	e := p.explained
 	if e == nil {
@@ -164,8 +163,8 @@ func (p *Program) GradCAM(images []float32, classes []int) (*CAM, error) {
 	return out, nil
 }
 
-// MapGrid is the size of a map of an image, [batch, rows, cols, channels], or of its tokens, [batch, skip +
-// rows·cols, channels], and the number of tokens before them (one, the class token).
+// MapGrid returns the size of a map of an image, [batch, rows, cols, channels], or of its tokens,
+// [batch, skip + rows·cols, channels], and the number of tokens before them (one, the class token).
 func MapGrid(shape []int, height, width int) (rows, cols, skip int, err error) {
 	switch len(shape) {
 	case 4:

@@ -1,4 +1,4 @@
 package graph
 
-// Images is the name of the input of a graph that takes the images.
+// Images is the name of the graph input that takes the images.
 const Images = "images"

@@ -9,18 +9,18 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Layers tells the depth of the parameters of a model, for learning rates that fall from
-// the classifier to the input and for freezing: 0 is the embedding of the input, then
-// each block is a layer, and the last one is what follows the blocks. A layer that merges
-// patches between two stages belongs to the block before it.
+// Layers gives the depth of the parameters of a model, for learning rates that fall from the
+// classifier to the input, and for freezing. Layer 0 is the embedding of the input, then each block
+// is a layer, and the last layer is everything after the blocks. A layer that merges patches
+// between two stages belongs to the block before it.
 type Layers struct {
 	of     map[string]int
 	last   int
-	stages []int // the last layer of each stage; none of a model without stages
+	stages []int // the last layer of each stage; empty for a model without stages
 }
 
-// LayersOf finds the layers of a model from the ops of its graph for an image of that
-// size. Nothing is run.
+// LayersOf finds the layers of a model from the ops of its graph for an image of that size. It runs
+// nothing.
 func LayersOf(m Model, height, width int) (*Layers, error) {
 	l := &Layers{of: map[string]int{}}
 	tape, err := sketch(m, height, width, func(p *layers.Pass) {
@@ -46,11 +46,11 @@ func LayersOf(m Model, height, width int) (*Layers, error) {
 	return l, nil
 }
 
-// part is what a tensor is a part of: "norm" for "norm.running_mean".
+// part returns what a tensor is a part of: "norm" for "norm.running_mean".
 func part(name string) string { return name[:max(strings.LastIndexByte(name, '.'), 0)] }
 
-// Of is the layer of a parameter or a running statistic, and the last layer of the
-// model. What no op uses belongs to the last one.
+// Of returns the layer of a parameter or a running statistic, and the last layer of the model.
+// Tensors that no op uses belong to the last one.
 func (l *Layers) Of(name string) (layer, last int) {
 	for _, n := range []string{name, part(name)} {
 		if layer, ok := l.of[n]; ok {
@@ -60,8 +60,8 @@ func (l *Layers) Of(name string) (layer, last int) {
 	return l.last, l.last
 }
 
-// Frozen is the number of layers, from the input on, that are frozen with the embedding
-// and so many stages, or blocks of a model without stages; -1 freezes nothing.
+// Frozen returns the number of layers, from the input on, that are frozen with the embedding and
+// the given number of stages, or of blocks in a model without stages; -1 freezes nothing.
 func (l *Layers) Frozen(stages int) (int, error) {
 	most := len(l.stages)
 	if most == 0 {

@@ -7,19 +7,19 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Model is a classifier: the parameters and how they enter a graph.
+// Model is a classifier: its parameters, and how to add it to a graph.
 type Model interface {
-	// Store holds the parameters and buffers under their official names.
+	// Store returns the parameters and buffers under their official names.
 	Store() *layers.Store
-	// Forward adds the model to a graph: images [batch, height, width,
-	// channels] to logits [batch, classes].
+	// Forward adds the model to a graph: images [batch, height, width, channels] to logits [batch,
+	// classes].
 	Forward(p *layers.Pass, images *gorgonia.Node) (*gorgonia.Node, error)
-	// Channels is the number of channels of an image, Classes that of logits.
+	// Channels is the number of channels of an image, and Classes the number of logits.
 	Channels() int
 	Classes() int
 }
 
-// Base is what all families have: embed it in the type of a model. A is the part of the
+// Base is the common part of all families: embed it in the type of a model. A is the part of the
 // configuration that belongs to the family.
 type Base[A configs.Arch] struct {
 	store  *layers.Store
@@ -27,8 +27,8 @@ type Base[A configs.Arch] struct {
 	arch   A
 }
 
-// NewBase is the base of a model that puts its parameters and buffers into a store. The
-// error is for a configuration of another family.
+// NewBase returns the base of a model that puts its parameters and buffers into a store. It returns
+// an error for a configuration of another family.
 func NewBase[A configs.Arch](c configs.Model, s *layers.Store) (Base[A], error) {
 	arch, err := configs.ArchOf[A](c)
 	return Base[A]{s, c, arch}, err
@@ -43,8 +43,8 @@ func (b *Base[A]) Channels() int { return b.config.InChans }
 // Classes is part of [Model].
 func (b *Base[A]) Classes() int { return b.config.NumClasses }
 
-// Config is the configuration that the model was made of.
+// Config returns the configuration of the model.
 func (b *Base[A]) Config() configs.Model { return b.config }
 
-// Arch is the part of the configuration that only this family has.
+// Arch returns the part of the configuration that only this family has.
 func (b *Base[A]) Arch() A { return b.arch }

@@ -13,31 +13,28 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Runner compiles a model for batch sizes and resolutions and runs it. It is
-// used by one goroutine at a time.
+// Runner compiles a model for batch sizes and resolutions, and runs it. Only one goroutine at a
+// time may use it.
 type Runner struct {
 	Model Model
-	// Precision of the matrix products. It is set before the first program is
-	// compiled.
+	// Precision of the matrix products. Set it before the first program is compiled.
 	Precision kernels.Precision
-	// Loss is what programs for training compute, and Frozen the number of layers
-	// in them that are as in evaluation, from the input on. Both are to be set
-	// before the first program.
+	// Loss is what programs for training compute. Frozen is the number of their layers, from the
+	// input on, that work as in evaluation. Set both before the first program.
 	Loss   ops.Loss
 	Frozen int
-	// Parallel is of all programs.
+	// Parallel applies to all programs.
 	Parallel ops.Parallel
-	// Recompute has programs for training compute the blocks again in the backward
-	// pass, which takes less memory and more time, and changes no bit. It is to be
-	// set before the first program.
+	// Recompute makes programs for training compute the blocks again in the backward pass. That
+	// takes less memory and more time, and changes no bit. Set it before the first program.
 	Recompute bool
 
 	space     *ops.Workspace
 	programs  Programs[programKey, *Program]
-	inference *Runner // of the folded model, once there is one
+	inference *Runner // of the folded model, after the first call of ForInference
 }
 
-// programKey tells the programs of a runner apart.
+// programKey identifies a program of a runner.
 type programKey struct {
 	Shape
 	kind kind
@@ -48,13 +45,13 @@ func NewRunner(m Model, pool *kernels.Pool) *Runner {
 	return &Runner{Model: m, space: ops.NewWorkspace(pool)}
 }
 
-// Pool is the pool that the programs run on.
+// Pool returns the pool that the programs run on.
 func (r *Runner) Pool() *kernels.Pool { return r.space.Pool() }
 
-// Bytes is the size of the memory for activations.
+// Bytes returns the size of the memory for activations.
 func (r *Runner) Bytes() int { return r.space.Bytes() }
 
-// Shape is what a program is compiled for.
+// Shape is the shape that a program is compiled for.
 type Shape struct {
 	Batch, Height, Width int
 	Train                bool
@@ -66,12 +63,12 @@ type Program struct {
 	tape                          *ops.Tape
 	machine                       gorgonia.VM
 	images, targets, loss, logits *gorgonia.Node
-	teacher                       *gorgonia.Node // its logits, of a distillation
-	taught                        bool           // they are bound
-	bound                         []float32      // that images are bound to
+	teacher                       *gorgonia.Node // the teacher's logits, for distillation
+	taught                        bool           // the teacher's logits are bound
+	bound                         []float32      // the memory that is bound to the images
 	drops                         []drop
 	taps                          []tap
-	explained                     *explained // of Grad-CAM
+	explained                     *explained // for Grad-CAM
 }
 
 type drop struct {
@@ -79,8 +76,8 @@ type drop struct {
 	keep []float32
 }
 
-// Program returns the program of a shape. It is compiled at the first call, and again
-// if many other shapes have been asked for since. The error says what does not fit.
+// Program returns the program of a shape. It is compiled at the first call, and again if many other
+// shapes have been used since. The error says what does not fit.
 func (r *Runner) Program(s Shape) (*Program, error) { return r.program(s, plain) }
 
 func (r *Runner) program(s Shape, k kind) (*Program, error) {
@@ -91,8 +88,8 @@ func (r *Runner) program(s Shape, k kind) (*Program, error) {
 			return nil, s.wrap(err)
 		}
 		if before > 0 && r.Bytes() > before {
-			// The others refer to the smaller memory until they run again: those for
-			// training will, those for images of other sizes may not.
+			// The others refer to the smaller memory until they run again. Programs for training
+			// will run again; programs for images of other sizes may not.
 			r.programs.Drop(func(key programKey) bool { return !key.Train })
 		}
 		return p, nil
@@ -103,19 +100,19 @@ func (s Shape) wrap(err error) error {
 	return fmt.Errorf("graph: batch %d of %d×%d images: %w", s.Batch, s.Height, s.Width, err)
 }
 
-// kind is what a program is for, besides its shape.
+// kind is the purpose of a program, besides its shape.
 type kind int
 
 const (
 	plain      kind = iota
 	tapped          // intermediate values are kept
-	statistics      // batch norms measure, nothing is differentiated
-	explaining      // the logits are differentiated with respect to a map
+	statistics      // batch norms measure; nothing is differentiated
+	explaining      // the logits are differentiated by a map
 )
 
 // compile compiles a program; watch may be nil.
 func (r *Runner) compile(s Shape, k kind, watch func(string, ops.BlockPart, kernels.Matrix)) (p *Program, err error) {
-	defer func() { // Gorgonia panics on what it does not like
+	defer func() { // Gorgonia panics instead of returning errors
 		if v := recover(); v != nil {
 			err = fmt.Errorf("building the graph: %v", v)
 		}
@@ -147,7 +144,7 @@ func (r *Runner) compile(s Shape, k kind, watch func(string, ops.BlockPart, kern
 		pass.Tap = func(tapped string, n *gorgonia.Node) {
 			if tapped == name {
 				tape.Keep(n)
-				p.explained.at, tape.Train = n, true // what comes after it keeps what its gradient needs
+				p.explained.at, tape.Train = n, true // everything after it keeps what its gradient needs
 			}
 		}
 	default:
@@ -205,9 +202,8 @@ func (p *Program) differentiate(m Model, l ops.Loss) error {
 	return err
 }
 
-// Forward runs the model on images [batch, height, width, channels] and returns
-// the logits [batch, classes]. They are valid until the next run of any program
-// of the runner.
+// Forward runs the model on images [batch, height, width, channels] and returns the logits [batch,
+// classes]. They are valid until the next run of any program of the runner.
 func (p *Program) Forward(images []float32) ([]float32, error) {
 	if p.Train {
 		return nil, fmt.Errorf("graph: Forward on a program for training")
@@ -221,7 +217,7 @@ func (p *Program) Forward(images []float32) ([]float32, error) {
 	return p.tape.Value(p.logits), nil
 }
 
-// bind gives the program its images. The same memory as in the last run costs nothing.
+// bind gives the program its images. Binding the same memory as in the last run costs nothing.
 func (p *Program) bind(images []float32) error {
 	if len(images) > 0 && len(images) == len(p.bound) && &images[0] == &p.bound[0] {
 		return nil
@@ -233,18 +229,18 @@ func (p *Program) bind(images []float32) error {
 	return nil
 }
 
-// Position of a training step: where its random numbers come from.
+// Position is the place of a training step in a run: it selects the random numbers.
 type Position struct {
 	Seed uint64
-	Step uint64 // number of the batch since the beginning of the run
-	// Places are those of the samples in the batch of all ranks, ascending, whose size
-	// is Batch; nil, and 0, for a batch of one rank.
+	Step uint64 // number of the batch since the start of the run
+	// Places are the places of the samples in the batch of all ranks, ascending; Batch is the size
+	// of that batch. They are nil and 0 for one rank.
 	Places []int
 	Batch  int
 }
 
-// eachPlace calls f for every place of the batch of all ranks, of which own samples
-// are here: with the number of the sample, or -1 if it is elsewhere.
+// eachPlace calls f for every place of the batch of all ranks, with the number of the sample, or -1
+// if the sample is on another rank; own is the number of samples of this rank.
 func (at Position) eachPlace(own int, f func(sample int)) {
 	if at.Places == nil {
 		for i := range own {
@@ -263,13 +259,13 @@ func (at Position) eachPlace(own int, f func(sample int)) {
 	}
 }
 
-// Gradients runs the model forward and backward: it adds the gradient of the
-// mean loss to the parameters' gradients and returns the loss. Targets are
-// [batch, classes]. Running statistics move. Of a batch of several ranks loss and
-// gradient are a part: their sum over the ranks is that of the batch.
+// Gradients runs the model forward and backward. It adds the gradient of the mean loss to the
+// gradients of the parameters, and returns the loss. Targets are [batch, classes]. Running
+// statistics are updated. With several ranks, the losses and gradients of the ranks add up to those
+// of the whole batch.
 func (p *Program) Gradients(images, targets []float32, at Position) (loss float32, err error) {
 	if p.loss == nil {
-		return 0, fmt.Errorf("graph: Gradients on a program that has none: it is for evaluation or for statistics")
+		return 0, fmt.Errorf("graph: Gradients on a program without gradients: it is for evaluation or for statistics")
 	}
 	if p.teacher != nil && !p.taught {
 		return 0, fmt.Errorf("graph: Gradients of a distillation without logits of the teacher")
@@ -298,8 +294,7 @@ func (p *Program) Gradients(images, targets []float32, at Position) (loss float3
 	return p.run()
 }
 
-// Teach gives the next Gradients of a distillation the teacher's logits, [batch,
-// classes].
+// Teach gives the next Gradients of a distillation the teacher's logits, [batch, classes].
 func (p *Program) Teach(logits []float32) error {
 	if p.teacher == nil {
 		return fmt.Errorf("graph: Teach on a program without distillation")
@@ -315,24 +310,24 @@ func (p *Program) run() (float32, error) {
 	return p.tape.Value(p.loss)[0], nil
 }
 
-// Learned are the parameters whose gradients the program computes, in the order in
-// which these are complete.
+// Learned returns the parameters whose gradients the program computes, in the order in which they
+// are complete.
 func (p *Program) Learned() []*ops.Param { return p.tape.Learned() }
 
 // Logits returns the logits of the last run of Gradients.
 func (p *Program) Logits() []float32 { return p.tape.Value(p.logits) }
 
-// Ops is the number of operations of the graph, backward pass included.
+// Ops returns the number of operations of the graph, including the backward pass.
 func (p *Program) Ops() int { return p.tape.Ops() }
 
 // Profile makes the program record the time of its operations.
 func (p *Program) Profile(to *ops.Profile) { p.tape.Measure(to) }
 
-// Observe makes the program call f after every op of its runs, until it is called with nil:
-// see [ops.Tape.Observe].
+// Observe makes the program call f after every op of its runs, until it is called with nil: see
+// [ops.Tape.Observe].
 func (p *Program) Observe(f func(ops.Observed) error) { p.tape.Observe(f) }
 
-// ArenaBytes is the size of the activations of this program alone.
+// ArenaBytes returns the size of the activations of this program alone.
 func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
 
 // Layout returns the plan of the program's memory: see [ops.Tape.Layout].

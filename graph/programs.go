@@ -2,14 +2,14 @@ package graph
 
 import "slices"
 
-// maxPrograms is how many programs a runner keeps. A run needs few: one for training,
-// two for full and last batches of an evaluation, one for statistics, and as many
-// again with another image size. Arrays of many sizes would need any number.
+// maxPrograms is the number of programs that a runner keeps. A run needs few: one for training, two
+// for full and last batches of an evaluation, one for statistics, and as many again for another
+// image size. Inputs of many sizes would need any number.
 const maxPrograms = 12
 
-// Programs are compiled programs by their keys: those that were used last.
+// Programs holds compiled programs by their keys: the ones that were used last.
 type Programs[K comparable, P any] struct {
-	kept []keyed[K, P] // the one that was used last comes last
+	kept []keyed[K, P] // the last one was used last
 }
 
 type keyed[K comparable, P any] struct {

@@ -5,15 +5,15 @@ import "fmt"
 // Sized is a model whose weights depend on the size of the images.
 type Sized interface {
 	Model
-	// ForSize is the model as its configuration describes it for images of another size, in
-	// pixels of a side, with the logits that it gives there. It is the model itself if
-	// nothing changes. The error says why the weights cannot be changed to that size.
+	// ForSize returns the model as its configuration describes it for images of another size, in
+	// pixels of a side, with the logits that it gives there. It returns the model itself if nothing
+	// changes. The error says why the weights cannot be changed to that size.
 	ForSize(imageSize int) (Model, error)
-	// SizeNote tells the user what ForSize changes; "" for nothing that is worth a note.
+	// SizeNote says what ForSize changes, for the user; "" if nothing is worth a note.
 	SizeNote(imageSize int) string
 }
 
-// AnySize says why a graph of the model is for images of one size; nil if it is for all.
+// AnySize returns why a graph of the model is for images of one size; nil if it works for all sizes.
 func AnySize(m Model) error {
 	if _, one := m.(Sized); one {
 		return fmt.Errorf("its weights are for images of one size: height and width cannot be chosen at run time")
@@ -21,7 +21,7 @@ func AnySize(m Model) error {
 	return nil
 }
 
-// ForSize is a model for images of another size, see [Sized], or the model itself if its
+// ForSize returns a model for images of another size, see [Sized], or the model itself if its
 // weights are for all sizes.
 func ForSize(m Model, imageSize int) (Model, error) {
 	if m, ok := m.(Sized); ok {

@@ -2,14 +2,13 @@ package graph
 
 import "fmt"
 
-// Statistics is a program that measures the batch norms on images, without a
-// gradient.
+// Statistics is a program that measures the batch norms on images, without a gradient.
 func (r *Runner) Statistics(batch, height, width int) (*Program, error) {
 	return r.program(Shape{Batch: batch, Height: height, Width: width, Train: true}, statistics)
 }
 
-// Measure moves the running statistics of the batch norms by those of images
-// [batch, height, width, channels], with all branches kept as in evaluation.
+// Measure updates the running statistics of the batch norms with images [batch, height, width,
+// channels]. No branch is dropped, as in evaluation.
 func (p *Program) Measure(images []float32) error {
 	if !p.Train || p.loss != nil {
 		return fmt.Errorf("graph: Measure on a program that is not for statistics")

@@ -2,8 +2,8 @@ package layers
 
 import "fasternet/ops"
 
-// NewBatchNorm makes a batch norm over c channels with PyTorch's defaults: ε = 1e-5, momentum 0.1, weight 1,
-// bias 0. The prefix is the name of the layer, e.g. "patch_embed.norm".
+// NewBatchNorm makes a batch norm over c channels with PyTorch's defaults: ε = 1e-5, momentum 0.1,
+// weight 1, bias 0. The prefix is the name of the layer, e.g. "patch_embed.norm".
 func NewBatchNorm(s *Store, prefix string, c int) *ops.BatchNorm {
 	n := &ops.BatchNorm{
 		Weight:      s.Param(prefix+".weight", Constant(1), c),

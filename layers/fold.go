@@ -6,9 +6,9 @@ import (
 	"fasternet/ops"
 )
 
-// Folding: a batch norm in evaluation is y = s·x + t with fixed s and t for each channel, and so is layer scale.
-// Both are linear, so they can become part of the convolution before them. The products are computed in
-// float64 and rounded once.
+// Folding: a batch norm in evaluation is y = s·x + t with fixed s and t for each channel, and so is
+// layer scale. Both are linear, so they can become part of the convolution before them. The
+// products are computed in float64 and rounded once.
 
 // Fold fills dst, the same layer of a folded model.
 func (l *PatchConv) Fold(dst *PatchConv) {
@@ -50,7 +50,8 @@ func foldNorm(weight, bias, conv *ops.Param, n *ops.BatchNorm) {
 	scaleOutputs(weight, conv, scale)
 }
 
-// scaleOutputs fills dst with the weights src [out, …]; the weights of output c are multiplied by scale(c).
+// scaleOutputs fills dst with the weights src [out, …]; the weights of output c are multiplied by
+// scale(c).
 func scaleOutputs(dst, src *ops.Param, scale func(c int) float64) {
 	outputs := src.Shape()[0]
 	n := src.Size() / outputs

@@ -7,8 +7,8 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Head is the classifier of FasterNet: global average pool, 1×1 convolution without norm, activation, linear
-// layer.
+// Head is the classifier of FasterNet: global average pool, 1×1 convolution without norm,
+// activation, linear layer.
 type Head struct {
 	PreHead      *ops.Param // [features, in, 1, 1]
 	Act          kernels.Activation

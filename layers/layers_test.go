@@ -36,7 +36,8 @@ func ExampleBlock() {
 	// Output: (8, 16, 16, 16) 2032
 }
 
-// The parameters have the order of the official state dict, and their values depend only on seed and name.
+// The parameters have the order of the official state dict, and their values depend only on seed
+// and name.
 func TestStore(t *testing.T) {
 	options := layers.BlockOptions{Channels: 8, Hidden: 16, NDiv: 4, Act: kernels.ReLU, LayerScale: 0.5}
 	a := layers.NewStore(1, 0.02)

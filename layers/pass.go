@@ -9,22 +9,24 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Pass is a forward pass under construction: the tape it is recorded on, and the random inputs that every run
-// needs.
+// Pass is a forward pass under construction: the tape it is recorded on, and the random inputs that
+// every run needs.
 type Pass struct {
 	*ops.Tape
 	Drops []Drop
-	// Frozen is the number of frozen layers, from the input on. In a graph for training they are built as for
-	// evaluation.
+	// Frozen is the number of frozen layers, from the input on. In a graph for training they are
+	// built as for evaluation.
 	Frozen int
-	// Recompute makes the blocks keep only their input for the backward pass, which computes the rest again.
+	// Recompute makes the blocks keep only their input for the backward pass, which computes the
+	// rest again.
 	Recompute bool
 	// Units is set if maps are the visible units of masked images; nil for whole images.
 	Units *ops.Units
-	// Similarity, if set, gets a measure of how alike the hidden channels of each block of a FasterNet are, in an
-	// evaluation: see [ops.ChannelSimilarity].
+	// Similarity, if set, gets a measure of how alike the hidden channels of each block of a
+	// FasterNet are, in an evaluation: see [ops.ChannelSimilarity].
 	Similarity func(block string, n *gorgonia.Node)
-	// Watch, if set, gets values within the blocks of a FasterNet in an evaluation: see [ops.Block.Watch].
+	// Watch, if set, gets values within the blocks of a FasterNet in an evaluation: see
+	// [ops.Block.Watch].
 	Watch func(block string, part ops.BlockPart, rows kernels.Matrix)
 	// Tap, if set, gets values within the model by their names.
 	Tap func(name string, n *gorgonia.Node)
@@ -38,8 +40,8 @@ func (p *Pass) Layer(i int) {
 	}
 }
 
-// Block adds a block, whose ops build adds, to the graph; or a block and the layers before it. A block within
-// another is a part of it.
+// Block adds a block, whose ops build adds, to the graph; or a block and the layers before it. A
+// block within another is a part of it.
 func (p *Pass) Block(name string, build func() (*gorgonia.Node, error)) (*gorgonia.Node, error) {
 	if !p.Recompute {
 		return build()
@@ -63,8 +65,9 @@ func (p *Pass) TapPooled(x *gorgonia.Node) { p.tap(Pooled, x) }
 // TapTokens passes on the input of the last block of a transformer.
 func (p *Pass) TapTokens(x *gorgonia.Node) { p.tap(Tokens, x) }
 
-// TapMap passes on the map that Grad-CAM explains, [batch, height, width, C], or tokens [batch, 1 + height·width,
-// C] with the class token first. Without it Grad-CAM explains the last value of TapStage or TapTokens.
+// TapMap passes on the map that Grad-CAM explains, [batch, height, width, C], or tokens [batch, 1 +
+// height·width, C] with the class token first. Without it Grad-CAM explains the last value of
+// TapStage or TapTokens.
 func (p *Pass) TapMap(x *gorgonia.Node) { p.tap(Map, x) }
 
 // The names of values within a model.
@@ -81,15 +84,16 @@ func StageName(i int) string { return fmt.Sprintf("%s%d", StagePrefix, i+1) }
 // StagePrefix begins the names of the maps at the ends of stages.
 const StagePrefix = "stage"
 
-// Drop is an input of factors for the branch of a block: 0 for a dropped sample, 1/(1-Rate) for a kept one.
+// Drop is an input of factors for the branch of a block: 0 for a dropped sample, 1/(1-Rate) for a
+// kept one.
 type Drop struct {
 	Node  *gorgonia.Node // [batch]
 	Block int            // number of the block in the model
 	Rate  float64
 }
 
-// DropPath is stochastic depth (Huang et al., 2016) by sample. In training, the branch of a block is left out with
-// probability Rate, and otherwise scaled by 1/(1-Rate).
+// DropPath is stochastic depth (Huang et al., 2016) by sample. In training, the branch of a block
+// is left out with probability Rate, and otherwise scaled by 1/(1-Rate).
 type DropPath struct {
 	Block int // number of the block in the model, for its own random numbers
 	Rate  float64

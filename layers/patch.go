@@ -6,8 +6,8 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// PatchConv is a convolution without padding and bias, and a batch norm: the patch embedding at the start of a
-// network, and the patch merging between stages.
+// PatchConv is a convolution without padding and bias, and a batch norm: the patch embedding at the
+// start of a network, and the patch merging between stages.
 type PatchConv struct {
 	Name   string
 	Weight *ops.Param // [out, in, size, size]
@@ -25,7 +25,8 @@ func NewPatchEmbed(s *Store, in, out, size, stride int) *PatchConv {
 	return p
 }
 
-// NewPatchMerging makes the transition between stages: reduction and norm under the prefix, e.g. "stages.1".
+// NewPatchMerging makes the transition between stages: reduction and norm under the prefix, e.g.
+// "stages.1".
 func NewPatchMerging(s *Store, prefix string, in, out, size, stride int) *PatchConv {
 	return newPatchConv(s, prefix, "reduction", in, out, size, stride)
 }

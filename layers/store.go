@@ -16,16 +16,16 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Store holds the state of a model in the order of the official state dict: learned parameters, and buffers such
-// as running statistics.
+// Store holds the state of a model in the order of the official state dict: learned parameters, and
+// buffers such as running statistics.
 type Store struct {
 	Entries []Entry
 	// Computed lists tensors of the official state dicts that follow from the sizes of the model.
 	Computed []Computed
 	// Norms lists the batch norms whose statistics are among the entries.
 	Norms []*ops.BatchNorm
-	// Folded says that batch norms and layer scale are part of the convolutions before them; the convolutions
-	// before batch norms have a bias then. Such a model is only for evaluation.
+	// Folded says that batch norms and layer scale are part of the convolutions before them; the
+	// convolutions before batch norms have a bias then. Such a model is only for evaluation.
 	Folded bool
 	// ShapesOnly says that parameters have no values, and buffers are nil.
 	ShapesOnly bool
@@ -56,20 +56,21 @@ type Computed struct {
 	Values []int64
 }
 
-// NewStore returns an empty store. Parameters are initialised from the seed and their name, whatever the order in
-// which they are made; weights of convolutions and linear layers with the given standard deviation.
+// NewStore returns an empty store. Parameters are initialised from the seed and their name,
+// whatever the order in which they are made; weights of convolutions and linear layers with the
+// given standard deviation.
 func NewStore(seed uint64, std float64) *Store {
 	return &Store{byName: map[string]int{}, seed: seed, std: std}
 }
 
-// NewFoldedStore returns an empty store for a model in folded form. Its parameters are zero until they are
-// filled from another model or a file.
+// NewFoldedStore returns an empty store for a model in folded form. Its parameters are zero until
+// they are filled from another model or a file.
 func NewFoldedStore() *Store {
 	return &Store{Folded: true, byName: map[string]int{}}
 }
 
-// NewShapeStore returns an empty store for a model that is only counted: its parameters have shapes and no
-// values, and its buffers are nil.
+// NewShapeStore returns an empty store for a model that is only counted: its parameters have shapes
+// and no values, and its buffers are nil.
 func NewShapeStore(folded bool) *Store {
 	return &Store{Folded: folded, ShapesOnly: true, byName: map[string]int{}}
 }
@@ -77,7 +78,8 @@ func NewShapeStore(folded bool) *Store {
 // DrawLater leaves the drawing of initial values of large tensors to Draw. Until then they are zeros.
 func (s *Store) DrawLater() { s.later = true }
 
-// Draw draws the values that DrawLater has left, on all processors. They are the same as without DrawLater.
+// Draw draws the values that DrawLater has left, on all processors. They are the same as without
+// DrawLater.
 func (s *Store) Draw() {
 	var wg sync.WaitGroup
 	var next atomic.Int64
@@ -104,8 +106,8 @@ func (s *Store) draw(name string, init Init, data []float32, shape tensor.Shape)
 // Init fills a new parameter of a shape.
 type Init func(r *rand.Rand, data []float32, shape tensor.Shape)
 
-// TruncatedNormal draws from a normal distribution with mean 0 and cuts at an absolute ±2, as the reference does.
-// With std 0.02 the cut has no effect.
+// TruncatedNormal draws from a normal distribution with mean 0 and cuts at an absolute ±2, as the
+// reference does. With std 0.02 the cut has no effect.
 func TruncatedNormal(std float64) Init {
 	return func(r *rand.Rand, data []float32, _ tensor.Shape) {
 		for i := range data {
@@ -145,12 +147,12 @@ func Uniform(bound float64) Init {
 	}
 }
 
-// FanIn returns PyTorch's default for convolutions: weights and biases are uniform within ±1/√n, for outputs with
-// n inputs.
+// FanIn returns PyTorch's default for convolutions: weights and biases are uniform within ±1/√n,
+// for outputs with n inputs.
 func FanIn(n int) Init { return Uniform(1 / math.Sqrt(float64(n))) }
 
-// Xavier draws uniformly within ±√(6/(in + out)) (Glorot and Bengio, 2010), for a weight [out, in, …] whose
-// further axes count as inputs.
+// Xavier draws uniformly within ±√(6/(in + out)) (Glorot and Bengio, 2010), for a weight [out, in,
+// …] whose further axes count as inputs.
 func Xavier(r *rand.Rand, data []float32, shape tensor.Shape) {
 	out := shape[0]
 	Uniform(math.Sqrt(6/float64(out+len(data)/out)))(r, data, shape)
@@ -215,8 +217,9 @@ func (s *Store) Index(name string, values func() []int64, shape ...int) {
 	s.Computed = append(s.Computed, Computed{s.Prefix + name, shape, values()})
 }
 
-// IsComputed says whether a tensor of an official state dict follows from the sizes of the model: the tensors of
-// Computed, and the masks of Swin's shifted windows, which depend on the size of the images.
+// IsComputed says whether a tensor of an official state dict follows from the sizes of the model:
+// the tensors of Computed, and the masks of Swin's shifted windows, which depend on the size of the
+// images.
 func (s *Store) IsComputed(name string) bool {
 	return strings.HasSuffix(name, ".attn_mask") || slices.ContainsFunc(s.Computed, func(c Computed) bool {
 		return c.Name == name
@@ -267,8 +270,8 @@ func (s *Store) Parameters() int {
 	return n
 }
 
-// CopyFrom copies the parameters and buffers with the same names from another store, after a change of their
-// values.
+// CopyFrom copies the parameters and buffers with the same names from another store, after a change
+// of their values.
 func (s *Store) CopyFrom(from *Store, change func(name string, values []float32) []float32) {
 	for _, e := range s.Entries {
 		src, _ := from.Lookup(e.Name)

@@ -83,8 +83,8 @@ func (b *Transformer) Forward(p *Pass, x *gorgonia.Node, windows *ops.Windows) (
 	return b.ForwardSome(p, x, windows, func(x *gorgonia.Node) (*gorgonia.Node, error) { return x, nil })
 }
 
-// ForwardSome is Forward for some of the tokens: all attend and are attended to, and then pick adds an op that
-// takes the tokens whose results are needed.
+// ForwardSome is Forward for some of the tokens: all attend and are attended to, and then pick adds
+// an op that takes the tokens whose results are needed.
 func (b *Transformer) ForwardSome(
 	p *Pass,
 	x *gorgonia.Node,

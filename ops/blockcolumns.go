@@ -29,8 +29,8 @@ func blockGrids(s mapShape, hidden, panel, workers int, load float64, flops int)
 	return up, down, max(upLoad, downLoad) <= load-gain && saved > 2*region*float64(workers)
 }
 
-// Operations of products that a thread of a Zen 5 does in a nanosecond, about. They only decide how work is
-// divided.
+// Operations of products that a thread of a Zen 5 does in a nanosecond, about. They only decide how
+// work is divided.
 const floatSpeed, int8Speed = 200, 900
 
 // blockColumns is a FasterNet block for evaluation on a map of so few lines that they cannot be

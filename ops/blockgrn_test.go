@@ -72,8 +72,8 @@ func TestGRNGradient(t *testing.T) {
 	}
 }
 
-// GRN equals its definition, in float64. The other weights of the blocks make it visible: no convolution,
-// and a second product that passes hidden channels on.
+// GRN equals its definition, in float64. The other weights of the blocks make it visible: no
+// convolution, and a second product that passes hidden channels on.
 func TestGRN(t *testing.T) {
 	for _, masks := range [][]mask{nil, someMasks} {
 		for _, train := range []bool{true, false} {

@@ -41,7 +41,8 @@ func newImagesInRun(s mapShape, spans []span, runs [][2]int, units bool) imagesI
 }
 
 // convolutionGrad goes back through the partial convolution of a span. It adds the gradient of its
-// weights to dw, unless that has its own tasks, and writes the gradient of the first channels of the input.
+// weights to dw, unless that has its own tasks, and writes the gradient of the first channels of
+// the input.
 func (g *blockGrad) convolutionGrad(worker int, b span, dw kernels.Matrix) {
 	s := scratch{g.tape.Scratch(worker)}
 	strip, gradStrip := s.vector(g.strip), s.vector(g.strip)

@@ -10,8 +10,8 @@ import (
 	"fasternet/kernels"
 )
 
-// blockGradients returns the gradients of a block whose weights are large, or count as large if rowsWeight
-// is 0, in that precision, with some images left out.
+// blockGradients returns the gradients of a block whose weights are large, or count as large if
+// rowsWeight is 0, in that precision, with some images left out.
 func blockGradients(t *testing.T, k *kernels.Set, in kernels.Precision, workers, rowsWeight int) *harness {
 	h := newHarnessOn(t, k, workers, true)
 	h.tape.Precision, h.tape.rowsWeight = in, rowsWeight

@@ -5,6 +5,6 @@
 // Feature maps are NHWC, [batch, height, width, channels]. Weights have the shape and order of the
 // official PyTorch checkpoints.
 //
-// The operations are coarse: a whole FasterNet block is one, and so is half of a transformer block. Their
-// rows then stay in a core's cache from the first product to the residual sum.
+// The operations are coarse: a whole FasterNet block is one, and so is half of a transformer block.
+// Their rows then stay in a core's cache from the first product to the residual sum.
 package ops

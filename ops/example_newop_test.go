@@ -131,8 +131,8 @@ func TestNewOpGradients(t *testing.T) {
 	opstest.Check{Recompute: true}.Gradients(t, buildDepthwise)
 }
 
-// silu is x·sigmoid(x) by rows: an op that keeps the sigmoid for its backward pass, and works on a copy of a
-// row in scratch.
+// silu is x·sigmoid(x) by rows: an op that keeps the sigmoid for its backward pass, and works on a
+// copy of a row in scratch.
 func silu(t *ops.Tape, name string, x *gorgonia.Node) (*gorgonia.Node, error) {
 	s := x.Shape()
 	rows, c := s.TotalSize()/s[s.Dims()-1], s[s.Dims()-1]
@@ -275,7 +275,7 @@ func TestPackedWeights(t *testing.T) {
 		use  ops.PackUse
 		want string
 	}{
-		{nil, ops.PackForward, "a weight that is nil"},
+		{nil, ops.PackForward, "a nil weight"},
 		{w, 2, "w: a pack for use 2, want PackForward or PackInput"},
 		{ops.NewShapeParam("b", 9), ops.PackForward, "b: a pack of a weight (9)"},
 	} {
@@ -304,7 +304,7 @@ func TestRecordErrors(t *testing.T) {
 		want   string
 	}{
 		{"no kind", func(s *ops.Spec) { s.Kind = "" }, `ops: an op "layer" without Kind`},
-		{"a kind of the tape", func(s *ops.Spec) { s.Kind = ops.KindGradient }, "give the op another one"},
+		{"a kind of the tape", func(s *ops.Spec) { s.Kind = ops.KindGradient }, "choose another one"},
 		{"no run", func(s *ops.Spec) { s.Run = nil }, `ops: Good "layer": Run is missing`},
 		{"no shape", func(s *ops.Spec) { s.Shape = nil }, "Shape is missing"},
 		{"empty", func(s *ops.Spec) { s.Shape = tensor.Shape{2, 0} }, "want sizes of 1 or more"},

@@ -12,8 +12,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// harness runs a small graph: inputs → op → Σ result·weights. The gradient of this scalar by the result is the
-// weights.
+// harness runs a small graph: inputs → op → Σ result·weights. The gradient of this scalar by the
+// result is the weights.
 type harness struct {
 	t       *testing.T
 	tape    *Tape
@@ -293,8 +293,8 @@ func TestBlockGradient(t *testing.T) {
 	}
 }
 
-// At the kink of ReLU, central differences are wrong. So the steps are small, and the function is linear nearly
-// everywhere.
+// At the kink of ReLU, central differences are wrong. So the steps are small, and the function is
+// linear nearly everywhere.
 func TestBlockGradientReLU(t *testing.T) {
 	t.Parallel()
 	everyVariant(t, func(t *testing.T, k *kernels.Set) {

@@ -59,8 +59,8 @@ func TestMain(m *testing.M) {
 			fmt.Println("kinds.go:", kinds, err)
 			code = 1
 		}
-		// TestAddGradients and TestClassifierLoss check the first two; the others have no gradient, and the
-		// last two are for evaluation
+		// TestAddGradients and TestClassifierLoss check the first two; the others have no gradient,
+		// and the last two are for evaluation
 		elsewhere := []string{
 			KindAdd, KindClassifierLoss, KindChannelSimilarity, KindCutUnits, KindQuantise,
 			KindDequantise,

@@ -2,8 +2,9 @@ package ops
 
 import "fasternet/kernels"
 
-// layerGrad adds the gradients of a layer's weight [out, in] and bias (or nil), from the inputs x and the
-// gradient dy of the outputs. Each task has some outputs and all rows, so no partial sums are left.
+// layerGrad adds the gradients of a layer's weight [out, in] and bias (or nil), from the inputs x
+// and the gradient dy of the outputs. Each task has some outputs and all rows, so no partial sums
+// are left.
 type layerGrad struct {
 	tape         *Tape
 	weight, bias *Param
@@ -87,9 +88,9 @@ func divideInputs(gs []*layerGrad) {
 	}
 }
 
-// layerGradLoad returns the work of the busiest worker if the inputs are divided into the given numbers of
-// parts, in values of the weights. A task reads its outputs once more, which takes about as long as
-// inputsOfTask more inputs (an estimate).
+// layerGradLoad returns the work of the busiest worker if the inputs are divided into the given
+// numbers of parts, in values of the weights. A task reads its outputs once more, which takes about
+// as long as inputsOfTask more inputs (an estimate).
 func layerGradLoad(gs []*layerGrad, across []int, workers int) float64 {
 	const inputsOfTask = 24
 	var tasks []float64

@@ -1,8 +1,8 @@
 package ops
 
-// Placement is the place of a planned buffer in the memory of a tape, and the first and last op that need
-// it. Ops count from 0 in the order in which they run; Last is Ops or more if the buffer is needed after
-// the run.
+// Placement is the place of a planned buffer in the memory of a tape, and the first and last op
+// that need it. Ops count from 0 in the order in which they run; Last is Ops or more if the buffer
+// is needed after the run.
 type Placement struct {
 	Offset, Bytes int
 	First, Last   int

@@ -24,10 +24,11 @@ type MLP struct {
 	channels int
 }
 
-// MLPBlock adds the MLP of a transformer block on tokens x [images, …, C]. It is one operation: a block of
-// rows goes through norm, both products and GELU in the cache, some columns of the hidden layer at a time.
-// For the backward pass it keeps the hidden layer before GELU. If that is recomputed instead, the backward
-// pass computes each part when it needs it, and never has the whole layer in memory.
+// MLPBlock adds the MLP of a transformer block on tokens x [images, …, C]. It is one operation: a
+// block of rows goes through norm, both products and GELU in the cache, some columns of the hidden
+// layer at a time. For the backward pass it keeps the hidden layer before GELU. If that is
+// recomputed instead, the backward pass computes each part when it needs it, and never has the
+// whole layer in memory.
 func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 	f, err := newMLPBlock(t, x, m)
 	if err != nil {
@@ -119,8 +120,9 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 	return f, nil
 }
 
-// hiddenChunk returns the number of columns to work on at a time: whole panels, and at most about 384, so
-// that a block of 98 rows of them (150 KiB) stays in the second-level cache next to the panels.
+// hiddenChunk returns the number of columns to work on at a time: whole panels, and at most about
+// 384, so that a block of 98 rows of them (150 KiB) stays in the second-level cache next to the
+// panels.
 func hiddenChunk(hidden, panel int) int {
 	const most = 384
 	parts := (hidden + most - 1) / most
@@ -193,8 +195,8 @@ func (f *mlpBlock) again(in [][]float32, out []float32) error {
 	return f.forward(in, out)
 }
 
-// mlpGrad is the backward pass: a sweep over the rows, and a sweep over the outputs of the layers for the
-// gradients of the weights.
+// mlpGrad is the backward pass: a sweep over the rows, and a sweep over the outputs of the layers
+// for the gradients of the weights.
 type mlpGrad struct {
 	*mlpBlock
 	v1, v2         *layerWeight
@@ -302,8 +304,8 @@ func (g *mlpGrad) sweepRows(worker, i int) {
 	g.normed.PutRows(from, dv)
 }
 
-// hiddenPart returns the hidden layer before GELU, from a row and a column on, of the size of scratch: kept
-// values, or values computed again from the normalised rows n.
+// hiddenPart returns the hidden layer before GELU, from a row and a column on, of the size of
+// scratch: kept values, or values computed again from the normalised rows n.
 func (g *mlpGrad) hiddenPart(scratch kernels.Matrix, n kernels.Factor, halves []float32, row, col int) kernels.Matrix {
 	if !g.recompute {
 		return g.hiddenMap.get(scratch, row, col)

@@ -2,8 +2,8 @@ package ops
 
 import "fasternet/kernels"
 
-// mlpGrid is an MLP for evaluation of so few rows that both products are divided by rows and columns: see
-// [grid]. Then the whole hidden layer is in memory.
+// mlpGrid is an MLP for evaluation of so few rows that both products are divided by rows and
+// columns: see [grid]. Then the whole hidden layer is in memory.
 type mlpGrid struct {
 	*mlpBlock
 	up, down         grid

@@ -2,9 +2,9 @@ package ops
 
 import "slices"
 
-// MeanStatistics sets the running statistics of batch norms to the mean of the statistics of batches (Wu and
-// Johnson, "Rethinking 'Batch' in BatchNorm", 2021). measure runs batch k through the norms. After an
-// error the statistics are unchanged.
+// MeanStatistics sets the running statistics of batch norms to the mean of the statistics of
+// batches (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021). measure runs batch k through
+// the norms. After an error the statistics are unchanged.
 func MeanStatistics(norms []*BatchNorm, batches int, measure func(k int) error) (err error) {
 	undo := RememberNorms(norms)
 	defer func() { undo(err != nil) }()
@@ -23,8 +23,9 @@ func MeanStatistics(norms []*BatchNorm, batches int, measure func(k int) error) 
 	return nil
 }
 
-// RememberNorms saves the momentum of norms, the number of batches they have seen, and their statistics. It
-// returns a function that restores these; it restores the statistics only if everything is to be undone.
+// RememberNorms saves the momentum of norms, the number of batches they have seen, and their
+// statistics. It returns a function that restores these; it restores the statistics only if
+// everything is to be undone.
 func RememberNorms(norms []*BatchNorm) func(all bool) {
 	type state struct {
 		momentum       float64

@@ -28,14 +28,15 @@ type Observed struct {
 	Param *Param
 }
 
-// Observe makes every run call f after each op, in the order of the run, on one goroutine: after the ops of
-// the forward pass, of the backward pass, and for the gradient of every parameter when it is complete (the
-// op "gradient", with the name of the parameter). A backward op that also adds to the gradients of
-// parameters makes one call for the gradient of its input, and then one call for each parameter. If nothing
-// needs the gradient of the input, as in the first layer, its values are already the gradient of the weight.
+// Observe makes every run call f after each op, in the order of the run, on one goroutine: after
+// the ops of the forward pass, of the backward pass, and for the gradient of every parameter when
+// it is complete (the op "gradient", with the name of the parameter). A backward op that also adds
+// to the gradients of parameters makes one call for the gradient of its input, and then one call
+// for each parameter. If nothing needs the gradient of the input, as in the first layer, its values
+// are already the gradient of the weight.
 //
-// An error from f ends the run: [Tape.Run] returns it unchanged. The gradients of the parameters then hold a
-// part of the run. A nil f observes nothing and costs nothing.
+// An error from f ends the run: [Tape.Run] returns it unchanged. The gradients of the parameters
+// then hold a part of the run. A nil f observes nothing and costs nothing.
 func (t *Tape) Observe(f func(Observed) error) { t.observe = f }
 
 // observed describes the op after its run, with the result out.

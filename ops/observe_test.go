@@ -65,7 +65,8 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-// The first op with a bad value is found, and the error is returned unchanged. The next run is complete again.
+// The first op with a bad value is found, and the error is returned unchanged. The next run is
+// complete again.
 func TestObserverEndsRun(t *testing.T) {
 	h := newHarness(t, 1, true)
 	h.classifier()

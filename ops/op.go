@@ -123,8 +123,8 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("%s: %v", e.Op, e.Value) }
 
-// ReturnsPtr, CallsExtern and OverwritesInput are part of gorgonia.Op. With these answers the machine calls
-// Do and keeps the result as it is.
+// ReturnsPtr, CallsExtern and OverwritesInput are part of gorgonia.Op. With these answers the
+// machine calls Do and keeps the result as it is.
 func (o *op) ReturnsPtr() bool     { return false }
 func (o *op) CallsExtern() bool    { return false } //nolint:revive // see ReturnsPtr
 func (o *op) OverwritesInput() int { return -1 }    //nolint:revive // see ReturnsPtr

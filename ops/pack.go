@@ -7,8 +7,8 @@ import (
 	"fasternet/kernels"
 )
 
-// packing is one of the ways in which a weight enters a matrix product. A weight [out, in, kh, kw] counts as
-// the matrix [out, kh·kw·in], the order of the values of a patch of an NHWC map.
+// packing is one of the ways in which a weight enters a matrix product. A weight [out, in, kh, kw]
+// counts as the matrix [out, kh·kw·in], the order of the values of a patch of an NHWC map.
 type packing struct {
 	use     PackUse
 	row     int // of the kernel, for packRow
@@ -27,10 +27,10 @@ const (
 	packAdjoint                // dx of a 3×3 convolution with padding
 )
 
-// PackWeight returns a weight [out, in] or [out, in, kh, kw] in the order in which the products of package
-// kernels read it, as a matrix [out, kh·kw·in]: t.Kernels().Gemm(y, 1, x, packed, …). Call it where the op
-// is recorded, and use the result in Run. All graphs share it. Before every run it is packed again if
-// [Param.Changed] was called.
+// PackWeight returns a weight [out, in] or [out, in, kh, kw] in the order in which the products of
+// package kernels read it, as a matrix [out, kh·kw·in]: t.Kernels().Gemm(y, 1, x, packed, …). Call
+// it where the op is recorded, and use the result in Run. All graphs share it. Before every run it
+// is packed again if [Param.Changed] was called.
 func (t *Tape) PackWeight(p *Param, use PackUse, in kernels.Precision) (*kernels.Packed, error) {
 	if p == nil {
 		return nil, errors.New("ops: PackWeight of a nil weight")
@@ -145,9 +145,9 @@ type packJob struct {
 	part int
 }
 
-// placePacks gives memory to the packs of the graph that have none. It is one piece, in the order of their
-// use. A large piece lies in pages of 2 MiB, for which most single weights are too small. With pages of
-// 4 KiB, address translation takes 2 % of the time of products at batch 1.
+// placePacks gives memory to the packs of the graph that have none. It is one piece, in the order
+// of their use. A large piece lies in pages of 2 MiB, for which most single weights are too small.
+// With pages of 4 KiB, address translation takes 2 % of the time of products at batch 1.
 func (t *Tape) placePacks() {
 	size := 0
 	var fresh []*pack

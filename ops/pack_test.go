@@ -7,8 +7,8 @@ import (
 	"fasternet/kernels"
 )
 
-// The packed weights of a graph follow one another in memory, in the order of their use. Another graph shares
-// them, and gets memory only for its own.
+// The packed weights of a graph follow one another in memory, in the order of their use. Another
+// graph shares them, and gets memory only for its own.
 func TestPlacePacks(t *testing.T) {
 	first, second := NewParam("first", 33, 7), NewParam("second", 10, 33)
 	plan := func(params ...*Param) *Tape {

@@ -3,11 +3,12 @@ package ops
 // Parallel connects a graph with the ranks that run the same graph on other samples of a batch. The zero
 // value is a graph that runs alone.
 type Parallel struct {
-	// Batch is the number of samples of all ranks; 0 means the samples of this graph. Losses are means over
-	// Batch samples, so the losses and gradients of the ranks add up to those of the whole batch.
+	// Batch is the number of samples of all ranks; 0 means the samples of this graph. Losses are
+	// means over Batch samples, so the losses and gradients of the ranks add up to those of the
+	// whole batch.
 	Batch int
-	// Sum replaces x by its sum over the ranks. With it, batch norms in training use the statistics of the
-	// whole batch; if it is nil, each rank uses its own.
+	// Sum replaces x by its sum over the ranks. With it, batch norms in training use the statistics
+	// of the whole batch; if it is nil, each rank uses its own.
 	Sum func(x []float64) error
 	// Final is called with a parameter when the current run has added everything to its gradient, in the
 	// same order on every rank. It may be nil.

@@ -11,8 +11,8 @@ type Param struct {
 	Name  string        // key in the official state dict
 	Value *tensor.Dense // in the shape of the state dict, e.g. [out, in, kh, kw]
 	Grad  *tensor.Dense // graphs add to it, and the owner of the optimizer zeroes it; nil for a fixed parameter
-	// Frozen says that the parameter is not trained: its gradient is not needed, and not computed if that
-	// is easy.
+	// Frozen says that the parameter is not trained: its gradient is not needed, and not computed
+	// if that is easy.
 	Frozen bool
 
 	shape   tensor.Shape // of a parameter without a Value
@@ -53,8 +53,8 @@ func (p *Param) Data() []float32 { return p.Value.Float32s() }
 // GradData returns the gradient in row-major order.
 func (p *Param) GradData() []float32 { return p.Grad.Float32s() }
 
-// MoveGrad puts the gradient into memory of that many values, from the next run of a graph on. The current
-// gradient is not copied.
+// MoveGrad puts the gradient into memory of that many values, from the next run of a graph on. The
+// current gradient is not copied.
 func (p *Param) MoveGrad(memory []float32) {
 	p.Grad = tensor.New(tensor.WithShape(p.Shape().Clone()...), tensor.WithBacking(memory))
 }

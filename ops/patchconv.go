@@ -9,8 +9,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// PatchConv describes the layer that begins a network or a stage: a convolution without padding and bias,
-// and a batch norm.
+// PatchConv describes the layer that begins a network or a stage: a convolution without padding and
+// bias, and a batch norm.
 type PatchConv struct {
 	Name   string
 	Weight *Param // [out, in, size, size]

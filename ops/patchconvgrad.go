@@ -9,9 +9,9 @@ import (
 
 // patchConvGrad is the backward pass. Batch statistics couple the rows between its two sweeps.
 //
-// The gradient of a small weight is summed as the rows pass, a run of spans at a time. For a large weight, as
-// in the last merging layers, the second sweep keeps the patches, and each task of a third region has some
-// outputs and all rows: see [Tape.byOutputs].
+// The gradient of a small weight is summed as the rows pass, a run of spans at a time. For a large
+// weight, as in the last merging layers, the second sweep keeps the patches, and each task of a
+// third region has some outputs and all rows: see [Tape.byOutputs].
 type patchConvGrad struct {
 	*patchConv
 	runs    [][2]int    // of spans
@@ -128,8 +128,8 @@ func (g *patchConvGrad) measure(_, run int) {
 	}
 }
 
-// sweepInput goes back through the norm and the convolution. For a weight divided by outputs, the gradient
-// before the norm replaces the map before the norm.
+// sweepInput goes back through the norm and the convolution. For a weight divided by outputs, the
+// gradient before the norm replaces the map before the norm.
 func (g *patchConvGrad) sweepInput(worker, run int) {
 	var dw kernels.Matrix
 	if g.outputs == nil {

@@ -10,7 +10,8 @@ import (
 	"fasternet/kernels"
 )
 
-// merging returns the gradients of a merging layer whose weight counts as large from rowsWeight values on.
+// merging returns the gradients of a merging layer whose weight counts as large from rowsWeight
+// values on.
 func merging(t *testing.T, k *kernels.Set, in kernels.Precision, workers, rowsWeight, width int, first bool) *harness {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))

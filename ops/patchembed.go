@@ -9,8 +9,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// PatchEmbedding describes the first layer of a transformer: the pixels of each patch become a token. Patches
-// do not overlap. The images get no gradient.
+// PatchEmbedding describes the first layer of a transformer: the pixels of each patch become a
+// token. Patches do not overlap. The images get no gradient.
 type PatchEmbedding struct {
 	Name   string
 	Weight *Param     // [C, in, size, size]

@@ -2,15 +2,15 @@ package ops
 
 import "fasternet/kernels"
 
-// mostGathered is the largest number of patches in a line of a unit for which patches are gathered. Longer
-// lines are long enough for products of their own; shorter ones would read all weights again for a few
-// patches.
+// mostGathered is the largest number of patches in a line of a unit for which patches are gathered.
+// Longer lines are long enough for products of their own; shorter ones would read all weights again
+// for a few patches.
 const mostGathered = 4
 
-// gathers says whether the patches of a span are gathered for one product. In evaluation that is also done
-// for lines that fill at most half of a tile, if there are so many channels that the copying takes little
-// time next to the product: at batch 1 the merging layers of FasterNet-S then run at 89 to 94 % of the
-// peak, instead of 73 to 89 % (Zen 5).
+// gathers says whether the patches of a span are gathered for one product. In evaluation that is
+// also done for lines that fill at most half of a tile, if there are so many channels that the
+// copying takes little time next to the product: at batch 1 the merging layers of FasterNet-S then
+// run at 89 to 94 % of the peak, instead of 73 to 89 % (Zen 5).
 func (f *patchConv) gathers() bool {
 	const manyChannels = 256
 	if !f.tape.Train && f.out.width <= tile/2 && f.out.channels >= manyChannels {
@@ -22,12 +22,13 @@ func (f *patchConv) gathers() bool {
 // tiled says whether every pixel is in exactly one patch.
 func (f *patchConv) tiled() bool { return !f.patch.Overlap() && f.patch.Covers() }
 
-// scatters says whether the gradient of the input is one product for a span, whose rows are then copied to
-// their lines. A line that fills a tile has its own product, which writes into the line.
+// scatters says whether the gradient of the input is one product for a span, whose rows are then
+// copied to their lines. A line that fills a tile has its own product, which writes into the line.
 func (f *patchConv) scatters() bool { return f.tiled() && f.out.width < tile }
 
-// eachPatchLine calls f for the lines of pixels in the patches of a span: with the row of the first patch, the
-// column of its pixels in a gathered patch, and the pixels of the line, [patches, size·channels].
+// eachPatchLine calls f for the lines of pixels in the patches of a span: with the row of the first
+// patch, the column of its pixels in a gathered patch, and the pixels of the line, [patches,
+// size·channels].
 func (f *patchConv) eachPatchLine(maps []float32, b span, each func(row, column int, pixels kernels.Matrix)) {
 	run, step := f.patch.Size*f.in.channels, f.patch.Step*f.in.channels
 	row := 0

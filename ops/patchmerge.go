@@ -28,8 +28,8 @@ type Merging struct {
 	Order     MergeOrder
 }
 
-// PatchMerge adds the layer on the map x [batch, height, width, C] of even height and width. The result is
-// [batch, height/2, width/2, out].
+// PatchMerge adds the layer on the map x [batch, height, width, C] of even height and width. The
+// result is [batch, height/2, width/2, out].
 func PatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*gorgonia.Node, error) {
 	f, err := newPatchMerge(t, x, m)
 	if err != nil {
@@ -108,8 +108,8 @@ func (f *patchMerge) forward(in [][]float32, out []float32) error {
 	return nil
 }
 
-// neighbours calls each for every line of merged tokens in rows [from, to) and every neighbour: with the rows
-// since from, and the tokens of the map that are neighbour number i of them.
+// neighbours calls each for every line of merged tokens in rows [from, to) and every neighbour:
+// with the rows since from, and the tokens of the map that are neighbour number i of them.
 func (f *patchMerge) neighbours(from, to int, data []float32, each func(row, i int, tokens kernels.Matrix)) {
 	c := f.in.channels
 	for line := from / f.out.width; line < to/f.out.width; line++ {

@@ -2,8 +2,8 @@ package ops
 
 import "fasternet/kernels"
 
-// pconvGrad adds the gradient of the weights of a block's partial convolution [C, C, 3, 3]. Each task has some
-// output channels and all images, so no partial sums are left.
+// pconvGrad adds the gradient of the weights of a block's partial convolution [C, C, 3, 3]. Each
+// task has some output channels and all images, so no partial sums are left.
 type pconvGrad struct {
 	*block
 	image   kernels.PConv // a whole image
@@ -41,8 +41,8 @@ func (g *pconvGrad) paddedImage(i int) []float32 {
 	return g.padded.data[i*n : (i+1)*n]
 }
 
-// put copies the part of the input that the gradient needs. The span with the first line of an image copies
-// the whole image.
+// put copies the part of the input that the gradient needs. The span with the first line of an
+// image copies the whole image.
 func (g *pconvGrad) put(b span, s scratch) {
 	if g.mixed != nil {
 		from, to := g.shape.from(b), g.shape.to(b)

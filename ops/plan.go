@@ -12,8 +12,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Workspace is the memory of graphs that do not run at the same time: an arena for their activations, and
-// scratch for each worker of the pool.
+// Workspace is the memory of graphs that do not run at the same time: an arena for their
+// activations, and scratch for each worker of the pool.
 type Workspace struct {
 	pool    *kernels.Pool
 	arena   []float32
@@ -71,8 +71,9 @@ func (w *Workspace) reserve(arena, scratch int) error {
 	return nil
 }
 
-// Buffer is planned memory. It is alive from the first to the last op that touches it. If it is forgotten in
-// between, it has several lives at the same place, and others may use the place between them.
+// Buffer is planned memory. It is alive from the first to the last op that touches it. If it is
+// forgotten in between, it has several lives at the same place, and others may use the place
+// between them.
 type Buffer struct {
 	tape   *Tape
 	size   int
@@ -88,17 +89,18 @@ type Buffer struct {
 // life is the first and the last op that touch a buffer before it is forgotten.
 type life struct{ first, last int }
 
-// NewBuffer plans memory for n float32 values besides inputs and results: for example values that a forward
-// op keeps for its backward op, or memory that the workers share. List it in Uses of every [Spec] whose Run
-// touches it. It keeps its contents from the first to the last of these ops in the same run.
+// NewBuffer plans memory for n float32 values besides inputs and results: for example values that a
+// forward op keeps for its backward op, or memory that the workers share. List it in Uses of every
+// [Spec] whose Run touches it. It keeps its contents from the first to the last of these ops in the
+// same run.
 func (t *Tape) NewBuffer(n int) *Buffer {
 	b := &Buffer{tape: t, size: n}
 	t.buffers = append(t.buffers, b)
 	return b
 }
 
-// Data returns the memory, for use in Run of the ops that have the buffer in Uses. It may be at another place
-// in the next run.
+// Data returns the memory, for use in Run of the ops that have the buffer in Uses. It may be at
+// another place in the next run.
 func (b *Buffer) Data() []float32 { return b.data }
 
 func (b *Buffer) touch(op int) {
@@ -110,8 +112,8 @@ func (b *Buffer) touch(op int) {
 	l.last = max(l.last, op)
 }
 
-// forget says that the contents of the buffer are not needed any more: the next op that touches it writes it
-// again.
+// forget says that the contents of the buffer are not needed any more: the next op that touches it
+// writes it again.
 func (b *Buffer) forget() { b.asleep = true }
 
 // keep joins all lives into one that does not end.
@@ -132,8 +134,8 @@ func (b *Buffer) meets(c *Buffer) bool {
 // NeedScratch makes sure that every worker has n float32 values of scratch in every op.
 func (t *Tape) NeedScratch(n int) { t.scratch = max(t.scratch, n) }
 
-// Scratch returns memory of a worker, for use within a task of the pool in Run. It has at least as many values
-// as [Tape.NeedScratch] asked for. Its contents are undefined.
+// Scratch returns memory of a worker, for use within a task of the pool in Run. It has at least as
+// many values as [Tape.NeedScratch] asked for. Its contents are undefined.
 func (t *Tape) Scratch(worker int) []float32 { return t.space.scratch[worker] }
 
 // Keep keeps the memory of a node's value until the end of the run. It must be called before Plan.
@@ -152,9 +154,9 @@ func (t *Tape) Value(n *gorgonia.Node) []float32 {
 	return o.value.(*tensor.Dense).Float32s()
 }
 
-// Plan checks the graph and gives every buffer its place: buffers that are not alive at the same time share
-// memory. Large ones are placed first, each at the lowest address that is free during its whole life
-// ("greedy by size", Pisarchyk and Lee, 2020).
+// Plan checks the graph and gives every buffer its place: buffers that are not alive at the same
+// time share memory. Large ones are placed first, each at the lowest address that is free during
+// its whole life ("greedy by size", Pisarchyk and Lee, 2020).
 func (t *Tape) Plan() error {
 	if err := t.check(); err != nil {
 		return err
@@ -197,8 +199,8 @@ func (t *Tape) Plan() error {
 	return nil
 }
 
-// takesOver lets b live in the memory of the buffer that it may overwrite, if the op that makes b is the last
-// reader of that buffer.
+// takesOver lets b live in the memory of the buffer that it may overwrite, if the op that makes b
+// is the last reader of that buffer.
 func (t *Tape) takesOver(b *Buffer) bool {
 	if b.reuse == nil {
 		return false

@@ -13,14 +13,14 @@ type tap struct {
 	weight float32
 }
 
-// Bicubic is a way to interpolate position embeddings: cubic convolution (Keys, 1981) between the centres of
-// pixels.
+// Bicubic is a way to interpolate position embeddings: cubic convolution (Keys, 1981) between the
+// centres of pixels.
 type Bicubic int
 
 // The ways.
 const (
-	// Antialiased is the way of timm 1.0, PyTorch's bicubic with antialias: a = -0.5, over more places if
-	// the grid becomes smaller; places outside of the grid are left out.
+	// Antialiased is the way of timm 1.0, PyTorch's bicubic with antialias: a = -0.5, over more
+	// places if the grid becomes smaller; places outside of the grid are left out.
 	Antialiased Bicubic = iota
 	// Pointwise is the way of the published fine-tuning of MAE and LocalMIM, PyTorch's bicubic without
 	// antialias: a = -0.75, always over four places, with the border repeated.
@@ -125,18 +125,18 @@ func addMultiple(k *kernels.Set, dst, x []float32, weight float32) {
 	k.Combine(m, kernels.NewMatrix(x, 1, len(x)), m, weight, 1)
 }
 
-// ResizePositions interpolates position embeddings [class + height·width, C] of one grid (height, width) for
-// another. The class tokens keep theirs.
+// ResizePositions interpolates position embeddings [class + height·width, C] of one grid (height,
+// width) for another. The class tokens keep theirs.
 func ResizePositions(positions []float32, class, channels int, from, to [2]int, how Bicubic) []float32 {
 	out := make([]float32, (class+to[0]*to[1])*channels)
 	newPositionResize(kernels.Default(), class, channels, from, to, how).forward(out, positions)
 	return out
 }
 
-// SinCosPositions returns the fixed position embeddings [class + height·width, C] of MAE. The first half of the
-// channels encodes the column, the second half the row, each as the sines and then the cosines of the position
-// times 10000^(-k/(C/4)), the base of Vaswani et al. (2017). C must be a multiple of 4. Class tokens get
-// zeros.
+// SinCosPositions returns the fixed position embeddings [class + height·width, C] of MAE. The first
+// half of the channels encodes the column, the second half the row, each as the sines and then the
+// cosines of the position times 10000^(-k/(C/4)), the base of Vaswani et al. (2017). C must be a
+// multiple of 4. Class tokens get zeros.
 func SinCosPositions(class, channels int, grid [2]int) []float32 {
 	out := make([]float32, (class+grid[0]*grid[1])*channels)
 	quarter := channels / 4

@@ -7,8 +7,9 @@ import (
 	"fasternet/kernels"
 )
 
-// Profile collects the time spent in each operation. With a pool of metered kernels ([kernels.Set.Metered]) it
-// also divides the time into parts. A nil Profile collects nothing; make one with [NewProfile].
+// Profile collects the time spent in each operation. With a pool of metered kernels
+// ([kernels.Set.Metered]) it also divides the time into parts. A nil Profile collects nothing; make
+// one with [NewProfile].
 type Profile struct {
 	begin   time.Time
 	pool    *kernels.Pool

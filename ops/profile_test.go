@@ -17,8 +17,8 @@ func tick() func() time.Duration {
 	return func() time.Duration { return time.Duration(n.Add(1)) }
 }
 
-// The parts of an operation add up to its time for each worker, nothing is measured twice, and profiling changes
-// no bit of the results.
+// The parts of an operation add up to its time for each worker, nothing is measured twice, and
+// profiling changes no bit of the results.
 func TestProfileParts(t *testing.T) {
 	t.Parallel()
 	for _, workers := range []int{1, 3} {

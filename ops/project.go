@@ -21,9 +21,9 @@ type Projection struct {
 	Up     bool       // a transposed convolution with stride 2
 }
 
-// Project adds the layer on tokens x [images, …, in]: the result is [images, tokens, out]. With Up a token
-// becomes the four tokens of its square, in the order (0,0), (0,1), (1,0), (1,1). It is one operation: a block
-// of rows goes through norm, GELU and product in the cache.
+// Project adds the layer on tokens x [images, …, in]: the result is [images, tokens, out]. With Up
+// a token becomes the four tokens of its square, in the order (0,0), (0,1), (1,0), (1,1). It is one
+// operation: a block of rows goes through norm, GELU and product in the cache.
 func Project(t *Tape, x *gorgonia.Node, p Projection) (*gorgonia.Node, error) {
 	f, err := newProjection(t, x, p)
 	if err != nil {

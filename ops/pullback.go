@@ -7,10 +7,11 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Pullback adds the backward ops from a value back to another one on which it depends, and returns the
-// gradient of that one, in its shape. grad is the gradient of out. (gorgonia.Grad differentiates only by
-// inputs of the graph.) As in training, it adds to the gradients of parameters between the two values, so
-// these need memory: see [Param.NeedGrad]. The ops between must have been recorded with Train.
+// Pullback adds the backward ops from a value back to another one on which it depends, and returns
+// the gradient of that one, in its shape. grad is the gradient of out. (gorgonia.Grad
+// differentiates only by inputs of the graph.) As in training, it adds to the gradients of
+// parameters between the two values, so these need memory: see [Param.NeedGrad]. The ops between
+// must have been recorded with Train.
 func (t *Tape) Pullback(out, grad, wrt *gorgonia.Node) (*gorgonia.Node, error) {
 	last, ok := opOf(out)
 	first, from := opOf(wrt)

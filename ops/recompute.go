@@ -13,14 +13,14 @@ type segment struct {
 	done bool // the op that computes it again is on the tape
 }
 
-// Recompute adds to the graph what build adds, a chain of ops that ends at the node that build returns. For the
-// backward pass it keeps only the input and the result of the chain. Right before the gradients of the chain,
-// one more op computes again what they need, with the same kernels, parameters and random factors, and so the
-// same bits. Running statistics do not move a second time. (Chen et al., "Training deep nets with sublinear
-// memory cost", 2016.)
+// Recompute adds to the graph what build adds, a chain of ops that ends at the node that build
+// returns. For the backward pass it keeps only the input and the result of the chain. Right before
+// the gradients of the chain, one more op computes again what they need, with the same kernels,
+// parameters and random factors, and so the same bits. Running statistics do not move a second
+// time. (Chen et al., "Training deep nets with sublinear memory cost", 2016.)
 //
-// The memory is the same as the first time, and free for others in between. A chain within a chain is a part of
-// it. Ops that are added while Train is not set keep nothing, and are computed once.
+// The memory is the same as the first time, and free for others in between. A chain within a chain
+// is a part of it. Ops that are added while Train is not set keep nothing, and are computed once.
 func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*gorgonia.Node, error) {
 	if t.segment != nil {
 		return build()
@@ -44,7 +44,8 @@ func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*go
 	return y, nil
 }
 
-// Chains returns the number of chains of ops that the backward pass computes again: see [Tape.Recompute].
+// Chains returns the number of chains of ops that the backward pass computes again: see
+// [Tape.Recompute].
 func (t *Tape) Chains() int { return t.chains }
 
 // check returns what keeps the ops from being computed again.
@@ -80,9 +81,9 @@ func (s *segment) buffers() []*Buffer {
 	return all
 }
 
-// restored returns the gradient grad of the segment's result for the first backward op that asks: the same
-// memory, after the op that computes the segment again. For all others, and for ops of no segment, it returns
-// grad itself.
+// restored returns the gradient grad of the segment's result for the first backward op that asks:
+// the same memory, after the op that computes the segment again. For all others, and for ops of no
+// segment, it returns grad itself.
 func (s *segment) restored(t *Tape, grad *gorgonia.Node) (*gorgonia.Node, error) {
 	if s == nil || s.done {
 		return grad, nil

@@ -15,8 +15,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// chain is a stage of a network: a patch convolution and two blocks. It returns the function that builds it,
-// and its norms.
+// chain is a stage of a network: a patch convolution and two blocks. It returns the function that
+// builds it, and its norms.
 func (h *harness) chain() (build func() (*gorgonia.Node, error), norms []*BatchNorm) {
 	r := rand.New(rand.NewPCG(1, 2))
 	x := h.input("x", r, 3, 12, 10, 6)
@@ -47,8 +47,8 @@ func (h *harness) chain() (build func() (*gorgonia.Node, error), norms []*BatchN
 	}, norms
 }
 
-// In a chain of several blocks, all but the last one compute their result again too. The gradients have the same
-// bits, and the batch norms move once.
+// In a chain of several blocks, all but the last one compute their result again too. The gradients
+// have the same bits, and the batch norms move once.
 func TestRecomputeChain(t *testing.T) {
 	run := func(recompute bool) (*harness, []*BatchNorm) {
 		h := newHarness(t, 2, true)

@@ -15,15 +15,15 @@ type Reconstruction struct {
 	Prediction *gorgonia.Node // [images, rows, D]
 	Target     *gorgonia.Node // [images, cells, D]
 	Weight     *gorgonia.Node // [images, cells]: 1 if the cell was masked, 0 if not
-	// Cells holds the number of the cell that each row of an image predicts, or -1 for none: [rows] for all
-	// images, or [images, rows]. In the second case the owner of the list may write other numbers between
-	// two runs.
+	// Cells holds the number of the cell that each row of an image predicts, or -1 for none: [rows]
+	// for all images, or [images, rows]. In the second case the owner of the list may write other
+	// numbers between two runs.
 	Cells []int32
 }
 
-// Reconstructions is the loss of several scales. The loss of a scale is the mean over the cells, by their
-// weight, of the mean squared difference; the loss is the sum over the scales. It keeps the results of the
-// last run.
+// Reconstructions is the loss of several scales. The loss of a scale is the mean over the cells, by
+// their weight, of the mean squared difference; the loss is the sum over the scales. It keeps the
+// results of the last run.
 type Reconstructions struct {
 	Loss   *gorgonia.Node
 	Scales []float64   // loss of each scale
@@ -81,8 +81,8 @@ func (s Reconstruction) check() error {
 	return nil
 }
 
-// eachRow calls f for every image and row that predicts a cell, images in parallel, with the numbers of the
-// row and of the cell in the batch.
+// eachRow calls f for every image and row that predicts a cell, images in parallel, with the
+// numbers of the row and of the cell in the batch.
 func (r *Reconstructions) eachRow(k int, f func(row, cell int)) {
 	s := r.list[k]
 	rows, cells := s.Prediction.Shape()[1], s.Target.Shape()[1]

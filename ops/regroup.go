@@ -2,9 +2,9 @@ package ops
 
 import "fmt"
 
-// VisibleWindows is a pattern for some of the tokens of a map: those of a masked image. It changes from run to
-// run; [Windows.Regroup] sets the tokens. images is the number of images, perImage the number of visible
-// tokens of each, grid the sides of the whole map, and side the side of a window.
+// VisibleWindows is a pattern for some of the tokens of a map: those of a masked image. It changes
+// from run to run; [Windows.Regroup] sets the tokens. images is the number of images, perImage the
+// number of visible tokens of each, grid the sides of the whole map, and side the side of a window.
 func VisibleWindows(images, perImage int, grid [2]int, side int) *Windows {
 	total := images * perImage
 	cells := (grid[0]/side + 2) * (grid[1]/side + 2) // a shift can cut a window at both ends
@@ -33,9 +33,9 @@ type regrouping struct {
 	cell             []int32 // of each token of an image
 }
 
-// Regroup builds the windows again from the places of the tokens on the grid: of all images one after the
-// other, or of one image for all. Windows begin shift places up and left of the corner of the grid, as in
-// Swin. It allocates nothing. The graphs with this pattern must not be running.
+// Regroup builds the windows again from the places of the tokens on the grid: of all images one
+// after the other, or of one image for all. Windows begin shift places up and left of the corner of
+// the grid, as in Swin. It allocates nothing. The graphs with this pattern must not be running.
 func (w *Windows) Regroup(rows, cols []int32, shift int) error {
 	g := w.regroup
 	if g == nil {

@@ -3,8 +3,8 @@ package ops
 // tile is the number of rows of a block's tiles: 14, as a tile of AVX-512 has 14 rows of registers.
 const tile = 14
 
-// Sizes of blocks of rows. A block has at most 7 tiles, 98 rows, so that its rows stay in the second-level
-// cache. A map has about 128 blocks of sums, unless its blocks are at their largest.
+// Sizes of blocks of rows. A block has at most 7 tiles, 98 rows, so that its rows stay in the
+// second-level cache. A map has about 128 blocks of sums, unless its blocks are at their largest.
 const (
 	mostTiles = 7
 	mostSums  = 128
@@ -27,8 +27,8 @@ func (t *Tape) lineBlocks(s mapShape) [][2]int {
 	return joinBlocks(s.sumLines(), mostTiles*tile, t.Pool().Workers())
 }
 
-// sumBlocks cuts rows into the blocks over which the gradients of a layer norm are summed. The cut depends only
-// on the number of rows.
+// sumBlocks cuts rows into the blocks over which the gradients of a layer norm are summed. The cut
+// depends only on the number of rows.
 func sumBlocks(rows int) [][2]int {
 	tiles := (rows + tile - 1) / tile
 	each := min(max(1, (tiles+mostSums-1)/mostSums), mostTiles)
@@ -39,9 +39,9 @@ func sumBlocks(rows int) [][2]int {
 	return out
 }
 
-// rowBlocks cuts rows into blocks for tasks, so that all workers get about as many tiles. In training they
-// consist of whole blocks of [sumBlocks], so that sums do not depend on the number of workers. In evaluation a
-// row depends only on itself.
+// rowBlocks cuts rows into blocks for tasks, so that all workers get about as many tiles. In
+// training they consist of whole blocks of [sumBlocks], so that sums do not depend on the number of
+// workers. In evaluation a row depends only on itself.
 func (t *Tape) rowBlocks(rows int) [][2]int {
 	var units [][2]int
 	if t.Train {
@@ -54,8 +54,8 @@ func (t *Tape) rowBlocks(rows int) [][2]int {
 	return joinBlocks(units, mostTiles*tile, t.Pool().Workers())
 }
 
-// joinBlocks joins neighbouring units into blocks of at most the given number of rows, or of one unit, such
-// that the busiest worker gets little work.
+// joinBlocks joins neighbouring units into blocks of at most the given number of rows, or of one
+// unit, such that the busiest worker gets little work.
 func joinBlocks(units [][2]int, most, workers int) [][2]int {
 	rows := units[len(units)-1][1] - units[0][0]
 	least := min(max(1, (rows+most-1)/most), len(units))
@@ -72,8 +72,8 @@ func joinBlocks(units [][2]int, most, workers int) [][2]int {
 	return out
 }
 
-// blockLoad returns the work of the busiest worker if units are joined into the given number of parts. It is in
-// rows; a block counts as a few more, since it reads the weights of a layer once.
+// blockLoad returns the work of the busiest worker if units are joined into the given number of
+// parts. It is in rows; a block counts as a few more, since it reads the weights of a layer once.
 func blockLoad(units [][2]int, parts, workers int) int {
 	const rowsOfBlock = tile / 4
 	load := 0
@@ -88,8 +88,8 @@ func blockLoad(units [][2]int, parts, workers int) int {
 	return load
 }
 
-// columnParts divides the channels of tasks that have an image each, if there are few images. Sums over the rows
-// of an image are the same for any division.
+// columnParts divides the channels of tasks that have an image each, if there are few images. Sums
+// over the rows of an image are the same for any division.
 type columnParts struct{ parts, channels int }
 
 func newColumnParts(images, channels int) columnParts {

@@ -2,8 +2,8 @@ package ops
 
 import "fasternet/kernels"
 
-// span is a range of rows of a feature map [batch·height·width, channels]: some lines of one image, or some
-// whole images.
+// span is a range of rows of a feature map [batch·height·width, channels]: some lines of one image,
+// or some whole images.
 type span struct {
 	image, images int // first image and number of images
 	line, lines   int // first line and number of lines of each image
@@ -40,8 +40,8 @@ func (b span) eachImage(f func(b span)) {
 	}
 }
 
-// cut divides the map into spans of about the given number of rows. The cut depends only on its arguments, and
-// so do sums over spans.
+// cut divides the map into spans of about the given number of rows. The cut depends only on its
+// arguments, and so do sums over spans.
 func (s mapShape) cut(rows int) []span {
 	var out []span
 	perImage := s.height * s.width
@@ -63,9 +63,9 @@ func (s mapShape) cut(rows int) []span {
 	return out
 }
 
-// even is cut for evaluation, where rows depend only on themselves. If there are few spans, it chooses their
-// number such that all workers get about as many lines. load is the largest part of the lines of a worker,
-// times the number of workers: 1 if all get the same.
+// even is cut for evaluation, where rows depend only on themselves. If there are few spans, it
+// chooses their number such that all workers get about as many lines. load is the largest part of
+// the lines of a worker, times the number of workers: 1 if all get the same.
 func (s mapShape) even(rows, workers int) (spans []span, load float64) {
 	spans = s.cut(rows)
 	load = s.load(spans, workers)
@@ -93,16 +93,17 @@ func (s mapShape) load(spans []span, workers int) float64 {
 	return float64(most*workers) / float64(s.batch*s.height)
 }
 
-// blockRows returns the number of rows to work on at a time. rowLen values of each should fit into a part of
-// the second-level cache: 96 Ki values are 384 KiB of 1 MiB (Zen 4 and 5). There should be at least 16 blocks,
-// so that there is work for many cores, of at least 28 rows, which are two tiles of AVX-512.
+// blockRows returns the number of rows to work on at a time. rowLen values of each should fit into
+// a part of the second-level cache: 96 Ki values are 384 KiB of 1 MiB (Zen 4 and 5). There should
+// be at least 16 blocks, so that there is work for many cores, of at least 28 rows, which are two
+// tiles of AVX-512.
 func blockRows(rows, rowLen int) int {
 	const cacheValues, parts, least = 96 << 10, 16, 28
 	return max(least, min(cacheValues/rowLen, (rows+parts-1)/parts))
 }
 
-// chunks divides n spans into at most limit runs of spans. For each run a worker adds up the gradients of weights
-// in separate memory.
+// chunks divides n spans into at most limit runs of spans. For each run a worker adds up the
+// gradients of weights in separate memory.
 func chunks(n, limit int) [][2]int {
 	parts := min(n, limit)
 	out := make([][2]int, parts)
@@ -112,8 +113,8 @@ func chunks(n, limit int) [][2]int {
 	return out
 }
 
-// chunkLimit bounds the number of runs by the memory for their sums, for weights with the given number of values:
-// 16 runs take at most 1 MiB, 8 runs at most 32 MiB.
+// chunkLimit bounds the number of runs by the memory for their sums, for weights with the given
+// number of values: 16 runs take at most 1 MiB, 8 runs at most 32 MiB.
 func chunkLimit(values int) int {
 	switch {
 	case values <= 16<<10:
@@ -124,8 +125,8 @@ func chunkLimit(values int) int {
 	return 4
 }
 
-// tileRanges cuts n outputs into about as many parts, of whole tiles of registers except for the last one. No
-// part is empty.
+// tileRanges cuts n outputs into about as many parts, of whole tiles of registers except for the
+// last one. No part is empty.
 func tileRanges(n, tile, parts int) [][2]int {
 	tiles := (n + tile - 1) / tile
 	parts = min(parts, tiles)
@@ -137,8 +138,8 @@ func tileRanges(n, tile, parts int) [][2]int {
 	return out
 }
 
-// rowStride is the distance of rows of the given length in scratch: an odd number of cache lines (16 values),
-// so that the rows of a tile spread over all sets of the first-level cache.
+// rowStride is the distance of rows of the given length in scratch: an odd number of cache lines
+// (16 values), so that the rows of a tile spread over all sets of the first-level cache.
 func rowStride(cols int) int { return (cols+15)/16/2*32 + 16 }
 
 // scratch hands out parts of a worker's scratch memory.
@@ -172,8 +173,8 @@ func (s *scratch) rounded(t *Tape, m kernels.Matrix) kernels.Factor {
 	return f
 }
 
-// factorOf returns memory for what an op computes from m before a product: m's own memory, unless the format
-// differs.
+// factorOf returns memory for what an op computes from m before a product: m's own memory, unless
+// the format differs.
 func (s *scratch) factorOf(t *Tape, m kernels.Matrix) kernels.Factor {
 	if t.Precision == kernels.BF16 {
 		return s.factor(t, m.Rows, m.Cols)
@@ -181,8 +182,8 @@ func (s *scratch) factorOf(t *Tape, m kernels.Matrix) kernels.Factor {
 	return m.AsFactor()
 }
 
-// scratchSize returns the memory for vectors of the given lengths and for matrices with the given numbers of
-// columns.
+// scratchSize returns the memory for vectors of the given lengths and for matrices with the given
+// numbers of columns.
 func scratchSize(vectors []int, rows int, cols ...int) int {
 	n := 0
 	for _, v := range vectors {

@@ -9,18 +9,20 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Selection describes how the tokens of an image are reordered, left out, and filled up with a learned token. For
-// example it takes the visible patches of a masked image, or puts mask tokens in the gaps of a whole image.
+// Selection describes how the tokens of an image are reordered, left out, and filled up with a
+// learned token. For example it takes the visible patches of a masked image, or puts mask tokens in
+// the gaps of a whole image.
 type Selection struct {
 	Name string
-	// Index has, for every token of the result, image by image, the number of a token of the same image, or -1
-	// for Token. The owner of the list may write other numbers between two runs. A token may be chosen once.
+	// Index has, for every token of the result, image by image, the number of a token of the same
+	// image, or -1 for Token. The owner of the list may write other numbers between two runs. A
+	// token may be chosen once.
 	Index  []int32
 	Images int
 	Shape  tensor.Shape // of the result: Images equal parts of tokens, and C
 	Token  *Param       // [1, 1, C]; nil if Index has no -1
-	// Position is added to the tokens: rows of C for the tokens of an image of the result or, with BySource, for
-	// the tokens of x. Nil for nothing. With BySource, Token gets no position.
+	// Position is added to the tokens: rows of C for the tokens of an image of the result or, with
+	// BySource, for the tokens of x. Nil for nothing. With BySource, Token gets no position.
 	Position []float32
 	BySource bool
 }
@@ -160,9 +162,9 @@ func (f *selection) backwardPart(_, task int) {
 	}
 }
 
-// AvgPoolTokens adds the mean over squares of 2×2 tokens. x is [images, skip + height·width, C] with even height
-// and width. The first skip tokens of an image, class tokens, are left out. The result is [images,
-// height/2 · width/2, C].
+// AvgPoolTokens adds the mean over squares of 2×2 tokens. x is [images, skip + height·width, C]
+// with even height and width. The first skip tokens of an image, class tokens, are left out. The
+// result is [images, height/2 · width/2, C].
 func AvgPoolTokens(t *Tape, name string, x *gorgonia.Node, skip, height, width int) (*gorgonia.Node, error) {
 	s, err := shapeOfTokens(x)
 	if err != nil {

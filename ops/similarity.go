@@ -10,11 +10,11 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// ChannelSimilarity adds a measure of how alike the hidden channels of a block are for map x: for each image the
-// mean cosine over all pairs of channels, before the second product. A channel is the vector of its values at
-// all pixels of the image; channels that are zero everywhere are left out. The result is 1 if all channels are
-// multiples of one another, and near 0 if they have nothing in common. It needs a graph for evaluation; the
-// result is [images].
+// ChannelSimilarity adds a measure of how alike the hidden channels of a block are for map x: for
+// each image the mean cosine over all pairs of channels, before the second product. A channel is
+// the vector of its values at all pixels of the image; channels that are zero everywhere are left
+// out. The result is 1 if all channels are multiples of one another, and near 0 if they have
+// nothing in common. It needs a graph for evaluation; the result is [images].
 func ChannelSimilarity(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) {
 	fail := func(err error) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: similarity of the channels of block %q: %w", b.Name, err)
@@ -88,9 +88,9 @@ func (s *channelSimilarity) hiddenSpan(worker, i int) {
 	s.tape.kernels.Affine(h, h, s.norm.scale, s.shift(), s.Act)
 }
 
-// compare uses that the sum of the cosines of all pairs is the square of the sum of all channels, each divided by
-// its length, less the cosine of each channel with itself.
-// divided by its length, without those of a channel with itself.
+// compare uses that the sum of the cosines of all pairs is the square of the sum of all channels,
+// each divided by its length, less the cosine of each channel with itself. divided by its length,
+// without those of a channel with itself.
 func (s *channelSimilarity) compare(_, image int) {
 	rows := s.shape.rows() / s.images
 	h := kernels.NewMatrix(s.buf.data, s.shape.rows(), s.hidden).Slice(image*rows, (image+1)*rows)

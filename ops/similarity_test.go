@@ -10,8 +10,8 @@ import (
 	"fasternet/kernels"
 )
 
-// The similarity is the mean over all pairs of channels, of whole images and of units. It is 1 for channels that
-// are multiples of each other.
+// The similarity is the mean over all pairs of channels, of whole images and of units. It is 1 for
+// channels that are multiples of each other.
 func TestChannelSimilarity(t *testing.T) {
 	t.Parallel()
 	const c, partial, hidden, height, width = 8, 2, 12, 2, 3

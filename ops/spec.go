@@ -8,32 +8,34 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Spec describes an operation for [Tape.Record]. All ops of this package use it, and a program that imports the
-// package can add its own: see the example of Spec.
+// Spec describes an operation for [Tape.Record]. All ops of this package use it, and a program that
+// imports the package can add its own: see the example of Spec.
 //
-// The ops of a forward pass run in the order in which they were recorded. The ops that Grad records run after all
-// of them, from the loss back to the input. One goroutine calls Run; within Run, [kernels.Pool.Run] of
-// [Tape.Pool] spreads the work over the workers of the pool. Results must not depend on the number of workers:
-// let only sizes decide how work is cut, and add partial sums in a fixed order.
+// The ops of a forward pass run in the order in which they were recorded. The ops that Grad records
+// run after all of them, from the loss back to the input. One goroutine calls Run; within Run,
+// [kernels.Pool.Run] of [Tape.Pool] spreads the work over the workers of the pool. Results must not
+// depend on the number of workers: let only sizes decide how work is cut, and add partial sums in a
+// fixed order.
 //
-// The slices that Run gets are in memory that the tape plans, and other ops use the same memory at other times.
-// Run may read its inputs, write its result, and read and write the buffers in Uses and the scratch of a
-// worker. It must not keep the slices. It must write every value of its result, whose contents are undefined
-// before. Run should allocate nothing: allocate where the op is recorded.
+// The slices that Run gets are in memory that the tape plans, and other ops use the same memory at
+// other times. Run may read its inputs, write its result, and read and write the buffers in Uses
+// and the scratch of a worker. It must not keep the slices. It must write every value of its
+// result, whose contents are undefined before. Run should allocate nothing: allocate where the op
+// is recorded.
 type Spec struct {
 	// Kind of the op, in CamelCase. Profiles and errors show it, and exports find the form of the op by
 	// it. All ops of one kind have an About of the same type.
 	Kind string
 	// Name of the layer in the state dict: "stages.0.blocks.1".
 	Name string
-	// Inputs are results of other ops, [Tape.Input] or [Tape.Param]. At most one op may read a value that
-	// is differentiated: [Branch] splits it for a second op.
+	// Inputs are results of other ops, [Tape.Input] or [Tape.Param]. At most one op may read a
+	// value that is differentiated: [Branch] splits it for a second op.
 	Inputs gorgonia.Nodes
 	// WRT says for every input whether Grad makes a gradient for it. It is nil for an op that is not
 	// differentiated.
 	WRT []bool
-	// Shape of the result, or tensor.ScalarShape() for a scalar. The first dimension is the batch. Maps are
-	// [batch, height, width, channels].
+	// Shape of the result, or tensor.ScalarShape() for a scalar. The first dimension is the batch.
+	// Maps are [batch, height, width, channels].
 	Shape tensor.Shape
 
 	// Cost of one forward pass, for the whole batch.
@@ -42,36 +44,37 @@ type Spec struct {
 	// own.
 	About any
 
-	// Result is for a backward op without a gradient of its input, as in a first layer. The result of the op
-	// is then the gradient of this parameter, to which Run adds. Grad returns nil for the input, and
-	// [Tape.Gradients] of the op for the parameters.
+	// Result is for a backward op without a gradient of its input, as in a first layer. The result
+	// of the op is then the gradient of this parameter, to which Run adds. Grad returns nil for the
+	// input, and [Tape.Gradients] of the op for the parameters.
 	Result *Param
-	// Reuse is 1 + the number of an input whose memory the result may take if no later op reads that input:
-	// then in[Reuse-1] and out are the same slice. 0 for none.
+	// Reuse is 1 + the number of an input whose memory the result may take if no later op reads
+	// that input: then in[Reuse-1] and out are the same slice. 0 for none.
 	Reuse int
-	// Alias is 1 + the number of an input whose memory is always the result: the op changes it in place, or
-	// passes it on. 0 for none.
+	// Alias is 1 + the number of an input whose memory is always the result: the op changes it in
+	// place, or passes it on. 0 for none.
 	Alias int
 	// Uses lists other memory that Run reads or writes: see [Tape.NewBuffer].
 	Uses []*Buffer
 
-	// Run computes the result from the values of the inputs, in the order of Inputs. For a scalar, out has
-	// one value. An error ends the run of the graph.
+	// Run computes the result from the values of the inputs, in the order of Inputs. For a scalar,
+	// out has one value. An error ends the run of the graph.
 	Run func(in [][]float32, out []float32) error
-	// Grad is called once, while the graph is built. grad is the gradient of the result out. Grad records the
-	// backward ops and returns one node for each of Inputs: its gradient, in its shape, or nil if WRT is
-	// false. The gradients of parameters are the nodes of [Tape.ParamGrad].
+	// Grad is called once, while the graph is built. grad is the gradient of the result out. Grad
+	// records the backward ops and returns one node for each of Inputs: its gradient, in its shape,
+	// or nil if WRT is false. The gradients of parameters are the nodes of [Tape.ParamGrad].
 	Grad func(out, grad *gorgonia.Node) (gorgonia.Nodes, error)
-	// Again runs the op a second time in the same step, right before the backward ops, if activations are
-	// recomputed to save memory (train.grad_checkpointing). It writes the same bits to Uses, and to out
-	// unless out is nil. It changes nothing else, such as running statistics. [Repeat] makes one for a Run
-	// that keeps nothing in Uses. An op whose Again is nil cannot be part of [Tape.Recompute]. An op with
-	// Alias has an Again only if it passes the input on unchanged: otherwise the change would happen twice.
+	// Again runs the op a second time in the same step, right before the backward ops, if
+	// activations are recomputed to save memory (train.grad_checkpointing). It writes the same bits
+	// to Uses, and to out unless out is nil. It changes nothing else, such as running statistics.
+	// [Repeat] makes one for a Run that keeps nothing in Uses. An op whose Again is nil cannot be
+	// part of [Tape.Recompute]. An op with Alias has an Again only if it passes the input on
+	// unchanged: otherwise the change would happen twice.
 	Again func(in [][]float32, out []float32) error
 }
 
-// Repeat makes an Again for an op that keeps nothing in Uses for its backward pass: it calls run once more if
-// another op needs the result.
+// Repeat makes an Again for an op that keeps nothing in Uses for its backward pass: it calls run
+// once more if another op needs the result.
 func Repeat(run func(in [][]float32, out []float32) error) func(in [][]float32, out []float32) error {
 	return func(in [][]float32, out []float32) error {
 		if out == nil {
@@ -243,10 +246,10 @@ func (t *Tape) record(s Spec) (*gorgonia.Node, error) {
 	return node, nil
 }
 
-// ParamGrad returns the node of a parameter's gradient, for the result of a [Spec]'s Grad. The op of node after
-// has computed it: it added to [Param.GradData], and never assigned, because that may hold the gradients of
-// other graphs and steps. The gradients of the parameters are complete, and summed over the ranks, in the order
-// of the calls of ParamGrad.
+// ParamGrad returns the node of a parameter's gradient, for the result of a [Spec]'s Grad. The op
+// of node after has computed it: it added to [Param.GradData], and never assigned, because that may
+// hold the gradients of other graphs and steps. The gradients of the parameters are complete, and
+// summed over the ranks, in the order of the calls of ParamGrad.
 func (t *Tape) ParamGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error) {
 	if p == nil {
 		return nil, errors.New("ops: ParamGrad of a nil parameter")
@@ -263,8 +266,8 @@ func (t *Tape) ParamGrad(p *Param, after *gorgonia.Node) (*gorgonia.Node, error)
 	})
 }
 
-// Gradients returns the result of Grad for an op with inputs x and parameters: dx, the result of its backward op,
-// and [Tape.ParamGrad] after it for every parameter that is not nil.
+// Gradients returns the result of Grad for an op with inputs x and parameters: dx, the result of
+// its backward op, and [Tape.ParamGrad] after it for every parameter that is not nil.
 func (t *Tape) Gradients(dx *gorgonia.Node, params ...*Param) (gorgonia.Nodes, error) {
 	grads := gorgonia.Nodes{dx}
 	for _, p := range given(params...) {

@@ -9,15 +9,17 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Tape records the operations of one graph in the order of their execution, and the memory that they need.
+// Tape records the operations of one graph in the order of their execution, and the memory that
+// they need.
 //
-// First build the forward graph with the functions of this package and differentiate it with [gorgonia.Grad].
-// Then call [Tape.Plan] and [Tape.NewMachine], and pass the machine to [Tape.Run] for every run.
+// First build the forward graph with the functions of this package and differentiate it with
+// [gorgonia.Grad]. Then call [Tape.Plan] and [Tape.NewMachine], and pass the machine to [Tape.Run]
+// for every run.
 type Tape struct {
 	Graph *gorgonia.ExprGraph
 	Train bool // use batch statistics, and keep what the backward pass needs
-	// Precision of the products within the blocks of a network and between its stages. Set it before ops are
-	// added. The products of the first layer and of the classifier are float32.
+	// Precision of the products within the blocks of a network and between its stages. Set it
+	// before ops are added. The products of the first layer and of the classifier are float32.
 	Precision kernels.Precision
 	// Parallel may be changed between runs.
 	Parallel *Parallel
@@ -46,8 +48,8 @@ type Tape struct {
 	reorderTask, panelTask func(worker, i int)
 }
 
-// NewTape starts the tape of a new graph. Graphs that never run at the same time may share a workspace and its
-// memory.
+// NewTape starts the tape of a new graph. Graphs that never run at the same time may share a
+// workspace and its memory.
 func NewTape(space *Workspace, train bool) *Tape {
 	return &Tape{
 		Graph:      gorgonia.NewGraph(),
@@ -91,8 +93,8 @@ func (t *Tape) Param(p *Param) *gorgonia.Node {
 	return n
 }
 
-// check finds what Gorgonia would silently get wrong: it confuses nodes with the same hash code, and its own ops
-// use memory that the plan does not know.
+// check finds what Gorgonia would silently get wrong: it confuses nodes with the same hash code,
+// and its own ops use memory that the plan does not know.
 func (t *Tape) check() error {
 	seen := map[uint32]*gorgonia.Node{}
 	for _, n := range t.Graph.AllNodes() {
@@ -138,7 +140,8 @@ func (t *Tape) Run(machine gorgonia.VM) error {
 	return err
 }
 
-// Learned returns the parameters whose gradients the graph computes, in the order in which they are complete.
+// Learned returns the parameters whose gradients the graph computes, in the order in which they are
+// complete.
 func (t *Tape) Learned() []*Param {
 	var ps []*Param
 	for _, o := range t.ops {

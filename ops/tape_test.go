@@ -59,8 +59,8 @@ func TestDroppedSampleIsUnchanged(t *testing.T) {
 	}
 }
 
-// A failing op must name its node. The machine runs ops on another goroutine, where a panic would end the
-// process.
+// A failing op must name its node. The machine runs ops on another goroutine, where a panic would
+// end the process.
 func TestFailingOpNamesItsNode(t *testing.T) {
 	fail := func(run func(in [][]float32, out []float32) error) error {
 		h := newHarness(t, 2, false)

@@ -9,8 +9,9 @@ import (
 	"fasternet/kernels"
 )
 
-// The number of workers decides how work is cut, and changes no bit of gradients in training and of results in
-// evaluation. Most of the pools are rehearsals, which cut for the given number of workers.
+// The number of workers decides how work is cut, and changes no bit of gradients in training and of
+// results in evaluation. Most of the pools are rehearsals, which cut for the given number of
+// workers.
 func TestThreadsChangeNoBit(t *testing.T) {
 	t.Parallel()
 	type build = func(h *harness, r *rand.Rand)
@@ -332,7 +333,8 @@ func TestAttentionParts(t *testing.T) {
 	}
 }
 
-// The gradients of layers have a task for every worker, of about the same size. They cover the weights once.
+// The gradients of layers have a task for every worker, of about the same size. They cover the
+// weights once.
 func TestDivideInputs(t *testing.T) {
 	for _, c := range []struct {
 		name        string

@@ -1,8 +1,8 @@
 package ops
 
-// grid divides a product for evaluation by rows and by columns, for maps of so few rows that blocks of them would
-// leave workers without work, or some with much more than others. A worker then also reads only its part of the
-// weights. Every value is the same sum in the same order.
+// grid divides a product for evaluation by rows and by columns, for maps of so few rows that blocks
+// of them would leave workers without work, or some with much more than others. A worker then also
+// reads only its part of the weights. Every value is the same sum in the same order.
 type grid struct {
 	rows, cols [][2]int
 }
@@ -15,8 +15,8 @@ func (g grid) task(i int) (fromRow, toRow, fromCol, toCol int) {
 	return r[0], r[1], c[0], c[1]
 }
 
-// byGrid divides a map of some rows and columns if the busiest worker then gets clearly less work than with
-// blocks of rows alone.
+// byGrid divides a map of some rows and columns if the busiest worker then gets clearly less work
+// than with blocks of rows alone.
 func (t *Tape) byGrid(blocks [][2]int, columns int) (g grid, ok bool) {
 	const gain, normColumns = 0.1, 20 // a task normalises its rows, which takes about as long as 20 columns
 	workers := t.Pool().Workers()
@@ -54,9 +54,10 @@ func tileBlocks(rows, parts int) [][2]int {
 	return out
 }
 
-// gridLoad returns the work of the busiest worker, in values of the result. A task takes as long as if it had some
-// more columns. Reading a column of the weights from a distant cache takes about as long as computing weightRows
-// values of it. These are estimates, which change only the division of the work.
+// gridLoad returns the work of the busiest worker, in values of the result. A task takes as long as
+// if it had some more columns. Reading a column of the weights from a distant cache takes about as
+// long as computing weightRows values of it. These are estimates, which change only the division of
+// the work.
 func gridLoad(g grid, workers, more int) float64 {
 	const weightRows = 6
 	load := 0.0

@@ -40,7 +40,8 @@ func (s tokenShape) eachImage(from, to int, f func(image, from, to int)) {
 	}
 }
 
-// scaled copies rows from, from+1, … of src, multiplied by the factor of their image if there are factors.
+// scaled copies rows from, from+1, … of src, multiplied by the factor of their image if there are
+// factors.
 func (s tokenShape) scaled(k *kernels.Set, dst, src kernels.Matrix, from int, factors []float32) {
 	if factors == nil {
 		k.Copy(dst, src)
@@ -52,8 +53,8 @@ func (s tokenShape) scaled(k *kernels.Set, dst, src kernels.Matrix, from int, fa
 	})
 }
 
-// scaledFactor returns src, multiplied by the factors of the images if there are any, for a product. It is in
-// scratch, unless the product makes a copy itself.
+// scaledFactor returns src, multiplied by the factors of the images if there are any, for a
+// product. It is in scratch, unless the product makes a copy itself.
 func (s tokenShape) scaledFactor(t *Tape, scratch, src kernels.Matrix, from int, factors []float32) kernels.Matrix {
 	if factors == nil && t.Precision == kernels.BF16 {
 		return src
@@ -111,7 +112,8 @@ func (p plannedFactor) factor() kernels.Factor {
 	return p.tape.kernels.NewFactor(p.buf.data, p.rows, p.cols, p.tape.Precision)
 }
 
-// packedRows is a packed matrix of tokens in planned memory: the inputs of a layer, for the gradient of its weights.
+// packedRows is a packed matrix of tokens in planned memory: the inputs of a layer, for the
+// gradient of its weights.
 type packedRows struct {
 	kernels.Packed
 	buf        *Buffer
@@ -134,8 +136,9 @@ func (p *packedRows) addGrad(dw, dy kernels.Matrix, row, col int) {
 	p.Kernels.GemmTNPackedBlock(dw, dy, &p.Packed, row, col)
 }
 
-// placedRows holds the inputs of a layer where they were computed, in float32 and in planned memory, so that
-// nothing is copied. In bf16 they are packed, because otherwise every task would convert them.
+// placedRows holds the inputs of a layer where they were computed, in float32 and in planned
+// memory, so that nothing is copied. In bf16 they are packed, because otherwise every task would
+// convert them.
 type placedRows struct {
 	padded
 	kernels *kernels.Set
@@ -171,8 +174,8 @@ func (p *placedRows) place(scratch kernels.Matrix, row int) kernels.Matrix {
 	return p.matrix().Slice(row, row+scratch.Rows)
 }
 
-// leaveOut is called for rows that are not computed, and have no part in a gradient. In bf16 they may be multiplied
-// by 0, so they must not be NaN.
+// leaveOut is called for rows that are not computed, and have no part in a gradient. In bf16 they
+// may be multiplied by 0, so they must not be NaN.
 func (p *placedRows) leaveOut(from, to int) {
 	if p.packed != nil {
 		p.packed.PutRows(from, kernels.Broadcast(p.zeros, to-from))

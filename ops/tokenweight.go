@@ -6,9 +6,10 @@ import (
 	"fasternet/kernels"
 )
 
-// layerWeight is the packed weight of a layer on tokens. In evaluation it is the copy that all graphs share. In
-// training the weights change every step, and copies of all would take as much memory as the model. So a weight
-// is packed right before its use, into memory that the layers share.
+// layerWeight is the packed weight of a layer on tokens. In evaluation it is the copy that all
+// graphs share. In training the weights change every step, and copies of all would take as much
+// memory as the model. So a weight is packed right before its use, into memory that the layers
+// share.
 type layerWeight struct {
 	*kernels.Packed
 	param  *Param

@@ -7,8 +7,8 @@ import (
 	"fasternet/kernels"
 )
 
-// Trace records what a pool does, op by op, region by region and task by task, for tools that show how the work
-// is divided. [Profile.Record] starts it.
+// Trace records what a pool does, op by op, region by region and task by task, for tools that show
+// how the work is divided. [Profile.Record] starts it.
 type Trace struct {
 	pool    *kernels.Pool
 	ops     []TracedOp
@@ -16,15 +16,16 @@ type Trace struct {
 	running bool              // an op is running
 }
 
-// TracedOp is an op that ran, a section of [Profile.Section], or, without a Kind, a region outside of both.
+// TracedOp is an op that ran, a section of [Profile.Section], or, without a Kind, a region outside
+// of both.
 type TracedOp struct {
 	Kind, Name string
 	Pass       Pass
 	Begin      time.Time
 	Wall       time.Duration
 	Regions    []kernels.TracedRegion // in their order
-	// Memory that it reads or writes: inputs, result, planned buffers, and parameters with their gradients,
-	// but not the scratch of the workers. It is nil for a section.
+	// Memory that it reads or writes: inputs, result, planned buffers, and parameters with their
+	// gradients, but not the scratch of the workers. It is nil for a section.
 	Memory []Extent
 }
 
@@ -113,8 +114,8 @@ func (o *op) memory() []Extent {
 	return out
 }
 
-// packMemory returns what the packing of the weights reads. A packed weight counts as the weight, because ops that
-// read it have the weight as an input.
+// packMemory returns what the packing of the weights reads. A packed weight counts as the weight,
+// because ops that read it have the weight as an input.
 func (t *Tape) packMemory() []Extent {
 	var out []Extent
 	for _, q := range t.packs {

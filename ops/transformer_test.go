@@ -234,8 +234,8 @@ func TestAttentionFormula(t *testing.T) {
 	})
 }
 
-// A shift cuts the windows at the border. 7×7 tokens in windows of 4, shifted by 2, give the result of the
-// definition by rolled and masked windows.
+// A shift cuts the windows at the border. 7×7 tokens in windows of 4, shifted by 2, give the result
+// of the definition by rolled and masked windows.
 func TestShiftedWindows(t *testing.T) {
 	const side, shift, n = 4, 2, 8
 	w := ShiftedWindows(1, n, n, side, shift)

@@ -60,8 +60,8 @@ func lossOf(t *testing.T, l Loss, rows, classes int, logits, targets []float32) 
 	return float64(tape.Value(node)[0]), grad
 }
 
-// Losses for uneven and multi-label data equal PyTorch's, torchvision's and timm's, or the formulas of their
-// papers: see scripts/golden_uneven_losses.py.
+// Losses for uneven and multi-label data equal PyTorch's, torchvision's and timm's, or the formulas
+// of their papers: see scripts/golden_uneven_losses.py.
 func TestUnevenLosses(t *testing.T) {
 	var ref struct {
 		Rows, Classes          int

@@ -6,18 +6,18 @@ import (
 	"fasternet/kernels"
 )
 
-// Units says that the images of a map are squares of larger images: the visible units of masked images, which are
-// the only ones that are computed. A convolution with padding reads the lines around a unit from the units next
-// to it.
+// Units says that the images of a map are squares of larger images: the visible units of masked
+// images, which are the only ones that are computed. A convolution with padding reads the lines
+// around a unit from the units next to it.
 type Units struct {
-	// Neighbours has eight numbers for every unit of the map: the units around it, in raster order from the upper
-	// left one, or -1 for a unit that is masked or outside of the image, which counts as zeros. If unit i has j to
-	// its right, then j must have i to its left, and so on: the backward pass relies on it. The owner of the list
-	// may write other numbers between two runs, and then calls Check. Nil means no neighbours at all: zeros around
-	// every unit.
+	// Neighbours has eight numbers for every unit of the map: the units around it, in raster order
+	// from the upper left one, or -1 for a unit that is masked or outside of the image, which
+	// counts as zeros. If unit i has j to its right, then j must have i to its left, and so on: the
+	// backward pass relies on it. The owner of the list may write other numbers between two runs,
+	// and then calls Check. Nil means no neighbours at all: zeros around every unit.
 	Neighbours []int32
-	// PerImage is the number of units of an image, which follow one another. Ops over all pixels of an image
-	// need it.
+	// PerImage is the number of units of an image, which follow one another. Ops over all pixels of
+	// an image need it.
 	PerImage int
 }
 
@@ -68,8 +68,8 @@ func (u *Units) square(unit int) (all [around + 1]int) {
 	return all
 }
 
-// beyond returns, for row or column i of a unit with n of them, -1 <= i <= n, which of three neighbouring units it is
-// in, and where in that unit.
+// beyond returns, for row or column i of a unit with n of them, -1 <= i <= n, which of three
+// neighbouring units it is in, and where in that unit.
 func beyond(i, n int) (unit, at int) {
 	switch {
 	case i < 0:
@@ -80,8 +80,8 @@ func beyond(i, n int) (unit, at int) {
 	return 1, i
 }
 
-// pad is [kernels.PConv.Pad] for some lines of a unit: it copies them, with their surroundings, to dst. m holds the
-// rows of all units.
+// pad is [kernels.PConv.Pad] for some lines of a unit: it copies them, with their surroundings, to
+// dst. m holds the rows of all units.
 func (u *Units) pad(k *kernels.Set, dst []float32, p kernels.PConv, m kernels.Matrix, s mapShape, unit, line int) {
 	l := k.Begin()
 	defer l.End(kernels.Work{Kind: kernels.Copying}, 8*p.PaddedLen())
@@ -109,7 +109,8 @@ func (u *Units) pad(k *kernels.Set, dst []float32, p kernels.PConv, m kernels.Ma
 	}
 }
 
-// unitTap is where a tap of a 3×3 convolution reads: the number in the square of units, and the row within the unit.
+// unitTap is where a tap of a 3×3 convolution reads: the number in the square of units, and the row
+// within the unit.
 type unitTap struct{ unit, row int }
 
 // unitTaps returns the nine taps of every pixel of a unit.
@@ -128,8 +129,8 @@ func unitTaps(height, width int) (all [][9]unitTap) {
 	return all
 }
 
-// gather copies the nine pixels around every row of a span next to each other: dst is [rows, 9·c]. m holds the rows
-// of all units, and taps the taps of one unit.
+// gather copies the nine pixels around every row of a span next to each other: dst is [rows, 9·c].
+// m holds the rows of all units, and taps the taps of one unit.
 func (u *Units) gather(k *kernels.Set, dst, m kernels.Matrix, s mapShape, taps [][9]unitTap, b span) {
 	c := dst.Cols / 9
 	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 8*dst.Rows*dst.Cols)

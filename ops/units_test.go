@@ -97,8 +97,8 @@ func TestUnitBlockGradient(t *testing.T) {
 	}
 }
 
-// A block on visible units equals a block on whole images that are zero elsewhere, whose norm sees only visible
-// pixels.
+// A block on visible units equals a block on whole images that are zero elsewhere, whose norm sees
+// only visible pixels.
 func TestUnitBlock(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ height, width int }{{1, 1}, {2, 2}, {4, 2}, {3, 5}, {8, 8}} {
@@ -154,8 +154,8 @@ func (h *harness) weight(name string) []float32 {
 	return h.params[slices.IndexFunc(h.params, func(p *Param) bool { return p.Name == name })].Data()
 }
 
-// activated computes the hidden map of the harness's block after the activation, in float64. Pixels outside of a
-// unit of height×width are zero if it sees no neighbours.
+// activated computes the hidden map of the harness's block after the activation, in float64. Pixels
+// outside of a unit of height×width are zero if it sees no neighbours.
 func (h *harness) activated(places []pixel, height, width int, around bool) [][]float64 {
 	x, rows := h.inputs["x"].Float32s(), map[pixel]int{}
 	for row, at := range places {

@@ -2,9 +2,9 @@ package ops
 
 import "fasternet/kernels"
 
-// A transposed convolution of 2×2 with stride 2 is a product: each token gives the four pixels of its square, one
-// after the other. For that the last two axes of the checkpoint's weight, [in, out, 2, 2], are swapped: then the
-// outputs of a pixel lie next to each other.
+// A transposed convolution of 2×2 with stride 2 is a product: each token gives the four pixels of
+// its square, one after the other. For that the last two axes of the checkpoint's weight, [in, out,
+// 2, 2], are swapped: then the outputs of a pixel lie next to each other.
 
 const upTaps = 4 // pixels of a square
 
@@ -32,8 +32,8 @@ func (w *upWeight) matrix() kernels.Matrix {
 	return kernels.NewMatrix(w.buf.data, w.in, upTaps*w.out)
 }
 
-// newUpLayerWeight returns the packed weight of a transposed convolution. The reordered copy is in planned memory
-// in evaluation too, because it is small.
+// newUpLayerWeight returns the packed weight of a transposed convolution. The reordered copy is in
+// planned memory in evaluation too, because it is small.
 func (t *Tape) newUpLayerWeight(p *Param, use PackUse) *layerWeight {
 	w := &layerWeight{
 		param:  p,
@@ -47,8 +47,8 @@ func (t *Tape) newUpLayerWeight(p *Param, use PackUse) *layerWeight {
 	return w
 }
 
-// upGrad takes the gradients of a transposed convolution in the order of the product, and adds them to the
-// parameters' in their order.
+// upGrad takes the gradients of a transposed convolution in the order of the product, and adds them
+// to the parameters' in their order.
 type upGrad struct {
 	weight, bias *Param
 	in, out      int
@@ -71,7 +71,8 @@ func (g *upGrad) sums() (weights, bias []float32) {
 	return g.buf.data[:n], g.buf.data[n:]
 }
 
-// finish is a task of sumParts after the gradients: a part of the inputs. The first part also adds the bias.
+// finish is a task of sumParts after the gradients: a part of the inputs. The first part also adds
+// the bias.
 func (g *upGrad) finish(part int) {
 	weights, bias := g.sums()
 	dw, db := g.weight.GradData(), g.bias.GradData()

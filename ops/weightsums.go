@@ -2,8 +2,8 @@ package ops
 
 import "fasternet/kernels"
 
-// weightSums adds up the gradient of a weight over the runs of spans: each run in its own memory, and then the runs
-// in their order, whichever workers had them.
+// weightSums adds up the gradient of a weight over the runs of spans: each run in its own memory,
+// and then the runs in their order, whichever workers had them.
 type weightSums struct {
 	param   *Param
 	kernels *kernels.Set
@@ -44,12 +44,14 @@ func (w *weightSums) finish(part int) {
 	addWeights(w.kernels, w.param, from/n, kernels.NewMatrix(total, (to-from)/n, n))
 }
 
-// finishTask returns the task that adds the sums of several weights. A pool runs it sumParts times for each.
+// finishTask returns the task that adds the sums of several weights. A pool runs it sumParts times
+// for each.
 func finishTask(ws ...*weightSums) func(worker, i int) {
 	return func(_, i int) { ws[i/sumParts].finish(i % sumParts) }
 }
 
-// addWeights adds the rows dw [outputs, kh·kw·in] to the gradient of a weight, for outputs from, from+1, ….
+// addWeights adds the rows dw [outputs, kh·kw·in] to the gradient of a weight, for outputs from,
+// from+1, ….
 func addWeights(k *kernels.Set, p *Param, from int, dw kernels.Matrix) {
 	_, in, kh, kw := p.dims()
 	grad := p.GradData()[from*dw.Cols:][:dw.Rows*dw.Cols]

@@ -8,14 +8,16 @@ import (
 // Window is a set of tokens that attend to each other.
 type Window struct {
 	Tokens []int // rows of the map of tokens
-	// Rows and Cols are the places of the tokens on the grid, for the relative position bias; without one they
-	// are not needed. The places of two tokens of a window must be less than the side of a window apart.
+	// Rows and Cols are the places of the tokens on the grid, for the relative position bias;
+	// without one they are not needed. The places of two tokens of a window must be less than the
+	// side of a window apart.
 	Rows, Cols []int
 }
 
-// Windows is the attention pattern of a batch: which tokens attend to which. Windows may have any number of tokens,
-// and every token must be in exactly one. So a window that a shift cuts at the border of the map is two or four
-// windows here, and masked tokens are not among the rows of the map.
+// Windows is the attention pattern of a batch: which tokens attend to which. Windows may have any
+// number of tokens, and every token must be in exactly one. So a window that a shift cuts at the
+// border of the map is two or four windows here, and masked tokens are not among the rows of the
+// map.
 type Windows struct {
 	total, longest int
 	form           WindowForm
@@ -29,8 +31,8 @@ type Windows struct {
 // WindowForm says how an attention pattern was made, for exports.
 type WindowForm struct {
 	Whole bool // all tokens of an image attend to each other
-	// Otherwise, if Side is not 0: windows of Side × Side places on a map of Height × Width, moved up and
-	// left by Shift.
+	// Otherwise, if Side is not 0: windows of Side × Side places on a map of Height × Width, moved
+	// up and left by Shift.
 	Height, Width, Side, Shift int
 }
 
@@ -47,8 +49,8 @@ type window struct {
 	pattern int        // windows with the same differences of codes have the same
 }
 
-// NewWindows makes the pattern for a map with the given number of tokens. side is the side of a full window if there
-// is a relative position bias, else 0. The error says what does not fit.
+// NewWindows makes the pattern for a map with the given number of tokens. side is the side of a
+// full window if there is a relative position bias, else 0. The error says what does not fit.
 //
 // Windows of the same form are put one after the other, so that a bias is laid out once for all of them.
 func NewWindows(total, side int, windows []Window) (*Windows, error) {
@@ -129,9 +131,10 @@ func count(from, n int) []int {
 	return out
 }
 
-// ShiftedWindows returns the pattern of Swin (Liu et al., 2021) on maps of height × width tokens: windows of side ×
-// side places, moved up and left by shift. The reference rolls the map, and masks attention between tokens from
-// its two ends; here such a window is cut. If windows do not divide the map, there are smaller ones at its end.
+// ShiftedWindows returns the pattern of Swin (Liu et al., 2021) on maps of height × width tokens:
+// windows of side × side places, moved up and left by shift. The reference rolls the map, and masks
+// attention between tokens from its two ends; here such a window is cut. If windows do not divide
+// the map, there are smaller ones at its end.
 func ShiftedWindows(images, height, width, side, shift int) *Windows {
 	k := (side - shift) % side
 	down, across := (height-1+k)/side+1, (width-1+k)/side+1
@@ -156,8 +159,8 @@ func ShiftedWindows(images, height, width, side, shift int) *Windows {
 	return w
 }
 
-// RelativeIndex returns the table row of the bias for every query and key of a full window, in raster order: [side²,
-// side²], the buffer of the official checkpoints.
+// RelativeIndex returns the table row of the bias for every query and key of a full window, in
+// raster order: [side², side²], the buffer of the official checkpoints.
 func RelativeIndex(side int) []int64 {
 	n := side * side
 	out := make([]int64, 0, n*n)

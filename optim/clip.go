@@ -12,13 +12,13 @@ import (
 // clipModes are the values of optim.clip_mode; the empty one is norm.
 var clipModes = []string{"norm", "value", "agc", ""}
 
-// Clip limits the gradients as configured. They are sums over a number of batches, and norm is the norm of
-// their mean. It returns the factor that is left for Step.
+// Clip limits the gradients as configured. They are sums over a number of batches, and norm is the
+// norm of their mean. It returns the factor that is left for Step.
 //
 //   - norm: all gradients by min(1, clip/(norm + 1e-6)).
 //   - value: each to ±clip.
-//   - agc (Brock et al., 2021): the gradient of each output to the norm clip·max(‖w‖, 1e-3) of its weights; a
-//     tensor of one dimension is one output. The classifier is not clipped.
+//   - agc (Brock et al., 2021): the gradient of each output to the norm clip·max(‖w‖, 1e-3) of its
+//     weights; a tensor of one dimension is one output. The classifier is not clipped.
 func (o *Optimizer) Clip(norm float64, batches int) (scale float64) {
 	scale = 1 / float64(batches)
 	if o.config.ClipGrad == 0 {

@@ -13,9 +13,9 @@ import (
 	"fasternet/layers"
 )
 
-// EMA is an exponential moving average of the weights and the statistics of a model over the steps of the
-// optimizer. It follows timm: the first step copies, and with a warm-up the decay rises as
-// 1 - (1 + t/γ)^-power, where t is the number of steps before.
+// EMA is an exponential moving average of the weights and the statistics of a model over the steps
+// of the optimizer. It follows timm: the first step copies, and with a warm-up the decay rises as 1
+// - (1 + t/γ)^-power, where t is the number of steps before.
 type EMA struct {
 	config configs.EMA
 	store  *layers.Store
@@ -83,8 +83,8 @@ func (e *EMA) updatePart(_, i int) {
 	e.pool.Kernels().Combine(avg, avg, live, e.decay, 1-e.decay)
 }
 
-// Exchange swaps the average and the model: the model then computes with the average. A second call undoes
-// it.
+// Exchange swaps the average and the model: the model then computes with the average. A second call
+// undoes it.
 func (e *EMA) Exchange() {
 	e.pool.Run(len(e.parts), e.swap)
 	for i := range e.shadow {

@@ -1,5 +1,5 @@
-// Package optim has the optimizers that update the parameters of a model, the schedules of learning rates, and
-// averages of weights.
+// Package optim has the optimizers that update the parameters of a model, the schedules of learning
+// rates, and averages of weights.
 package optim
 
 import (
@@ -16,8 +16,8 @@ import (
 	"fasternet/ops"
 )
 
-// Optimizer updates the parameters of a model by one of several rules. The work is cut into parts of bounded
-// size, so that sums over them do not depend on the number of threads.
+// Optimizer updates the parameters of a model by one of several rules. The work is cut into parts
+// of bounded size, so that sums over them do not depend on the number of threads.
 type Optimizer struct {
 	config configs.Optim
 	pool   *kernels.Pool
@@ -147,8 +147,8 @@ func (o *Optimizer) measurePart(_, i int) {
 	o.squares[i] = o.pool.Kernels().SumSquares(o.values(o.parts[i]).Grad)
 }
 
-// NotFinite names the first parameter with NaN or infinite values, and returns one of them; "" if there is
-// none.
+// NotFinite names the first parameter with NaN or infinite values, and returns one of them; "" if
+// there is none.
 func (o *Optimizer) NotFinite() string {
 	o.pool.Run(len(o.parts), o.weigh)
 	for i, s := range o.squares {
@@ -230,8 +230,8 @@ func (o *Optimizer) sumTrust(r Trusting) {
 	}
 }
 
-// The names of the optimizer's tensors in a checkpoint: a prefix, the name of the state, and the name of the
-// parameter.
+// The names of the optimizer's tensors in a checkpoint: a prefix, the name of the state, and the
+// name of the parameter.
 const stepsName = checkpoints.OptimizerPrefix + "step"
 
 func stateName(state string, p *ops.Param) string {

@@ -137,8 +137,8 @@ func TestClipSmall(t *testing.T) {
 	}
 }
 
-// A restored optimizer continues with the same bits. It refuses the state of another optimizer, and stays
-// unchanged.
+// A restored optimizer continues with the same bits. It refuses the state of another optimizer, and
+// stays unchanged.
 func TestOptimizerState(t *testing.T) {
 	r := readRecipe(t)
 	states := map[string]*checkpoints.File{}
@@ -197,8 +197,8 @@ func TestOptimizerState(t *testing.T) {
 	}
 }
 
-// LAMB limits the norm of all gradients itself, after any other clipping: gradients above the limit give the
-// same step as gradients at the limit.
+// LAMB limits the norm of all gradients itself, after any other clipping: gradients above the limit
+// give the same step as gradients at the limit.
 func TestLambNorm(t *testing.T) {
 	r := readRecipe(t)
 	step := func(limit float64, factor float32) []float32 {

@@ -67,8 +67,8 @@ type misshapen struct{}
 func (misshapen) States([]int) []optim.State      { return []optim.State{{Name: "x", Shape: []int{1}}} }
 func (misshapen) Move(optim.Values, optim.Update) {}
 
-// A rule of another package is chosen by its name. It needs whole tensors, and keeps tensors smaller than the
-// parameter.
+// A rule of another package is chosen by its name. It needs whole tensors, and keeps tensors
+// smaller than the parameter.
 func ExampleRegister() {
 	c, err := configs.Load("quickstart", "optim.opt=factored", "optim.lr=0.5")
 	if err != nil {

@@ -13,11 +13,12 @@ import (
 // MaxStates is the number of tensors that a rule may keep for a parameter.
 const MaxStates = 4
 
-// Rule says how the values of a parameter move. A rule implements [ElementWise] or [WholeTensor]. It must not
-// change from step to step: everything that it remembers is in the tensors that States names.
+// Rule says how the values of a parameter move. A rule implements [ElementWise] or [WholeTensor].
+// It must not change from step to step: everything that it remembers is in the tensors that States
+// names.
 type Rule interface {
-	// States lists the tensors that are kept for a parameter of a shape, at most MaxStates. They are 0 at
-	// first, and part of every checkpoint.
+	// States lists the tensors that are kept for a parameter of a shape, at most MaxStates. They
+	// are 0 at first, and part of every checkpoint.
 	States(shape []int) []State
 }
 
@@ -45,12 +46,12 @@ type Trusting interface {
 	Ratio(weights, direction float64) float64
 }
 
-// WholeTensor is a rule that needs all values of a parameter at once, for example to make a matrix of them
-// orthogonal, or to keep sums of its rows and columns.
+// WholeTensor is a rule that needs all values of a parameter at once, for example to make a matrix
+// of them orthogonal, or to keep sums of its rows and columns.
 type WholeTensor interface {
 	Rule
-	// MoveTensor makes a step for a parameter. It may overwrite the gradient, and run parts of its work on the
-	// pool. Results must not depend on the size of the pool.
+	// MoveTensor makes a step for a parameter. It may overwrite the gradient, and run parts of its
+	// work on the pool. Results must not depend on the size of the pool.
 	MoveTensor(v Values, u Update, pool *kernels.Pool)
 }
 
@@ -88,8 +89,8 @@ var registry = struct {
 	"lamb":     func(c configs.Optim) Rule { return lamb{c} },
 }}
 
-// Register makes a rule available as a value of optim.opt. Call it from an init function. It panics if the name
-// is taken.
+// Register makes a rule available as a value of optim.opt. Call it from an init function. It panics
+// if the name is taken.
 func Register(name string, rule func(configs.Optim) Rule) {
 	registry.Lock()
 	defer registry.Unlock()

@@ -25,8 +25,8 @@ func (r adamW) Move(v Values, u Update) {
 	})
 }
 
-// sgd is stochastic gradient descent as in PyTorch, with Nesterov momentum (Sutskever et al., 2013) or plain
-// momentum. Weight decay is part of the gradient:
+// sgd is stochastic gradient descent as in PyTorch, with Nesterov momentum (Sutskever et al., 2013)
+// or plain momentum. Weight decay is part of the gradient:
 //
 //	d = g + wd·w;  μ ← m·μ + d;  w ← w - lr·(d + m·μ), or w - lr·μ
 type sgd struct {
@@ -47,8 +47,8 @@ func (r sgd) Move(v Values, u Update) {
 	u.Kernels.Combine(w, w, m, 1, -float32(u.LR))
 }
 
-// lars is LARS (You, Gitman and Ginsburg, 2017) as in the code of MAE: tensors of one dimension have neither
-// weight decay nor a trust ratio, and the trust coefficient is 0.001.
+// lars is LARS (You, Gitman and Ginsburg, 2017) as in the code of MAE: tensors of one dimension
+// have neither weight decay nor a trust ratio, and the trust coefficient is 0.001.
 //
 //	d = g + wd·w;  q = 0.001·‖w‖/‖d‖;  μ ← m·μ + q·d;  w ← w - lr·μ
 type lars struct{ momentum float64 }
@@ -74,16 +74,16 @@ func (r lars) Move(v Values, u Update) {
 	u.Kernels.Combine(w, w, m, 1, -float32(u.LR))
 }
 
-// lamb is LAMB (You et al., 2020) as in timm: tensors without weight decay have no trust ratio, and the norm of
-// all gradients is limited (optim.max_grad_norm).
+// lamb is LAMB (You et al., 2020) as in timm: tensors without weight decay have no trust ratio, and
+// the norm of all gradients is limited (optim.max_grad_norm).
 //
 //	d = m̂/(√v̂ + ε) + wd·w;  w ← w - lr·‖w‖/‖d‖·d
 type lamb struct{ config configs.Optim }
 
 func (lamb) States(shape []int) []State { return like(shape, "exp_avg", "exp_avg_sq") }
 
-// Direct lets AdamW make a step of size -1 from 0, and write it over the gradient, which the kernel has read
-// before.
+// Direct lets AdamW make a step of size -1 from 0, and write it over the gradient, which the kernel
+// has read before.
 func (r lamb) Direct(v Values, u Update) bool {
 	u.Kernels.AdamW(v.Grad, v.Grad, v.States[0], v.States[1], kernels.AdamWStep{
 		LR:          -1,

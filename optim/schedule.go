@@ -16,21 +16,22 @@ type Schedule struct {
 	Steps  int // updates in an epoch
 }
 
-// publishedWarmup is the number of warm-up epochs in the published training of FasterNet. The first of them is
-// spent at WarmupLR.
+// publishedWarmup is the number of warm-up epochs in the published training of FasterNet. The first
+// of them is spent at WarmupLR.
 const publishedWarmup = 20
 
 // At returns the learning rate of update step (from 0) of an epoch (from 0).
 //
-//   - fasternet: constant in an epoch; linear from WarmupLR to the peak, which the last epoch of the warm-up
-//     has; then a cosine towards MinLR. A warm-up of fewer than publishedWarmup epochs rises every step, and
-//     its last step has the peak, because otherwise its first epoch would be lost at WarmupLR.
+//   - fasternet: constant in an epoch; linear from WarmupLR to the peak, which the last epoch of
+//     the warm-up has; then a cosine towards MinLR. A warm-up of fewer than publishedWarmup epochs
+//     rises every step, and its last step has the peak, because otherwise its first epoch would be
+//     lost at WarmupLR.
 //   - localmim: changes every step; linear from 0 to the peak, then a cosine to MinLR.
 //   - timm: linear from WarmupLR to the peak, then a cosine to MinLR that began at epoch 0, or after the
 //     warm-up with WarmupPrefix; changes every epoch, or every step with OnUpdates.
 //   - linear, poly: as timm, with MinLR + (peak - MinLR)·(1 - t/T)^Power instead of the cosine.
-//   - step: as timm, times DecayRate every DecayEpochs; multistep: at the Milestones. Neither falls below
-//     MinLR.
+//   - step: as timm, times DecayRate every DecayEpochs; multistep: at the Milestones. Neither falls
+//     below MinLR.
 //   - constant: as timm, at the peak.
 //
 // The last CooldownEpochs are at MinLR, and not part of T.
@@ -68,7 +69,8 @@ func (s Schedule) At(epoch, step int) float64 {
 	return s.after(t, total)
 }
 
-// after returns the learning rate of the forms that count time as timm does, at time t of total, in epochs.
+// after returns the learning rate of the forms that count time as timm does, at time t of total, in
+// epochs.
 func (s Schedule) after(t, total float64) float64 {
 	switch s.Form {
 	case "linear":

@@ -1,5 +1,5 @@
-// Package families lists the families of models: a program that imports it can read
-// configurations of all of them, and make the models.
+// Package families lists the families of models. A program that imports it can read configurations
+// of all families, and make their models.
 package families
 
 import (

@@ -31,7 +31,7 @@ type Config struct {
 //go:embed config.go
 var source string
 
-// family is the section of a file that has no other keys: FasterNet-T0.
+// family describes the section of a file without other keys: FasterNet-T0.
 func family() configs.Family {
 	return configs.Family{Name: Name, Title: "FasterNet", Source: source, Default: func() configs.Model {
 		return configs.Model{
@@ -71,7 +71,8 @@ func (c Config) Check(configs.Model) *configs.Problem {
 	return configs.CheckDoubling(c.EmbedDim, len(c.Depths))
 }
 
-// CheckImage is part of [configs.ImageChecker]: an image keeps a pixel up to the last stage.
+// CheckImage is part of [configs.ImageChecker]: at least a pixel of an image must be left in the
+// last stage.
 func (c Config) CheckImage(key string, size int) *configs.Problem {
 	side, stage := size, 0
 	for i, s := range c.StageSides(size) {
@@ -96,11 +97,11 @@ func (c Config) CheckImage(key string, size int) *configs.Problem {
 	return nil
 }
 
-// StageDims are the channels of the stages.
+// StageDims returns the channels of the stages.
 func (c Config) StageDims() []int { return configs.Doubling(c.EmbedDim, len(c.Depths)) }
 
-// StageSides are the heights or widths of the stages' maps for an image of the
-// given height or width. A side of 0 means that the image is too small.
+// StageSides returns the heights or widths of the stages' maps for an image of the given height or
+// width. A side of 0 means that the image is too small.
 func (c Config) StageSides(image int) []int {
 	sides := make([]int, len(c.Depths))
 	side := outSide(image, c.PatchSize, c.PatchStride)
@@ -113,7 +114,7 @@ func (c Config) StageSides(image int) []int {
 	return sides
 }
 
-// outSide is the side of the output of a convolution without padding.
+// outSide returns the side of the output of a convolution without padding.
 func outSide(in, size, stride int) int {
 	if in < size || stride < 1 {
 		return 0

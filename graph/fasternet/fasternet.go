@@ -1,6 +1,6 @@
 // Package fasternet is the family of FasterNets (Chen et al., "Run, Don't Walk: Chasing Higher
-// FLOPS for Faster Neural Networks", CVPR 2023): its section of the configuration, its forward
-// pass and folded form, and what it knows about weights of other programs.
+// FLOPS for Faster Neural Networks", CVPR 2023): its section of the configuration, its forward pass
+// and folded form, and the formats in which other programs store its weights.
 package fasternet
 
 import (
@@ -14,8 +14,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Model is the backbone of Chen et al., "Run, Don't Walk" (CVPR 2023) with
-// its classifier.
+// Model is the backbone of Chen et al., "Run, Don't Walk" (CVPR 2023), with its classifier.
 type Model struct {
 	graph.Base[Config]
 	Backbone
@@ -23,7 +22,7 @@ type Model struct {
 	int8 *graph.Int8State // nil in float32
 }
 
-// Backbone is a FasterNet without what follows the last stage.
+// Backbone is a FasterNet up to the last stage.
 type Backbone struct {
 	act    kernels.Activation
 	embed  *layers.PatchConv
@@ -31,18 +30,17 @@ type Backbone struct {
 	merges []*layers.PatchConv // between the stages
 }
 
-// Embed is the layer before the first stage.
+// Embed returns the layer before the first stage.
 func (b *Backbone) Embed() *layers.PatchConv { return b.embed }
 
-// Stages are the blocks of each stage.
+// Stages returns the blocks of each stage.
 func (b *Backbone) Stages() [][]*layers.Block { return b.stages }
 
-// Merges are the layers between the stages: Merges()[i] comes after stage i, counted from 0.
+// Merges returns the layers between the stages: Merges()[i] comes after stage i, counted from 0.
 func (b *Backbone) Merges() []*layers.PatchConv { return b.merges }
 
-// New makes a model with parameters drawn from the seed. The
-// configuration must have passed the checks of package configs, and name the
-// number of classes.
+// New makes a model with parameters drawn from the seed. The configuration must have passed the
+// checks of package configs, and have the number of classes.
 func New(c configs.Model, seed uint64) (*Model, error) {
 	return graph.Make[*Model](Family(), c, 0, layers.NewStore(seed, c.InitStd))
 }
@@ -61,7 +59,7 @@ func newModel(c configs.Model, _ int, s *layers.Store) (*Model, error) {
 	return m, nil
 }
 
-// NewBackbone makes the stages of a model, and what is before and between them.
+// NewBackbone makes the stages of a model, and the layers before and between them.
 func NewBackbone(s *layers.Store, a Config, c configs.Model) (b Backbone, err error) {
 	if b.act, err = kernels.ParseActivation(a.ActLayer); err != nil {
 		return b, fmt.Errorf("fasternet: model.act_layer: %w", err)
@@ -101,7 +99,7 @@ func NewBackbone(s *layers.Store, a Config, c configs.Model) (b Backbone, err er
 func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
 	at := stream{}
-	layer := 0 // see graph.Layers: a merging belongs to the layer before it
+	layer := 0 // see graph.Layers: a merging layer belongs to the layer before it
 	for i, stage := range m.stages {
 		enter := m.embed
 		if i > 0 {
@@ -148,7 +146,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	return m.head.Forward(p, x)
 }
 
-// Family is what package graph knows of this kind of model.
+// Family describes FasterNets for package graph.
 func Family() graph.Family {
 	return graph.Family{
 		Config: family(), Weights: weights(),

@@ -9,9 +9,8 @@ import (
 	"fasternet/layers"
 )
 
-// NewFolded makes a model in folded form, with parameters of zeros
-// under the names of the official folded state dict, e.g.
-// "patch_embed.proj.bias".
+// NewFolded makes a model in folded form, with parameters of zeros under the names of the official
+// folded state dict, e.g. "patch_embed.proj.bias".
 func NewFolded(c configs.Model) (*Model, error) {
 	return graph.Make[*Model](Family(), c, 0, layers.NewFoldedStore())
 }

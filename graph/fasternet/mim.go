@@ -10,7 +10,7 @@ import (
 // Taps is part of [configs.Maskable].
 func (c Config) Taps() (what string, n int) { return "stages", len(c.Depths) }
 
-// Tap is part of [configs.Maskable]. A stage has merged its patches there, but for the last.
+// Tap is part of [configs.Maskable]. All stages but the last have merged their patches there.
 func (c Config) Tap(tap int) (dim, patch int) {
 	dim, patch = c.EmbedDim, c.PatchSize
 	for range min(tap, len(c.Depths)-1) {
@@ -26,9 +26,9 @@ func (c Config) MaskUnit() (least int, why string) {
 		"before each of %d stages) of", c.PatchSize, c.PatchSize2, len(c.Depths)-1)
 }
 
-// Visible is part of [configs.Maskable]: ⌊ratio·n⌋ are masked.
+// Visible is part of [configs.Maskable]: ⌊ratio·n⌋ units are masked.
 func (c Config) Visible(n int, ratio float64) int {
-	const rounding = 1e-9 // 0.3·10 is a little more than 3, and 0.29·100 less than 29
+	const rounding = 1e-9 // for ratios like 0.29·100, which is a little less than 29 in float64
 	return n - int(ratio*float64(n)+rounding)
 }
 
@@ -70,7 +70,7 @@ func (c Config) FillMIM(m *configs.MIM) {
 	}
 }
 
-// scales are the cells along a side of a unit, at most as many as the tap has pixels there.
+// scales returns the cells along a side of a unit, at most as many as the tap has pixels there.
 func (c Config) scales(taps []int, unit int) (scales []float64) {
 	for _, tap := range taps {
 		_, patch := c.Tap(tap)

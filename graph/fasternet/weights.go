@@ -11,7 +11,7 @@ import (
 	"fasternet/graph/foreign"
 )
 
-// weights is what is known of FasterNets of other programs.
+// weights describes the weights of FasterNets in other programs.
 func weights() foreign.Family {
 	return foreign.Family{
 		Network: network, Shapes: shapes, ImageSize: func(configs.Model) int { return 224 }, SameShapes: sameShapes,
@@ -19,7 +19,7 @@ func weights() foreign.Family {
 		Hub: &foreign.Hub{
 			Architecture: architecture.MatchString, Described: "fasternet_*", Args: args, Write: describe,
 			Preset: func(preset string, of, m configs.Model) string {
-				if of.Arch.(Config).ActLayer != m.Arch.(Config).ActLayer { // which follows from the architecture
+				if of.Arch.(Config).ActLayer != m.Arch.(Config).ActLayer { // it follows from the architecture
 					return ""
 				}
 				return architecture.FindString(preset)
@@ -34,8 +34,8 @@ func weights() foreign.Family {
 // pretrainedPrefix begins the names of the encoder in a LocalMIM.
 const pretrainedPrefix = "encoder."
 
-// network has the names. The official network is one list in which stages and merging
-// layers take turns; in timm a merging layer belongs to the stage after it.
+// network has the names. In the official network stages and merging layers take turns in one list;
+// in timm a merging layer belongs to the stage after it.
 var network = torch.Network{
 	Family: Name, Title: "FasterNet",
 	Namings: []torch.Names{
@@ -51,7 +51,7 @@ var network = torch.Network{
 		switch {
 		case has.Name("decoder.0.mask_token") &&
 			has.Between(pretrainedPrefix+"stages.", ".spatial_mixing.partial_conv3.weight"):
-			return torch.Official, true // a LocalMIM of ours
+			return torch.Official, true // a LocalMIM of this project
 		case !has.Between("stages.", ".spatial_mixing.partial_conv3.weight"):
 			return "", false
 		case has.Between("conv_head.", "") || has.Between("classifier.", "") || has.Part(".downsample."):
@@ -61,7 +61,7 @@ var network = torch.Network{
 	},
 }
 
-// shapes reads the sizes. A convolution of patches is taken to step by its own size.
+// shapes reads the sizes. It assumes that a convolution of patches steps by its own size.
 func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	m = configs.DefaultModel(Name)
 	c := m.Arch.(Config)
@@ -89,7 +89,7 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 		if s[1] != dim {
 			return fail(all.Errorf("%s has shape %v, want %d channels", block(0), s, dim))
 		}
-		// A ratio with a fraction leaves different remainders: the largest fits all.
+		// A ratio with a fraction leaves different remainders; the largest one fits all stages.
 		c.MLPRatio = max(c.MLPRatio, foreign.Ratio(s[0], dim))
 		if i > 0 {
 			merge := fmt.Sprintf("%sstages.%d.reduction.weight", prefix, 2*i-1)
@@ -124,7 +124,7 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	return m, 0, nil
 }
 
-// sameShapes leaves out the strides and the activation, which no tensor tells.
+// sameShapes ignores the strides and the activation, which no tensor shows.
 func sameShapes(a, b configs.Model) bool {
 	x, okX := a.Arch.(Config)
 	y, okY := b.Arch.(Config)
@@ -158,7 +158,7 @@ func assumed(_ configs.Model, preset bool) (what []string) {
 	return append(what, "the pool (mean)")
 }
 
-// alike: a layer scale has been learned, whatever it began with.
+// alike says that a layer scale has been learned, whatever its initial value.
 func alike(key string, weights, config configs.Model) bool {
 	x, okX := weights.Arch.(Config)
 	y, okY := config.Arch.(Config)
@@ -197,7 +197,7 @@ func differs(n torch.Naming, m configs.Model, _ int, folded bool) (settings, oth
 
 var architecture = regexp.MustCompile(`^fasternet_(t0|t1|t2|s|m|l)$`)
 
-// args reads the arguments of timm. The activation follows from the architecture alone.
+// args reads the arguments of timm. The activation follows from the architecture.
 func args(a *foreign.Args, m *configs.Model, _ *foreign.Weights) {
 	c := m.Arch.(Config)
 	c.ActLayer = "relu"

@@ -11,28 +11,26 @@ import (
 	"fasternet/configs"
 )
 
-// Hub is how timm describes models of a family in config.json.
+// Hub describes how timm stores models of a family in config.json.
 type Hub struct {
-	// Architecture says whether an architecture of timm, e.g. vit_base_patch16_224, computes
-	// what models of the family do.
+	// Architecture says whether an architecture of timm, e.g. vit_base_patch16_224, computes the
+	// same as models of the family.
 	Architecture func(name string) bool
-	// Described is what such architectures are called, for messages, e.g. "swin_*_window*".
+	// Described names such architectures in messages, e.g. "swin_*_window*".
 	Described string
-	// Args compares model_args with what the tensors say, and completes the model.
+	// Args compares model_args with the tensors, and completes the model.
 	Args func(a *Args, m *configs.Model, w *Weights)
 	// FixedImageSize says that the tensors fix the size of the images.
 	FixedImageSize bool
 	// Write describes a model.
 	Write func(m configs.Model, imageSize int) Description
-	// Preset is the architecture of timm for a model with the shapes of a preset; "" if there
-	// is none.
+	// Preset returns timm's architecture for a model with the shapes of a preset; "" if there is none.
 	Preset func(preset string, of, m configs.Model) string
-	// Default is the architecture of timm to name for a model of other sizes; "" if none
-	// computes the same.
+	// Default returns timm's architecture for a model of other sizes; "" if none computes the same.
 	Default func(m configs.Model) string
 }
 
-// Description is what timm needs to make a model.
+// Description holds what timm needs to make a model.
 type Description struct {
 	Args           map[string]any // model_args that only this family has
 	GlobalPool     string
@@ -42,36 +40,36 @@ type Description struct {
 	FixedInputSize bool
 }
 
-// Args reads model_args of a config.json. The first thing that cannot be is kept.
+// Args reads model_args of a config.json. It keeps the first error.
 type Args struct {
 	Architecture string
 	path         string
 	values       map[string]json.RawMessage
-	help         string // how the user can say what the model is
+	help         string // how the user can describe the model
 	seen         []string
 	err          error
 }
 
-// NewArgs reads the arguments of an architecture. path is the file, for messages, and help
-// says at the end of one how else the user can say what the model is.
+// NewArgs reads the arguments of an architecture. path is the file, for messages. help, at the end
+// of an error, says how else the user can describe the model.
 func NewArgs(architecture, path string, values map[string]json.RawMessage, help string) *Args {
 	return &Args{Architecture: architecture, path: path, values: values, help: help}
 }
 
-// Err is the first thing that cannot be.
+// Err returns the first error.
 func (a *Args) Err() error { return a.err }
 
-// Fail says what cannot be with an argument.
+// Fail records what is wrong with an argument.
 func (a *Args) Fail(key, format string, args ...any) {
 	if a.err == nil {
 		a.err = fmt.Errorf("%s: model_args.%s: %s", a.path, key, fmt.Sprintf(format, args...))
 	}
 }
 
-// Said says whether an argument is there.
+// Said says whether an argument is given.
 func (a *Args) Said(key string) bool { _, ok := a.values[key]; return ok }
 
-// Get reads an argument; false if it is not there, or null.
+// Get reads an argument. It returns false if the argument is missing or null.
 func (a *Args) Get(key string, into any) bool {
 	a.seen = append(a.seen, key)
 	raw, ok := a.values[key]
@@ -85,7 +83,7 @@ func (a *Args) Get(key string, into any) bool {
 	return true
 }
 
-// Integer wants an argument to be what the tensors say.
+// Integer records an error unless an argument has the value that the tensors show.
 func (a *Args) Integer(key string, want int) {
 	var v int
 	if a.Get(key, &v) && v != want {
@@ -93,7 +91,7 @@ func (a *Args) Integer(key string, want int) {
 	}
 }
 
-// Integers is Integer of a list.
+// Integers is Integer for a list.
 func (a *Args) Integers(key string, want []int) {
 	var v []int
 	if a.Get(key, &v) && !slices.Equal(v, want) {
@@ -101,7 +99,7 @@ func (a *Args) Integers(key string, want []int) {
 	}
 }
 
-// Square is an argument that is a number or two equal ones; 0 if it is not there.
+// Square reads an argument that is a number or two equal ones; 0 if it is missing.
 func (a *Args) Square(key string) int {
 	var value any
 	if !a.Get(key, &value) {
@@ -124,9 +122,9 @@ func (a *Args) Square(key string) int {
 	return 0
 }
 
-// Sides reads sides of windows in so many stages: a number or two equal ones for all
-// stages, or a list with one of these for each, as timm writes after set_input_size. It is
-// nil if they are not said.
+// Sides reads sides of windows in the given number of stages: a number or two equal ones for all
+// stages, or a list with one of these for each, as timm writes after set_input_size. It returns nil
+// if they are missing.
 func (a *Args) Sides(key string, stages int) []int {
 	var list []json.RawMessage
 	if raw := a.values[key]; json.Unmarshal(raw, &list) != nil || len(list) == 0 {
@@ -163,8 +161,8 @@ func (a *Args) Sides(key string, stages int) []int {
 	return sides
 }
 
-// Only wants an argument to have one of some values, written as JSON, since others are
-// for a model that computes something else.
+// Only records an error unless an argument has one of some values, written as JSON, because with
+// other values the model computes something else.
 func (a *Args) Only(key string, values ...string) {
 	var raw json.RawMessage
 	if a.Get(key, &raw) && !slices.Contains(values, string(raw)) {
@@ -172,10 +170,10 @@ func (a *Args) Only(key string, values ...string) {
 	}
 }
 
-// Without says that arguments do not change what is computed of an image.
+// Without names arguments that do not change what is computed for an image.
 func (a *Args) Without(keys ...string) { a.seen = append(a.seen, keys...) }
 
-// Finish refuses arguments that nobody has looked at.
+// Finish refuses arguments that nothing has read.
 func (a *Args) Finish() {
 	for _, key := range slices.Sorted(maps.Keys(a.values)) {
 		if raw := a.values[key]; !slices.Contains(a.seen, key) && string(raw) != "null" {
@@ -184,7 +182,7 @@ func (a *Args) Finish() {
 	}
 }
 
-// Common are the arguments of all families with these sizes.
+// Common reads the arguments that all families with these sizes have.
 func (a *Args) Common(embedDim, inChans, patchSize int) {
 	a.Integer("embed_dim", embedDim)
 	a.Integer("in_chans", inChans)
@@ -200,10 +198,10 @@ func (a *Args) Common(embedDim, inChans, patchSize int) {
 	)
 }
 
-// ImageSize is the side of the images that the model was made for; 0 if it is not said.
+// ImageSize returns the side of the images that the model was made for; 0 if it is missing.
 func (a *Args) ImageSize() int { return a.Square("img_size") }
 
-// inLine is a value for an error: JSON without its line breaks.
+// inLine returns a value for an error: JSON without line breaks.
 func inLine(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if json.Compact(&b, raw) != nil {
@@ -212,7 +210,7 @@ func inLine(raw json.RawMessage) string {
 	return Clip(b.String())
 }
 
-// Clip cuts a text of a file for an error.
+// Clip shortens a text from a file for an error.
 func Clip(s string) string {
 	const most = 80
 	if len(s) > most {

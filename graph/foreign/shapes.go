@@ -8,15 +8,14 @@ import (
 	"fasternet/formats"
 )
 
-// Shapes finds tensors by name, and says what is wrong with them.
+// Shapes finds tensors by name, and reports what is wrong with them.
 type Shapes struct {
 	title string // of the family
 	names []string
 	of    map[string][]int
 }
 
-// NewShapes are the shapes of tensors under official names; the title of the family is for
-// messages.
+// NewShapes returns the shapes of tensors under official names. Messages use the title of the family.
 func NewShapes(title string, ts []formats.Tensor) Shapes {
 	s := Shapes{title: title, of: make(map[string][]int, len(ts))}
 	for _, t := range ts {
@@ -26,13 +25,13 @@ func NewShapes(title string, ts []formats.Tensor) Shapes {
 	return s
 }
 
-// Names are those of the tensors in the order of the file.
+// Names returns the names of the tensors in the order of the file.
 func (s Shapes) Names() []string { return s.names }
 
 // Has says whether there is a tensor of that name.
 func (s Shapes) Has(name string) bool { _, ok := s.of[name]; return ok }
 
-// Shape is that of a tensor; nil if there is none of that name.
+// Shape returns the shape of a tensor; nil if there is no tensor with that name.
 func (s Shapes) Shape(name string) []int { return s.of[name] }
 
 // Get finds a tensor of at least n dimensions, none of them 0.
@@ -47,12 +46,12 @@ func (s Shapes) Get(name string, n int) ([]int, error) {
 	return shape, nil
 }
 
-// Errorf says why the tensors are not of the family.
+// Errorf returns an error that says why the tensors do not belong to the family.
 func (s Shapes) Errorf(format string, args ...any) error {
 	return fmt.Errorf("not the weights of a %s: %s", s.title, fmt.Sprintf(format, args...))
 }
 
-// Count is how many of numbered tensors there are, from 0.
+// Count returns the number of numbered tensors, from 0.
 func (s Shapes) Count(name func(i int) string) int {
 	n := 0
 	for s.Has(name(n)) {
@@ -61,7 +60,7 @@ func (s Shapes) Count(name func(i int) string) int {
 	return n
 }
 
-// Classes is the number of classes that the classifier has; 0 if there is none.
+// Classes returns the number of classes of the classifier; 0 if there is none.
 func (s Shapes) Classes() int {
 	if shape := s.of["head.weight"]; len(shape) >= 2 {
 		return shape[0]
@@ -69,7 +68,7 @@ func (s Shapes) Classes() int {
 	return 0
 }
 
-// Ratio is the smallest mlp_ratio that gives so many hidden channels.
+// Ratio returns the smallest mlp_ratio that gives the number of hidden channels.
 func Ratio(hidden, channels int) float64 {
 	r := float64(hidden) / float64(channels)
 	for int(float64(channels)*r) < hidden {
@@ -78,7 +77,7 @@ func Ratio(hidden, channels int) float64 {
 	return r
 }
 
-// SquareRoot is the root of a square number, else 0.
+// SquareRoot returns the root of a square number, else 0.
 func SquareRoot(n int) int {
 	for i := 1; i*i <= n; i++ {
 		if i*i == n {

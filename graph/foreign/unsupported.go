@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// parts are those of transformers that ours do not have, by a part of the names of their
-// tensors.
+// parts lists parts of transformers that this project does not have, by a part of the names of
+// their tensors.
 var parts = []struct{ part, what string }{
 	{".ls1.", "layer scale"},
 	{".gamma_1", "layer scale"},
@@ -24,7 +24,7 @@ var parts = []struct{ part, what string }{
 	{"pre_logits.", "a layer before the classifier (representation_size)"},
 }
 
-// UnsupportedTransformer names a part of a transformer that ours do not have. Its tensors
+// UnsupportedTransformer names a part of a transformer that this project does not have. Its tensors
 // would be unexpected in any case, but the name of the part says more.
 func UnsupportedTransformer(s Shapes) error {
 	for _, name := range s.names {

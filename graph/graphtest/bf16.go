@@ -11,18 +11,18 @@ import (
 	"fasternet/ops"
 )
 
-// The bounds of what bf16 may change: logits relative to the largest of them,
-// gradients relative to the norm of the gradient of the tensor, or to a part of
-// that of all for tensors that hardly matter.
+// The largest changes that bf16 may make: to logits relative to the largest of them, and to
+// gradients relative to the norm of the gradient of the tensor or, for tensors that hardly matter,
+// to a part of the norm of all gradients.
 const (
 	BF16Logits    = 1e-2
 	BF16Gradients = 1.5e-2
-	// Of a network with ReLU: a unit close to zero may come to the other side of it,
-	// and its gradient is there or not.
+	// For a network with ReLU: a unit close to zero may change sides, and its gradient appears or
+	// vanishes.
 	BF16ReLUGradients = 4e-2
 )
 
-// CheckBF16 compares values with those in fp32, relative to the norm of all.
+// CheckBF16 compares values with values in fp32, relative to the norm of all.
 func CheckBF16(t *testing.T, name string, got, want []float32, bound float64) {
 	t.Helper()
 	if e := relative(got, want, 0); !(e <= bound) {
@@ -32,8 +32,7 @@ func CheckBF16(t *testing.T, name string, got, want []float32, bound float64) {
 	}
 }
 
-// relative is the norm of the difference over that of want, or over least if it
-// is larger.
+// relative returns the norm of the difference over the norm of want, or over least if that is larger.
 func relative(got, want []float32, least float64) float64 {
 	if len(got) != len(want) {
 		return math.Inf(1)
@@ -47,8 +46,7 @@ func relative(got, want []float32, least float64) float64 {
 	return math.Sqrt(diff) / max(math.Sqrt(norm), least)
 }
 
-// CheckBF16Gradients compares the gradients of all parameters as one vector, and
-// one by one.
+// CheckBF16Gradients compares the gradients of all parameters as one vector, and one by one.
 func CheckBF16Gradients(t *testing.T, got, want map[string][]float32, bound float64) {
 	t.Helper()
 	var allGot, allWant []float32
@@ -84,7 +82,8 @@ func GradientsOf(params []*ops.Param) map[string][]float32 {
 	return out
 }
 
-// ReferenceGradients are those in a file of reference values, by the names of the parameters.
+// ReferenceGradients returns the gradients in a file of reference values, by the names of the
+// parameters.
 func ReferenceGradients(want map[string]golden.Tensor) map[string][]float32 {
 	out := map[string][]float32{}
 	for name, v := range want {

@@ -8,8 +8,7 @@ import (
 	"fasternet/layers"
 )
 
-// Bits are what a run leaves: values by what they are, and the size of its memory for
-// activations.
+// Bits holds the results of a run: values by name, and the size of its memory for activations.
 type Bits struct {
 	Values map[string][]float32
 	Arena  int
@@ -53,7 +52,7 @@ func (b *Bits) Compare(t *testing.T, what string, want *Bits) {
 	}
 }
 
-// Reset undoes what training has done to a model that takes no step.
+// Reset undoes what training has changed in a model that takes no step.
 func Reset(s *layers.Store) {
 	for _, q := range s.Params() {
 		clear(q.GradData())

@@ -1,5 +1,5 @@
-// Package graphtest holds what the tests of models share: every variant of the kernels,
-// weights and images, and what two runs that may differ in no bit leave.
+// Package graphtest holds what the tests of models share: every variant of the kernels, weights and
+// images, and the comparison of two runs that must have the same bits.
 package graphtest
 
 import (
@@ -28,8 +28,7 @@ func EveryVariant(t *testing.T, f func(t *testing.T, k *kernels.Set)) {
 	}
 }
 
-// EveryBF16 runs a test with each path of bf16: where the processor has none, in
-// the emulation.
+// EveryBF16 runs a test with each path of bf16, or in the emulation if the processor has none.
 func EveryBF16(t *testing.T, f func(t *testing.T, k *kernels.Set)) {
 	t.Helper()
 	v := kernels.Default().Variant()

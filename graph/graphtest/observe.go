@@ -8,9 +8,9 @@ import (
 	"fasternet/ops"
 )
 
-// CheckObserved runs a program with an observer: it sees every op once, the op of a name
-// among them, the loss and the gradient of every parameter, and its error comes back as it is.
-// No bit changes.
+// CheckObserved runs a program with an observer. The observer must see every op once, among them
+// the op with the given name, the loss, and the gradient of every parameter. Its error must come
+// back unchanged, and no bit may change.
 func CheckObserved(
 	t *testing.T,
 	observe func(func(ops.Observed) error),

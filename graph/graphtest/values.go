@@ -6,7 +6,7 @@ import (
 	"fasternet/layers"
 )
 
-// Random are n values of a normal distribution: the same for the same position.
+// Random returns n values of a normal distribution, the same for the same position.
 func Random(n int, at uint64) []float32 {
 	r := rng.New(1, rng.Bench, at)
 	x := make([]float32, n)
@@ -16,7 +16,7 @@ func Random(n int, at uint64) []float32 {
 	return x
 }
 
-// Fill gives parameters and buffers the weights of the reference values.
+// Fill sets parameters and buffers to the weights of the reference values.
 func Fill(s *layers.Store, seed int) {
 	FillParameters(s, seed)
 	for _, e := range s.Entries {
@@ -26,7 +26,7 @@ func Fill(s *layers.Store, seed int) {
 	}
 }
 
-// FillParameters gives parameters alone the weights of the reference values.
+// FillParameters sets only parameters to the weights of the reference values.
 func FillParameters(s *layers.Store, seed int) {
 	for _, p := range s.Params() {
 		copy(p.Data(), golden.Weight(p.Name, seed, p.Shape()))

@@ -5,9 +5,9 @@ import (
 	"fasternet/ops"
 )
 
-// Count lists what the parts cost for one masked image: the encoder on its visible
-// tokens, the decoders on all. Attention of a Swin is counted as if every window were
-// full: how many of its tokens are visible changes from mask to mask.
+// Count lists the costs of the parts for one masked image: of the encoder for its visible tokens,
+// of the decoders for all tokens. Attention of a Swin is counted as if every window were full,
+// because the number of its visible tokens changes from mask to mask.
 func (m *Model) Count() ([]graph.LayerCount, error) {
 	p, err := m.program(ops.NewSketch(), shape{batch: 1}, false)
 	if err != nil {

@@ -11,22 +11,22 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// localDecoder predicts the targets of one scale from the visible tokens of a
-// tap: it embeds them, puts them back in their places with mask tokens in
-// between, adds positions, and goes through transformer blocks and a head.
+// localDecoder predicts the targets of one scale from the visible tokens of a tap. It embeds them,
+// puts them back into their places with mask tokens in the gaps, adds positions, and runs
+// transformer blocks and a head.
 type localDecoder struct {
 	name      string
 	scale     configs.MIMScale
 	class     int
 	unit      int // tokens of the decoder along a side of a unit
-	together  int // tokens of the encoder along a side of one of the decoder
+	together  int // tokens of the encoder along a side of a token of the decoder
 	embed     linearLayer
 	maskToken *ops.Param
 	position  []float32 // [1, class + tokens, C]
 	blocks    []*layers.Transformer
 	norm      *ops.LayerNorm
-	head      []ops.Projection // the first has norm before it, unless the tokens are pooled
-	cells     []int32          // that the rows of the predictions are for
+	head      []ops.Projection // the first one has norm before it, unless the tokens are pooled
+	cells     []int32          // that the rows of the predictions belong to
 }
 
 type linearLayer struct{ weight, bias *ops.Param }
@@ -69,9 +69,9 @@ func newLocalDecoder(
 	return d, err
 }
 
-// predicted are the cells, in raster order, that the rows of an image's
-// predictions are for: a token has become 1, 4 or 16 of them, one square within
-// the other. Rows of class tokens predict nothing.
+// predicted returns the cells, in raster order, that the rows of an image's predictions belong to.
+// A token becomes 1, 4 or 16 of them, one square within the other. Rows of class tokens predict
+// nothing.
 func (d *localDecoder) predicted() []int32 {
 	side, grid, class := d.scale.Tokens, d.scale.Grid, d.class
 	if d.scale.Factor < 1 {
@@ -97,7 +97,7 @@ func (d *localDecoder) predicted() []int32 {
 	return cells
 }
 
-// cellsOf are the cells of some tokens of each image, which change from run to run.
+// cellsOf returns the cells of some tokens of each image, which change from run to run.
 func (d *localDecoder) cellsOf(tokens []int32, v *Visible) []int32 {
 	n := int(d.scale.Factor * d.scale.Factor)
 	cells := make([]int32, n*len(tokens))
@@ -110,14 +110,14 @@ func (d *localDecoder) cellsOf(tokens []int32, v *Visible) []int32 {
 	return cells
 }
 
-// forward maps the normalised tokens of its tap to predictions [images, rows, values], and
-// says which cells the rows are for. With maskedOnly there are none of visible units in
-// training: nothing is learned from them.
+// forward maps the normalised tokens of its tap to predictions [images, rows, values], and returns
+// the cells of the rows. With maskedOnly there are no predictions of visible units in training,
+// because nothing is learned from them.
 func (d *localDecoder) forward(
 	p *layers.Pass, x *gorgonia.Node, v *Visible, maskedOnly bool,
 ) (_ *gorgonia.Node, cells []int32, err error) {
 	defer p.Within(d.name)()
-	if n := d.together * d.together; n > 1 { // the tokens of a unit lie one after the other
+	if n := d.together * d.together; n > 1 { // the tokens of a unit follow one another
 		if x, err = ops.Reshape(p.Tape, d.name+".units", x, v.Images, v.Units, n*d.scale.Dim); err != nil {
 			return nil, nil, err
 		}

@@ -7,8 +7,8 @@ import (
 	"fasternet/graph"
 )
 
-// Describe says in a line what the model is, what it sees and what it predicts. counts are
-// those of [Model.Count].
+// Describe says in a line what the model is, what it sees and what it predicts. counts is the
+// result of [Model.Count].
 func (m *Model) Describe(counts []graph.LayerCount) string {
 	c := m.config
 	var grids []string

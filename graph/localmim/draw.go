@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// DrawOrder draws the visible units as MAE does: by a random number for each, in ascending
-// order of these numbers.
+// DrawOrder draws the visible units as MAE does: it draws a random number for each unit, and keeps
+// the smallest ones, in ascending order.
 func DrawOrder(kept []int32, units int, r *rand.Rand) {
 	noise := make([]float32, units)
 	for i := range noise {
@@ -15,8 +15,8 @@ func DrawOrder(kept []int32, units int, r *rand.Rand) {
 	keepSmallest(kept, noise)
 }
 
-// keepSmallest keeps the units of the smallest numbers, in ascending order of these; equal
-// numbers in the order of the units.
+// keepSmallest keeps the units of the smallest numbers, in ascending order of the numbers; equal
+// numbers keep the order of the units.
 func keepSmallest(kept []int32, noise []float32) {
 	order := make([]int32, len(noise))
 	for i := range order {
@@ -49,12 +49,12 @@ func keepLast(kept []int32, perm []int) {
 }
 
 // drawBlocks draws the visible units of an image of side×side units by squares of block×block
-// units, which are visible or masked together. The squares begin anywhere, so that no two units
-// are always in one square; the border of the image cuts some. Of the last square that is
-// visible only as many units are as are missing. The units are in raster order.
+// units, which are visible or masked together. The squares begin anywhere, so that no two units are
+// always in one square; the border of the image cuts some. If the last visible square has too many
+// units, only some of them are visible. The units are in raster order.
 func drawBlocks(kept []int32, side, block int, r *rand.Rand) {
 	dy, dx := r.IntN(block), r.IntN(block)
-	squares := (side-1)/block + 2 // along a side, where the border cuts the first
+	squares := (side-1)/block + 2 // along a side; the border cuts the first one
 	units := kept[:0]
 	for _, square := range r.Perm(squares * squares) {
 		for _, i := range r.Perm(block * block) {
@@ -67,8 +67,8 @@ func drawBlocks(kept []int32, side, block int, r *rand.Rand) {
 	slices.Sort(kept)
 }
 
-// Draw draws the visible units of some images: kept has room for those of each, one image
-// after the other.
+// Draw draws the visible units of some images: kept has room for the units of each, one image after
+// the other.
 func (m *Model) Draw(kept []int32, r *rand.Rand) {
 	for ; len(kept) > 0; kept = kept[m.visible:] {
 		own := kept[:m.visible:m.visible]

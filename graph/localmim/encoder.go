@@ -13,48 +13,48 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Encoder is a family of backbones that can be pre-trained: how one is made that sees only
-// the visible units of images, and what LocalMIM does differently for it. Units are the
-// squares of an image that are masked as a whole.
+// Encoder is a family of backbones that can be pre-trained: it makes a backbone that sees only the
+// visible units of images, and says what LocalMIM does differently for it. Units are the squares of
+// an image that are masked as a whole.
 type Encoder struct {
 	Family string // the value of model.name
-	// New makes a backbone without classifier. Its parameters belong to the store, which
-	// puts Prefix before their names.
+	// New makes a backbone without classifier. Its parameters belong to the store, which puts
+	// Prefix before their names.
 	New    func(s *layers.Store, c *configs.Config) (Backbone, error)
 	Prefix string // of the names of the backbone, and of the norms of its taps
-	Tap    string // what a tap is the end of: block or stage
+	Tap    string // the part of a backbone that ends at a tap: block or stage
 	// NormEps is the eps of the norms of the taps and the decoders.
 	NormEps func(m configs.Model) float64
-	// ClassTokens is the number of tokens in front of the visible ones of an image.
+	// ClassTokens is the number of tokens before the visible tokens of an image.
 	ClassTokens int
-	// Draw draws the visible units of an image, into kept, of so many units. The encoder
-	// sees them in this order.
+	// Draw draws the visible units of an image into kept, from the given number of units. The
+	// encoder sees them in this order.
 	Draw func(kept []int32, units int, r *rand.Rand)
-	// NewHead makes the layers that predict the cells of a scale from tokens of its decoder.
-	// The norm comes before the first, unless the scale has less than one cell a token:
-	// then the decoder normalises and pools its tokens before them.
+	// NewHead makes the layers that predict the cells of a scale from tokens of its decoder. The
+	// norm comes before the first layer, unless a scale has less than one cell for each token: then
+	// the decoder normalises and pools its tokens before these layers.
 	NewHead func(s *layers.Store, prefix string, scale configs.MIMScale, norm *ops.LayerNorm) ([]ops.Projection, error)
-	// Fresh says whether a tensor of a classifier comes after the encoder, and begins with fresh
+	// Fresh says whether a tensor of a classifier comes after the encoder, and starts with fresh
 	// values; nil for norm.*, fc_norm.* and head.*.
 	Fresh func(name string) bool
-	// MaskedOnly has the decoders predict nothing of visible units in training. The loss and its
-	// gradients are the same, in less time.
+	// MaskedOnly makes the decoders leave out predictions of visible units in training. The loss
+	// and its gradients are the same, in less time.
 	MaskedOnly bool
-	// Reorder turns a tensor between the two published orders of the neighbours that the
-	// backbone merges; most stay as they are. It is nil for a backbone with one order.
+	// Reorder converts a tensor between the two published orders of the neighbours that the
+	// backbone merges; most tensors stay the same. It is nil for a backbone with one order.
 	Reorder func(name string, shape []int, values []float32) []float32
 }
 
 // Backbone is a backbone on the visible units of images. Several programs share it.
 type Backbone interface {
-	// Forward adds it to the graph of a program and returns the values at the taps:
-	// [images, tokens, C], class tokens first, or with more axes whose rows are the tokens
-	// of one image after the other, unit by unit. What depends on which units are visible
-	// the backbone gets from v: see [Visible.Select] and [Visible.OnChange].
+	// Forward adds it to the graph of a program and returns the values at the taps: [images,
+	// tokens, C], class tokens first; or with more axes, whose rows are the tokens of one image
+	// after the other, unit by unit. v gives the backbone everything that depends on which units
+	// are visible: see [Visible.Select] and [Visible.OnChange].
 	Forward(p *layers.Pass, images *gorgonia.Node, v *Visible) ([]*gorgonia.Node, error)
 }
 
-// encoders are in the order in which they were registered.
+// encoders is in the order of registration.
 var encoders []Encoder
 
 func init() {
@@ -63,8 +63,8 @@ func init() {
 	Register(swinEncoder())
 }
 
-// Register adds a family that can be pre-trained, before any model is made. It panics if the
-// family has an encoder, or a function is missing.
+// Register adds a family that can be pre-trained, before any model is made. It panics if the family
+// already has an encoder, or if a function is missing.
 func Register(e Encoder) {
 	taken := slices.ContainsFunc(encoders, func(o Encoder) bool { return o.Family == e.Family })
 	if taken || e.Family == "" || e.New == nil || e.NormEps == nil || e.Draw == nil || e.NewHead == nil {
@@ -99,7 +99,7 @@ func hasPrefix(name string, prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// archOf is the part of a model that belongs to a family; the model is of that family.
+// archOf returns the part of a model that belongs to a family; the model must belong to that family.
 func archOf[A configs.Arch](m configs.Model) A {
 	a, _ := configs.ArchOf[A](m)
 	return a

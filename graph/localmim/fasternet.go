@@ -11,9 +11,9 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// fasternetEncoder: patches do not overlap, so that a unit is a small map of its own but for
-// the partial convolutions, which see the visible units around it. The published LocalMIM has
-// no convolutional encoder: this one is ours.
+// fasternetEncoder: patches do not overlap, so a unit is a small map of its own, except that the
+// partial convolutions see the visible units around it. The published LocalMIM has no convolutional
+// encoder: this one is ours.
 func fasternetEncoder() Encoder {
 	return Encoder{
 		Family:     fasternet.Name,
@@ -29,7 +29,7 @@ func fasternetEncoder() Encoder {
 }
 
 // visibleFasterNet is a FasterNet without classifier. A map has the pixels of one visible unit
-// after the other, each unit a small map of its own: [images·units, side, side, C].
+// after the other, each unit as a small map: [images·units, side, side, C].
 type visibleFasterNet struct {
 	fasternet.Backbone
 	taps     []int

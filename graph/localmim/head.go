@@ -8,8 +8,7 @@ import (
 	"fasternet/ops"
 )
 
-// LinearHead predicts a cell for each token with a linear layer, under the names of the
-// published Swin.
+// LinearHead predicts a cell for each token with a linear layer, under the names of the published Swin.
 func LinearHead(s *layers.Store, prefix string, scale configs.MIMScale, norm *ops.LayerNorm) ([]ops.Projection, error) {
 	if scale.Factor != 1 {
 		return nil, fmt.Errorf("localmim: mim.scales: want 1 cell along a side of a token, got %v", scale.Factor)
@@ -23,8 +22,8 @@ func LinearHead(s *layers.Store, prefix string, scale configs.MIMScale, norm *op
 	}}, nil
 }
 
-// ConvHead predicts 4×4, 2×2 or 1 cells for each token, or one for 2×2 tokens that are pooled,
-// with convolutions, under the names of the published ViT.
+// ConvHead predicts 4×4, 2×2 or 1 cells for each token, or one for 2×2 pooled tokens, with
+// convolutions, under the names of the published ViT.
 func ConvHead(s *layers.Store, prefix string, scale configs.MIMScale, norm *ops.LayerNorm) ([]ops.Projection, error) {
 	dim, values := scale.DecoderDim, scale.Values
 	up := func(i, in int) ops.Projection {
@@ -56,7 +55,7 @@ func ConvHead(s *layers.Store, prefix string, scale configs.MIMScale, norm *ops.
 		head = []ops.Projection{up(0, dim), last(1, dim/2)}
 	case 1:
 		head = []ops.Projection{last(0, dim)}
-	case 0.5: // after the norm and a pool, which has the number 0
+	case 0.5: // after the norm and a pool, which is layer 0
 		return []ops.Projection{last(1, dim)}, nil
 	default:
 		return nil, fmt.Errorf("localmim: mim.scales: want 4, 2, 1 or 0.5 cells along a side of a token, got %v",

@@ -16,16 +16,14 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Model is masked image modelling with local multi-scale reconstruction (Wang
-// et al., CVPR 2023): a backbone that sees only the visible units of images, and
-// after several of its layers a decoder each, which predicts what was
-// masked, finer from lower layers than from upper ones. Its state dict is the
-// official one.
+// Model is masked image modelling with local multi-scale reconstruction (Wang et al., CVPR 2023). A
+// backbone sees only the visible units of images. After several of its layers a decoder predicts
+// what was masked, with smaller cells after lower layers. The state dict is the official one.
 type Model struct {
 	config        *configs.Config
 	store         *layers.Store
 	scales        []configs.MIMScale
-	side, visible int // units along a side of an image, and those that are visible in an image
+	side, visible int // units along a side of an image, and visible units of an image
 	encoder       Encoder
 	backbone      Backbone
 	whole         []wholeNorm      // the batch norms of the backbone
@@ -33,14 +31,12 @@ type Model struct {
 	decoders      []*localDecoder
 }
 
-// New makes a model with parameters drawn from the seed. The
-// configuration must have passed the checks of package configs, with task
-// localmim. The error says that its family has no [Encoder], or that the model does not fit
-// into memory.
+// New makes a model with parameters drawn from the seed. The configuration must have passed the
+// checks of package configs, with task localmim. The error says that its family has no [Encoder],
+// or that the model does not fit into memory.
 //
-// Initialisation as in the official code: linear layers and the patch embedding
-// Xavier uniform; tokens normal; the convolutions of the decoders as PyTorch
-// does.
+// Initialisation as in the official code: linear layers and the patch embedding Xavier uniform;
+// tokens normal; the convolutions of the decoders as PyTorch does.
 func New(c *configs.Config, seed uint64) (*Model, error) {
 	values, err := Values(c)
 	if err != nil {
@@ -62,7 +58,7 @@ func New(c *configs.Config, seed uint64) (*Model, error) {
 	return m, nil
 }
 
-// Values is the number of values in the state dict of a model, which is not made for it.
+// Values returns the number of values in the state dict of a model, without making the model.
 func Values(c *configs.Config) (int, error) {
 	m, err := newModel(c, layers.NewShapeStore(false))
 	if err != nil {
@@ -108,8 +104,8 @@ func newModel(c *configs.Config, s *layers.Store) (*Model, error) {
 	return m, nil
 }
 
-// hogBuffers adds the filters of the targets, which the official checkpoints
-// have, and their bias: random numbers that stay what they are.
+// hogBuffers adds the filters of the targets, which the official checkpoints have, and their bias:
+// random numbers that do not change.
 func hogBuffers(s *layers.Store, k int, biased bool) {
 	sobel := []float32{1, 0, -1, 2, 0, -2, 1, 0, -1, 1, 2, 1, 0, 0, 0, -1, -2, -1}
 	s.Drawn(fmt.Sprintf("hog_enc.%d.conv.weight", k), layers.Values(sobel), 2, 1, 3, 3)
@@ -118,28 +114,27 @@ func hogBuffers(s *layers.Store, k int, biased bool) {
 	}
 }
 
-// Store holds the parameters and buffers under their official names.
+// Store returns the parameters and buffers under their official names.
 func (m *Model) Store() *layers.Store { return m.store }
 
-// Channels is the number of channels of an image.
+// Channels returns the number of channels of an image.
 func (m *Model) Channels() int { return m.config.Model.InChans }
 
-// Config is the configuration that the model was made of.
+// Config returns the configuration of the model.
 func (m *Model) Config() *configs.Config { return m.config }
 
-// Scales are the scales that it reconstructs.
+// Scales returns the scales that it reconstructs.
 func (m *Model) Scales() []configs.MIMScale { return slices.Clone(m.scales) }
 
-// Encoder is the entry of its family.
+// Encoder returns the entry of its family.
 func (m *Model) Encoder() Encoder { return m.encoder }
 
-// Units is the number of mask units along a side of an image, and how many of an image are
-// visible.
+// Units returns the number of mask units along a side of an image, and the number of visible units
+// of an image.
 func (m *Model) Units() (side, visible int) { return m.side, m.visible }
 
-// HOGBias is the constant that is added to the gradients for the targets of
-// scale k; zeros without one. It is part of the state: a checkpoint may change
-// it.
+// HOGBias returns the constant that is added to the gradients for the targets of scale k, or zeros.
+// It is part of the state: a checkpoint may change it.
 func (m *Model) HOGBias(k int) (bias [2]float32) {
 	if e, ok := m.store.Lookup(fmt.Sprintf("hog_enc.%d.conv.bias", k)); ok {
 		copy(bias[:], e.Buffer)
@@ -147,7 +142,7 @@ func (m *Model) HOGBias(k int) (bias [2]float32) {
 	return bias
 }
 
-// forward adds the model to a graph: the loss and the predictions.
+// forward adds the model to a graph, and returns the loss and the predictions.
 func (m *Model) forward(
 	p *layers.Pass, images *gorgonia.Node, v *Visible, targets, weights []*gorgonia.Node,
 ) (*ops.Reconstructions, []*gorgonia.Node, error) {
@@ -185,7 +180,7 @@ func (m *Model) forward(
 	return loss, predictions, err
 }
 
-// branch splits a tap off the way ahead, which ends at the last layer.
+// branch splits a tap off the main path, which ends at the last layer.
 func branch(p *layers.Pass, k int, x *gorgonia.Node, last bool) (ahead, tap *gorgonia.Node, err error) {
 	if last {
 		return x, x, nil

@@ -1,8 +1,8 @@
 package localmim
 
-// SumLosses adds the losses of the images of the last run to sums, one after the other:
-// to sums[0] those over all scales, to sums[1+k] those of scale k. So the sums do not depend
-// on the size of the batches. weights are the weights of the scales in the run.
+// SumLosses adds the losses of the images of the last run to sums, one after the other, so that the
+// sums do not depend on the size of the batches: to sums[0] over all scales, and to sums[1+k] at
+// scale k. weights are the weights of the scales in the run.
 func (p *Program) SumLosses(sums []float64, weights [][]float32) {
 	for i := range p.batch {
 		for k, w := range weights {
@@ -14,7 +14,7 @@ func (p *Program) SumLosses(sums []float64, weights [][]float32) {
 	}
 }
 
-// MaskedMean is the loss of an image at a scale: the mean of the losses of its cells by their
+// MaskedMean returns the loss of an image at a scale: the mean of the losses of its cells by their
 // weights. A cell without weight is visible, and may have no prediction.
 func MaskedMean(losses, weights []float32) float64 {
 	sum, masked := 0.0, 0.0

@@ -7,9 +7,9 @@ import (
 	"fasternet/kernels"
 )
 
-// Noise is a batch without meaning, to time programs or to try them: images and targets of
-// random values, each image has its own visible units, or all have the same where the
-// configuration says so. All cells count of which anything is predicted.
+// Noise returns a random batch to time programs or to try them: random images and targets. Each
+// image has its own visible units, or all have the same if the configuration says so. All cells
+// with a prediction count.
 func (m *Model) Noise(batch int) Masked {
 	r := rng.New(0, rng.Bench)
 	random := func(n int) []float32 {

@@ -15,29 +15,26 @@ import (
 // Masked is a batch of masked images.
 type Masked struct {
 	Images []float32 // [batch, height, width, channels]
-	// Kept has the numbers of the visible units, in raster order of the units, in
-	// the order in which the encoder sees them: [units] for the whole batch, or
-	// [batch, units].
+	// Kept holds the numbers of the visible units, in raster order of the units, in the order in
+	// which the encoder sees them: [units] for the whole batch, or [batch, units].
 	Kept    []int32
 	Targets [][]float32 // of each scale: [batch, cells, values]
-	Weights [][]float32 // of each scale: [batch, cells], how much of a cell is masked, 0 in visible units
-	// Whole is the number of images of all ranks; 0 for these alone. The loss is then
-	// the part of these in the mean over all.
+	Weights [][]float32 // of each scale: [batch, cells]: the masked part of a cell, 0 in visible units
+	// Whole is the number of images of all ranks, or 0 for these images alone. The loss is then the
+	// part of these images in the mean over all.
 	Whole int
 }
 
-// Runner compiles a LocalMIM for batch sizes and runs it. It is used by one
-// goroutine at a time.
+// Runner compiles a LocalMIM for batch sizes and runs it. Only one goroutine at a time may use it.
 type Runner struct {
 	Model *Model
-	// Precision of the matrix products. It is set before the first program is
-	// compiled.
+	// Precision of the matrix products. Set it before the first program is compiled.
 	Precision kernels.Precision
-	// Parallel is of all programs.
+	// Parallel applies to all programs.
 	Parallel ops.Parallel
-	// Recompute has programs for training compute the blocks, those of the decoders
-	// too, again in the backward pass: less memory, more time, the same bits. It is
-	// to be set before the first program.
+	// Recompute makes programs for training compute the blocks, including those of the decoders,
+	// again in the backward pass: less memory, more time, the same bits. Set it before the first
+	// program.
 	Recompute bool
 
 	space    *ops.Workspace
@@ -50,14 +47,14 @@ type shape struct {
 	kind  kind
 }
 
-// kind is what a program is for.
+// kind is the purpose of a program.
 type kind int
 
 const (
 	reconstructs kind = iota // the loss of masked images
 	ofMasked                 // the batch norms measure masked images
 	ofWhole                  // they measure whole images
-	ofChannels               // how alike hidden channels are
+	ofChannels               // the similarity of hidden channels
 )
 
 // NewRunner makes a runner whose programs run on a pool.
@@ -65,14 +62,14 @@ func NewRunner(m *Model, pool *kernels.Pool) *Runner {
 	return &Runner{Model: m, space: ops.NewWorkspace(pool)}
 }
 
-// Pool is the pool that the programs run on.
+// Pool returns the pool that the programs run on.
 func (r *Runner) Pool() *kernels.Pool { return r.space.Pool() }
 
-// Bytes is the size of the memory for activations.
+// Bytes returns the size of the memory for activations.
 func (r *Runner) Bytes() int { return r.space.Bytes() }
 
-// Program is a LocalMIM as a compiled graph. What is masked changes from run
-// to run, how much is masked does not.
+// Program is a LocalMIM as a compiled graph. Which units are masked changes from run to run, but
+// not how many.
 type Program struct {
 	shape
 	model            *Model
@@ -87,9 +84,8 @@ type Program struct {
 	similar          []similarity // of the blocks
 }
 
-// Program returns the program for a batch size. It is compiled at the first call, and
-// again if many other sizes have been asked for since. That for evaluation keeps the
-// predictions.
+// Program returns the program for a batch size. It is compiled at the first call, and again if many
+// other sizes have been used since. The program for evaluation keeps the predictions.
 func (r *Runner) Program(batch int, train bool) (*Program, error) {
 	return r.program(shape{batch: batch, train: train})
 }
@@ -105,7 +101,7 @@ func (r *Runner) program(s shape) (*Program, error) {
 }
 
 func (r *Runner) compile(s shape) (p *Program, err error) {
-	defer func() { // Gorgonia panics on what it does not like
+	defer func() { // Gorgonia panics instead of returning errors
 		if v := recover(); v != nil {
 			err = fmt.Errorf("building the graph: %v", v)
 		}
@@ -143,8 +139,8 @@ func (r *Runner) compile(s shape) (p *Program, err error) {
 	return p, nil
 }
 
-// Run computes the loss of a batch: the sum over the scales. In a program for
-// training it adds the gradient of the loss to the parameters' gradients.
+// Run computes the loss of a batch: the sum over the scales. A program for training also adds the
+// gradient of the loss to the gradients of the parameters.
 func (p *Program) Run(b Masked) (loss float32, err error) {
 	if p.kind != reconstructs {
 		return 0, fmt.Errorf("localmim: Run on a program that has no loss")
@@ -179,20 +175,19 @@ func (p *Program) start(b Masked) error {
 	return p.tape.Run(p.machine)
 }
 
-// Learned are the parameters whose gradients a program for training computes, in the
-// order in which these are complete.
+// Learned returns the parameters whose gradients a program for training computes, in the order in
+// which they are complete.
 func (p *Program) Learned() []*ops.Param { return p.tape.Learned() }
 
-// ScaleLosses are the losses of the scales in the last run. They are valid until
-// the next.
+// ScaleLosses returns the losses of the scales in the last run. They are valid until the next run.
 func (p *Program) ScaleLosses() []float64 { return p.loss.Scales }
 
-// CellLosses are the mean squared differences of the cells of scale k in the last run, [batch,
-// cells]. Predictions of visible cells are 0 in a program for training that does not predict them.
+// CellLosses returns the mean squared differences of the cells of scale k in the last run, [batch,
+// cells]. For visible cells they are 0 in a program for training that does not predict these.
 func (p *Program) CellLosses(k int) []float32 { return p.loss.Cells[k] }
 
-// Predictions copies what the last run of a program for evaluation predicted at
-// scale k: [batch, cells, values], cells in raster order.
+// Predictions copies the predictions of the last run of a program for evaluation at scale k:
+// [batch, cells, values], cells in raster order.
 func (p *Program) Predictions(k int) ([]float32, error) {
 	if p.train {
 		return nil, fmt.Errorf("localmim: a program for training does not keep its predictions")
@@ -211,9 +206,8 @@ func (p *Program) Predictions(k int) ([]float32, error) {
 	return out, nil
 }
 
-// Latent copies the normalised tokens at tap k of the last run of a program for
-// evaluation: [batch, tokens, C], the class token first if there is one, the
-// tokens of a unit in raster order.
+// Latent copies the normalised tokens at tap k of the last run of a program for evaluation: [batch,
+// tokens, C], the class token first if there is one, the tokens of a unit in raster order.
 func (p *Program) Latent(k int) ([]float32, error) {
 	if p.train {
 		return nil, fmt.Errorf("localmim: a program for training does not keep its latents")
@@ -221,17 +215,17 @@ func (p *Program) Latent(k int) ([]float32, error) {
 	return slices.Clone(p.tape.Value(p.latents[k])), nil
 }
 
-// Ops is the number of operations of the graph, backward pass included.
+// Ops returns the number of operations of the graph, including the backward pass.
 func (p *Program) Ops() int { return p.tape.Ops() }
 
 // Profile makes the program record the time of its operations.
 func (p *Program) Profile(to *ops.Profile) { p.tape.Measure(to) }
 
-// Observe makes the program call f after every op of its runs, until it is called with nil:
-// see [ops.Tape.Observe].
+// Observe makes the program call f after every op of its runs, until it is called with nil: see
+// [ops.Tape.Observe].
 func (p *Program) Observe(f func(ops.Observed) error) { p.tape.Observe(f) }
 
-// ArenaBytes is the size of the activations of this program alone.
+// ArenaBytes returns the size of the activations of this program alone.
 func (p *Program) ArenaBytes() int { return p.tape.ArenaBytes() }
 
 // program adds the model and its loss to a graph.

@@ -12,8 +12,8 @@ type similarity struct {
 	node  *gorgonia.Node // [images]
 }
 
-// addSimilarity keeps the similarity of a block, whose stage its name tells:
-// "stages.2.blocks.0" belongs to the second one that there is.
+// addSimilarity keeps the similarity of a block. The name tells the stage: a block of
+// "stages.2.blocks.0" belongs to the second stage, because the list also has the merging layers.
 func (p *Program) addSimilarity() func(block string, n *gorgonia.Node) {
 	var last string
 	stages := 0
@@ -27,10 +27,10 @@ func (p *Program) addSimilarity() func(block string, n *gorgonia.Node) {
 	}
 }
 
-// Similarity is, for each stage of the encoder, the mean cosine over all pairs of hidden
-// channels of a block, over its blocks and the images: near 1 where all channels have become
-// the same. It is nil for an encoder that has no such channels. It computes the masked images of a
-// batch as an evaluation does.
+// Similarity returns, for each stage of the encoder, the mean cosine over all pairs of hidden
+// channels of a block, over its blocks and the images: near 1 if all channels have become the same.
+// It is nil for an encoder without such channels. It computes the masked images of a batch as in an
+// evaluation.
 func (r *Runner) Similarity(batch int, b Masked) ([]float64, error) {
 	p, err := r.program(shape{batch: batch, kind: ofChannels})
 	if err != nil || len(p.similar) == 0 {

@@ -13,8 +13,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// swinEncoder: a unit is so large that no token of any stage belongs to two, and attention
-// goes over the visible tokens of a window.
+// swinEncoder: a unit is so large that no token of any stage belongs to two, and attention goes
+// over the visible tokens of a window.
 func swinEncoder() Encoder {
 	return Encoder{
 		Family:  swin.Name,
@@ -28,9 +28,8 @@ func swinEncoder() Encoder {
 	}
 }
 
-// visibleSwin is a Swin without classifier. Its visible tokens are in the order
-// of the units, so that the tokens of a unit are a small map of their own, and
-// merging acts within it.
+// visibleSwin is a Swin without classifier. Its visible tokens are in the order of the units, so
+// the tokens of a unit are a small map, and merging works within it.
 type visibleSwin struct {
 	taps     []int
 	unit     int  // tokens along a side of a unit in the first stage
@@ -105,7 +104,7 @@ func (e *visibleSwin) Forward(p *layers.Pass, images *gorgonia.Node, v *Visible)
 	return taps, nil
 }
 
-// stageWindows are the windows of a stage: as they are, and shifted for every second block.
+// stageWindows are the windows of a stage: unshifted ones, and shifted ones for every second block.
 type stageWindows struct {
 	rows, cols []int32 // places of all visible tokens on the map of the whole image
 	windows    [2]*ops.Windows
@@ -144,8 +143,8 @@ func (e *visibleSwin) windowsOf(v *Visible, stage int) *stageWindows {
 	return w
 }
 
-// officialPlaces are those of the published code after a merging: the number of
-// a token in the order of the units is read as one in raster order.
+// officialPlaces returns the places of the published code after a merging: it reads the number of a
+// token in the order of the units as a number in raster order.
 func officialPlaces(rows, cols, units []int32, unit, grid int) {
 	r := unit * unit
 	for i, u := range units {
@@ -157,7 +156,7 @@ func officialPlaces(rows, cols, units []int32, unit, grid int) {
 }
 
 // swapNeighbours swaps the second and the third of the four neighbours in the inputs of patch
-// merging, which turns the order of the published classifiers into that of the published
+// merging. That converts the order of the published classifiers to the order of the published
 // pre-training, and back.
 func swapNeighbours(name string, shape []int, values []float32) []float32 {
 	if !strings.Contains(name, ".downsample.") || values == nil || len(shape) == 0 {

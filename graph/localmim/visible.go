@@ -6,24 +6,24 @@ import (
 	"fasternet/ops"
 )
 
-// Visible is what a program knows of the visible units of its images: how many they are,
-// which is the same in every run, and which, which changes from run to run. Lists that depend
-// on it are written again before each run.
+// Visible describes the visible units of the images of a program: how many they are, which is the
+// same in every run, and which ones, which changes from run to run. Lists that depend on the latter
+// are written again before each run.
 type Visible struct {
 	Images int // in a batch
-	Units  int // that are visible in an image
+	Units  int // visible units of an image
 	Side   int // units along a side of an image
-	Class  int // class tokens in front of those of an image
+	Class  int // class tokens before the tokens of an image
 
 	kept   []int32 // units, [Images, Units], or [Units] for all
 	change []func() error
 }
 
-// Tokens is the number of visible tokens of an image where a unit has side×side, without
+// Tokens returns the number of visible tokens of an image if a unit has side×side tokens, without
 // class tokens.
 func (v *Visible) Tokens(side int) int { return v.Units * side * side }
 
-// Kept are the visible units of an image in the present run, in the order of the encoder.
+// Kept returns the visible units of an image in the current run, in the order of the encoder.
 func (v *Visible) Kept(image int) []int32 {
 	if v.Same() {
 		return v.kept
@@ -31,15 +31,14 @@ func (v *Visible) Kept(image int) []int32 {
 	return v.kept[image*v.Units:][:v.Units]
 }
 
-// Same says whether the same units are visible in all images of the present run.
+// Same says whether the same units are visible in all images of the current run.
 func (v *Visible) Same() bool { return len(v.kept) == v.Units }
 
-// OnChange has f called before each run, when the visible units are known.
+// OnChange makes every run call f first, when the visible units are known.
 func (v *Visible) OnChange(f func() error) { v.change = append(v.change, f) }
 
-// EachToken calls f for the visible tokens of an image in their order, unit by unit: with
-// their number and their row and column on the map of the whole image, where a unit has
-// side×side tokens.
+// EachToken calls f for the visible tokens of an image in their order, unit by unit, with their
+// number and their row and column on the map of the whole image, if a unit has side×side tokens.
 func (v *Visible) EachToken(image, side int, f func(n, row, col int)) {
 	for i, u := range v.Kept(image) {
 		uy, ux := int(u)/v.Side, int(u)%v.Side
@@ -51,9 +50,9 @@ func (v *Visible) EachToken(image, side int, f func(n, row, col int)) {
 	}
 }
 
-// Select is the list that takes the visible tokens from a map of whole images where a unit
-// has side×side tokens: for every token of an image, class tokens first, its place on the map
-// in raster order; -1 for a class token.
+// Select returns the list that takes the visible tokens from a map of whole images if a unit has
+// side×side tokens: for every token of an image, class tokens first, its place on the map in raster
+// order, or -1 for a class token.
 func (v *Visible) Select(side int) []int32 {
 	n, width := v.Class+v.Tokens(side), v.Side*side
 	list := make([]int32, v.Images*n)
@@ -70,7 +69,7 @@ func (v *Visible) Select(side int) []int32 {
 	return list
 }
 
-// List is the list of the visible units themselves: for every image their numbers, in raster
+// List returns the list of the visible units themselves: for every image their numbers, in raster
 // order of the units of an image.
 func (v *Visible) List() []int32 {
 	list := make([]int32, v.Images*v.Units)
@@ -83,8 +82,8 @@ func (v *Visible) List() []int32 {
 	return list
 }
 
-// Around are the neighbours of the visible units, one image after the other, as convolutions
-// with padding see them.
+// Around returns the neighbours of the visible units, one image after the other, for convolutions
+// with padding.
 func (v *Visible) Around() *ops.Units {
 	const square, centre = 9, 4
 	around := &ops.Units{Neighbours: make([]int32, v.Images*v.Units*(square-1)), PerImage: v.Units}
@@ -116,9 +115,9 @@ func (v *Visible) Around() *ops.Units {
 	return around
 }
 
-// Restore is the list that puts the visible tokens back into a map of whole images where a
-// unit has side×side tokens: for every place of an image, class tokens first, then in raster
-// order, the number of its token; -1 where it is masked.
+// Restore returns the list that puts the visible tokens back into a map of whole images if a unit
+// has side×side tokens: for every place of an image, class tokens first, then in raster order, the
+// number of its token, or -1 if it is masked.
 func (v *Visible) Restore(side int) []int32 {
 	width := v.Side * side
 	n := v.Class + width*width
@@ -139,7 +138,7 @@ func (v *Visible) Restore(side int) []int32 {
 	return list
 }
 
-// Masked is the list that takes the masked tokens from a map of whole images where a unit has
+// Masked returns the list that takes the masked tokens from a map of whole images if a unit has
 // side×side tokens: for each of them its place on the map, class tokens first, in raster order.
 func (v *Visible) Masked(side int) []int32 {
 	width := v.Side * side
@@ -162,8 +161,8 @@ func (v *Visible) Masked(side int) []int32 {
 	return list
 }
 
-// set writes all lists for the units that are visible: kept are their numbers in the order of
-// the encoder, [units] for all images or [images, units].
+// set writes all lists for the visible units: kept holds their numbers in the order of the encoder,
+// [units] for all images or [images, units].
 func (v *Visible) set(kept []int32) error {
 	if len(kept) != v.Units && len(kept) != v.Images*v.Units {
 		return fmt.Errorf("localmim: %d visible units: want %d for all images, or for each of %d",

@@ -11,19 +11,17 @@ import (
 // visiblePrefix begins the names of the running statistics over visible positions.
 const visiblePrefix = "visible."
 
-// wholeNorm is a batch norm of the encoder, and the same one as it is on whole images: with
-// statistics of its own.
+// wholeNorm is a batch norm of the encoder, and the same norm for whole images with its own statistics.
 type wholeNorm struct{ visible, whole *ops.BatchNorm }
 
-// A batch norm of the encoder sees visible positions alone. Its channels have other statistics
-// there than in a whole image, where every convolution sees all of its neighbours: a classifier
-// that starts from the encoder needs those of whole images. So the state has both, each with
-// its counter: under the name that the tensor has in a classifier those of whole images,
-// which are measured now and then, and after a prefix those that normalise masked images in
-// evaluation.
+// A batch norm of the encoder sees only visible positions. Its channels have other statistics there
+// than in a whole image, where every convolution sees all of its neighbours. A classifier that
+// starts from the encoder needs the statistics of whole images. So the state has both, each with
+// its counter: under the name in a classifier the statistics of whole images, which are measured
+// now and then, and under a prefix the statistics that normalise masked images in evaluation.
 
-// separateStatistics gives the batch norms of the encoder statistics for whole images. It comes
-// after the backbone has been made, whose tensors have the prefix.
+// separateStatistics gives the batch norms of the encoder statistics for whole images. Call it
+// after the backbone has been made; prefix is the prefix of the backbone's tensors.
 func separateStatistics(s *layers.Store, prefix string) (all []wholeNorm) {
 	for _, n := range s.Norms {
 		whole := *n
@@ -36,13 +34,12 @@ func separateStatistics(s *layers.Store, prefix string) (all []wholeNorm) {
 	return all
 }
 
-// VisibleName is the name of the statistics over visible positions that belong to a tensor of
+// VisibleName returns the name of the statistics over visible positions that belong to a tensor of
 // a classifier, such as "stages.1.norm.running_mean".
 func VisibleName(name string) string { return visiblePrefix + name }
 
-// WholeNorms are the batch norms of the encoder as they are on whole images: weights shared
-// with those of the store, statistics of their own. There are none of an encoder without batch
-// norms.
+// WholeNorms returns the batch norms of the encoder for whole images: they share weights with the
+// norms of the store, and have their own statistics. An encoder without batch norms has none.
 func (m *Model) WholeNorms() (norms []*ops.BatchNorm) {
 	for _, n := range m.whole {
 		norms = append(norms, n.whole)
@@ -50,8 +47,8 @@ func (m *Model) WholeNorms() (norms []*ops.BatchNorm) {
 	return norms
 }
 
-// Statistics is a program that measures the batch norms of the encoder, without a gradient: of
-// masked images, or of whole ones.
+// Statistics is a program that measures the batch norms of the encoder without a gradient, on
+// masked or on whole images.
 func (r *Runner) Statistics(batch int, whole bool) (*Program, error) {
 	k := ofMasked
 	if whole {
@@ -60,8 +57,8 @@ func (r *Runner) Statistics(batch int, whole bool) (*Program, error) {
 	return r.program(shape{batch: batch, train: true, kind: k})
 }
 
-// Measure moves the running statistics of the batch norms by those of a batch, of which
-// whole images need nothing but the images.
+// Measure updates the running statistics of the batch norms with a batch. For whole images it needs
+// only the images.
 func (p *Program) Measure(b Masked) error {
 	if p.kind != ofMasked && p.kind != ofWhole {
 		return fmt.Errorf("localmim: Measure on a program that is not for statistics")
@@ -74,7 +71,7 @@ func (p *Program) Measure(b Masked) error {
 	return p.start(b)
 }
 
-// exchangeNorms puts the norms of whole images into the place of the others, and back.
+// exchangeNorms swaps the norms of whole images and the others.
 func (m *Model) exchangeNorms() {
 	for _, n := range m.whole {
 		*n.visible, *n.whole = *n.whole, *n.visible

@@ -10,10 +10,9 @@ import (
 	"fasternet/graph/foreign"
 )
 
-// resizeTable makes a table of relative position bias [(2·from-1)², heads] for windows
-// of another side, as timm 1.0 does: the places of the old table are put at distances
-// that grow geometrically, so that they span the new one, and the values between them
-// are linear.
+// resizeTable converts a table of relative position bias [(2·from-1)², heads] to windows of another
+// side, as timm 1.0 does: it puts the places of the old table at distances that grow geometrically,
+// so that they span the new one, and interpolates linearly between them.
 func resizeTable(table []float32, heads, from, to int) []float32 {
 	old, side := 2*from-1, 2*to-1
 	at := spread(old/2, side/2)
@@ -35,9 +34,9 @@ func resizeTable(table []float32, heads, from, to int) []float32 {
 	return out
 }
 
-// spread are the places of the values of an old table: 0, and half of them on either
-// side at distances 1, 1 + q, 1 + q + q², …, with a q from 1.01 to 1.5 for which the
-// last is reach, as nearly as it goes.
+// spread returns the places of the values of an old table: 0, and half of them on either side at
+// distances 1, 1 + q, 1 + q + q², …, with q from 1.01 to 1.5 such that the last place is as close
+// as possible to reach. The bounds come from timm.
 func spread(half, reach int) []float64 {
 	low, high, q := 1.01, 1.5, 0.0
 	for high-low > 1e-6 {
@@ -58,8 +57,8 @@ func spread(half, reach int) []float64 {
 	return at
 }
 
-// share says between which two places of a table a place lies: at left and left + step,
-// of which the second counts by right.
+// share says between which two places of a table a place lies: at left and left + step. The second
+// counts by right.
 type share struct {
 	left, step int
 	right      float64
@@ -76,8 +75,7 @@ func between(at []float64, x float64) share {
 	return share{i - 1, 1, (x - at[i-1]) / (at[i] - at[i-1])}
 }
 
-// fit interpolates a table of position bias [(2·side-1)², heads] for windows of another
-// side.
+// fit interpolates a table of position bias [(2·side-1)², heads] for windows of another side.
 func fit(t foreign.Tensor, want []int, _ bool) (fitted foreign.Tensor, note string, ok bool) {
 	if !strings.HasSuffix(t.Name, ".relative_position_bias_table") || len(t.Shape) != 2 || t.Shape[1] != want[1] {
 		return t, "", false

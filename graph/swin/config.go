@@ -29,7 +29,7 @@ type Config struct {
 //go:embed config.go
 var source string
 
-// family is the section of a file that has no other keys: Swin-B.
+// family describes the section of a file without other keys: Swin-B.
 func family() configs.Family {
 	return configs.Family{Name: Name, Title: "Swin", Source: source, Default: func() configs.Model {
 		return configs.Model{
@@ -82,7 +82,7 @@ func (c Config) Check(configs.Model) *configs.Problem {
 }
 
 // CheckImage is part of [configs.ImageChecker]: an image is cut into whole patches, which are
-// merged as often as there are stages.
+// merged once for each stage after the first.
 func (c Config) CheckImage(key string, size int) *configs.Problem {
 	if unit := c.unit(); size < unit || size%unit != 0 {
 		return configs.Wrong(
@@ -95,14 +95,14 @@ func (c Config) CheckImage(key string, size int) *configs.Problem {
 	return nil
 }
 
-// unit is the side in pixels of what a token of the last stage stands for.
+// unit returns the side in pixels of the square that a token of the last stage stands for.
 func (c Config) unit() int { return c.PatchSize << (max(len(c.Depths), 1) - 1) }
 
-// StageDims are the channels of the stages.
+// StageDims returns the channels of the stages.
 func (c Config) StageDims() []int { return configs.Doubling(c.EmbedDim, len(c.Depths)) }
 
-// Side is the side of the grid of patches of the first stage, for an image of the given
-// height or width.
+// Side returns the side of the grid of patches of the first stage, for an image of the given height
+// or width.
 func (c Config) Side(image int) int { return image / c.PatchSize }
 
 // Stages is part of [configs.Staged].
@@ -116,11 +116,11 @@ func (c Config) Blocks() (n int) {
 	return n
 }
 
-// Outputs is part of [configs.Sized]: of the products within a block of the first stage, or
-// of its attention.
+// Outputs is part of [configs.Sized]: of the products within a block of the first stage, or of its
+// attention.
 func (c Config) Outputs(size int) float64 {
 	tokens := float64(c.Side(size)) * float64(c.Side(size))
-	seen := min(tokens, float64(c.WindowSize*c.WindowSize)) // by a token
+	seen := min(tokens, float64(c.WindowSize*c.WindowSize)) // by each token
 	return tokens * max(float64(c.EmbedDim)*max(c.MLPRatio, 3), seen*float64(c.NumHeads[0]))
 }
 
@@ -152,7 +152,7 @@ func (c Config) FillMIM(m *configs.MIM) {
 // Taps is part of [configs.Maskable].
 func (c Config) Taps() (what string, n int) { return "stages", len(c.Depths) }
 
-// Tap is part of [configs.Maskable]. A stage has merged its patches there, but for the last.
+// Tap is part of [configs.Maskable]. All stages but the last have merged their patches there.
 func (c Config) Tap(tap int) (dim, patch int) {
 	merges := min(tap, len(c.Depths)-1)
 	return c.EmbedDim << merges, c.PatchSize << merges
@@ -163,7 +163,7 @@ func (c Config) MaskUnit() (least int, why string) {
 	return c.unit(), "tokens of the last stage, of"
 }
 
-// Visible is part of [configs.Maskable]: ⌊ratio·n⌋+1 are masked, as published.
+// Visible is part of [configs.Maskable]: ⌊ratio·n⌋+1 units are masked, as published.
 func (c Config) Visible(n int, ratio float64) int { return n - int(ratio*float64(n)) - 1 }
 
 // CheckMIM is part of [configs.Maskable].

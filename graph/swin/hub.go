@@ -38,7 +38,7 @@ func args(a *foreign.Args, m *configs.Model, w *foreign.Weights) {
 	a.Integers("num_heads", c.NumHeads)
 	said := a.Sides("window_size", len(c.Depths))
 	for i, side := range said {
-		// Where the map of a stage is smaller than a window, its table is too.
+		// If the map of a stage is smaller than a window, its table is smaller too.
 		if i < len(windows) && (side < windows[i] || side != slices.Max(said) && side != windows[i]) {
 			a.Fail("window_size", "it is %d in stage %d, the tensors have %d", side, i+1, windows[i])
 		}

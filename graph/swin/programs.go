@@ -10,10 +10,10 @@ import (
 	"fasternet/graph/foreign"
 )
 
-// program is what a program computes of the tensors of a Swin.
+// program describes what a program computes with the tensors of a Swin.
 type program struct {
 	normBeforePool bool
-	eps, eps2      float64 // of all norms but norm2, and of norm2
+	eps, eps2      float64 // of all norms except norm2, and of norm2
 }
 
 // The Swin of Microsoft, timm and torchvision, and the Swin of LocalMIM's fine-tuning.
@@ -30,13 +30,13 @@ func (p program) settings() []string {
 	}
 }
 
-// settingsOf is what a configuration computes, in settings.
+// settingsOf returns what a configuration computes, as settings.
 func settingsOf(m configs.Model) []string {
 	c, _ := m.Arch.(Config)
 	return program{c.NormBeforePool, c.NormEps, c.Norm2Eps}.settings()
 }
 
-// missing are the settings of the program that a model has not.
+// missing returns the settings of the program that a model does not have.
 func (p program) missing(m configs.Model) (out []string) {
 	have := settingsOf(m)
 	for i, s := range p.settings() {
@@ -47,8 +47,8 @@ func (p program) missing(m configs.Model) (out []string) {
 	return out
 }
 
-// programOf is what the program computes that wrote foreign weights; nil if several have
-// such names.
+// programOf returns what the program that wrote foreign weights computes; nil if several programs
+// use such names.
 func programOf(w *foreign.Weights) *program {
 	switch w.Naming {
 	case torch.Timm, torch.Torchvision, torch.Microsoft:
@@ -67,7 +67,9 @@ func doubts(w *foreign.Weights, m configs.Model) {
 	case of == nil:
 		w.Note("the names of the tensors do not tell Microsoft's Swin (%s) from LocalMIM's (%s): "+
 			"it is taken as the configuration says (%s)",
-			strings.Join(microsoft.settings(), ", "), strings.Join(localMIM.settings(), ", "), strings.Join(settingsOf(m), ", "))
+			strings.Join(microsoft.settings(), ", "),
+			strings.Join(localMIM.settings(), ", "),
+			strings.Join(settingsOf(m), ", "))
 	case len(of.missing(m)) > 0:
 		w.Note("warning: the Swin with such names computes something else (%s) than the configuration (%s); "+
 			"set these keys if the weights come from that program",
@@ -100,8 +102,8 @@ func differs(n torch.Naming, m configs.Model, imageSize int, _ bool) (settings, 
 	return of.missing(m), other
 }
 
-// padding says if the program that wrote the weights pads maps of images of a size, where
-// ours have smaller windows.
+// padding says if the program that wrote the weights pads maps of images of a size, for which ours
+// uses smaller windows.
 func padding(m configs.Model, height, width int, n torch.Naming) string {
 	c, ok := m.Arch.(Config)
 	if !ok || n != torch.Timm && n != torch.Torchvision {
@@ -122,9 +124,9 @@ func padding(m configs.Model, height, width int, n torch.Naming) string {
 		size, stage, n)
 }
 
-// paddedStage is the first stage, from 1, that other code pads for images of a size; 0 if
-// there is none. Where a map is smaller than a window, timm has a smaller window, as ours,
-// and torchvision pads.
+// paddedStage returns the first stage, from 1, that other code pads for images of a size; 0 if
+// there is none. If a map is smaller than a window, timm uses a smaller window, as ours does, and
+// torchvision pads.
 func paddedStage(c Config, size int, n torch.Naming) int {
 	for i := range c.Depths {
 		side := c.Side(size) >> i

@@ -7,8 +7,8 @@ import (
 	"fasternet/graph"
 )
 
-// ForSize is part of [graph.Sized]: the tables of position bias lose the places that windows
-// of a smaller map do not have. Windows larger than the tables are an error.
+// ForSize is part of [graph.Sized]: the tables of position bias lose the places that windows of a
+// smaller map do not have. Windows larger than the tables are an error.
 func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 	sides, changed := windowSides(m.Arch(), imageSize), false
 	for i, s := range m.stages {
@@ -39,8 +39,7 @@ func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 	return to, nil
 }
 
-// middle is the part of a table for windows of one side that windows of a
-// smaller one use.
+// middle returns the part of a table for windows of one side that windows of a smaller side use.
 func middle(table []float32, from, to, heads int) []float32 {
 	var out []float32
 	span := 2*from - 1
@@ -51,5 +50,5 @@ func middle(table []float32, from, to, heads int) []float32 {
 	return out
 }
 
-// SizeNote is part of [graph.Sized]: smaller windows need none.
+// SizeNote is part of [graph.Sized]: smaller windows need no note.
 func (m *Model) SizeNote(int) string { return "" }

@@ -8,9 +8,9 @@ import (
 	"fasternet/graph/foreign"
 )
 
-// shiftMasks are the masks of shifted windows for images of a size, [windows, tokens,
-// tokens] with -100 between tokens that are no neighbours, which the state dicts of
-// Microsoft's code and of LocalMIM hold.
+// shiftMasks returns the masks of shifted windows for images of a size, [windows, tokens, tokens]
+// with -100 between tokens that are not neighbours. The state dicts of Microsoft's code and of
+// LocalMIM hold them.
 func shiftMasks(n torch.Naming, m configs.Model, imageSize int) (out []foreign.Tensor) {
 	c, ok := m.Arch.(Config)
 	if !ok || n == torch.Timm || n == torch.Torchvision {
@@ -36,9 +36,9 @@ func shiftMasks(n torch.Naming, m configs.Model, imageSize int) (out []foreign.T
 	return out
 }
 
-// shiftMask is the mask for a map of n×n tokens.
+// shiftMask returns the mask for a map of n×n tokens.
 func shiftMask(n, side, shift int) []float32 {
-	// Of the rolled map, the last window has parts that come from the other border.
+	// The last window of the rolled map has parts from the opposite border.
 	part := func(at int) int {
 		switch {
 		case at < n-side:

@@ -1,6 +1,6 @@
 // Package swin is the family of Swin transformers (Liu et al., 2021): its section of the
-// configuration, its forward pass, bias tables for other window sizes, and what it knows about
-// weights of other programs.
+// configuration, its forward pass, bias tables for other window sizes, and the formats in which
+// other programs store its weights.
 package swin
 
 import (
@@ -15,9 +15,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Model is the shifted-window transformer of Liu et al. (2021) as LocalMIM
-// fine-tunes it: the mean over the tokens comes before the final norm, or
-// after it (norm_before_pool) as in the original.
+// Model is the shifted-window transformer of Liu et al. (2021) as LocalMIM fine-tunes it: the mean
+// over the tokens comes before the final norm, or after it (norm_before_pool) as in the original.
 type Model struct {
 	graph.Base[Config]
 	embed  *layers.TokenEmbed
@@ -26,20 +25,20 @@ type Model struct {
 	head   *layers.Classifier
 }
 
-// Stage is the blocks between two mergings.
+// Stage holds the blocks between two mergings.
 type Stage struct {
-	Side   int // of the windows that the bias tables are for
+	Side   int // of the windows that the bias tables are made for
 	Blocks []*layers.Transformer
 	Merge  *layers.TokenMerging // after the blocks; nil in the last stage
 }
 
-// New makes a model with parameters drawn from the seed. A stage that is no
-// larger than a window for images of the given size is one window of its size,
-// which its tables of position bias are made for. The configuration must have
-// passed the checks of package configs, and name the number of classes.
+// New makes a model with parameters drawn from the seed. If, for images of the given size, a stage
+// is not larger than a window, it is one window of its own size, for which its tables of position
+// bias are made. The configuration must have passed the checks of package configs, and have the
+// number of classes.
 //
-// Initialisation as in the original: linear layers and tables truncated normal,
-// the patch embedding as PyTorch's convolutions.
+// Initialisation as in the original: linear layers and tables truncated normal, the patch embedding
+// as PyTorch's convolutions.
 func New(c configs.Model, imageSize int, seed uint64) (*Model, error) {
 	return graph.Make[*Model](Family(), c, imageSize, layers.NewStore(seed, c.InitStd))
 }
@@ -69,8 +68,7 @@ func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
 	return m, nil
 }
 
-// NewStages makes the blocks and the merging layers, with linear layers
-// initialised as given.
+// NewStages makes the blocks and the merging layers, with linear layers initialised as given.
 func NewStages(s *layers.Store, a Config, dropPathRate float64, imageSize int, weights layers.Init) ([]Stage, error) {
 	var stages []Stage
 	rates, number, sides := layers.DropPathRates(dropPathRate, a.Blocks()), 0, windowSides(a, imageSize)
@@ -102,7 +100,7 @@ func NewStages(s *layers.Store, a Config, dropPathRate float64, imageSize int, w
 	return stages, nil
 }
 
-// windowSides are the sides of the windows of each stage for an image size.
+// windowSides returns the sides of the windows of each stage for an image size.
 func windowSides(a Config, imageSize int) []int {
 	sides := make([]int, len(a.Depths))
 	for i := range sides {
@@ -111,8 +109,7 @@ func windowSides(a Config, imageSize int) []int {
 	return sides
 }
 
-// Shift is that of every second block, for a map of a stage: none if the map is
-// one window.
+// Shift returns the shift of every second block, for a map of a stage: 0 if the map is one window.
 func (s Stage) Shift(height, width int) int {
 	if min(height, width) <= s.Side {
 		return 0
@@ -120,7 +117,7 @@ func (s Stage) Shift(height, width int) int {
 	return s.Side / 2
 }
 
-// windows are those of its blocks, in turn, for a map of that shape.
+// windows returns the windows of its blocks, in turn, for a map of that shape.
 func (s Stage) windows(shape tensor.Shape) [2]*ops.Windows {
 	images, h, w := shape[0], shape[1], shape[2]
 	plain := ops.ShiftedWindows(images, h, w, s.Side, 0)
@@ -130,8 +127,8 @@ func (s Stage) windows(shape tensor.Shape) [2]*ops.Windows {
 	return [2]*ops.Windows{plain, plain}
 }
 
-// Window is the side of the windows of a stage, and the shift of every second
-// block on a map of height × width tokens.
+// Window returns the side of the windows of a stage, and the shift of every second block on a map
+// of height × width tokens.
 func (m *Model) Window(stage, height, width int) (side, shift int) {
 	s := m.stages[stage]
 	return s.Side, s.Shift(height, width)
@@ -141,7 +138,7 @@ func (m *Model) Window(stage, height, width int) (side, shift int) {
 func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
 	layer := 0
-	enter := m.embed.Forward // what comes before the blocks of a stage
+	enter := m.embed.Forward // the layers before the blocks of a stage
 	for i, stage := range m.stages {
 		var windows [2]*ops.Windows
 		for j, b := range stage.Blocks {
@@ -187,7 +184,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	return m.head.Forward(p, x)
 }
 
-// Family is what package graph knows of this kind of model.
+// Family describes Swin transformers for package graph.
 func Family() graph.Family {
 	return graph.Family{
 		Config: family(), Weights: weights(),

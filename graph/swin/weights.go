@@ -10,7 +10,7 @@ import (
 	"fasternet/graph/foreign"
 )
 
-// weights is what is known of Swins of other programs.
+// weights describes the weights of Swins in other programs.
 func weights() foreign.Family {
 	return foreign.Family{
 		Network:     network,
@@ -71,8 +71,8 @@ var network = torch.Network{
 	},
 }
 
-// shapes reads the sizes. A stage with a table for a smaller window than in other stages is
-// one window, which tells the size of the images.
+// shapes reads the sizes. A stage with a table for a smaller window than in other stages is one
+// window, which shows the size of the images.
 func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	m = configs.DefaultModel(Name)
 	c := m.Arch.(Config)
@@ -135,7 +135,7 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	return m, imageSize, nil
 }
 
-// windowsOf are the sides of the windows that the tables of the stages are for.
+// windowsOf returns the sides of the windows that the tables of the stages are made for.
 func windowsOf(all foreign.Shapes) (sides []int) {
 	for i := 0; ; i++ {
 		table := all.Shape(fmt.Sprintf("layers.%d.blocks.0.attn.relative_position_bias_table", i))
@@ -146,7 +146,7 @@ func windowsOf(all foreign.Shapes) (sides []int) {
 	}
 }
 
-// usualImage is the multiple of a whole number of windows that is nearest to 224.
+// usualImage returns the multiple of a whole number of windows that is nearest to 224.
 func usualImage(m configs.Model) int {
 	c, ok := m.Arch.(Config)
 	if !ok {
@@ -156,7 +156,7 @@ func usualImage(m configs.Model) int {
 	return unit * max(1, (224+unit/2)/unit)
 }
 
-// sameShapes leaves out what does not change the shapes: the eps, the pool.
+// sameShapes ignores what does not change the shapes: the eps, the pool.
 func sameShapes(a, b configs.Model) bool {
 	x, okX := a.Arch.(Config)
 	y, okY := b.Arch.(Config)
@@ -212,11 +212,11 @@ func assumed(m configs.Model, _ bool) []string {
 	return []string{"the activation (gelu)", fmt.Sprintf("the eps of its norms (%g)", c.NormEps), "the pool (mean)"}
 }
 
-// alike: the tables of windows of another size are interpolated.
+// alike accepts other window sizes, because their tables are interpolated.
 func alike(key string, _, _ configs.Model) bool { return key == "model.window_size" }
 
-// written: timm computes the index of positions, torchvision has it flat, and a bias of the
-// queries in any case.
+// written adds what other programs want: timm computes the index of positions, torchvision stores
+// it flat, and always has a bias of the queries.
 func written(n torch.Naming, m configs.Model, t foreign.Tensor) []foreign.Tensor {
 	if strings.HasSuffix(t.Name, ".relative_position_index") {
 		switch n {

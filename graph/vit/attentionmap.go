@@ -8,12 +8,11 @@ import (
 	"fasternet/layers"
 )
 
-// AttentionMaps says where the last block of a ViT looks, of the tokens that it
-// gets (the feature [layers.Tokens] of a program, [images, 1 + patches, C]): the
-// probabilities by which each head reads the patches, [images, heads, patches].
-// Those of the class token, or, if the classifier takes the mean over the patches,
-// the mean over them. What is read of the class token is missing from the sum of 1. It
-// computes with k.
+// AttentionMaps shows where the last block of a ViT looks, for the tokens that it gets (the feature
+// [layers.Tokens] of a program, [images, 1 + patches, C]). It returns the probabilities with which
+// each head reads the patches, [images, heads, patches]: for the class token or, if the classifier
+// takes the mean over the patches, their mean over the patches. Reading the class token makes up
+// the rest of the sum of 1. It computes with k.
 func (m *Model) AttentionMaps(k *kernels.Set, tokens []float32, images int) ([]float32, error) {
 	c := m.Arch().EmbedDim
 	if images < 1 || len(tokens)%(images*c) != 0 || len(tokens) < 2*images*c {

@@ -27,7 +27,7 @@ type Config struct {
 //go:embed config.go
 var source string
 
-// family is the section of a file that has no other keys: ViT-B.
+// family describes the section of a file without other keys: ViT-B.
 func family() configs.Family {
 	return configs.Family{Name: Name, Title: "ViT", Source: source, Default: func() configs.Model {
 		return configs.Model{
@@ -80,7 +80,7 @@ func (c Config) CheckImage(key string, size int) *configs.Problem {
 	return nil
 }
 
-// Side is the side of the grid of patches for an image of the given height or width.
+// Side returns the side of the grid of patches for an image of the given height or width.
 func (c Config) Side(image int) int { return image / c.PatchSize }
 
 // Stages is part of [configs.Staged].
@@ -133,7 +133,7 @@ func (c Config) Tap(int) (dim, patch int) { return c.EmbedDim, c.PatchSize }
 // MaskUnit is part of [configs.Maskable].
 func (c Config) MaskUnit() (least int, why string) { return c.PatchSize, "patches of" }
 
-// Visible is part of [configs.Maskable]: ⌊(1-ratio)·n⌋, as published.
+// Visible is part of [configs.Maskable]: ⌊(1-ratio)·n⌋ units, as published.
 func (c Config) Visible(n int, ratio float64) int { return int(float64(n) * (1 - ratio)) }
 
 // CheckMIM is part of [configs.Maskable].

@@ -15,7 +15,7 @@ var architecture = regexp.MustCompile(`^(` +
 	`eva_large_patch\d+_\d+|` +
 	`test_vit)$`)
 
-// timmSizes are the channels and attention heads of timm's ViT by the word for their size.
+// timmSizes maps timm's word for the size of a ViT to its channels and attention heads.
 var timmSizes = map[string]struct{ channels, heads int }{
 	"tiny":     {192, 3},
 	"small":    {384, 6},
@@ -44,8 +44,8 @@ func hub() *foreign.Hub {
 	}
 }
 
-// args also reads the number of heads, and whether the final norm comes before the pool,
-// which tensors do not tell.
+// args also reads the number of heads, and whether the final norm comes before the pool, which
+// tensors do not show.
 func args(a *foreign.Args, m *configs.Model, w *foreign.Weights) {
 	c := m.Arch.(Config)
 	defer func() { m.Arch = c }()

@@ -1,6 +1,6 @@
 // Package vit is the family of vision transformers (Dosovitskiy et al., 2021): its section of the
-// configuration, its forward pass, attention maps, positions for other image sizes, and what it
-// knows about weights of other programs.
+// configuration, its forward pass, attention maps, positions for other image sizes, and the formats
+// in which other programs store its weights.
 package vit
 
 import (
@@ -14,10 +14,10 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Model is the vision transformer of Dosovitskiy et al. (2021) in the form of MAE
-// and LocalMIM: a class token, position embeddings, pre-norm blocks; the
-// classifier sees the mean of the patches (global_pool) or the class token. The
-// final norm works on this vector, or on every token before the pool (norm_before_pool).
+// Model is the vision transformer of Dosovitskiy et al. (2021) in the form of MAE and LocalMIM: a
+// class token, position embeddings, pre-norm blocks. The classifier sees the mean of the patches
+// (global_pool) or the class token. The final norm works on this vector, or on every token before
+// the pool (norm_before_pool).
 type Model struct {
 	graph.Base[Config]
 	grid      [2]int // that the position embeddings are for
@@ -28,13 +28,12 @@ type Model struct {
 	head      *layers.Classifier
 }
 
-// New makes a model with parameters drawn from the seed, and position
-// embeddings for images of the given size; for other sizes they are
-// interpolated. The configuration must have passed the checks of package
-// configs, and name the number of classes.
+// New makes a model with parameters drawn from the seed, and position embeddings for images of the
+// given size; for other sizes they are interpolated. The configuration must have passed the checks
+// of package configs, and have the number of classes.
 //
-// Initialisation as in timm 0.4.12: linear layers, class token and positions
-// truncated normal, the patch embedding as PyTorch's convolutions.
+// Initialisation as in timm 0.4.12: linear layers, class token and positions truncated normal, the
+// patch embedding as PyTorch's convolutions.
 func New(c configs.Model, imageSize int, seed uint64) (*Model, error) {
 	return graph.Make[*Model](Family(), c, imageSize, layers.NewStore(seed, c.InitStd))
 }
@@ -79,8 +78,8 @@ func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
 	return m, nil
 }
 
-// finalNorm is the name of the norm after the blocks. Before a pool over the class token
-// alone it is the same as after it.
+// finalNorm returns the name of the norm after the blocks. Before a pool over the class token alone
+// it is the same as after it.
 func (m *Model) finalNorm() string {
 	if m.Arch().GlobalPool && !m.Arch().NormBeforePool {
 		return "fc_norm"
@@ -107,7 +106,7 @@ func NewBlocks(s *layers.Store, a Config, dropPathRate float64, weights layers.I
 	return blocks
 }
 
-// Grid is the height and width in patches that the position embeddings are for.
+// Grid returns the height and width in patches of the position embeddings.
 func (m *Model) Grid() [2]int { return m.grid }
 
 // Forward is part of [graph.Model].
@@ -158,7 +157,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	return m.head.Forward(p, x)
 }
 
-// Family is what package graph knows of this kind of model.
+// Family describes vision transformers for package graph.
 func Family() graph.Family {
 	return graph.Family{
 		Config: family(), Weights: weights(),

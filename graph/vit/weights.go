@@ -15,7 +15,7 @@ import (
 // Eps is the eps of the norms of ViT in all programs whose names are known.
 const Eps = 1e-6
 
-// weights is what is known of ViTs of other programs.
+// weights describes the weights of ViTs in other programs.
 func weights() foreign.Family {
 	return foreign.Family{
 		Network:     network,
@@ -54,7 +54,7 @@ var network = torch.Network{
 			{Official: "blocks.#.mlp.fc2.*", Other: "encoder.layers.encoder_layer_#.mlp.3.*"},
 			{Official: "norm.*", Other: "encoder.ln.*"},
 			{Official: "head.*", Other: "heads.head.*"},
-			// As the first releases had them; never written.
+			// As the first releases had them; the program never writes them.
 			{Official: "blocks.#.mlp.fc1.*", Other: "encoder.layers.encoder_layer_#.mlp.linear_1.*"},
 			{Official: "blocks.#.mlp.fc2.*", Other: "encoder.layers.encoder_layer_#.mlp.linear_2.*"},
 		}},
@@ -74,7 +74,7 @@ var network = torch.Network{
 	},
 }
 
-// shapes reads the sizes. The number of heads is not told: it is 1, which fits all.
+// shapes reads the sizes. Tensors do not show the number of heads: it is 1, which always fits.
 func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	m = configs.DefaultModel(Name)
 	c := m.Arch.(Config)
@@ -102,14 +102,14 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 	if side == 0 {
 		return fail(fmt.Errorf("position embeddings %v are for no square grid and a class token", s))
 	}
-	// fc_norm is the norm of a mean over the patches; norm usually works on the class token.
-	// or it is of a pre-training
+	// fc_norm is the norm of a mean over the patches, while norm usually works on the class token; in a
+	// pre-training there is no pool yet.
 	c.GlobalPool, m.NumClasses = all.Has("fc_norm.weight") || all.Has("decoder.0.mask_token"), all.Classes()
 	m.Arch = c
 	return m, side * c.PatchSize, nil
 }
 
-// sameShapes leaves out what does not change the shapes: the number of heads, the eps.
+// sameShapes ignores what does not change the shapes: the number of heads, the eps.
 func sameShapes(a, b configs.Model) bool {
 	x, okX := a.Arch.(Config)
 	y, okY := b.Arch.(Config)
@@ -176,7 +176,7 @@ func doubts(w *foreign.Weights, m configs.Model) {
 	}
 }
 
-// alike: of one token the norm is the same before and after the pool.
+// alike accepts both orders of norm and pool for the class token: for one token they are the same.
 func alike(key string, weights, config configs.Model) bool {
 	x, okX := weights.Arch.(Config)
 	y, okY := config.Arch.(Config)
@@ -200,7 +200,7 @@ func differs(n torch.Naming, m configs.Model, _ int, _ bool) (settings, other []
 	return settings, nil
 }
 
-// written: torchvision has a bias of the queries in any case.
+// written adds a bias of the queries, which torchvision always has.
 func written(n torch.Naming, m configs.Model, t foreign.Tensor) []foreign.Tensor {
 	if c, ok := m.Arch.(Config); ok && !c.QKVBias && n == torch.Torchvision {
 		return foreign.WithBias(t)
@@ -208,8 +208,8 @@ func written(n torch.Naming, m configs.Model, t foreign.Tensor) []foreign.Tensor
 	return []foreign.Tensor{t}
 }
 
-// fit interpolates position embeddings [1, 1 + side², C] for the grid of the model. Where the
-// class token has none it gets zeros, which is the same.
+// fit interpolates position embeddings [1, 1 + side², C] for the grid of the model. If the class
+// token has none it gets zeros, which is the same.
 func fit(t foreign.Tensor, want []int, antialias bool) (fitted foreign.Tensor, note string, ok bool) {
 	if t.Name != "pos_embed" || len(t.Shape) != 3 || t.Shape[0] != 1 || t.Shape[2] != want[2] {
 		return t, "", false

@@ -77,7 +77,8 @@ func draw(name string, data []float32) {
 
 // Check says how gradients are checked. The zero value suits smooth functions of values around 1.
 type Check struct {
-	// Step is the step of the central differences: by default 1/64. An op with a kink needs a smaller one.
+	// Step is the step of the central differences: by default 1/64. An op with a kink needs a
+	// smaller one.
 	Step float64
 	// Tolerance of a gradient, relative to the largest value of the same tensor: by default 1/100.
 	Tolerance float64

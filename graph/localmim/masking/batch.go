@@ -7,16 +7,16 @@ import (
 	"fasternet/graph/localmim"
 )
 
-// Batch is what a batch of a [Task] carries next to its images.
+// Batch is what a batch of a [Task] carries besides its images.
 type Batch struct {
-	// Targets[k] is what decoder k reconstructs: [Size, cells, values].
+	// Targets[k] is the target of decoder k: [Size, cells, values].
 	Targets [][]float32
 	// Weights[k] is the mask at scale k: [Size, cells], from 0 (visible) to 1.
 	Weights [][]float32
 	// Mask is 1 where a unit is masked: [Size, units].
 	Mask []float32
-	// Kept are the visible units in the order in which the encoder sees them: [Size, visible],
-	// or [visible] if all images have the same.
+	// Kept holds the visible units in the order in which the encoder sees them: [Size, visible], or
+	// [visible] if all images have the same.
 	Kept   []int32
 	Shared bool // all images have the same mask
 
@@ -25,7 +25,7 @@ type Batch struct {
 	kept             []int32
 }
 
-// Clone is a copy with memory of its own.
+// Clone returns a copy with its own memory.
 func (b *Batch) Clone() *Batch {
 	c := &Batch{Mask: slices.Clone(b.Mask), Kept: slices.Clone(b.Kept), Shared: b.Shared}
 	for k := range b.Targets {
@@ -35,7 +35,7 @@ func (b *Batch) Clone() *Batch {
 	return c
 }
 
-// Masked is a batch of a loader with a [Task], as the programs of a LocalMIM take it.
+// Masked returns a batch of a loader with a [Task] in the form that the programs of a LocalMIM take.
 func Masked(b *data.Batch) localmim.Masked {
 	e := b.Extra.(*Batch)
 	return localmim.Masked{Images: b.Images, Kept: e.Kept, Targets: e.Targets, Weights: e.Weights, Whole: b.Whole}

@@ -9,11 +9,11 @@ import (
 	"fasternet/kernels"
 )
 
-// HOG makes histograms of oriented gradients (Dalal and Triggs, 2005) of an image
-// at several scales, as LocalMIM reconstructs them: in each channel and cell, the
-// magnitudes of Sobel's gradients by their unsigned orientation, divided by their
-// length. There is no window, no interpolation between bins and no normalisation
-// over blocks. The image continues in its mirror image, the border not repeated.
+// HOG computes histograms of oriented gradients (Dalal and Triggs, 2005) of an image at several
+// scales, as LocalMIM reconstructs them. For each channel and cell it sums the magnitudes of
+// Sobel's gradients by their unsigned orientation, and divides by the length of that vector. There
+// is no window, no interpolation between bins and no normalisation over blocks. The image is
+// continued by its mirror image, without repeating the border.
 //
 // It is safe for concurrent use.
 type HOG struct {
@@ -26,12 +26,12 @@ type HOG struct {
 	scratch                 sync.Pool // of *hogScratch
 }
 
-// hogPass is what one gradient of the image serves: the scales of the same bias.
+// hogPass is one gradient of the image, for all scales with the same bias.
 type hogPass struct {
 	bias   [2]float32
-	unit   int   // side of the cells that all of them can be summed up from
-	scales []int // of ascending cells
-	source []int // of each: the scale that it is summed up from, or -1 for the unit cells
+	unit   int   // side of the cells from which all of them can be summed
+	scales []int // by ascending size of cells
+	source []int // for each scale: the scale that it is summed from, or -1 for the unit cells
 }
 
 type hogScratch struct {
@@ -41,10 +41,10 @@ type hogScratch struct {
 	unit   []float32 // histograms of the unit cells
 }
 
-// NewHOG prepares for images [height, width, channels]. Scale k has square cells
-// with sides of cells[k] pixels, which must divide the image. bias, if not nil,
-// has two constants for each scale, which are added to the two directions of the
-// gradient: what the published runs have in place of zeros.
+// NewHOG prepares for images [height, width, channels]. Scale k has square cells with sides of
+// cells[k] pixels, which must divide the image. bias, if not nil, has two constants for each scale,
+// which are added to the two directions of the gradient; the published runs have random constants
+// there.
 func NewHOG(height, width, channels, bins int, cells []int, bias [][2]float32) (*HOG, error) {
 	switch {
 	case channels < 1:
@@ -85,7 +85,7 @@ func NewHOG(height, width, channels, bins int, cells []int, bias [][2]float32) (
 		}
 		p := &h.passes[i]
 		source := -1
-		for _, s := range p.scales { // the last that divides is the largest
+		for _, s := range p.scales { // the last one that divides is the largest
 			if cells[k]%cells[s] == 0 {
 				source = s
 			}
@@ -103,17 +103,17 @@ func NewHOG(height, width, channels, bins int, cells []int, bias [][2]float32) (
 	return h, nil
 }
 
-// Scales is the number of scales.
+// Scales returns the number of scales.
 func (h *HOG) Scales() int { return len(h.cells) }
 
-// Shape returns the shape of the target of scale k: cells, in raster order, by values:
-// channel by channel, the bins.
+// Shape returns the shape of the target of scale k: cells, in raster order, by values, the bins
+// channel by channel.
 func (h *HOG) Shape(k int) (cells, values int) {
 	return h.height / h.cells[k] * (h.width / h.cells[k]), h.channels * h.bins
 }
 
-// Compute writes the targets of an image [height, width, channels], which is
-// normalised as the network sees it; dst[k] has the shape of scale k.
+// Compute writes the targets of an image [height, width, channels] that is normalised as the
+// network sees it. dst[k] has the shape of scale k.
 func (h *HOG) Compute(dst [][]float32, image []float32) error {
 	if err := checkTarget(h, dst, image, h.height*h.width*h.channels); err != nil {
 		return err
@@ -149,7 +149,7 @@ func (h *HOG) Compute(dst [][]float32, image []float32) error {
 func (h *HOG) histograms(dst, image []float32, p *hogPass, s *hogScratch) {
 	clear(dst)
 	c, line := h.channels, h.width*h.channels
-	load := func(y int) { // line y into its place, with its mirror image at the ends
+	load := func(y int) { // loads line y, with its mirror image at the ends
 		row, out := image[y*line:][:line], s.padded[y%3]
 		copy(out, row[c:2*c])
 		copy(out[c:], row)
@@ -174,12 +174,12 @@ func (h *HOG) histograms(dst, image []float32, p *hogPass, s *hogScratch) {
 	}
 }
 
-// addRow adds a line of gradients to a row of cells that are n values wide.
+// addRow adds a line of gradients to a row of cells, each n values wide.
 func (h *HOG) addRow(cells, mag []float32, bin []int32, n int) {
 	bins, size := h.bins, h.channels*h.bins
 	for len(mag) >= n && len(cells) >= size {
 		m, b := mag[:n], bin[:n]
-		if h.channels == 3 { // three sums at a time that do not wait for each other
+		if h.channels == 3 { // three sums at a time, which do not wait for each other
 			red, green, blue := cells[:bins], cells[bins:2*bins], cells[2*bins:size]
 			for i := 0; i+3 <= len(m) && i+3 <= len(b); i += 3 {
 				red[b[i]] += m[i]
@@ -195,7 +195,7 @@ func (h *HOG) addRow(cells, mag []float32, bin []int32, n int) {
 	}
 }
 
-// sumCells makes the histograms of cells of a side of those of smaller ones.
+// sumCells sums the histograms of smaller cells into the histograms of larger ones.
 func (h *HOG) sumCells(dst []float32, side int, src []float32, srcSide int) {
 	clear(dst)
 	f, size := side/srcSide, h.channels*h.bins
@@ -210,8 +210,8 @@ func (h *HOG) sumCells(dst []float32, side int, src []float32, srcSide int) {
 	}
 }
 
-// normaliseHistograms divides the averages, which are scale times the sums in x,
-// by their length, or by 1e-12 if that is less.
+// normaliseHistograms divides the averages, which are scale times the sums in x, by their length,
+// or by 1e-12 if that is larger, as PyTorch's normalize does.
 func normaliseHistograms(x []float32, bins int, scale float32) {
 	for ; len(x) >= bins; x = x[bins:] {
 		row := x[:bins]

@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// pixelEps is added to the variance of a patch.
+// pixelEps is added to the variance of a patch, as in the code of MAE.
 const pixelEps = 1e-6
 
-// Pixels makes patches of the image at several scales, each standardised by its
-// own mean and unbiased variance or left as it is.
+// Pixels cuts the image into patches at several scales. Each patch is standardised by its own mean
+// and unbiased variance, or left as it is.
 type Pixels struct {
 	height, width, channels int
 	sides                   []int
 	standardise             bool
 }
 
-// NewPixels prepares for images [height, width, channels]. Scale k has square
-// patches with sides of sides[k] pixels, which must divide the image.
+// NewPixels prepares for images [height, width, channels]. Scale k has square patches with sides of
+// sides[k] pixels, which must divide the image.
 func NewPixels(height, width, channels int, sides []int, standardise bool) (*Pixels, error) {
 	if height < 1 || width < 1 || channels < 1 {
 		return nil, fmt.Errorf("masking: pixel targets of images of %d×%d×%d values", height, width, channels)
@@ -34,7 +34,7 @@ func NewPixels(height, width, channels int, sides []int, standardise bool) (*Pix
 	return &Pixels{height, width, channels, slices.Clone(sides), standardise}, nil
 }
 
-// Scales is the number of scales.
+// Scales returns the number of scales.
 func (p *Pixels) Scales() int { return len(p.sides) }
 
 // Shape returns the shape of the target of scale k: patches, in raster order, by values:
@@ -44,8 +44,7 @@ func (p *Pixels) Shape(k int) (patches, values int) {
 	return p.height / s * (p.width / s), s * s * p.channels
 }
 
-// Compute writes the targets of an image [height, width, channels]; dst[k] has
-// the shape of scale k.
+// Compute writes the targets of an image [height, width, channels]. dst[k] has the shape of scale k.
 func (p *Pixels) Compute(dst [][]float32, image []float32) error {
 	if err := checkTarget(p, dst, image, p.height*p.width*p.channels); err != nil {
 		return err
@@ -88,19 +87,17 @@ func (p *Pixels) patch(dst, image []float32, y, x, side int) {
 	}
 }
 
-// statistics are the mean and the deviation that a patch of n values with these
-// sums is standardised with.
+// statistics returns the mean and the deviation that standardise a patch of n values with these sums.
 func statistics(sum, squares float64, n int) (mean, deviation float64) {
 	mean = sum / float64(n)
-	// In float64 nothing is lost of the squares of float32 values about 1.
+	// float64 loses nothing of the squares of float32 values around 1.
 	variance := max(squares-sum*mean, 0) / float64(n-1)
 	return mean, math.Sqrt(variance + pixelEps)
 }
 
-// Restore makes an image [height, width, channels] of the values of scale k, such
-// as a prediction, as Compute lays them out. Where these are standardised, each
-// patch gets the mean and deviation of the true image's: a model does not predict
-// them.
+// Restore makes an image [height, width, channels] from values of scale k, such as a prediction, in
+// the order of Compute. If these are standardised, each patch gets the mean and deviation of the
+// true image's patch, because a model does not predict them.
 func (p *Pixels) Restore(dst, values []float32, k int, truth []float32) error {
 	if k < 0 || k >= len(p.sides) {
 		return fmt.Errorf("masking: pixels of scale %d; there are %d scales", k, len(p.sides))
@@ -135,7 +132,7 @@ func (p *Pixels) Restore(dst, values []float32, k int, truth []float32) error {
 	return nil
 }
 
-// moments are the sums of x and x², in two chains of additions each.
+// moments returns the sums of x and x², in two chains of additions each.
 func moments(x []float32) (sum, squares float64) {
 	var s0, s1, q0, q1 float64
 	for ; len(x) >= 2; x = x[2:] {

@@ -1,7 +1,7 @@
 package masking
 
 // scaleMask writes the mask of side×side units for grid×grid cells: the value of the unit that
-// a cell lies in, or the mean of the units in it. One of the two numbers divides the other.
+// contains a cell, or the mean of the units in it. One of the two numbers divides the other.
 func scaleMask(dst []float32, grid int, mask []float32, side int) {
 	mean := max(side/grid, 1)   // units along a side of a cell
 	repeat := max(grid/side, 1) // cells along a side of a unit

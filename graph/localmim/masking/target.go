@@ -2,19 +2,19 @@ package masking
 
 import "fmt"
 
-// Target is what is reconstructed: for every image, at each scale, a vector of
-// values for each cell of a grid. It is safe for concurrent use.
+// Target is what is reconstructed: for every image, at each scale, a vector of values for each cell
+// of a grid. It is safe for concurrent use.
 type Target interface {
-	// Scales is the number of scales.
+	// Scales returns the number of scales.
 	Scales() int
 	// Shape returns the shape of the target of scale k: cells, in raster order, by values.
 	Shape(k int) (cells, values int)
-	// Compute writes the targets of an image [height, width, channels], which is
-	// normalised as the network sees it; dst[k] has the shape of scale k.
+	// Compute writes the targets of an image [height, width, channels] that is normalised as the
+	// network sees it. dst[k] has the shape of scale k.
 	Compute(dst [][]float32, image []float32) error
 }
 
-// checkCells returns an error unless squares of the sides given divide the image.
+// checkCells returns an error unless squares with the given sides divide the image.
 func checkCells(target string, height, width int, sides []int) error {
 	if len(sides) == 0 {
 		return fmt.Errorf("masking: %s has no scales; at least one is needed", target)

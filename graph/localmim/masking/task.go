@@ -9,27 +9,25 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Task makes masks and targets of the samples of a loader for a LocalMIM: it is a
-// [data.Extra], and Batch.Extra is then a *[Batch]. Everything follows
-// from the image and the position in the run.
+// Task makes masks and targets of the samples of a loader for a LocalMIM: it is a [data.Extra], and
+// Batch.Extra is then a *[Batch]. Everything follows from the image and the position in the run.
 type Task struct {
 	net       *localmim.Model
 	target    Target
 	scales    []configs.MIMScale
 	side      int  // units along a side of an image
 	visible   int  // units of an image
-	perSample bool // each image has a mask of its own
+	perSample bool // each image has its own mask
 }
 
-// ForTraining returns the task to train a model. The constants of its targets are those of
-// the model now.
+// ForTraining returns the task to train a model. Its targets use the current constants of the model.
 func ForTraining(net *localmim.Model) (*Task, error) {
 	return newTask(net, net.Config().MIM.MaskPer == "sample")
 }
 
-// ForEvaluation is [ForTraining] with a mask for each image, also where the configuration has
-// one for a batch. It depends on the seed and the index of the image alone, so that what
-// is measured does not depend on the size of the batches.
+// ForEvaluation is [ForTraining] with a mask for each image, even if the configuration has one for
+// a batch. The mask depends only on the seed and the index of the image, so that results do not
+// depend on the size of the batches.
 func ForEvaluation(net *localmim.Model) (*Task, error) { return newTask(net, true) }
 
 func newTask(net *localmim.Model, perSample bool) (*Task, error) {
@@ -71,7 +69,7 @@ func targetOf(net *localmim.Model) (Target, error) {
 	}
 }
 
-// Target is what is reconstructed.
+// Target returns what is reconstructed.
 func (t *Task) Target() Target { return t.target }
 
 // Validate is part of [data.Extra].
@@ -113,7 +111,7 @@ func (t *Task) Sample(dst any, image []float32, at data.Position) error {
 	return nil
 }
 
-// draw makes the mask of an image and all that follows from it.
+// draw makes the mask of an image and everything that follows from it.
 func (t *Task) draw(b *Batch, place int, seed uint64, epoch, index int) {
 	units := t.side * t.side
 	kept, mask := b.kept[place*t.visible:][:t.visible], b.mask[place*units:][:units]
