@@ -65,8 +65,7 @@ func BenchmarkT0(b *testing.B) {
 	}
 }
 
-// BenchmarkTransformers runs a training step of ViT-B and Swin-B at 224² on all
-// processors.
+// BenchmarkTransformers runs a training step of ViT-B and Swin-B at 224² on all processors.
 func BenchmarkTransformers(b *testing.B) {
 	for _, test := range []struct {
 		preset string

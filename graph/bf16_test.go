@@ -95,9 +95,9 @@ func checkBF16Model(
 	graphtest.CheckBF16Gradients(t, gradients, graphtest.ReferenceGradients(want), bound)
 }
 
-// meanGradients are means over inputs that differ by so little that float32 hardly notices. With
-// ReLU the gradients of one input are a matter of luck: on every path, one in eight of such changes
-// takes a unit to the other side of zero that counts for a tenth of the gradient.
+// meanGradients returns means over inputs that differ so little that float32 hardly notices. With
+// ReLU the gradients of one input depend on chance: on every path, one in eight of such changes moves
+// a unit across zero that counts for a tenth of the gradient.
 func meanGradients(t *testing.T, p *graph.Program, m graph.Model, images, targets []float32) map[string][]float32 {
 	t.Helper()
 	const inputs, change = 8, 1e-6
@@ -126,7 +126,7 @@ func meanGradients(t *testing.T, p *graph.Program, m graph.Model, images, target
 	return mean
 }
 
-// In bf16 too a result does not depend on the number of threads.
+// A result does not depend on the number of threads in bf16 either.
 func TestBF16Threads(t *testing.T) {
 	t.Parallel()
 	graphtest.EveryBF16(t, func(t *testing.T, k *kernels.Set) {
@@ -178,7 +178,7 @@ func TestBF16Threads(t *testing.T) {
 	})
 }
 
-// Without bf16 in the processor a program is refused, with the reason.
+// If the processor has no bf16, a program is refused with the reason.
 func TestNoBF16(t *testing.T) {
 	k, err := kernels.New(kernels.Available()[0], "")
 	if err != nil {

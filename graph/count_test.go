@@ -27,7 +27,7 @@ func preset(t *testing.T, variant string, scale float64) *fasternet.Model {
 	return m
 }
 
-// counted are the counts of a model.
+// counted returns the counts of a model.
 func counted(t *testing.T, m graph.Model, height, width int) []graph.LayerCount {
 	t.Helper()
 	counts, err := graph.Count(m, height, width)
@@ -87,8 +87,8 @@ func TestCounts(t *testing.T) {
 				t.Errorf("%s: %s: %v, want %v", name, c.what, got, c.want[i])
 			}
 		}
-		// The closed form of norms and pool at both sizes: 2 an element of a norm,
-		// which a fold takes away, and 1 an input of the pool.
+		// The closed form of norms and pool at both sizes: 2 for each element of a norm, which folding
+		// removes, and 1 for each input of the pool.
 		for _, test := range []struct {
 			side  int
 			total graph.LayerCount
@@ -107,8 +107,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// normElements is Σ pixels·channels of the batch norms, by the structure of the
-// network.
+// normElements returns Σ pixels·channels of the batch norms, from the structure of the network.
 func normElements(m *fasternet.Model, side int) int {
 	n := 0
 	for i, dim := range m.Arch().StageDims() {
@@ -128,7 +127,7 @@ func normChannels(m graph.Model) int {
 	return n / 2 // mean and variance
 }
 
-// What is said of the folded form is what the folded model has.
+// The count of the folded form equals the count of the folded model.
 func TestFoldedCounts(t *testing.T) {
 	m := preset(t, "t0", 0.1)
 	f, err := m.Fold()
@@ -152,8 +151,8 @@ func TestFoldedLayerScale(t *testing.T) {
 	}
 }
 
-// What the convolutions and linear layers of transformers put out: of a block
-// 3 + 1 + 4 + 1 times the channels of its tokens.
+// The outputs of the convolutions and linear layers of transformers: for each block 3 + 1 + 4 + 1
+// times the channels of its tokens.
 func TestTransformerActivations(t *testing.T) {
 	t.Parallel()
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")

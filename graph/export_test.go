@@ -1,6 +1,6 @@
 package graph
 
-// What the tests see of a runner and its programs.
+// What the tests use of a runner and its programs.
 
 const MaxPrograms = maxPrograms
 
@@ -18,7 +18,7 @@ func (p *Program) Drops() (out []Dropped) {
 	return out
 }
 
-// RunAs is Gradients with the decisions of drop path that Drops has now.
+// RunAs is Gradients with the current decisions of drop path in Drops.
 func (p *Program) RunAs(images, targets []float32) (float32, error) {
 	if err := p.bind(images); err != nil {
 		return 0, err

@@ -13,7 +13,7 @@ import (
 	"fasternet/internal/golden"
 )
 
-// feature is an intermediate value of the last run.
+// feature returns an intermediate value of the last run.
 func feature(t *testing.T, p *graph.Program, name string) ([]float32, []int) {
 	t.Helper()
 	values, shape, err := p.Feature(name)
@@ -23,8 +23,7 @@ func feature(t *testing.T, p *graph.Program, name string) ([]float32, []int) {
 	return values, shape
 }
 
-// The maps of the stages and the input of the last layer are those of the
-// reference, in the folded form of the model too.
+// The maps of the stages and the input of the last layer equal the reference, also in the folded form.
 func TestFeaturesOfReference(t *testing.T) {
 	const name = "fasternet_small_gelu"
 	var ref reference
@@ -68,8 +67,8 @@ func TestFeaturesOfReference(t *testing.T) {
 	}
 }
 
-// Features fit together, also where the image is not square: the last map, its
-// mean, and the logits.
+// Features are consistent, also for images that are not square: the last map, its mean, and the
+// logits.
 func TestFeaturesAgree(t *testing.T) {
 	t.Parallel()
 	c, err := configs.Load("fasternet_t0")

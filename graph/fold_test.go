@@ -33,8 +33,8 @@ func folded(m *fasternet.Model) int {
 	return n
 }
 
-// checkFolded checks the folded form of an official size, by its index among
-// the variants: state dict, folded pairs, parameters, MACs and logits.
+// checkFolded checks the folded form of an official size, by its index among the variants: state dict,
+// folded pairs, parameters, MACs and logits.
 func checkFolded(t *testing.T, i int, m *fasternet.Model, ref reference, images, unfolded, want []float32) {
 	t.Helper()
 	f := fold(t, m)
@@ -59,7 +59,7 @@ func checkFolded(t *testing.T, i int, m *fasternet.Model, ref reference, images,
 	golden.CheckRel(t, "folded against unfolded", got, unfolded, 1e-5)
 }
 
-// Every folded tensor of the reference.
+// Every folded tensor equals the reference.
 func TestFoldTensors(t *testing.T) {
 	var ref reference
 	golden.JSON(t, "fasternet_small_gelu.json", &ref)
@@ -80,7 +80,7 @@ func TestFoldTensors(t *testing.T) {
 	}
 }
 
-// Sizes of one's own, with random statistics, in every variant of the kernels.
+// Other sizes, with random statistics, in every variant of the kernels.
 func TestFoldOwnSizes(t *testing.T) {
 	for _, test := range []struct {
 		name   string

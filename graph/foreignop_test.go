@@ -12,8 +12,8 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// scaled is a model of another package: blocks of one op of its own, which multiplies the
-// channels by weights, and a classifier.
+// scaled is a model of another package: its blocks have one op, which multiplies the channels by
+// weights, and then comes a classifier.
 type scaled struct {
 	store   *layers.Store
 	weights []*ops.Param
@@ -90,8 +90,8 @@ func scale(t *ops.Tape, x *gorgonia.Node, w *ops.Param) (*gorgonia.Node, error) 
 	})
 }
 
-// An op of another package takes part in everything that training does: batches in parts,
-// ranks, freezing, recomputation, layers for learning rates, counts and profiles.
+// An op of another package works with everything that training does: batches in parts, ranks, freezing,
+// recomputation, layers for learning rates, counts and profiles.
 func TestForeignOp(t *testing.T) {
 	const batch, side = 4, 5
 	images, targets := make([]float32, batch*side*side*3), make([]float32, batch*4)

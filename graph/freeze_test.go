@@ -16,7 +16,7 @@ import (
 	"fasternet/ops"
 )
 
-// frozenModels are models with a merging or a block after what is frozen.
+// frozenModels are models with a merging layer or a block after the frozen layers.
 func frozenModels(t *testing.T) map[string]graph.Model {
 	t.Helper()
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
@@ -48,9 +48,8 @@ func frozenModels(t *testing.T) map[string]graph.Model {
 	return ms
 }
 
-// Frozen layers have no gradients and no statistics that move, and their backward
-// pass is not built; the others have the gradients that they had, where there are no
-// batch norms.
+// Frozen layers have no gradients and fixed statistics, and their backward pass is not built. The other
+// layers keep their gradients if there are no batch norms.
 func TestFrozen(t *testing.T) {
 	const batch, size = 4, 32
 	ms := frozenModels(t)
@@ -120,7 +119,7 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-// The statistics come from the images, and a program for them has no gradients.
+// The statistics come from the images, and a program for statistics has no gradients.
 func TestStatistics(t *testing.T) {
 	c := smallConfig()
 	c.DropPathRate = 0.5
@@ -160,7 +159,7 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
-// A distillation wants new logits of the teacher for every batch.
+// A distillation needs new logits of the teacher for every batch.
 func TestTeach(t *testing.T) {
 	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {

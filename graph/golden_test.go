@@ -90,7 +90,7 @@ func program(t *testing.T, r *graph.Runner, s graph.Shape) *graph.Program {
 
 var variants = []string{"t0", "t1", "t2", "s", "m", "l"}
 
-// The six official sizes, unfolded and folded: state dict, parameters, MACs and
+// The six official sizes, unfolded and folded, have the reference's state dict, parameters, MACs and
 // logits.
 func TestFullSizeVariants(t *testing.T) {
 	t.Parallel()
@@ -137,7 +137,7 @@ func checkStateDict(t *testing.T, m graph.Model, want [][2]any) {
 	}
 }
 
-// The parts of T0 of the specification.
+// The parts of T0 have the parameters of the specification.
 func TestPartsOfT0(t *testing.T) {
 	c, err := configs.Load("fasternet_t0")
 	if err != nil {
@@ -183,7 +183,7 @@ func smoothed(labels []int, classes int) []float32 {
 	return targets
 }
 
-// The small models: evaluation, one training step with every gradient and the
+// The small models equal the reference: evaluation, one training step with every gradient and the
 // running statistics, and three steps of AdamW.
 func TestSmallModels(t *testing.T) {
 	t.Parallel()
@@ -217,8 +217,8 @@ func TestSmallModels(t *testing.T) {
 	}
 }
 
-// checkTraining runs three steps of AdamW; noDecay1D is the second recipe, of
-// which fewer values are stored.
+// checkTraining runs three steps of AdamW. noDecay1D is the second recipe, of which fewer values are
+// stored.
 func checkTraining(
 	t *testing.T,
 	k *kernels.Set,
@@ -299,7 +299,7 @@ func checkTraining(
 			top = max(top, math.Abs(float64(g)))
 		}
 		for i, v := range w.Data {
-			// Where the true gradient is 0, AdamW makes steps of its rounding.
+			// if the true gradient is 0, AdamW steps by its rounding error
 			if math.Abs(float64(grad[i])) <= max(1e-6, 1e-3*top) {
 				continue
 			}
@@ -352,7 +352,7 @@ func TestDropPath(t *testing.T) {
 		if len(p.Drops()) != len(ref.RatesPositive) {
 			t.Fatalf("%d blocks drop, want %d", len(p.Drops()), len(ref.RatesPositive))
 		}
-		// The decisions of the reference in place of our own.
+		// The reference's decisions instead of our own.
 		for i, d := range p.Drops() {
 			if math.Abs(d.Rate-ref.RatesPositive[i]) > 1e-7 {
 				t.Errorf("rate %d is %v, want %v", i, d.Rate, ref.RatesPositive[i])

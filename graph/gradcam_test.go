@@ -19,7 +19,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// wide is a model after its map, in float64, written from the formulas.
+// wide is the part of a model after its map, in float64, written from the formulas.
 type wide struct {
 	params map[string][]float64
 	tokens int // before the map
@@ -128,7 +128,7 @@ func (w *wide) block(name string, heads int, eps float64, x [][]float64) [][]flo
 	return out
 }
 
-// weights are the mean gradients of a logit over a map, as central differences.
+// weights returns the mean gradients of a logit over a map, by central differences.
 func (w *wide) weights(a [][]float64, class int) []float64 {
 	const h = 1e-4
 	n := len(a) - w.tokens
@@ -149,8 +149,8 @@ func (w *wide) weights(a [][]float64, class int) []float64 {
 	return out
 }
 
-// The weights of Grad-CAM are the mean gradients, compared with central differences of the rest of
-// the network in float64, and the map is their sum, cut at 0.
+// The weights of Grad-CAM are the mean gradients, compared with central differences of the rest of the
+// network in float64. The map is their sum, cut off at 0.
 func TestGradCAM(t *testing.T) {
 	t.Parallel()
 	vitConfig := func(change func(a *vit.Config)) configs.Model {
@@ -226,7 +226,7 @@ func TestGradCAM(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			const size, batch = 32, 2
 			c := test.config
-			c.NumClasses, c.DropPathRate = 5, 0.5 // of which an evaluation knows nothing
+			c.NumClasses, c.DropPathRate = 5, 0.5 // an evaluation ignores it
 			m, err := graph.New(c, size, 1)
 			if err != nil {
 				t.Fatal(err)
@@ -250,7 +250,7 @@ func TestGradCAM(t *testing.T) {
 				t.Fatal(err)
 			}
 			classes := []int{4, 1}
-			for range 2 { // a second run does not depend on what the first has left in the gradients
+			for range 2 { // a second run does not depend on gradients that the first one has left
 				cam, err := p.GradCAM(images, classes)
 				if err != nil {
 					t.Fatal(err)
@@ -264,7 +264,7 @@ func TestGradCAM(t *testing.T) {
 	}
 }
 
-// closest is the largest difference, as a share of the largest value.
+// closest returns the largest difference, as a share of the largest value.
 func closest(got, want []float32) float64 {
 	off, most := 0.0, 0.0
 	for i := range want {
@@ -340,7 +340,7 @@ func checkCAM(
 	}
 }
 
-// mapped is a model that shows a map of its own, or none, and may have a batch norm after it.
+// mapped is a model that shows its own map, or none, and may have a batch norm after it.
 type mapped struct {
 	*scaled
 	shows bool
@@ -360,8 +360,8 @@ func (m mapped) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	return ops.Linear(p.Tape, "head", x, m.head, nil)
 }
 
-// A model of somebody else needs one call for Grad-CAM, and without it is refused by a message that
-// names it.
+// A model of another package needs one call for Grad-CAM. Without it a message that names the model
+// refuses it.
 func TestGradCAMOfForeignModel(t *testing.T) {
 	m := mapped{newScaled(1), true}
 	shape := graph.Shape{Batch: 1, Height: 4, Width: 6}

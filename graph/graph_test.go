@@ -13,7 +13,7 @@ import (
 	"fasternet/kernels"
 )
 
-// A model of one's own size, run on two images.
+// A model of any size, run on two images.
 func ExampleRunner() {
 	c := configs.Default().Model
 	configs.Change(&c, func(a *fasternet.Config) { a.EmbedDim, a.Depths = 16, []int{1, 2} })
@@ -42,8 +42,8 @@ func smallConfig() configs.Model {
 	return c
 }
 
-// Sizes of one's own: every hyperparameter changed, non-square images, sides
-// with a remainder, patches that overlap.
+// Other sizes: every hyperparameter changed, non-square images, sides with a remainder, patches that
+// overlap.
 func TestOwnSizes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -122,8 +122,8 @@ func TestOwnSizes(t *testing.T) {
 	}
 }
 
-// In evaluation an image's logits do not depend on the batch that it is in; in
-// training they do, through the batch norm.
+// In evaluation the logits of an image do not depend on its batch. In training they do, through the
+// batch norm.
 func TestBatchComposition(t *testing.T) {
 	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
@@ -182,7 +182,7 @@ func TestProgramsShareParameters(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range m.Store().Entries { // the running statistics have moved: back to the start
+	for _, e := range m.Store().Entries { // the running statistics have moved: restore them
 		if e.Buffer != nil {
 			v := float32(0)
 			if strings.HasSuffix(e.Name, "running_var") {

@@ -9,8 +9,7 @@ import (
 	"fasternet/graph/fasternet"
 )
 
-// The layers of a FasterNet; those of ViT and Swin are in the reference values
-// that package train reads.
+// The layers of a FasterNet. Those of ViT and Swin are in the reference values that package train reads.
 func TestLayersOf(t *testing.T) {
 	c := configs.Default().Model
 	configs.Change(&c, func(a *fasternet.Config) { a.EmbedDim, a.Depths, a.FeatureDim = 8, []int{1, 2, 1}, 16 })

@@ -10,7 +10,7 @@ import (
 	"fasternet/graph/vit"
 )
 
-// A model that no machine has memory for is refused before its first parameter is made.
+// A model that is too large for any machine is refused before its first parameter is made.
 func TestModelsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	load := func(name string, settings ...string) *configs.Config {

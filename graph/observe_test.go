@@ -8,8 +8,8 @@ import (
 	"fasternet/graph/graphtest"
 )
 
-// An observer sees every op once, the loss and the gradient of every parameter, and its error
-// comes back as it is. It changes no bit.
+// An observer sees every op once, the loss and the gradient of every parameter, and its error is
+// returned unchanged. It changes no bit.
 func TestObserve(t *testing.T) {
 	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {

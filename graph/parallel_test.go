@@ -12,8 +12,8 @@ import (
 	"fasternet/ops"
 )
 
-// A gradient is what it will be when the run says that it is final, and the order is
-// the one that the program promises.
+// A gradient does not change after the run says that it is final, and the order is the one that the
+// program promises.
 func TestFinalGradients(t *testing.T) {
 	c := configs.Default()
 	configs.Change(&c.Model, func(a *fasternet.Config) { a.EmbedDim, a.Depths, a.FeatureDim = 16, []int{1, 2}, 32 })
@@ -52,7 +52,7 @@ func TestFinalGradients(t *testing.T) {
 	}
 }
 
-// Every rank draws what one rank draws for its samples.
+// Every rank draws the same numbers for its samples as a single rank.
 func TestPlaces(t *testing.T) {
 	at := graph.Position{Places: []int{1, 2, 5}, Batch: 7}
 	var got []int

@@ -10,8 +10,8 @@ import (
 	"fasternet/graph/graphtest"
 )
 
-// One folded model follows the weights of the model that is trained, statistics of
-// batch norms too, as a freshly folded model does.
+// One folded model follows the weights of the model in training, including statistics of batch norms, as
+// a freshly folded model does.
 func TestForInferenceFollowsTheWeights(t *testing.T) {
 	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
@@ -56,7 +56,7 @@ func TestForInferenceFollowsTheWeights(t *testing.T) {
 	}
 }
 
-// Programs stay few whatever sizes are asked for, and those in use stay.
+// The number of programs stays small, whatever sizes are used, and programs in use stay.
 func TestProgramsStayFew(t *testing.T) {
 	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {
@@ -79,8 +79,7 @@ func TestProgramsStayFew(t *testing.T) {
 	}
 }
 
-// Images that are larger each time need more memory each time, and the memory before is
-// given back.
+// Ever larger images need ever more memory, and the smaller memory is released.
 func TestMemoryThatGrowsIsGivenBack(t *testing.T) {
 	m, err := fasternet.New(smallConfig(), 1)
 	if err != nil {

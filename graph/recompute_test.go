@@ -18,7 +18,7 @@ import (
 	"fasternet/ops"
 )
 
-// plan is how a model is trained in a test of what may change no bit.
+// plan describes how a model is trained in a test that no bit changes.
 type plan struct {
 	recompute bool
 	workers   int
@@ -26,8 +26,8 @@ type plan struct {
 	kernels   *kernels.Set
 }
 
-// twoBatches accumulates the gradients of two batches of noise; the second is
-// smaller, as at the end of an epoch.
+// twoBatches accumulates the gradients of two random batches. The second one is smaller, as at the end
+// of an epoch.
 func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *graph.Runner)) *graphtest.Bits {
 	t.Helper()
 	pool := how.kernels.NewPool(how.workers)
@@ -65,8 +65,8 @@ func twoBatches(t *testing.T, m graph.Model, how plan, size int, change func(r *
 	return out
 }
 
-// recomputed are models with everything that a block may have: several blocks a stage,
-// drop path, layer scale, ReLU, no bias of the queries.
+// recomputed are models with everything that a block may have: several blocks in a stage, drop path, layer
+// scale, ReLU, no bias of the queries.
 func recomputed(t *testing.T) map[string]graph.Model {
 	t.Helper()
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
@@ -107,8 +107,8 @@ func recomputed(t *testing.T) map[string]graph.Model {
 	return ms
 }
 
-// Blocks that are computed again take less memory and leave the same bits: for any
-// number of threads, every variant of the kernels, and bf16.
+// Blocks that are computed again take less memory and give the same bits: for any number of threads,
+// every variant of the kernels, and bf16.
 func TestRecompute(t *testing.T) {
 	t.Parallel()
 	for _, name := range slices.Sorted(maps.Keys(recomputed(t))) {
@@ -130,8 +130,8 @@ func TestRecompute(t *testing.T) {
 	}
 }
 
-// Frozen layers keep nothing that could be computed again; a teacher, and parameters
-// that are frozen by name, change nothing.
+// Frozen layers keep nothing that could be computed again. A teacher, and parameters that are frozen by
+// name, change nothing.
 func TestRecomputeFrozen(t *testing.T) {
 	t.Parallel()
 	ms := recomputed(t)
@@ -158,7 +158,7 @@ func TestRecomputeFrozen(t *testing.T) {
 	}
 }
 
-// The statistics that are measured for precise batch norms.
+// The statistics for precise batch norms are the same.
 func TestRecomputeStatistics(t *testing.T) {
 	m := recomputed(t)["fasternet"]
 	measured := func(recompute bool) *graphtest.Bits {
@@ -179,7 +179,7 @@ func TestRecomputeStatistics(t *testing.T) {
 	measured(true).Compare(t, "statistics", measured(false))
 }
 
-// The models that the reference values are of.
+// The models of the reference values.
 func TestRecomputeGolden(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"vit_small_gap", "vit_small_cls", "swin_small_w4", "swin_small_w7"} {

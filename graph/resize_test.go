@@ -12,8 +12,8 @@ import (
 	"fasternet/internal/golden"
 )
 
-// A model that is made for another size gives the logits there that it gave
-// before, also where maps become smaller than windows.
+// A model that is converted to another size gives the same logits there as before, also if maps become
+// smaller than windows.
 func TestForSize(t *testing.T) {
 	vitConfig := configs.DefaultModel("vit")
 	configs.Change(&vitConfig, func(a *vit.Config) {
@@ -31,7 +31,7 @@ func TestForSize(t *testing.T) {
 		name     string
 		config   configs.Model
 		from, to int
-		same     bool // nothing to be changed
+		same     bool // nothing to change
 	}{
 		{"vit larger", vitConfig, 32, 48, false},
 		{"vit smaller", fixed, 32, 16, false},

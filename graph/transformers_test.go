@@ -100,7 +100,7 @@ func shrink(m graph.Model) {
 	}
 }
 
-// Logits, loss and every gradient of the small models.
+// Logits, loss and every gradient of the small models equal the reference.
 func TestSmallTransformers(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -147,8 +147,8 @@ func TestSmallTransformers(t *testing.T) {
 	}
 }
 
-// checkTransformerState compares the parameters with the state dict, in which
-// there are tensors that follow from the sizes too.
+// checkTransformerState compares the parameters with the state dict, which also has tensors that follow
+// from the sizes.
 func checkTransformerState(t *testing.T, m graph.Model, ref transformerReference) {
 	t.Helper()
 	var want, got, computed []string
@@ -180,7 +180,7 @@ func checkTransformerState(t *testing.T, m graph.Model, ref transformerReference
 
 // The models of the papers at 224 pixels.
 func TestFullSizeTransformers(t *testing.T) {
-	// Not at the same time as others: it takes 2 GB.
+	// Not in parallel with other tests: it takes 2 GB.
 	if testing.Short() {
 		t.Skip("large models: left out of short tests")
 	}
@@ -222,7 +222,7 @@ func TestFullSizeTransformers(t *testing.T) {
 				t.Errorf("%d parameters counted, %d there, want %d",
 					total.Parameters, m.Store().Parameters(), ref.Parameters)
 			}
-			// Of torchvision's Swin the count leaves out the linear layers of attention.
+			// For torchvision's Swin the count leaves out the linear layers of attention.
 			if ref.MACs != total.MACs && c.name != "swin_t_torchvision" {
 				t.Errorf("%d MACs, want %d", total.MACs, ref.MACs)
 			}
@@ -236,8 +236,7 @@ func TestFullSizeTransformers(t *testing.T) {
 	}
 }
 
-// fillTorchvision fills a Swin with the weights of the names that torchvision
-// gives its tensors.
+// fillTorchvision sets a Swin to the weights under torchvision's names.
 func fillTorchvision(m graph.Model, seed int) {
 	for _, q := range m.Store().Params() {
 		name := q.Name
@@ -262,13 +261,13 @@ func fillTorchvision(m graph.Model, seed int) {
 	}
 }
 
-// Parameters of the papers' sizes, and what a forward pass costs.
+// Parameters of the papers' sizes, and the cost of a forward pass.
 func TestTransformerCounts(t *testing.T) {
 	for _, c := range []struct {
 		preset string
 		want   int
-		// As timm publishes them, 0 for not: billions of MACs and millions of
-		// activations with the products of attention, and activations without.
+		// As timm publishes them, or 0: billions of MACs and millions of activations with the products of
+		// attention, and activations without.
 		gmacs, with, without float64
 	}{
 		{"vit_tiny", 5717416, 0, 5.97, 4.1},
@@ -304,8 +303,7 @@ func TestTransformerCounts(t *testing.T) {
 	}
 }
 
-// What the last layer gets equals the reference; the other values with a
-// name have the shapes that they should have.
+// The input of the last layer equals the reference. The other named values have the right shapes.
 func TestTransformerFeatures(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -356,8 +354,8 @@ func TestTransformerFeatures(t *testing.T) {
 	}
 }
 
-// A model runs on images of other sizes than that it was made for, in training
-// too, and refuses those that do not divide.
+// A model runs on images of other sizes than it was made for, also in training, and refuses sizes that do
+// not divide.
 func TestTransformerSizes(t *testing.T) {
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")
 	configs.Change(&vitConfig, func(a *vit.Config) {

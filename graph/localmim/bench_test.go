@@ -8,8 +8,7 @@ import (
 	"fasternet/ops"
 )
 
-// A step of pre-training. -benchtime 5x and more; images/s is the number to
-// look at.
+// A step of pre-training. Use -benchtime 5x or more, and look at images/s.
 func BenchmarkMIMStep(b *testing.B) {
 	for _, test := range []struct {
 		name  string

@@ -23,7 +23,7 @@ func checkDenseGradients(t *testing.T, m *Model, net *fasternet.Model, images []
 	if !ok {
 		t.Fatalf("the backbone is a %T", m.backbone)
 	}
-	masked.taps = []int{len(masked.Stages())} // the last alone: a tap must lead to the loss
+	masked.taps = []int{len(masked.Stages())} // only the last one, because a tap must lead to the loss
 	size, units := m.config.Data.ImageSize, m.side*m.side
 	batch := len(images) / (size * size * 3)
 	visible := &Visible{Images: batch, Units: units, Side: m.side}

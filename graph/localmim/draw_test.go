@@ -8,7 +8,7 @@ import (
 	"fasternet/internal/rng"
 )
 
-// The visible units of the reference, in its order.
+// The visible units equal the reference's, in its order.
 func TestKeptUnits(t *testing.T) {
 	vit := golden.Tensors(t, "mim_vit_n9.safetensors")
 	for image := range 2 {
@@ -38,8 +38,8 @@ func TestKeptUnits(t *testing.T) {
 	}
 }
 
-// Every family draws each unit once, other ones each time, and what is drawn follows from the
-// generator.
+// Every family draws each unit once and different units each time, and the generator decides
+// which.
 func TestDraw(t *testing.T) {
 	for _, e := range encoders {
 		const units, visible = 36, 9

@@ -13,7 +13,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// meanEncoder is a family of another kind, without attention: a unit is one token.
+// meanEncoder is another kind of family, without attention: a unit is one token.
 type meanEncoder struct {
 	embed *layers.TokenEmbed
 	dim   int
@@ -33,8 +33,8 @@ func (e *meanEncoder) Forward(p *layers.Pass, images *gorgonia.Node, v *Visible)
 	return []*gorgonia.Node{x}, err
 }
 
-// A family that registers an encoder is pre-trained; one without an entry is an error that
-// names the ones that have one.
+// A family that registers an encoder can be pre-trained. For a family without an entry the error names
+// the ones that have one.
 func TestRegister(t *testing.T) {
 	c, err := configs.Parse("test", `
 task: localmim
@@ -92,7 +92,7 @@ mim: {taps: [1], scales: [1], decoder_dim: 8, decoder_heads: 2, mask_ratio: 0.5}
 	Register(Encoder{Family: "mean", New: newVisibleViT, Draw: DrawOrder, NewHead: ConvHead})
 }
 
-// A head is an error for cells that it cannot predict.
+// NewHead returns an error for cells that it cannot predict.
 func TestHeadScales(t *testing.T) {
 	for _, e := range encoders {
 		for _, factor := range []float64{0.25, 8} {

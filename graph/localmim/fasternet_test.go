@@ -79,8 +79,8 @@ func (r *maskedReference) batch(m *Model, want map[string]golden.Tensor) Masked 
 
 var maskedReferences = []string{"mim_fasternet_hog", "mim_fasternet_pixel", "mim_fasternet_grn", "mim_fasternet_wide"}
 
-// A FasterNet that sees visible units alone is the one that is multiplied by the mask after
-// every layer: predictions, latents, losses, every gradient, running statistics.
+// A FasterNet that sees only visible units equals one that is multiplied by the mask after every layer:
+// predictions, latents, losses, every gradient, running statistics.
 func TestMaskedFasterNet(t *testing.T) {
 	t.Parallel()
 	for _, name := range maskedReferences {
@@ -135,8 +135,8 @@ func TestMaskedFasterNet(t *testing.T) {
 	}
 }
 
-// checkGradients compares to 1e-5 of the largest value of a tensor, or of a hundredth of the
-// largest of all: the gradient of a constant before a batch norm is 0 but for rounding.
+// checkGradients compares to 1e-5 of the largest value of a tensor, or of a hundredth of the largest of
+// all tensors: the gradient of a constant before a batch norm is 0 except for rounding.
 func checkGradients(t *testing.T, m *Model, want map[string]golden.Tensor) {
 	t.Helper()
 	largest := func(v []float32) (top float64) {
@@ -159,7 +159,7 @@ func checkGradients(t *testing.T, m *Model, want map[string]golden.Tensor) {
 		for i, g := range q.GradData() {
 			bound := 1e-5 * least
 			if runtime.GOARCH == "arm64" && math.Abs(float64(w[i])) < 1e-9*all {
-				bound *= 2 // nothing but rounding: 0.1 to 0.9 of the bound on x86-64, 0.3 to 1.1 with NEON
+				bound *= 2 // only rounding: 0.1 to 0.9 of the bound on x86-64, 0.3 to 1.1 with NEON
 			}
 			if !(math.Abs(float64(g-w[i])) <= bound) {
 				t.Errorf("gradient of %s: element %d is %v, want %v", q.Name, i, g, w[i])
@@ -176,7 +176,7 @@ data: {image_size: 48}
 mim: {decoder_dim: 8, decoder_heads: 2, target: pixel}
 `
 
-// latents are the tokens at the taps of an evaluation.
+// latents returns the tokens at the taps of an evaluation.
 func latents(t *testing.T, m *Model, p *Program, b Masked) (loss float32, taps [][]float32) {
 	t.Helper()
 	loss, err := p.Run(b)
@@ -193,7 +193,7 @@ func latents(t *testing.T, m *Model, p *Program, b Masked) (loss float32, taps [
 	return loss, taps
 }
 
-// What is masked changes no bit of what the encoder sees, of the loss, and of any gradient.
+// Masked pixels change no bit of the encoder's inputs, of the loss, and of any gradient.
 func TestMaskedPixelsDoNotMatter(t *testing.T) {
 	for _, settings := range []string{"border: neighbours", "border: zero", "mask_per: batch", "mask_block: 2"} {
 		t.Run(settings, func(t *testing.T) {
@@ -247,8 +247,8 @@ func TestMaskedPixelsDoNotMatter(t *testing.T) {
 	}
 }
 
-// With all units visible the encoder is the dense FasterNet: its maps, and the gradients of
-// every parameter for the same gradients of the maps.
+// With all units visible the encoder equals the dense FasterNet: its maps, and the gradients of every
+// parameter for the same gradients of the maps.
 func TestAllVisibleIsDenseFasterNet(t *testing.T) {
 	c := parse(t, smallFasterNetMIM)
 	m, r := newMIM(t, c)
@@ -269,7 +269,7 @@ func TestAllVisibleIsDenseFasterNet(t *testing.T) {
 	const batch = 2
 	size := c.Data.ImageSize
 	images := golden.ToNHWC(golden.Image("input", 3, batch*3*size*size), batch, 3, size, size)
-	// The statistics that both measure in a step are those of the same maps.
+	// Both measure the statistics of the same maps in a step.
 	runner := graph.NewRunner(net, graphtest.Pool(t, kernels.Default()))
 	statistics, err := runner.Statistics(batch, size, size)
 	if err != nil {
@@ -312,12 +312,12 @@ func TestAllVisibleIsDenseFasterNet(t *testing.T) {
 	checkDenseGradients(t, m, net, images)
 }
 
-// The units that are drawn: as many as there are to be, each once, in raster order, all of them
-// about as often; and with blocks, most next to another.
+// The right number of units is drawn, each once, in raster order, and all of them about as often; with
+// blocks, most are next to another one.
 func TestDrawBlocks(t *testing.T) {
 	for _, c := range []struct {
 		side, block, visible int
-		alone                float64 // largest share of visible units without a visible one at its side
+		alone                float64 // largest share of visible units without a visible neighbour
 	}{{7, 2, 20, 0.1}, {7, 3, 20, 0.12}, {4, 2, 6, 0.2}, {7, 1, 20, 1}} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			const draws = 2000

@@ -84,7 +84,7 @@ func newMIMOn(t *testing.T, k *kernels.Set, c *configs.Config) (*Model, *Runner)
 	return m, NewRunner(m, graphtest.Pool(t, k))
 }
 
-// fillMIM gives a model the weights of the reference.
+// fillMIM sets a model to the weights of the reference.
 func fillMIM(m *Model, seed int) {
 	graphtest.FillParameters(m.Store(), seed)
 	for _, e := range m.Store().Entries {
@@ -94,7 +94,7 @@ func fillMIM(m *Model, seed int) {
 	}
 }
 
-// batch is the input of a reference: what is visible, and the targets.
+// batch returns the input of a reference: the visible units, and the targets.
 func (r *reference) batch(m *Model, want map[string]golden.Tensor) Masked {
 	c := r.Config
 	n := c.Batch * 3 * c.Image * c.Image
@@ -132,7 +132,7 @@ func (r *reference) batch(m *Model, want map[string]golden.Tensor) Masked {
 	return b
 }
 
-// normalisedPixels are the pixels of each cell, with mean 0 and variance 1.
+// normalisedPixels returns the pixels of each cell, with mean 0 and variance 1.
 func normalisedPixels(images []float32, batch, size, cell int) []float32 {
 	var out []float32
 	for image := range batch {
@@ -162,7 +162,7 @@ func normalisedPixels(images []float32, batch, size, cell int) []float32 {
 
 var references = []string{"mim_vit_n9", "mim_vit_n18_bias", "mim_swin_hog", "mim_swin_pixel"}
 
-// State dict, latents, predictions, losses and every gradient.
+// State dict, latents, predictions, losses and every gradient equal the reference.
 func TestLocalMIM(t *testing.T) {
 	t.Parallel()
 	for _, name := range references {
@@ -265,7 +265,7 @@ func checkMIMState(t *testing.T, m *Model, ref reference, tensors map[string]gol
 	}
 }
 
-// The state dicts of the official base models.
+// The official base models have these state dicts.
 func TestFullSizeLocalMIM(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -286,7 +286,7 @@ func TestFullSizeLocalMIM(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// that file is of runs with and without bias
+			// the file is for runs with and without bias
 			ref.StateDict = slices.DeleteFunc(ref.StateDict, func(e [2]any) bool {
 				_, has := m.Store().Lookup(e[0].(string))
 				return !has && strings.HasSuffix(e[0].(string), "conv.bias")

@@ -64,8 +64,8 @@ func TestHOGBias(t *testing.T) {
 	}
 }
 
-// The sum of the losses of images is their mean in a program, times their number; cells
-// without weight do not count.
+// The sum of the losses of images is their mean in a program, times their number. Cells without weight
+// do not count.
 func TestSumLosses(t *testing.T) {
 	m, r := newMIM(t, parse(t, smallSwinMIM))
 	fillMIM(m, 5)

@@ -7,7 +7,7 @@ import (
 	"fasternet/configs"
 )
 
-// A model that no machine has memory for is refused before its first parameter is made.
+// A model that is too large for any machine is refused before its first parameter is made.
 func TestModelThatDoesNotFit(t *testing.T) {
 	c, err := configs.Load("mim_quickstart", "mim.decoder_dim=65536", "mim.decoder_depth=256", "mim.decoder_heads=64")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"fasternet/kernels"
 )
 
-// Blocks that are computed again in the backward pass leave the same bits, in less memory.
+// Blocks that are computed again in the backward pass give the same bits, in less memory.
 func TestRecompute(t *testing.T) {
 	t.Parallel()
 	for _, name := range references {

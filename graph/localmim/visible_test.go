@@ -14,8 +14,8 @@ import (
 	"fasternet/kernels"
 )
 
-// The lists of visible tokens against those of the reference, which has the tokens unit by
-// unit: the places for windows, and what the decoders put where.
+// The lists of visible tokens equal the reference's, which orders the tokens unit by unit: the places
+// for windows, and the sources of the decoders' tokens.
 func TestVisibleTokens(t *testing.T) {
 	var ref reference
 	golden.JSON(t, "mim_swin_hog.json", &ref)
@@ -67,8 +67,8 @@ func TestVisibleTokens(t *testing.T) {
 	}
 }
 
-// The order in which a ViT sees the visible patches does not matter: neither do
-// targets where nothing is masked.
+// The order in which a ViT sees the visible patches does not matter, and neither do targets of visible
+// cells.
 func TestMIMInvariances(t *testing.T) {
 	c, err := configs.Parse("test", `
 task: localmim
@@ -155,8 +155,7 @@ data: {image_size: 32}
 mim: {decoder_dim: 16, decoder_heads: 2, mask_ratio: 0.4, target: pixel}
 `
 
-// With all units visible the encoder is a dense Swin: on its map, taken apart
-// unit by unit.
+// With all units visible the encoder equals a dense Swin, whose map is taken apart unit by unit.
 func TestAllVisibleIsDenseSwin(t *testing.T) {
 	c, err := configs.Parse("test", smallSwinMIM)
 	if err != nil {
@@ -186,7 +185,7 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 	if _, err := features.Forward(images); err != nil {
 		t.Fatal(err)
 	}
-	// The last stage has one token a unit; its tap is that of the dense map, normalised.
+	// The last stage has one token for each unit; its tap is the dense map, normalised.
 	side, _ := c.MIMUnits()
 	units := side * side
 	for _, perSample := range []bool{false, true} {
@@ -215,8 +214,8 @@ func TestAllVisibleIsDenseSwin(t *testing.T) {
 	}
 }
 
-// allVisible runs the small Swin with every unit visible: a model of its own, as the number
-// of visible units is part of its programs.
+// allVisible runs the small Swin with every unit visible. It makes another model, because the number of
+// visible units is part of the programs.
 func allVisible(t *testing.T, c configs.Config, batch int, perSample bool) *Program {
 	t.Helper()
 	side, _ := c.MIMUnits()

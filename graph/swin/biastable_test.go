@@ -9,7 +9,7 @@ import (
 	"fasternet/ops"
 )
 
-// Position embeddings and tables of position bias are resized to what timm makes of them.
+// Position embeddings and tables of position bias are resized as timm does.
 func TestResizeAsTimm(t *testing.T) {
 	all := golden.Tensors(t, "timm_resize.safetensors")
 	checked := map[string]int{}

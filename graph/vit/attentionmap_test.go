@@ -10,7 +10,7 @@ import (
 	"fasternet/layers"
 )
 
-// The maps are those that follow from the formula, in float64.
+// The maps equal the formula in float64.
 func TestAttentionMaps(t *testing.T) {
 	for _, pooled := range []bool{false, true} {
 		c := configs.DefaultModel("vit")
@@ -23,7 +23,7 @@ func TestAttentionMaps(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range net.Store().Entries {
-			if e.Param != nil { // as large as after a training, biases too
+			if e.Param != nil { // as large as after a training; biases too
 				for i := range e.Param.Data() {
 					e.Param.Data()[i] += float32(math.Sin(float64(i*i))) / 4
 				}

@@ -38,7 +38,7 @@ func TestScaleMask(t *testing.T) {
 	}
 }
 
-// The masks of the reference at all scales.
+// The masks at all scales equal the reference's.
 func TestScaledMasksGolden(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -16,7 +16,7 @@ func room(t Target) [][]float32 {
 		cells, values := t.Shape(k)
 		out[k] = make([]float32, cells*values)
 		for i := range out[k] {
-			out[k][i] = float32(math.NaN()) // pooled memory holds anything
+			out[k][i] = float32(math.NaN()) // pooled memory may hold anything
 		}
 	}
 	return out
@@ -129,7 +129,7 @@ func goldenSwinInput(seed, batch int) []float32 {
 	return golden.ToNHWC(golden.Image("input", seed, batch*3*224*224), batch, 3, 224, 224)
 }
 
-// checkGoldenTargets compares every value of each so many.
+// checkGoldenTargets compares every value, or each of every so many.
 func checkGoldenTargets(
 	t *testing.T,
 	name string,
@@ -153,7 +153,7 @@ func checkGoldenTargets(
 	}
 }
 
-// The numbers that the specification of the method works out by hand.
+// The targets equal the numbers that the method's specification works out by hand.
 func TestHOGWorkedExample(t *testing.T) {
 	image := make([]float32, 64)
 	for i := range image {
@@ -174,8 +174,8 @@ func TestHOGWorkedExample(t *testing.T) {
 	)
 }
 
-// Scales that are summed up from others are what they are alone, in any order,
-// also if no cell divides another.
+// Scales that are summed from others equal scales that are computed alone, in any order, also if no
+// cell divides another.
 func TestHOGScalesAreIndependent(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, c := range []int{1, 2, 3} {
@@ -197,7 +197,7 @@ func TestHOGScalesAreIndependent(t *testing.T) {
 				}
 			}
 		}
-		// Without the smallest: the unit cells are none of the scales.
+		// Without the smallest scale, no scale has the unit cells.
 		few := compute(t, newHOG(t, 24, 48, c, 7, []int{12, 8}, nil), image)
 		checkAbs(t, "cells of 12 with 8", few[0], all[0], 2e-6)
 		checkAbs(t, "cells of 8 with 12", few[1], all[4], 2e-6)

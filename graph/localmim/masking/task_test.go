@@ -237,7 +237,7 @@ func TestEvaluationMasks(t *testing.T) {
 	}
 }
 
-// The target that a program gets is one that it can predict, or there is no task.
+// There is a task only if a program can predict its target.
 func TestTaskErrors(t *testing.T) {
 	if err := training(t, network(t, vitModel)).Validate(4, 32, 32, 3); err == nil ||
 		!strings.Contains(err.Error(), "the loader makes [32, 32, 3]") {
@@ -249,7 +249,7 @@ func TestTaskErrors(t *testing.T) {
 		!strings.Contains(err.Error(), `want hog or pixel, got "words"`) {
 		t.Errorf("got %v", err)
 	}
-	net.Config().MIM.Target = "pixel" // of a model for HOG
+	net.Config().MIM.Target = "pixel" // the model is for HOG
 	if _, err := masking.ForTraining(net); err == nil ||
 		!strings.Contains(
 			err.Error(), "decoder 1 reconstructs 16×16 cells of 27 values, but its target has 256 of 48",
@@ -301,7 +301,7 @@ func Example() {
 	// decoder 4: 4 cells of 27 values
 }
 
-// What masks and targets of a batch cost the workers.
+// BenchmarkTask measures what masks and targets of a batch cost the workers.
 func BenchmarkTask(b *testing.B) {
 	for _, c := range []struct {
 		name string
