@@ -38,7 +38,7 @@ test: ## all tests; exports in ONNX Runtime, the report in Chromium, ranks under
 test-examples: ## the modules of examples, which import this one as any other module does
 	cd examples/convnet && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test ./...
 
-test-onnx: ## exports in ONNX Runtime and onnx.checker; skips what is not installed
+test-onnx: ## exports in ONNX Runtime, OpenVINO and onnx.checker; skips what is not installed (PYTHON=venv/bin/python)
 	scripts/test-onnx.sh
 
 test-report: ## the report in headless Chromium; skips without one

@@ -1,14 +1,21 @@
 #!/bin/sh
-# Exported models in ONNX Runtime and before the format's own checker.
+# Exported models in ONNX Runtime, in OpenVINO, and before the format's own checker.
 #
 # Needs Go, a C compiler, npm (it brings ONNX Runtime's library, once, into the
-# user's cache) and python3-onnx. What is missing is installed where CI=true,
-# as root on Debian; elsewhere that part of the tests is skipped with a message.
+# user's cache), and a Python with onnx, openvino and onnxruntime: the system's, or the one
+# that PYTHON names. What is missing is installed where CI=true, as root on Debian (OpenVINO
+# into a virtual environment in the cache); elsewhere that part of the tests is skipped with a message.
 set -eu
 cd "$(dirname "$0")/.."
 
 release=1.30.0 # of ONNX Runtime
 sum=6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75
+openvino=2026.4.1
+python="${PYTHON:-/usr/bin/python3}" # Debian's, for which python3-onnx is made
+command -v "$python" >/dev/null || {
+    echo "test-onnx: PYTHON: $python is not there" >&2
+    exit 2
+}
 
 # missing WHAT: leaves the tests out; in CI it is an error.
 missing() {
@@ -65,10 +72,22 @@ trap 'rm -rf "$models" ${unpacked:+"$unpacked"}' EXIT
         go test -count=1 ./...
 )
 
-# Debian's interpreter, for which python3-onnx is made. Isolated, or the folder onnx of this
-# project would be taken for the package.
-python=/usr/bin/python3
+# The same runs in the runtimes of Python. Those that are missing are named, and the exit code is 3.
+runtimes=$python
+if [ "${CI:-}" = true ] && ! $python -c 'import openvino' 2>/dev/null; then
+    environment="$cache/openvino-$openvino"
+    [ -x "$environment/bin/python" ] || install python3-venv
+    if [ -e "$environment/installed" ] || { /usr/bin/python3 -m venv "$environment" &&
+        "$environment/bin/pip" install --quiet --only-binary :all: "openvino==$openvino" >&2 && touch "$environment/installed"; }; then
+        runtimes="$environment/bin/python"
+    fi
+fi
+code=0
+$runtimes scripts/check_runtimes.py "$models" || code=$?
+[ "$code" = 0 ] || [ "$code" = 3 ] || exit "$code"
+
+# Isolated, or the folder onnx of this project would be taken for the package.
 $python -I -c 'import onnx.checker' 2>/dev/null || install python3-onnx
-$python -I -c 'import onnx.checker' 2>/dev/null || missing "no onnx.checker (Debian: python3-onnx); the tests with ONNX Runtime have passed"
+$python -I -c 'import onnx.checker' 2>/dev/null || missing "no onnx.checker in $python (Debian: python3-onnx); the tests with runtimes have passed"
 $python scripts/check_onnx.py "$models" >"$models/report"
 echo "onnx.checker: $(wc -l <"$models/report") files passed"

@@ -52,10 +52,7 @@ func TestExample(t *testing.T) {
 	}
 	writeDrawn(t, dir)
 	run("train", recipe, "--run", "run", "--data", dir, "--set", "train.epochs=2", "--set", "train.batch_size=20", "--set", "log.tensorboard=false")
-	exported := at("convnet.onnx")
-	if keep := os.Getenv("ONNX_KEEP"); keep != "" { // for scripts/check_onnx.py
-		exported = filepath.Join(keep, "convnet.onnx")
-	}
+	exported := filepath.Join(folderFor(t), "convnet.onnx")
 	run("export", "--model", "run", "--out", exported)
 	run("predict", "images.npy", "--model", "run", "--logits", "logits.safetensors")
 	logits, err := checkpoints.Read(at("logits.safetensors"))
@@ -79,6 +76,7 @@ func TestExample(t *testing.T) {
 	out := outputs[0].(*ort.Tensor[float32])
 	defer out.Destroy()
 	want, got := logits.Tensors[0], out.GetData()
+	keep(t, exported, 1e-5, []int{batch, 1, side, side}, images, 10, want.F32)
 	if len(got) != batch*10 || len(want.F32) != len(got) {
 		t.Fatalf("%d logits, want %d as in %s %v", len(got), batch*10, want.Name, want.Shape)
 	}

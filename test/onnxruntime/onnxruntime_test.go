@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,11 +88,7 @@ func save(t *testing.T, m *onnx.Model) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	if keep := os.Getenv("ONNX_KEEP"); keep != "" { // for scripts/check_onnx.py
-		dir = keep
-	}
-	path := filepath.Join(dir, strings.NewReplacer("/", "-", " ", "_").Replace(t.Name())+fmt.Sprintf("-%d.onnx", m.Opset))
+	path := filepath.Join(folderFor(t), strings.NewReplacer("/", "-", " ", "_").Replace(t.Name())+fmt.Sprintf("-%d.onnx", m.Opset))
 	if err := os.WriteFile(path, raw, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -108,43 +105,56 @@ func checkLogits(t *testing.T, m graph.Model, path string, height, width int, ba
 // checkWithin is checkLogits with the difference that is allowed, as a part of the largest logit.
 func checkWithin(t *testing.T, allowed float64, m graph.Model, path string, height, width int, batches ...int) {
 	t.Helper()
+	for _, batch := range batches {
+		images := golden.Image("input", batch, batch*m.Channels()*height*width) // NCHW
+		in, err := ort.NewTensor(ort.NewShape(int64(batch), int64(m.Channels()), int64(height), int64(width)), images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ours(t, m, batch, height, width, golden.ToNHWC(images, batch, m.Channels(), height, width))
+		keep(t, path, allowed, []int{batch, m.Channels(), height, width}, images, m.Classes(), want)
+		compare(t, allowed, path, in, []int{batch, m.Classes()}, want)
+		in.Destroy()
+	}
+}
+
+// ours are the logits of our own engine, for images [batch, height, width, channels].
+func ours(t *testing.T, m graph.Model, batch, height, width int, images []float32) []float32 {
+	t.Helper()
+	pool := kernels.NewPool(0)
+	defer pool.Close()
+	program, err := graph.NewRunner(m, pool).Program(graph.Shape{Batch: batch, Height: height, Width: width})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logits, err := program.Forward(images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(logits)
+}
+
+// compare runs a file in ONNX Runtime and compares the logits.
+func compare(t *testing.T, allowed float64, path string, in ort.Value, shape []int, want []float32) {
+	t.Helper()
 	session, err := ort.NewDynamicAdvancedSession(path, []string{onnxgraph.Input}, []string{onnxgraph.Output}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Destroy()
-	pool := kernels.NewPool(0)
-	defer pool.Close()
-	runner := graph.NewRunner(m, pool)
-	for _, batch := range batches {
-		images := golden.Image("input", batch, batch*m.Channels()*height*width) // NCHW
-		program, err := runner.Program(graph.Shape{Batch: batch, Height: height, Width: width})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := program.Forward(golden.ToNHWC(images, batch, m.Channels(), height, width))
-		if err != nil {
-			t.Fatal(err)
-		}
-		in, err := ort.NewTensor(ort.NewShape(int64(batch), int64(m.Channels()), int64(height), int64(width)), images)
-		if err != nil {
-			t.Fatal(err)
-		}
-		outputs := []ort.Value{nil} // allocated by the runtime: its shape is checked too
-		if err := session.Run([]ort.Value{in}, outputs); err != nil {
-			t.Fatal(err)
-		}
-		out := outputs[0].(*ort.Tensor[float32])
-		if got := out.GetShape(); got.String() != ort.NewShape(int64(batch), int64(m.Classes())).String() {
-			t.Fatalf("logits of shape %v", got)
-		}
-		worst := relative(out.GetData(), want)
-		t.Logf("batch %d: off by %.2g of the largest logit", batch, worst)
-		if !(worst <= allowed) {
-			t.Errorf("batch %d: the logits are off by %.2g of the largest, %.2g is allowed", batch, worst, allowed)
-		}
-		in.Destroy()
-		out.Destroy()
+	outputs := []ort.Value{nil} // allocated by the runtime: its shape is checked too
+	if err := session.Run([]ort.Value{in}, outputs); err != nil {
+		t.Fatal(err)
+	}
+	out := outputs[0].(*ort.Tensor[float32])
+	defer out.Destroy()
+	if got := out.GetShape(); !slices.Equal(got, []int64{int64(shape[0]), int64(shape[1])}) {
+		t.Fatalf("logits of shape %v, want %v", got, shape)
+	}
+	worst := relative(out.GetData(), want)
+	t.Logf("batch %d: off by %.2g of the largest logit", shape[0], worst)
+	if !(worst <= allowed) {
+		t.Errorf("batch %d: the logits are off by %.2g of the largest, %.2g is allowed", shape[0], worst, allowed)
 	}
 }
 

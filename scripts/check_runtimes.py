@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Run exported models in the runtimes that this Python has, and compare their logits with ours.
+
+usage: check_runtimes.py FOLDER
+
+FOLDER is what the tests of test/onnxruntime leave where ONNX_KEEP says: ONNX files, and for each
+run a file .run.json with the names of input and logits, and the difference that is allowed as a
+part of the largest logit. Runtimes are OpenVINO and ONNX Runtime (pip install openvino onnxruntime).
+
+It prints a line for each runtime, and exits with 1 if a file does not load or its logits differ
+by more, with 3 if a runtime is missing and the others passed.
+"""
+
+import collections
+import importlib
+import json
+import pathlib
+import sys
+
+
+def openvino():
+    ov = importlib.import_module("openvino")
+    core = ov.Core()
+    # Some processors would compute in bf16 otherwise, and a compiled model takes seconds less with one stream.
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+
+    def load(path):
+        model = core.compile_model(str(path), "CPU", settings)
+        return lambda x: model([x])[0], model.inputs[0].element_type.to_dtype()
+
+    return "OpenVINO " + ov.__version__.split("-")[0], load
+
+
+def onnxruntime():
+    ort = importlib.import_module("onnxruntime")
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    types = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
+
+    def load(path):
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        return lambda x: session.run(None, {name: x})[0], types[session.get_inputs()[0].type]
+
+    return "ONNX Runtime " + ort.__version__, load
+
+
+def check(folder, runs, load):
+    """Returns the largest difference for each allowed one, and what is wrong."""
+    import numpy as np
+    worst, wrong = collections.defaultdict(float), []
+    for file, each in sorted(runs.items()):
+        try:
+            infer, dtype = load(folder / file)
+            for run in each:
+                x, want = np.load(folder / run["input"]).astype(dtype), np.load(folder / run["logits"])
+                got = infer(x)
+                if got.shape != want.shape:
+                    raise ValueError(f"logits of shape {got.shape}, want {want.shape}")
+                off = float(np.abs(got - want).max() / np.abs(want).max())
+                if not off <= run["allowed"]:
+                    raise ValueError(f"for images {list(x.shape)} the logits are off by {off:.2g} of the largest, {run['allowed']:.2g} is allowed")
+                worst[run["allowed"]] = max(worst[run["allowed"]], off)
+        except Exception as e:  # of any kind: the file is named and the next is checked
+            wrong.append(f"{file}: {e}")
+    return worst, wrong
+
+
+def main(args):
+    if len(args) != 1:
+        sys.exit(__doc__)
+    folder = pathlib.Path(args[0])
+    runs = collections.defaultdict(list)
+    for path in sorted(folder.glob("*.run.json")):
+        run = json.loads(path.read_text())
+        runs[run["file"]].append(run)
+    if not runs:
+        sys.exit(f"check_runtimes: {folder} has no runs: the tests of test/onnxruntime write them with ONNX_KEEP={folder}")
+    failed = missing = 0
+    for start, package in (openvino, "openvino"), (onnxruntime, "onnxruntime"):
+        try:
+            name, load = start()
+        except ImportError as e:
+            print(f"check_runtimes: skipped: {sys.executable} has no {package} ({e}); install it with pip, or name another Python with PYTHON")
+            missing += 1
+            continue
+        worst, wrong = check(folder, runs, load)
+        for w in wrong:
+            print(f"{name}: {w}", file=sys.stderr)
+        failed += len(wrong)
+        largest = ", ".join(f"{worst[a]:.1g} (of {a:g})" for a in sorted(worst))
+        print(f"{name}: {len(runs) - len(wrong)} of {len(runs)} files give our logits; largest differences, as parts of the largest logit: {largest}")
+    sys.exit(1 if failed else 3 if missing else 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
