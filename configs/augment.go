@@ -4,10 +4,14 @@ import "fasternet/data/policy"
 
 // Erasing is random erasing: rectangles of the normalised image are overwritten.
 type Erasing struct {
-	Prob  float64   `yaml:"prob"`      // that an image is erased in; 0 for off
-	Mode  string    `yaml:"mode"`      // const (mean colour), rand (a random colour) or pixel (noise)
-	Count int       `yaml:"count"`     // most rectangles; they share the area
-	Area  []float64 `yaml:"area,flow"` // of all rectangles, as a share of the image's
+	// probability that an image is erased in; 0: off
+	Prob float64 `yaml:"prob"`
+	// const (mean colour), rand (a random colour) or pixel (noise)
+	Mode string `yaml:"mode"`
+	// largest number of rectangles, which share the area
+	Count int `yaml:"count"`
+	// area of all rectangles, smallest and largest, as a share of the image
+	Area []float64 `yaml:"area,flow"`
 }
 
 // DefaultErasing is off, with the values that timm erases with.

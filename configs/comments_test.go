@@ -33,7 +33,7 @@ func TestCommented(t *testing.T) {
 			t.Errorf("%s: with comments it reads as\n%s", name, got)
 		}
 		lines := strings.Split(string(text), "\n")
-		for _, want := range []string{"  decay: 0 # a step, e.g. 0.9998; 0 for no average", "# Optim is the optimizer.", "  betas: [0.9, 0.9"} {
+		for _, want := range []string{"  decay: 0 # per step, e.g. 0.9998; 0: no average", "# Optim is the optimizer.", "  betas: [0.9, 0.9"} {
 			if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, want) }) {
 				t.Errorf("%s: no line begins with %q:\n%s", name, want, text)
 			}

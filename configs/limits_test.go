@@ -79,7 +79,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"goroutines that load; 0 for one a processor; at most 1024\n", "epochs; at most 1000000\n", "depths: [2, 2, 18, 2] # blocks of each stage; at most 1024\n", " # orientations of hog; at most 1024\n"} {
+	for _, want := range []string{"goroutines that load images; 0: one per processor; at most 1024\n", " # epochs to train; at most 1000000\n", "depths: [2, 2, 18, 2] # blocks of each stage; at most 1024\n", " # hog: orientations of a histogram; at most 1024\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("there is no %q in\n%s", want, text)
 		}

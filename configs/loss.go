@@ -3,17 +3,34 @@ package configs
 // Loss is what a classifier is trained by. Targets are soft: labels are smoothed
 // (augment.smoothing) and mixed.
 type Loss struct {
-	Name            string        `yaml:"name"`             // ce: softmax cross entropy; bce: binary cross entropy of every class; focal: ce or, of task multilabel, bce with less weight on what is easy; asl: asymmetric loss, of task multilabel
-	Threshold       float64       `yaml:"threshold"`        // bce: targets above it count as 1, the others as 0; 0 leaves them soft
-	SumClasses      bool          `yaml:"sum_classes"`      // bce, asl, and focal of task multilabel: sum over the classes, not their mean
-	ClassWeights    *ClassWeights `yaml:"class_weights"`    // how much each class counts. balanced: in proportion to 1/images of the class (of task multilabel, positive labels count images without the label / images with it); sqrt: to the square root of that; effective: by the effective number of images; or numbers: a list in the order of the classes, or class name: number (others have 1)
-	EffectiveBeta   float64       `yaml:"effective_beta"`   // class_weights effective: 0 is none, 1 is balanced; for few images a class, 0.99 or less
-	Gamma           float64       `yaml:"gamma"`            // focal: exponent of the weight of what is easy, (1-p)^gamma; 0 is the loss without focus
-	Alpha           float64       `yaml:"alpha"`            // focal of task multilabel: weight of positive labels, negative ones have 1-alpha; 0.25 as published for object detection; 0 for 1 each
-	GammaNeg        float64       `yaml:"gamma_neg"`        // asl: exponent for negative labels
-	GammaPos        float64       `yaml:"gamma_pos"`        // asl: exponent for positive labels
-	Clip            float64       `yaml:"clip"`             // asl: probability below which a negative label counts nothing; it is taken off the others
-	LogitAdjustment float64       `yaml:"logit_adjustment"` // ce and focal: log of the share of each class in training, times this, is added to the logits in training alone; 1 is usual, 0 for not
+	// ce: softmax cross entropy; bce: binary cross entropy of every class; focal: ce, or bce with task multilabel,
+	// with less weight on easy images; asl: asymmetric loss, for task multilabel
+	Name string `yaml:"name"`
+	// bce: targets above it count as 1, the others as 0; 0: keep them soft
+	Threshold float64 `yaml:"threshold"`
+	// bce, asl, and focal with task multilabel: sum over the classes instead of their mean
+	SumClasses bool `yaml:"sum_classes"`
+	// weight of each class: balanced is in proportion to 1 / images of the class (with task multilabel, a positive
+	// label counts images without it / images with it); sqrt: to the square root of that; effective: by the
+	// effective number of images; or numbers: a list in the order of the classes, or class name: number, where
+	// other classes have 1
+	ClassWeights *ClassWeights `yaml:"class_weights"`
+	// class_weights effective, below 1: 0 is none, 1 is balanced; for few images per class, 0.99 or less
+	EffectiveBeta float64 `yaml:"effective_beta"`
+	// focal: exponent of the weight (1-p)^gamma; larger looks less at easy images, 0 is the loss without focus
+	Gamma float64 `yaml:"gamma"`
+	// focal with task multilabel: weight of positive labels, where negative ones have 1-alpha; 0.25 as published
+	// for object detection; 0: 1 for both
+	Alpha float64 `yaml:"alpha"`
+	// asl: exponent for negative labels
+	GammaNeg float64 `yaml:"gamma_neg"`
+	// asl: exponent for positive labels
+	GammaPos float64 `yaml:"gamma_pos"`
+	// asl: negative labels below this probability count nothing; it is subtracted from the others
+	Clip float64 `yaml:"clip"`
+	// ce and focal: add the log of each class's share in training, times this, to the logits in training alone; 1
+	// is usual; 0: off
+	LogitAdjustment float64 `yaml:"logit_adjustment"`
 }
 
 // losses are the values of loss.name.

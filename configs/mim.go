@@ -11,24 +11,42 @@ import (
 // masked, what is reconstructed and where. What a file leaves out is filled in
 // for the model's family.
 type MIM struct {
-	Taps            []int     `yaml:"taps,flow"`   // blocks of a ViT or stages of a Swin or FasterNet, from 1, that have a decoder
-	Scales          []float64 `yaml:"scales,flow"` // cells that a token of a decoder predicts, along a side: 4, 2, 1 or 0.5
-	DecoderDim      Heads     `yaml:"decoder_dim,flow"`
-	DecoderDepth    int       `yaml:"decoder_depth"`
-	DecoderHeads    int       `yaml:"decoder_heads"`
-	DecoderMLPRatio float64   `yaml:"decoder_mlp_ratio"`
-	Target          string    `yaml:"target"`        // hog or pixel
-	NBins           int       `yaml:"nbins"`         // orientations of hog
-	HOGBias         bool      `yaml:"hog_bias"`      // a random constant gradient is added
-	NormPixLoss     bool      `yaml:"norm_pix_loss"` // pixels are normalised by cell
-	MaskRatio       float64   `yaml:"mask_ratio"`
-	MaskUnit        int       `yaml:"mask_unit"`        // pixels of a side
-	MaskPer         string    `yaml:"mask_per"`         // sample or batch, in training
-	MaskBlock       int       `yaml:"mask_block"`       // units of a side that are visible or masked together
-	Border          string    `yaml:"border"`           // neighbours, or zero: what a convolution of a FasterNet sees beyond a visible unit
-	Coordinates     string    `yaml:"coordinates"`      // spatial, or official: of the second and third stage of Swin as published
-	MergeOrder      string    `yaml:"merge_order"`      // swin, or official: of Swin's patch merging in the published pre-training
-	PictureInterval int       `yaml:"picture_interval"` // epochs between pictures of what is predicted; 0 for none
+	// blocks of a ViT, or stages of a Swin or FasterNet, that have a decoder, from 1
+	Taps []int `yaml:"taps,flow"`
+	// cells along a side that one token of each decoder predicts: 4, 2, 1 or 0.5
+	Scales []float64 `yaml:"scales,flow"`
+	// channels of the decoders, one number for all or one for each
+	DecoderDim Heads `yaml:"decoder_dim,flow"`
+	// transformer blocks of each decoder
+	DecoderDepth int `yaml:"decoder_depth"`
+	// attention heads of the decoders
+	DecoderHeads int `yaml:"decoder_heads"`
+	// hidden channels of the MLPs in the decoders, as a multiple of decoder_dim
+	DecoderMLPRatio float64 `yaml:"decoder_mlp_ratio"`
+	// what is predicted: hog (histograms of oriented gradients) or pixel
+	Target string `yaml:"target"`
+	// hog: orientations of a histogram
+	NBins int `yaml:"nbins"`
+	// hog: add a random constant gradient
+	HOGBias bool `yaml:"hog_bias"`
+	// pixel: normalise the pixels of each cell
+	NormPixLoss bool `yaml:"norm_pix_loss"`
+	// share of the image that is masked
+	MaskRatio float64 `yaml:"mask_ratio"`
+	// side of what is masked at once, in pixels
+	MaskUnit int `yaml:"mask_unit"`
+	// in training, draw a mask for each sample, or one for the whole batch
+	MaskPer string `yaml:"mask_per"`
+	// units along a side that are masked or visible together
+	MaskBlock int `yaml:"mask_block"`
+	// what a convolution of a FasterNet sees beyond a visible unit: its visible neighbours, or zero
+	Border string `yaml:"border"`
+	// spatial, or official: positions in the second and third stage of Swin as the authors' code has them
+	Coordinates string `yaml:"coordinates"`
+	// swin, or official: order of Swin's patch merging as in the published pre-training
+	MergeOrder string `yaml:"merge_order"`
+	// epochs between pictures of the predictions; 0: none
+	PictureInterval int `yaml:"picture_interval"`
 }
 
 // DefaultMIM is the section that a file without it has. Zeros and empty lists

@@ -11,72 +11,128 @@ import (
 // Distill is knowledge distillation (Hinton et al., 2015; Touvron et al., 2021):
 // the loss becomes (1-alpha)·loss + alpha·distillation.
 type Distill struct {
-	Type     string  `yaml:"type"`      // none; hard: cross entropy with the teacher's answer; soft: divergence from its softmax
-	Teacher  string  `yaml:"teacher"`   // run, checkpoint, weights of another program, hf://ORG/NAME or a URL
-	Config   string  `yaml:"config"`    // preset or YAML file of a teacher whose file does not tell its architecture
-	Weights  string  `yaml:"weights"`   // of the teacher: auto takes the averaged ones (EMA) if there are any; plain takes the weights of the last step; with ema averaged ones must be there
-	StateKey string  `yaml:"state_key"` // of a teacher from PyTorch with several sets of weights: the key of one; "" looks for it
-	Alpha    float64 `yaml:"alpha"`     // share of the distillation
-	Tau      float64 `yaml:"tau"`       // soft: temperature of both softmaxes
+	// none; hard: cross entropy with the teacher's answer; soft: divergence from its softmax
+	Type string `yaml:"type"`
+	// a run, a checkpoint, a file of weights, hf://ORG/NAME or a URL
+	Teacher string `yaml:"teacher"`
+	// preset or YAML file of a teacher whose file does not tell its architecture
+	Config string `yaml:"config"`
+	// weights of the teacher: auto takes the averaged ones (EMA) if there are any; plain takes the weights of the
+	// last step; ema takes the averaged ones, which must be there
+	Weights string `yaml:"weights"`
+	// which set of weights to take, if a teacher from PyTorch has several; "": look for it
+	StateKey string `yaml:"state_key"`
+	// share of the distillation in the loss
+	Alpha float64 `yaml:"alpha"`
+	// soft: temperature of both softmaxes
+	Tau float64 `yaml:"tau"`
 }
 
 // Optim is the optimizer.
 type Optim struct {
-	Opt           string    `yaml:"opt"` // adamw, sgd (Nesterov), momentum (SGD, heavy ball), lars or lamb
-	LR            float64   `yaml:"lr"`  // absolute
-	WeightDecay   float64   `yaml:"weight_decay"`
-	WeightDecayOn string    `yaml:"weight_decay_on"` // all; no-1d: not on biases and norms; no-1d-positions: nor on class token and positions; no-1d-tables: nor on tables of position bias and tokens
-	LayerDecay    float64   `yaml:"layer_decay"`     // factor of the learning rate from a block to the one before it; 1 for the same everywhere
-	Betas         []float64 `yaml:"betas,flow"`      // of adamw and lamb
-	Momentum      float64   `yaml:"momentum"`        // of sgd, momentum and lars
-	Eps           float64   `yaml:"eps"`             // of adamw and lamb
-	ClipGrad      float64   `yaml:"clip_grad"`       // largest gradient; 0 for no clipping
-	MaxGradNorm   float64   `yaml:"max_grad_norm"`   // lamb: of all gradients together, after clip_grad, as timm's has it; 0 for no limit
-	ClipMode      string    `yaml:"clip_mode"`       // norm: of all together; value: of each; agc: of each output, as a part of the norm of its weights
+	// adamw, sgd (Nesterov), momentum (SGD, heavy ball), lars or lamb
+	Opt string `yaml:"opt"`
+	// peak learning rate, as it is: it is not scaled by the batch size
+	LR float64 `yaml:"lr"`
+	// weight decay
+	WeightDecay float64 `yaml:"weight_decay"`
+	// all; no-1d: not on biases and norms; no-1d-positions: nor on class token and positions; no-1d-tables: nor on
+	// tables of position bias and tokens
+	WeightDecayOn string `yaml:"weight_decay_on"`
+	// factor of the learning rate from each block to the one before it; 1: the same for all
+	LayerDecay float64 `yaml:"layer_decay"`
+	// adamw and lamb: decay of the two moments
+	Betas []float64 `yaml:"betas,flow"`
+	// sgd, momentum and lars: momentum
+	Momentum float64 `yaml:"momentum"`
+	// adamw and lamb: added to the denominator
+	Eps float64 `yaml:"eps"`
+	// limit of the gradient, see clip_mode; 0: no clipping
+	ClipGrad float64 `yaml:"clip_grad"`
+	// lamb: limit of the norm of all gradients together, after clip_grad, as in timm; 0: no limit
+	MaxGradNorm float64 `yaml:"max_grad_norm"`
+	// norm: limit the norm of all gradients together; value: each value; agc: each output, relative to the norm of
+	// its weights
+	ClipMode string `yaml:"clip_mode"`
 }
 
 // Sched is the learning-rate schedule: a warm-up, and what follows it. Forms other
 // than fasternet and localmim keep time as timm does: from the beginning of the
 // run, in whole epochs.
 type Sched struct {
-	Form           string  `yaml:"form"`          // fasternet, localmim or timm: cosine; linear, poly, step, multistep, constant
-	WarmupEpochs   int     `yaml:"warmup_epochs"` // of fasternet: from 20 on constant in each epoch, as published; fewer rise every step
-	WarmupLR       float64 `yaml:"warmup_lr"`
-	MinLR          float64 `yaml:"min_lr"`
-	CooldownEpochs int     `yaml:"cooldown_epochs"` // at the end, at min_lr
-	OnUpdates      bool    `yaml:"on_updates"`      // change every step, not every epoch; fasternet and localmim have their own rule
-	WarmupPrefix   bool    `yaml:"warmup_prefix"`   // what follows the warm-up counts its epochs from there
-	DecayEpochs    float64 `yaml:"decay_epochs"`    // step: between decays
-	DecayRate      float64 `yaml:"decay_rate"`      // step, multistep: factor of a decay
-	Milestones     []int   `yaml:"milestones,flow"` // multistep: epochs that begin with a decay
-	Power          float64 `yaml:"power"`           // poly: exponent; 1 is linear
+	// fasternet, localmim and timm are cosines; or linear, poly, step, multistep, constant
+	Form string `yaml:"form"`
+	// epochs in which the learning rate rises; form fasternet: 20 or more rise once per epoch, as published, and
+	// fewer rise every step
+	WarmupEpochs int `yaml:"warmup_epochs"`
+	// learning rate at the start of the warm-up
+	WarmupLR float64 `yaml:"warmup_lr"`
+	// learning rate at the end
+	MinLR float64 `yaml:"min_lr"`
+	// last epochs, at min_lr
+	CooldownEpochs int `yaml:"cooldown_epochs"`
+	// change every step instead of every epoch; fasternet and localmim have their own rule
+	OnUpdates bool `yaml:"on_updates"`
+	// the schedule after the warm-up counts its epochs from the end of the warm-up
+	WarmupPrefix bool `yaml:"warmup_prefix"`
+	// step: epochs between decays
+	DecayEpochs float64 `yaml:"decay_epochs"`
+	// step, multistep: factor of a decay
+	DecayRate float64 `yaml:"decay_rate"`
+	// multistep: epochs that begin with a decay
+	Milestones []int `yaml:"milestones,flow"`
+	// poly: exponent; 1 is linear
+	Power float64 `yaml:"power"`
 }
 
 // EMA is an exponential moving average of the weights, evaluated on its own.
 type EMA struct {
-	Decay  float64 `yaml:"decay"`  // a step, e.g. 0.9998; 0 for no average
-	Warmup bool    `yaml:"warmup"` // begin with a smaller decay: 1 - (1 + step/gamma)^-power
-	Gamma  float64 `yaml:"gamma"`
-	Power  float64 `yaml:"power"`
+	// per step, e.g. 0.9998; 0: no average
+	Decay float64 `yaml:"decay"`
+	// start with a smaller decay: 1 - (1 + step/gamma)^-power
+	Warmup bool `yaml:"warmup"`
+	// warmup: gamma of the formula
+	Gamma float64 `yaml:"gamma"`
+	// warmup: power of the formula
+	Power float64 `yaml:"power"`
 }
 
-// Train is the loop.
+// Train is the training loop.
 type Train struct {
-	Epochs            int      `yaml:"epochs"`
-	Budget            string   `yaml:"budget"`             // time that the run takes, with its evaluations, e.g. 30m or 2h30m; the schedule follows the clock then, and epochs is about how many there will be; "" for so many epochs, however long they take
-	BatchSize         int      `yaml:"batch_size"`         // samples; several ranks share them
-	AccumSteps        int      `yaml:"accum_steps"`        // batches whose gradients make one step; the rest of an epoch makes a smaller one
-	ValBatchSize      int      `yaml:"val_batch_size"`     // of each rank
-	ValInterval       int      `yaml:"val_interval"`       // epochs
-	LogInterval       int      `yaml:"log_interval"`       // steps
-	FrozenStages      int      `yaml:"frozen_stages"`      // the embedding and so many stages (of a vit: blocks) stay as they are; -1 for none
-	Frozen            []string `yaml:"frozen,flow"`        // patterns of names of parameters that stay as they are, e.g. "head.*"
-	GradCheckpointing bool     `yaml:"grad_checkpointing"` // blocks keep their input alone and are computed again in the backward pass: less memory, more time, the same bits
-	PreciseBN         int      `yaml:"precise_bn"`         // training images that the statistics of batch norms are measured on before an evaluation; 0 for the running ones
-	SyncBatchNorm     bool     `yaml:"sync_batchnorm"`     // of several ranks the batch norms measure the whole batch; false: each rank's its share
-	DistBN            string   `yaml:"dist_bn"`            // without sync_batchnorm the running statistics that count: reduce, the mean over the ranks; broadcast, rank 0's
-	Patience          int      `yaml:"patience"`           // evaluations without a better checkpoint.monitor that end the run; 0 for no early end
-	MinDelta          float64  `yaml:"min_delta"`          // patience: by how much it must be better
+	// epochs to train
+	Epochs int `yaml:"epochs"`
+	// time for the run with its evaluations, e.g. 30m or 2h30m; the schedule then follows the clock, and epochs is
+	// an estimate; "": no limit
+	Budget string `yaml:"budget"`
+	// samples per batch; several ranks share them
+	BatchSize int `yaml:"batch_size"`
+	// batches whose gradients make one step; what an epoch leaves over makes a smaller step
+	AccumSteps int `yaml:"accum_steps"`
+	// samples per validation batch, of each rank
+	ValBatchSize int `yaml:"val_batch_size"`
+	// epochs between evaluations
+	ValInterval int `yaml:"val_interval"`
+	// steps between lines of the log
+	LogInterval int `yaml:"log_interval"`
+	// keep the embedding and so many stages (blocks of a ViT) as they are; -1: train all
+	FrozenStages int `yaml:"frozen_stages"`
+	// patterns of the names of parameters to keep as they are, e.g. "head.*"
+	Frozen []string `yaml:"frozen,flow"`
+	// keep only the inputs of blocks, and compute the blocks again in the backward pass: less memory, more time,
+	// the same bits
+	GradCheckpointing bool `yaml:"grad_checkpointing"`
+	// training images that measure the statistics of batch norms before an evaluation; 0: use the running
+	// statistics
+	PreciseBN int `yaml:"precise_bn"`
+	// several ranks: batch norms measure the whole batch, not each rank its share
+	SyncBatchNorm bool `yaml:"sync_batchnorm"`
+	// several ranks without sync_batchnorm: reduce averages the running statistics over the ranks; broadcast takes
+	// the statistics of rank 0
+	DistBN string `yaml:"dist_bn"`
+	// stop after so many evaluations without a better checkpoint.monitor; 0: never
+	Patience int `yaml:"patience"`
+	// patience: smallest improvement that counts
+	MinDelta float64 `yaml:"min_delta"`
 }
 
 func (d Distill) check() *problem {

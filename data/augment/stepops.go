@@ -19,7 +19,7 @@ func grayscale(m *picture.Image) {
 }
 
 type posterizeOptions struct {
-	Bits int `yaml:"bits" doc:"of each value that are kept, 0 to 8"`
+	Bits int `yaml:"bits" doc:"bits of each value to keep, 0 to 8"`
 }
 
 func (o *posterizeOptions) Check() error {
@@ -42,7 +42,7 @@ var posterizing = Augmentation{
 }
 
 type solarizeOptions struct {
-	Threshold int `yaml:"threshold" doc:"values from here on are inverted, 0 to 256"`
+	Threshold int `yaml:"threshold" doc:"invert values from here on, 0 to 256"`
 }
 
 func (o *solarizeOptions) Check() error {

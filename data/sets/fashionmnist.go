@@ -90,7 +90,7 @@ func findIDX(dir, name string) (string, error) {
 }
 
 var fashionMNISTFormat = Format{
-	Name: "fashion-mnist", Doc: "Fashion-MNIST, wherever it is",
+	Name: "fashion-mnist", Doc: "Fashion-MNIST, in dir or where data fetch puts it",
 	NoDir: true,
 	Open: func(p *Part) (data.Dataset, error) {
 		ds, err := OpenFashionMNIST(p.Config.Dir, p.Train())

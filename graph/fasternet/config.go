@@ -13,16 +13,27 @@ const Name = "fasternet"
 // Config is what the section model of a FasterNet has besides the keys of all models. The
 // names follow the official configs.
 type Config struct {
-	EmbedDim            int     `yaml:"embed_dim" most:"65536"`
-	Depths              []int   `yaml:"depths,flow" most:"1024" longest:"8"` // blocks of each stage
-	MLPRatio            float64 `yaml:"mlp_ratio" most:"64"`
-	NDiv                int     `yaml:"n_div" most:"65536"` // 1/n_div of the channels are convolved
-	FeatureDim          int     `yaml:"feature_dim" most:"65536"`
-	PatchSize           int     `yaml:"patch_size" most:"1024"` // of the embedding
-	PatchStride         int     `yaml:"patch_stride" most:"1024"`
-	PatchSize2          int     `yaml:"patch_size2" most:"1024"` // of the merging layers
-	PatchStride2        int     `yaml:"patch_stride2" most:"1024"`
-	ActLayer            string  `yaml:"act_layer"` // gelu or relu
+	// channels of the first stage; each later stage has twice as many
+	EmbedDim int `yaml:"embed_dim" most:"65536"`
+	// blocks of each stage
+	Depths []int `yaml:"depths,flow" most:"1024" longest:"8"`
+	// hidden channels of the MLPs, as a multiple of the channels
+	MLPRatio float64 `yaml:"mlp_ratio" most:"64"`
+	// partial convolution: 1/n_div of the channels are convolved
+	NDiv int `yaml:"n_div" most:"65536"`
+	// channels of the last layer before the classifier
+	FeatureDim int `yaml:"feature_dim" most:"65536"`
+	// kernel of the patch embedding, in pixels
+	PatchSize int `yaml:"patch_size" most:"1024"`
+	// stride of the patch embedding, in pixels
+	PatchStride int `yaml:"patch_stride" most:"1024"`
+	// kernel of the merging layers
+	PatchSize2 int `yaml:"patch_size2" most:"1024"`
+	// stride of the merging layers
+	PatchStride2 int `yaml:"patch_stride2" most:"1024"`
+	// activation: gelu or relu
+	ActLayer string `yaml:"act_layer"`
+	// initial value of layer scale; 0: no layer scale
 	LayerScaleInitValue float64 `yaml:"layer_scale_init_value"`
 	// global response normalisation of ConvNeXt V2 in every block, which no official weights have
 	GRN bool `yaml:"grn"`

@@ -13,17 +13,28 @@ const Name = "swin"
 // Config is what the section model of a Swin has besides the keys of all models. The names
 // follow the official configs.
 type Config struct {
-	EmbedDim       int           `yaml:"embed_dim" most:"65536"`
-	Depths         []int         `yaml:"depths,flow" most:"1024" longest:"8"`    // blocks of each stage
-	NumHeads       configs.Heads `yaml:"num_heads,flow" most:"4096" longest:"8"` // of each stage
-	MLPRatio       float64       `yaml:"mlp_ratio" most:"64"`
-	PatchSize      int           `yaml:"patch_size" most:"1024"` // of the embedding
-	WindowSize     int           `yaml:"window_size" most:"256"` // a smaller stage is one window
-	QKVBias        bool          `yaml:"qkv_bias"`
-	PatchNorm      bool          `yaml:"patch_norm"`       // norm after the patch embedding
-	NormBeforePool bool          `yaml:"norm_before_pool"` // final norm on every token, not on their mean
-	NormEps        float64       `yaml:"norm_eps"`
-	Norm2Eps       float64       `yaml:"norm2_eps"` // of the norm before the MLPs
+	// channels of the first stage; each later stage has twice as many
+	EmbedDim int `yaml:"embed_dim" most:"65536"`
+	// blocks of each stage
+	Depths []int `yaml:"depths,flow" most:"1024" longest:"8"`
+	// attention heads of each stage
+	NumHeads configs.Heads `yaml:"num_heads,flow" most:"4096" longest:"8"`
+	// hidden channels of the MLPs, as a multiple of the channels
+	MLPRatio float64 `yaml:"mlp_ratio" most:"64"`
+	// side of a patch, in pixels
+	PatchSize int `yaml:"patch_size" most:"1024"`
+	// side of a window, in tokens; a smaller stage is one window
+	WindowSize int `yaml:"window_size" most:"256"`
+	// biases of queries, keys and values
+	QKVBias bool `yaml:"qkv_bias"`
+	// layer norm after the patch embedding
+	PatchNorm bool `yaml:"patch_norm"`
+	// final norm on every token, not on their mean
+	NormBeforePool bool `yaml:"norm_before_pool"`
+	// epsilon of the layer norms
+	NormEps float64 `yaml:"norm_eps"`
+	// epsilon of the norm before the MLPs
+	Norm2Eps float64 `yaml:"norm2_eps"`
 }
 
 //go:embed config.go

@@ -12,16 +12,26 @@ const Name = "vit"
 // Config is what the section model of a ViT has besides the keys of all models. The names
 // follow the official configs.
 type Config struct {
-	EmbedDim       int           `yaml:"embed_dim" most:"65536"`
-	Depth          int           `yaml:"depth" most:"1024"` // blocks
-	NumHeads       configs.Heads `yaml:"num_heads,flow" most:"4096" longest:"8"`
-	MLPRatio       float64       `yaml:"mlp_ratio" most:"64"`
-	PatchSize      int           `yaml:"patch_size" most:"1024"` // of the embedding
-	QKVBias        bool          `yaml:"qkv_bias"`
-	GlobalPool     bool          `yaml:"global_pool"`      // mean of the patches, not the class token
-	PosEmbed       string        `yaml:"pos_embed"`        // learned, sincos (learned from there on) or fixed (sincos)
-	NormBeforePool bool          `yaml:"norm_before_pool"` // final norm on every token, not on their mean
-	NormEps        float64       `yaml:"norm_eps"`
+	// channels of a token
+	EmbedDim int `yaml:"embed_dim" most:"65536"`
+	// number of blocks
+	Depth int `yaml:"depth" most:"1024"`
+	// attention heads
+	NumHeads configs.Heads `yaml:"num_heads,flow" most:"4096" longest:"8"`
+	// hidden channels of the MLPs, as a multiple of the channels
+	MLPRatio float64 `yaml:"mlp_ratio" most:"64"`
+	// side of a patch, in pixels
+	PatchSize int `yaml:"patch_size" most:"1024"`
+	// biases of queries, keys and values
+	QKVBias bool `yaml:"qkv_bias"`
+	// classify by the mean of the patches, not by the class token
+	GlobalPool bool `yaml:"global_pool"`
+	// position embedding: learned; sincos: learned, starting from sines and cosines; fixed: sines and cosines
+	PosEmbed string `yaml:"pos_embed"`
+	// final norm on every token, not on their mean
+	NormBeforePool bool `yaml:"norm_before_pool"`
+	// epsilon of the layer norms
+	NormEps float64 `yaml:"norm_eps"`
 }
 
 //go:embed config.go
