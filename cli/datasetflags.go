@@ -13,14 +13,16 @@ import (
 
 // datasetHelp says what a DATASET argument may be.
 const datasetHelp = `DATASET is a preset or a YAML file, whose section data counts, fashion-mnist, or a
-folder: with train.pack, with shards (train*.tar), or with train/<class>/ and
-val/<class>/.`
+folder: with train.pack, with shards (train*.tar), with train/<class>/ and val/<class>/, or with
+<class>/ alone.`
 
 // datasetFlags choose a data set and parts of it.
 type datasetFlags struct {
 	settings []string
 	dir      string
 	split    string
+
+	noValidation bool // DATASET is a folder without a validation part
 }
 
 func (f *datasetFlags) register(c *cobra.Command) {
@@ -53,6 +55,15 @@ func (f *datasetFlags) config(arg string) (*configs.Config, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
+	if d := &c.Data; d.Name == "imagefolder" && d.Train == "" && d.Val == "" && !d.HoldsOut() {
+		direct := false
+		if f.noValidation, direct = sets.Undivided(d.Dir); direct {
+			d.Train = "."
+		}
+		if f.noValidation && f.split == "both" {
+			display().Line("note: %s has no validation part; train --data holds some of these images out", arg)
+		}
+	}
 	return c, nil
 }
 
@@ -63,10 +74,13 @@ type dataPart struct {
 	data.Dataset
 }
 
-// splits are the parts that are asked for.
+// splits are the parts that are asked for, once config has looked at the data set.
 func (f *datasetFlags) splits() ([]data.Split, error) {
 	switch f.split {
 	case "both":
+		if f.noValidation {
+			return []data.Split{data.Train}, nil
+		}
 		return []data.Split{data.Train, data.Val}, nil
 	case string(data.Train), string(data.Val):
 		return []data.Split{data.Split(f.split)}, nil

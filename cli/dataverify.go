@@ -51,12 +51,11 @@ if there is an error, 0 if there are only notes. ` + datasetHelp,
 			case o.MinSide < 0 || o.MaxPixels < 0:
 				return usageError{fmt.Errorf("--min-side and --max-pixels: want 0 or more, got %d and %d", o.MinSide, o.MaxPixels)}
 			}
-			var err error
-			if o.Splits, err = f.splits(); err != nil {
-				return err
-			}
 			config, err := f.config(args[0])
 			if err != nil {
+				return err
+			}
+			if o.Splits, err = f.splits(); err != nil {
 				return err
 			}
 			show := display()

@@ -99,6 +99,23 @@ func isTraining(part string) bool {
 	return strings.HasPrefix(strings.ToLower(part), string(data.Train))
 }
 
+// Undivided says whether the folder of a data set has no part for validation, and whether the folders
+// of its classes lie directly in it.
+func Undivided(dir string) (noValidation, direct bool) {
+	there, err := foldersIn(dir)
+	if err != nil {
+		return false, false
+	}
+	if _, err := FindSplit(dir, data.Val); err == nil {
+		return false, false
+	}
+	if train, err := FindSplit(dir, data.Train); err == nil && HasFolders(train) {
+		return len(partNames(there)) == 1, false // another part has an unusual name, which the error says
+	}
+	direct = HasFolders(dir) && !areParts(there)
+	return direct, direct
+}
+
 // HasFolders reports whether there are folders in a folder that are not hidden.
 func HasFolders(path string) bool {
 	names, _ := foldersIn(path)
