@@ -13,7 +13,7 @@ import (
 
 // block is a fenced block of a page.
 type block struct {
-	kind string // yaml, sh, text, or "" for one that is only to be read
+	kind string // yaml, go, sh, text, or "" for one that is only to be read
 	line int    // of its first line, in the page
 	text string
 }
