@@ -9,6 +9,7 @@ import (
 func Document() string {
 	var b strings.Builder
 	b.WriteString(documentHead)
+	b.WriteString("\n" + wrap("On this page: "+contents(), 100) + "\n")
 	for _, r := range rules() {
 		fmt.Fprintf(&b, "\n## %s\n\n", r.name)
 		if len(r.keys) > 0 {
@@ -22,6 +23,16 @@ func Document() string {
 		}
 	}
 	return b.String()
+}
+
+// contents links to the section of each rule.
+func contents() string {
+	var links []string
+	for _, r := range rules() {
+		anchor := strings.NewReplacer(" ", "-", "(", "", ")", "", ",", "").Replace(strings.ToLower(r.name))
+		links = append(links, fmt.Sprintf("[%s](#%s)", r.name, anchor))
+	}
+	return strings.Join(links, " · ")
 }
 
 // wrap breaks a paragraph into lines.
@@ -45,11 +56,12 @@ const documentHead = `# The defaults of a run without a preset
 
 <!-- Made from the rules in train/recipe/ by its test (go test ./train/recipe -update): change it there. -->
 
-` + "`fasternet-train train --data FOLDER --budget 30m`" + ` looks at the images and times a few training steps
-on this machine. Then it applies the rules on this page, in their order, and writes what they choose to
-` + "`config.yaml`" + ` in the folder of the run, with a comment on every choice. ` + "`--set`" + ` overrides any of them; rules that
-come later see what you have set.
+Look up here what ` + "`fasternet-train train --data FOLDER --budget 30m`" + ` chooses for your images, and why.
 
-The published presets stay as they were published: their recipes are for a million images, and say
-so in a note when they meet few.
+The command looks at the images and times a few training steps on this machine. Then it applies the
+rules on this page, in their order. It writes what they choose to ` + "`config.yaml`" + ` in the folder of the
+run, with a comment on every choice. ` + "`--set`" + ` overrides any choice; later rules see what you have set.
+
+The published presets stay as they were published: their recipes are for a million images, and a note
+says so if you have few.
 `
