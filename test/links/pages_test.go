@@ -25,7 +25,7 @@ func opening(page string) string {
 	}
 	rest = strings.TrimLeft(rest, "\n")
 	if rest == "" || strings.ContainsAny(rest[:1], "#|-<!") || strings.HasPrefix(rest, "```") || strings.HasPrefix(rest, "[") {
-		return "it must begin with a sentence that says what a reader gets from it"
+		return "it does not begin with a sentence that says what a reader gets from it"
 	}
 	return ""
 }
