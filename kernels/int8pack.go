@@ -8,8 +8,8 @@ import (
 )
 
 // PackedInt8 holds the right-hand side B [K, N] of products of 8-bit values in the order in which
-// the kernels of one path read it. The inner index has segments, of which each is filled up with
-// zeros to whole quads.
+// the kernels of one path read it. The inner index has segments, each padded with zeros to whole
+// quads.
 type PackedInt8 struct {
 	N                       int
 	functions               *int8Functions
@@ -20,7 +20,8 @@ type PackedInt8 struct {
 	magnitudes              []int32 // the sum of |b| of each column
 }
 
-// MostInner is the largest inner index of a product of 8-bit values: its sums fit into 32 bits.
+// MostInner is the largest inner index of a product of 8-bit values: sums of products of at most
+// 255·128 fit into 32 bits.
 const MostInner = math.MaxInt32 / (255 * 128)
 
 // PackInt8 packs the transpose of w [N, segments·length]. The values are from -127 to 127.
@@ -62,22 +63,26 @@ func (k *Set) PackInt8(w []int8, n, segments, length int) (*PackedInt8, error) {
 	return p, nil
 }
 
-// Rescale is what becomes of the sums of a product: a factor and a term for each column, and a
-// table, or nil, in which the result is looked up.
+// Rescale converts the sums of a product: a factor and a term for each column, and a table, or nil,
+// in which the result is looked up.
 type Rescale struct {
 	Table        []uint8 // 256 values
 	scale, shift []float32
 }
 
-// Rescale makes one for the columns of p. most is the largest of what is added to the results.
-// The error says that results could be no numbers, or too large for integers.
+// Rescale makes a conversion for the columns of p. most is the largest value that is added to the
+// results. The error says that results could be too large for integers, or not be numbers.
 func (p *PackedInt8) Rescale(scale, shift []float32, table []uint8, most float64) (*Rescale, error) {
 	if len(scale) != p.N || len(shift) != p.N || table != nil && len(table) != 256 {
-		return nil, fmt.Errorf("kernels: int8: %d factors, %d terms and %d places of a table for %d columns", len(scale), len(shift), len(table), p.N)
+		return nil, fmt.Errorf("kernels: int8: %d factors, %d terms and %d places of a table for %d columns",
+			len(scale), len(shift), len(table), p.N)
 	}
 	for i, s := range scale {
-		if v := math.Abs(float64(s))*255*float64(p.magnitudes[i]) + math.Abs(float64(shift[i])) + math.Abs(most); !(v < 1<<30) {
-			return nil, fmt.Errorf("kernels: int8: column %d: a factor of %g and a term of %g give values that are too large, or no numbers", i, s, shift[i])
+		const limit = 1 << 30 // half of what the conversion to 32-bit integers can hold
+		largest := math.Abs(float64(s)) * 255 * float64(p.magnitudes[i])
+		if v := largest + math.Abs(float64(shift[i])) + math.Abs(most); !(v < limit) {
+			return nil, fmt.Errorf("kernels: int8: column %d: a factor of %g and a term of %g give values "+
+				"that are too large, or not numbers", i, s, shift[i])
 		}
 	}
 	r := &Rescale{Table: table, scale: make([]float32, len(p.sums)), shift: make([]float32, len(p.sums))}
@@ -103,19 +108,22 @@ func (p *PackedInt8) begin(k *Set, a []uint8, l Lines, rows, n0, cols int, r *Re
 	if to == p.N {
 		j = len(p.panels)
 	}
-	if n0 < 0 || n0%width != 0 || to > p.N || (to != p.N && to%width != 0) || j > len(p.panels) || (j < len(p.panels) && p.panels[j].from != to) {
+	inside := n0 >= 0 && to <= p.N && j <= len(p.panels)
+	whole := n0%width == 0 && (to == p.N || to%width == 0)
+	if !inside || !whole || (j < len(p.panels) && p.panels[j].from != to) {
 		panic(fmt.Sprintf("kernels: int8: columns %d to %d of %d are not whole panels of %d", n0, to, p.N, width))
 	}
 	return p.panels[min(i, j):j]
 }
 
-// PanelWidth is the number of columns of a panel, but for the last one.
+// PanelWidth returns the number of columns of all panels but the last one.
 func (p *PackedInt8) PanelWidth() int { return 2 * p.functions.lanes }
 
-// Int8PanelWidth is the number of columns of a panel of 8-bit products, but for the last one.
+// Int8PanelWidth returns the number of columns of all panels of 8-bit products but the last one.
 func (k *Set) Int8PanelWidth() int { return 2 * k.int8.lanes }
 
-// following is what the tiles of the first panel fetch together: the next one, each a part.
+// following returns what the tiles of the first panel fetch together: the next panel, each a part of
+// it.
 func (p *PackedInt8) following(panels []panel, rows int) (next *int8, step int) {
 	tile := p.functions.tile
 	if panels[0].vectors == 3 {

@@ -80,7 +80,7 @@ func (g guarded) check(t *testing.T, name string) {
 
 func newVector(r *rand.Rand, n int) []float32 { return newGuarded(r, 1, n).Row(0) }
 
-// close compares with a tolerance relative to the size of the terms.
+// near compares with a tolerance relative to the size of the terms.
 func near(got float32, want, scale, tol float64) bool {
 	if math.IsNaN(want) {
 		return math.IsNaN(float64(got))

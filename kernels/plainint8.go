@@ -2,8 +2,8 @@ package kernels
 
 import "unsafe"
 
-// plainInt8 is the products of 8-bit values in Go: it defines what the bits of a result are. It
-// reads panels of vectors of that many lanes.
+// plainInt8 returns the products of 8-bit values in Go, which define the bits of a result. It reads
+// panels of vectors with the given number of lanes.
 func plainInt8(lanes int) *int8Functions {
 	f := &int8Functions{path: Int8Go, lanes: lanes, tile: 1 << 20, masks: true}
 	for nv := 1; nv <= 3; nv++ {
@@ -12,7 +12,7 @@ func plainInt8(lanes int) *int8Functions {
 	return f
 }
 
-// dotRow adds the products of one row of A to sums, a value for each of the first columns.
+// dotRow computes the products of one row of A, one sum for each of the first columns.
 func dotRow(sums []int32, a *uint8, segs, segQuads, segStride int, b *int8, width int) {
 	clear(sums)
 	for s := range segs {
@@ -28,9 +28,15 @@ func dotRow(sums []int32, a *uint8, segs, segQuads, segStride int, b *int8, widt
 	}
 }
 
+// mostDots is the largest number of columns of a panel: three vectors of 16 lanes, as for AVX-512.
+const mostDots = 3 * 16
+
 func plainDots(width int) dotFunc {
-	return func(m int, a *uint8, lda, segs, segQuads, segStride int, b *int8, _ *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale, shift *float32, _ *uint8, cols int, _ *int8, _ int) {
-		var room [48]int32
+	return func(
+		m int, a *uint8, lda, segs, segQuads, segStride int, b *int8, _ *int32, c *uint8, ldc int,
+		d *uint8, ldd int, dscale float32, scale, shift *float32, _ *uint8, cols int, _ *int8, _ int,
+	) {
+		var room [mostDots]int32
 		sums := room[:cols]
 		factors, terms := unsafe.Slice(scale, cols), unsafe.Slice(shift, cols)
 		for i := range m {
@@ -52,8 +58,11 @@ func plainDots(width int) dotFunc {
 }
 
 func plainFloatDots(width int) dotFloatFunc {
-	return func(m int, a *uint8, lda, segs, segQuads, segStride int, b *int8, _ *int32, c *float32, ldc int, d *float32, ldd int, scale, shift *float32, cols int, _ *int8, _ int) {
-		var room [48]int32
+	return func(
+		m int, a *uint8, lda, segs, segQuads, segStride int, b *int8, _ *int32, c *float32, ldc int,
+		d *float32, ldd int, scale, shift *float32, cols int, _ *int8, _ int,
+	) {
+		var room [mostDots]int32
 		sums := room[:cols]
 		factors, terms := unsafe.Slice(scale, cols), unsafe.Slice(shift, cols)
 		for i := range m {

@@ -167,7 +167,7 @@ func (w *window) eachRun(from, to int, f func(at, row, n int)) {
 	}
 }
 
-// column returns the first column of part p (query, key or value) of a head in the packed rows.
+// columns returns the columns of part p (query, key or value) of a head in the packed rows.
 func (a *attention) columns(m kernels.Matrix, p, head int) kernels.Matrix {
 	at := p*a.heads*a.depth + head*a.depth
 	return m.Columns(at, at+a.depth)

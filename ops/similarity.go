@@ -89,8 +89,7 @@ func (s *channelSimilarity) hiddenSpan(worker, i int) {
 }
 
 // compare uses that the sum of the cosines of all pairs is the square of the sum of all channels,
-// each divided by its length, less the cosine of each channel with itself. divided by its length,
-// without those of a channel with itself.
+// each divided by its length, less the cosine of each channel with itself.
 func (s *channelSimilarity) compare(_, image int) {
 	rows := s.shape.rows() / s.images
 	h := kernels.NewMatrix(s.buf.data, s.shape.rows(), s.hidden).Slice(image*rows, (image+1)*rows)

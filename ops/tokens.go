@@ -197,7 +197,7 @@ func (p *placedRows) addGrad(dw, dy kernels.Matrix, row, col int) {
 	p.kernels.GemmTN(dw, dy, p.matrix().Slice(row, row+dy.Rows).Columns(col, col+dw.Cols), kernels.FP32)
 }
 
-// keepOf checks and reads the factors of drop path, the last input of an op.
+// checkKeep checks the shape of the factors of drop path, which may be nil.
 func checkKeep(keep *gorgonia.Node, images int) error {
 	if keep != nil && !keep.Shape().Eq(tensor.Shape{images}) {
 		return fmt.Errorf("keep has shape %v, want [%d]", keep.Shape(), images)

@@ -8,18 +8,18 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The products of 8-bit values: A is unsigned, B has a sign, sums are 32-bit integers, and are
-// exact. A value of B is a quad: four steps of the inner index of one column, in 32 bits. The
-// sums become float32, are scaled and shifted by column, and are stored as bytes or as float32.
+// The products of 8-bit values. A is unsigned and B signed; sums are exact 32-bit integers. A value
+// of B is a quad: four steps of the inner index of one column, in 32 bits. The sums are converted to
+// float32, scaled and shifted by column, and stored as bytes or as float32.
 
-// byteDots is how a processor multiplies bytes.
+// byteDots says how a processor multiplies bytes.
 type byteDots struct {
 	suffix string // of the names of functions
 	doc    string
-	exact  bool // without VPDPBUSD: A is made signed, and the sums begin with what that changes
+	exact  bool // without VPDPBUSD: A is made signed, and the sums start with the correction
 }
 
-// int8Kernels generates them for AVX-512 or for AVX2.
+// int8Kernels generates the kernels for AVX-512 or for AVX2.
 func (s *isa) int8Kernels() {
 	ways := []byteDots{{doc: " It needs VNNI."}}
 	if !s.wide() {
@@ -34,26 +34,35 @@ func (s *isa) int8Kernels() {
 	s.toBytes()
 }
 
-// dotRows is the number of rows of a tile.
+// dotRows is the number of rows of a tile. Exact products need three more of the 16 registers of AVX2.
 func (s *isa) dotRows(nv int, w byteDots) int {
-	if w.exact { // three registers more
+	if w.exact {
 		return []int{0, 6, 5, 3}[nv]
 	}
 	return s.tileRows(panelShape{vectors: nv})
 }
 
-const dotInputs = "m int, a *uint8, lda, segs, segQuads, segStride int, b *int8, begin *int32, "
+// The signatures of products with a result in bytes and in float32.
+const (
+	dotInputs = "m int, a *uint8, lda, segs, segQuads, segStride int, b *int8, begin *int32, "
+
+	signatureDots = "func(" + dotInputs + "c *uint8, ldc int, d *uint8, ldd int, dscale float32, " +
+		"scale, shift *float32, table *uint8, cols int, next *int8, step int)"
+	signatureFloatDots = "func(" + dotInputs + "c *float32, ldc int, d *float32, ldd int, " +
+		"scale, shift *float32, cols int, next *int8, step int)"
+)
 
 // dotNN generates the product of rows of bytes with one packed panel of quads; see gemmNN. The
 // result is stored as bytes, or as float32.
 func (s *isa) dotNN(nv int, w byteDots, bytes bool) {
 	if bytes {
 		s.text(fmt.Sprintf("dotNN%s%d", w.suffix, nv),
-			"func("+dotInputs+"c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale, shift *float32, table *uint8, cols int, next *int8, step int)",
-			fmt.Sprintf("computes C = table[round(scale·(A·B) + shift + dscale·D)] for one panel of B, %d vectors wide.%s", nv, w.doc))
+			signatureDots,
+			fmt.Sprintf("computes C = table[round(scale·(A·B) + shift + dscale·D)] for one panel of B, "+
+				"%d vectors wide.%s", nv, w.doc))
 	} else {
 		s.text(fmt.Sprintf("dotNNFloat%s%d", w.suffix, nv),
-			"func("+dotInputs+"c *float32, ldc int, d *float32, ldd int, scale, shift *float32, cols int, next *int8, step int)",
+			signatureFloatDots,
 			fmt.Sprintf("computes C = scale·(A·B) + shift + D for one panel of B, %d vectors wide.%s", nv, w.doc))
 	}
 	rows := s.dotRows(nv, w)
@@ -80,7 +89,14 @@ func (s *isa) dotNN(nv int, w byteDots, bytes bool) {
 	RET()
 }
 
-func (s *isa) dotTile(nv, rows int, w byteDots, bytes bool, a, c, d, ldc, ldd, next reg.GPVirtual, p rowPointers, jump, left Op) {
+func (s *isa) dotTile(
+	nv, rows int,
+	w byteDots,
+	bytes bool,
+	a, c, d, ldc, ldd, next reg.GPVirtual,
+	p rowPointers,
+	jump, left Op,
+) {
 	id := label("dot")
 	t := s.tileRegisters(panelShape{vectors: nv}, rows)
 	var signed, abs, product reg.Register // of exact products
@@ -153,7 +169,7 @@ func (s *isa) dotTile(nv, rows int, w byteDots, bytes bool, a, c, d, ldc, ldd, n
 	}
 }
 
-// dotQuads adds to sum, lane by lane, the four products of b, which have a sign, with a: VPDPBUSD.
+// dotQuads adds the four products of the signed b with a to sum, lane by lane: VPDPBUSD.
 func (s *isa) dotQuads(b, a, sum reg.Register) {
 	if s.wide() {
 		VPDPBUSD(b, a, sum)
@@ -175,7 +191,7 @@ func (s *isa) scaleTile(t registerTile) {
 	}
 }
 
-// lastColumns is the mask of the last vector of a tile, for AVX-512.
+// lastColumns returns the mask of the last vector of a tile, for AVX-512.
 func (s *isa) lastColumns(vectors int) (last mask) {
 	if !s.wide() {
 		return s.fullMask()
@@ -296,10 +312,10 @@ func (s *isa) finishByteTile(id string, t registerTile, c, d, ldc, ldd reg.GPVir
 	}
 }
 
-// byteOrder undoes what packing four vectors to bytes does to their order: it takes the 32-bit
-// pieces of the first vector first.
+// byteOrder is the permutation that restores the order after packing four vectors to bytes: it takes
+// the 32-bit pieces of the first vector first.
 func (s *isa) byteOrder() Mem {
-	const key = 0 // no other constant is 0
+	const key = 0 // no other constant is 0, so its place in known is free
 	m, ok := s.known[key]
 	if !ok {
 		m = GLOBL("byteOrder", 8|16) // RODATA|NOPTR
@@ -312,8 +328,8 @@ func (s *isa) byteOrder() Mem {
 	return m
 }
 
-// lookUp replaces the bytes of the first register of each group by those of the table, if there
-// is one.
+// lookUp replaces the bytes of the first register of each group by bytes of the table, if there is
+// one.
 func (s *isa) lookUp(id string, groups [][]reg.Register) {
 	used := map[byte]bool{}
 	for _, g := range groups {
@@ -344,10 +360,16 @@ func (s *isa) lookUp(id string, groups [][]reg.Register) {
 }
 
 // storeByteRows stores groups of rows of bytes.
-func (s *isa) storeByteRows(id string, nv, rows int, groups [][]reg.Register, c, ldc reg.GPVirtual, spare reg.Register) {
+func (s *isa) storeByteRows(
+	id string,
+	nv, rows int,
+	groups [][]reg.Register,
+	c, ldc reg.GPVirtual,
+	spare reg.Register,
+) {
 	each := []int{0, 4, 2, 1}[nv]
 	cols := s.loadGP("cols")
-	// row is a register that begins with the bytes of row r of a group, from is where they are.
+	// row returns a register that begins with the bytes of row r of a group.
 	row := func(g reg.Register, r int) reg.Register {
 		switch {
 		case r == 0 && nv == 1:
@@ -402,7 +424,8 @@ func (s *isa) storeByteRows(id string, nv, rows int, groups [][]reg.Register, c,
 // toBytes generates the conversion of whole vectors to bytes: scale·x + shift, rounded.
 func (s *isa) toBytes() {
 	s.text("toBytes", "func(groups int, dst *uint8, src *float32, scale, shift float32)",
-		fmt.Sprintf("converts groups of %d values to bytes: round(scale·x + shift), at least 0 and at most 255.", 4*s.lanes))
+		fmt.Sprintf("converts groups of %d values to bytes: round(scale·x + shift), "+
+			"at least 0 and at most 255.", 4*s.lanes))
 	dst, src := s.loadGP("dst"), s.loadGP("src")
 	scale, shift, most, order := s.param("scale"), s.param("shift"), s.splat(255), s.vec()
 	least := s.zero()

@@ -7,10 +7,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The products of 8-bit values for NEON with DotProd. SDOT multiplies values with a sign: 128 is
-// taken off A, and the sums begin with what that changes. It takes the four bytes of one row from a
-// lane of a register, so that four quads of a row are loaded at a time. A register of B has four
-// columns of a quad.
+// The products of 8-bit values for NEON with DotProd. SDOT multiplies signed values, so 128 is
+// subtracted from A, and the sums start with the correction. It takes the four bytes of one row from
+// a lane of a register, so four quads of a row are loaded at a time. A register of B has four columns
+// of a quad.
 
 func (s *isa) int8NEON() {
 	for nv := 1; nv <= 3; nv++ {
@@ -25,13 +25,16 @@ func (s *isa) dotNNQuads(nv int, bytes bool) {
 	shape := panelShape{vectors: nv}
 	if bytes {
 		s.text(fmt.Sprintf("dotNN%d", nv),
-			"func("+dotInputs+"c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale, shift *float32, table *uint8, cols int, next *int8, step int)",
-			fmt.Sprintf("computes C = round(scale·(A·B) + shift + dscale·D) for one panel of B, %d vectors wide. It needs DotProd.", nv))
+			signatureDots,
+			fmt.Sprintf("computes C = round(scale·(A·B) + shift + dscale·D) for one panel of B, "+
+				"%d vectors wide. It needs DotProd.", nv))
 	} else {
 		s.text(fmt.Sprintf("dotNNFloat%d", nv),
-			"func("+dotInputs+"c *float32, ldc int, d *float32, ldd int, scale, shift *float32, cols int, next *int8, step int)",
-			fmt.Sprintf("computes C = scale·(A·B) + shift + D for one panel of B, %d vectors wide. It needs DotProd.", nv))
+			signatureFloatDots,
+			fmt.Sprintf("computes C = scale·(A·B) + shift + D for one panel of B, "+
+				"%d vectors wide. It needs DotProd.", nv))
 	}
+	// The 32 registers hold rows·quads sums, a row of A each, the sign bits, and up to four of B.
 	rows := []int{0, 8, 5, 4}[nv]
 	m, a, lda := s.loadGP("m"), s.loadGP("a"), s.loadGP("lda")
 	c, d, ldc, ldd := s.loadGP("c"), s.loadGP("d"), s.loadGP("ldc"), s.loadGP("ldd")
@@ -50,7 +53,12 @@ func (s *isa) dotNNQuads(nv int, bytes bool) {
 	s.ret()
 }
 
-func (s *isa) dotTileQuads(shape panelShape, rows int, bytes bool, a, lda, c, ldc, d, ldd, next, step, jump reg.GPVirtual) {
+func (s *isa) dotTileQuads(
+	shape panelShape,
+	rows int,
+	bytes bool,
+	a, lda, c, ldc, d, ldd, next, step, jump reg.GPVirtual,
+) {
 	id := label("dot")
 	quads, width := shape.quads(), shape.panelBytes()
 	taken := 0
@@ -85,11 +93,13 @@ func (s *isa) dotTileQuads(shape panelShape, rows int, bytes bool, a, lda, c, ld
 		s.arm.word(0x6e201c00, "eor v%d.16b, v%d.16b, v%d.16b", written(v), read(v), read(sign))
 	}
 	add := func(at Mem, lane int) {
+		code := uint32(0x4f80e000) | uint32(lane&1)<<21 | uint32(lane>>1)<<11
+		text := fmt.Sprintf("sdot v%%d.4s, v%%d.16b, v%%d.4b[%d]", lane)
 		for j := range quads {
 			b := bv[j%len(bv)]
 			s.load(at.Offset(16*j), s.fullMask(), b)
 			for i := range acc {
-				s.arm.word(uint32(0x4f80e000)|uint32(lane&1)<<21|uint32(lane>>1)<<11, fmt.Sprintf("sdot v%%d.4s, v%%d.16b, v%%d.4b[%d]", lane), changed(acc[i][j]), read(b), read(av[i]))
+				s.arm.word(code, text, changed(acc[i][j]), read(b), read(av[i]))
 			}
 		}
 	}
@@ -207,7 +217,8 @@ func (s *isa) toBytesNEON() {
 			s.load(Mem{Base: src, Disp: 16 * i}, s.fullMask(), x)
 			s.copyTo(shift, v[i])
 			s.addProduct(v[i], x, scale)
-			s.arm.word(0x4ea0c400, "fminnm v%d.4s, v%d.4s, v%d.4s", written(v[i]), read(v[i]), read(most)) // NaN becomes 255
+			// NaN becomes 255
+			s.arm.word(0x4ea0c400, "fminnm v%d.4s, v%d.4s, v%d.4s", written(v[i]), read(v[i]), read(most))
 		}
 		out := s.vec()
 		s.arm.narrow(v[0], v[1], out)
