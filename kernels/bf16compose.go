@@ -34,7 +34,7 @@ func (h *halfFunctions) complete(f *functions) {
 
 // someRows calls f for some rows of a matrix at a time, in memory of its own.
 func someRows(rows, cols int, f func(from, n int, memory *float32)) {
-	const values = 4096
+	const values = 4096 // 16 KiB, a third of a first-level cache of 48 KiB
 	most := min(rows, max(1, values/cols))
 	s := tileScratches.Get().(*[]float32)
 	defer tileScratches.Put(s)

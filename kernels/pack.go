@@ -162,7 +162,7 @@ func (k *Set) Transpose(dst, src Matrix) {
 	src.ptr()
 	l := k.Begin()
 	defer l.End(Work{Kind: Copying}, 8*src.Rows*src.Cols)
-	const side = 8
+	const side = 8 // of the blocks of transpose8
 	rows, cols := src.Rows/side*side, src.Cols/side*side
 	if cols > 0 {
 		for r := 0; r < rows; r += side {

@@ -63,6 +63,7 @@ func (t *Tape) newElementwise(total int) *elementwise {
 	return e
 }
 
+// elementsOfPart is the number of values of a task: 64 KiB, a multiple of a page of memory.
 const elementsOfPart = 1 << 14
 
 // add computes out = x + y.

@@ -53,7 +53,7 @@ func (t *Tape) newAttention(w *Windows, channels, heads int, table *Param) (*att
 			return nil, fmt.Errorf("%s has shape %v, want [%d, %d]", table.Name, s, span*span, heads)
 		}
 	}
-	const most = 56
+	const most = 4 * tile // rows of scores at a time, which stay in the cache with keys and values
 	a.scale = float32(1 / math.Sqrt(float64(a.depth)))
 	a.queries = w.longest
 	if a.queries > most+tile {
@@ -85,7 +85,7 @@ func (a *attention) tableRows() int {
 
 // divide finds the number of tasks.
 func (a *attention) divide(workers int) {
-	const most = 128
+	const most = 128 // sums of a table; their number must not depend on the number of workers
 	count := a.windows.count()
 	a.forwardParts, a.groups = attentionParts(a.heads, count, (a.windows.longest+a.queries-1)/a.queries, workers)
 	if a.table != nil {

@@ -36,10 +36,13 @@ func (t *Tape) newLayerGrad(weight, bias *Param, shape tokenShape) *layerGrad {
 }
 
 func (t *Tape) newProductGrad(g *layerGrad) *layerGrad {
+	// A chunk has at most 1024 rows, so that its gradients and inputs stay in the second-level
+	// cache. The sums of a task, which begin as zeros, stay there for a convolution of fewer
+	// outputs: three tiles.
 	const most = 1024
 	width := 96
-	if g.taps > 0 { // keep the sums of a task in the second-level cache: they begin as zeros
-		width = 42
+	if g.taps > 0 {
+		width = 3 * tile
 	}
 	g.tape = t
 	shape, out := g.shape, g.out
@@ -62,7 +65,7 @@ func (g *layerGrad) tasks() int { return len(g.outputs) * len(g.inputs) }
 // divideInputs divides the inputs of layers whose tasks run in one region, if the outputs alone give the
 // workers too few tasks or tasks of very different sizes. The sums are the same for any division.
 func divideInputs(gs []*layerGrad) {
-	const gain, mostRounds = 0.05, 4
+	const gain, mostRounds = 0.05, 4 // the least gain of the load; tasks for each worker at most
 	t := gs[0].tape
 	workers := t.Pool().Workers()
 	total := 0

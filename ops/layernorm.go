@@ -87,7 +87,7 @@ func (n *rowNorm) backward(dx, dy, x, add kernels.Matrix, from int) {
 	}
 }
 
-// normParts is the number of tasks of finish.
+// normParts is the number of tasks of finish, which are short: each adds some channels of all blocks.
 const normParts = 8
 
 // finish adds the sums of all blocks, in their order, to the gradients, for a part of the channels.

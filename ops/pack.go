@@ -59,6 +59,7 @@ type pack struct {
 	reordered []float32
 }
 
+// reorderParts is the number of tasks that reorder a weight, for up to as many workers.
 const reorderParts = 16
 
 // pack returns the pack of a weight, which is updated before every run of the graph.

@@ -191,7 +191,7 @@ func (f *patchEmbed) runBackward(in [][]float32, _ []float32) error {
 // outputRanges divides the outputs such that all workers have something to do with the runs. The ranges
 // change no sum.
 func (f *patchEmbed) outputRanges(workers int) [][2]int {
-	const least = 4 * tile
+	const least = 4 * tile // outputs of a task
 	parts := min((workers+len(f.runs)-1)/len(f.runs), max(1, f.out.channels/least))
 	out := make([][2]int, parts)
 	for i := range out {

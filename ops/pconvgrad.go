@@ -13,8 +13,9 @@ type pconvGrad struct {
 }
 
 func (t *Tape) newPConvGrad(f *block) *pconvGrad {
-	// A task adds to a part of the weights that stays in the second-level cache.
-	const most = 56
+	// A task has at most four tiles of outputs, so that its part of the weights stays in the
+	// second-level cache.
+	const most = 4 * tile
 	g := &pconvGrad{block: f, image: kernels.PConv{Height: f.shape.height, Width: f.shape.width, Channels: f.partial}}
 	if f.taps != nil {
 		g.mixed = t.newPlacedRows(f.shape.rows(), g.image.Inner())

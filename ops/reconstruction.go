@@ -86,7 +86,7 @@ func (s Reconstruction) check() error {
 func (r *Reconstructions) eachRow(k int, f func(row, cell int)) {
 	s := r.list[k]
 	rows, cells := s.Prediction.Shape()[1], s.Target.Shape()[1]
-	const parts = 8 // of an image
+	const parts = 8 // tasks for each image
 	r.tape.Pool().Run(s.Target.Shape()[0]*parts, func(_, i int) {
 		image, part := i/parts, i%parts
 		numbers := s.Cells

@@ -75,7 +75,7 @@ func joinBlocks(units [][2]int, most, workers int) [][2]int {
 // blockLoad returns the work of the busiest worker if units are joined into the given number of
 // parts. It is in rows; a block counts as a few more, since it reads the weights of a layer once.
 func blockLoad(units [][2]int, parts, workers int) int {
-	const rowsOfBlock = tile / 4
+	const rowsOfBlock = tile / 4 // an estimate, which changes only the division of the work
 	load := 0
 	for w := range workers { // as Pool.Run divides tasks
 		from, to := w*parts/workers, (w+1)*parts/workers
@@ -93,7 +93,7 @@ func blockLoad(units [][2]int, parts, workers int) int {
 type columnParts struct{ parts, channels int }
 
 func newColumnParts(images, channels int) columnParts {
-	const tasks, least = 16, 64
+	const tasks, least = 16, 64 // tasks at most if there are few images; channels of a task at least
 	return columnParts{max(1, min((tasks+images-1)/images, channels/least)), channels}
 }
 

@@ -18,7 +18,9 @@ func (g grid) task(i int) (fromRow, toRow, fromCol, toCol int) {
 // byGrid divides a map of some rows and columns if the busiest worker then gets clearly less work
 // than with blocks of rows alone.
 func (t *Tape) byGrid(blocks [][2]int, columns int) (g grid, ok bool) {
-	const gain, normColumns = 0.1, 20 // a task normalises its rows, which takes about as long as 20 columns
+	// gain is the least gain of the load. A task normalises its rows, which takes about as long as 20
+	// columns of a product (an estimate).
+	const gain, normColumns = 0.1, 20
 	workers := t.Pool().Workers()
 	if t.Train || workers == 1 {
 		return grid{}, false

@@ -29,7 +29,8 @@ func (w *weightSums) start(i int) kernels.Matrix {
 	return m
 }
 
-// sumParts is the number of parts into which the sum over the runs is cut.
+// sumParts is the number of tasks that sum over the runs, for up to as many workers. No bit depends
+// on it.
 const sumParts = 16
 
 // finish adds a part of the outputs, summed over the runs, to the parameter's gradient.
