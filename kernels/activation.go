@@ -133,7 +133,7 @@ func ParseActivation(name string) (Activation, error) {
 // Check returns an error unless a is an activation that a layer can have.
 func (a Activation) Check() error {
 	if a <= Identity || a >= activationCount {
-		return fmt.Errorf("%v is no activation of a layer: want %s", a, strings.Join(Activations(), " or "))
+		return fmt.Errorf("%v is not an activation of a layer: want %s", a, strings.Join(Activations(), " or "))
 	}
 	return nil
 }

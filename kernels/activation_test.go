@@ -87,7 +87,7 @@ func TestUnknownActivations(t *testing.T) {
 	}
 	for _, act := range []Activation{-1, Identity, activationCount, 99} {
 		if err := act.Check(); err == nil ||
-			!strings.Contains(err.Error(), act.String()+" is no activation of a layer: want relu or gelu") {
+			!strings.Contains(err.Error(), act.String()+" is not an activation of a layer: want relu or gelu") {
 			t.Errorf("%v: %v", act, err)
 		}
 		if _, err := act.Formula(); err == nil {

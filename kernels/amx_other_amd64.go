@@ -4,4 +4,4 @@ package kernels
 
 import "errors"
 
-func permitTiles() error { return errors.New("only Linux is asked for it") }
+func permitTiles() error { return errors.New("AMX is used on Linux only") }

@@ -201,7 +201,7 @@ var tileConfiguration = [64]byte{0: 1, 16: 64, 18: 64, 20: 64, 22: 64, 24: 64, 2
 // and displacement if there is memory.
 func (c *tileCPU) tileInstruction(b []byte) {
 	if b[0] != 0xc4 || b[1]&31 != 2 || b[2]&0x84 != 0 { // map 0F38, W0, 128 bits
-		panic(fmt.Sprintf("% x is no tile instruction", b))
+		panic(fmt.Sprintf("% x is not a tile instruction", b))
 	}
 	opcode, modrm := b[3], b[4]
 	dst, rm, vvvv := int(modrm>>3&7), int(modrm&7), int(^b[2]>>3&15)

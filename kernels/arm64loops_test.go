@@ -255,12 +255,12 @@ func TestLoopsOfARM64(t *testing.T) {
 	have, want := strings.Split(table.String(), "\n"), strings.Split(string(recorded), "\n")
 	for _, line := range have {
 		if !slices.Contains(want, line) {
-			t.Errorf("%s does not have: %s", file, line)
+			t.Errorf("%s lacks the line: %s", file, line)
 		}
 	}
 	for _, line := range want {
 		if !slices.Contains(have, line) {
-			t.Errorf("%s has, and it is no longer so: %s", file, line)
+			t.Errorf("%s has a line that is no longer true: %s", file, line)
 		}
 	}
 }

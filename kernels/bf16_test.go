@@ -79,7 +79,7 @@ func TestBF16Rounding(t *testing.T) {
 	}
 }
 
-// Conversions of rows, and of rows in pairs, write nothing else.
+// Conversions of rows, and of rows in pairs, equal the definition, and write only their results.
 func TestBF16Conversions(t *testing.T) {
 	t.Parallel()
 	everyPath(t, func(t *testing.T, k *Set, r *rand.Rand) {

@@ -36,7 +36,7 @@ func (f *halfFunctions) check(lanes int) error {
 				want += float64(a[i*inner+x]) * float64(b[x*width+j])
 			}
 			if got := float64(c[i*width+j]); !(math.Abs(got-want) <= 1e-3) {
-				return fmt.Errorf("a product gave %v where %v is right: please report it with the output of version",
+				return fmt.Errorf("a product gave %v instead of %v: please report it with the output of version",
 					got, want)
 			}
 		}

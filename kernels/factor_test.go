@@ -118,7 +118,7 @@ func TestFactorsOfUnevenParts(t *testing.T) {
 		p.Pack(b.Matrix)
 		defer func() {
 			if recover() == nil {
-				t.Error("a product of three of nine columns is computed with what comes after them")
+				t.Error("a product of three of nine columns reads the columns after them")
 			}
 		}()
 		k.GemmBlockFactor(c.Matrix, 1, f.Columns(0, 3), p, 0, 0, Matrix{})

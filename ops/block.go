@@ -193,7 +193,7 @@ func (f *block) check() error {
 	}
 	c := f.shape.channels
 	if f.partial > c {
-		return fmt.Errorf("%d of %d channels convolved", f.partial, c)
+		return fmt.Errorf("the partial convolution has %d channels, the map %d", f.partial, c)
 	}
 	want := map[*Param]tensor.Shape{
 		f.PConv: {f.partial, f.partial, 3, 3}, f.Conv1: {f.hidden, c, 1, 1}, f.Conv2: {c, f.hidden, 1, 1},

@@ -48,7 +48,7 @@ func (f *block) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {
 		s.Uses = append(s.Uses, g.outputs.uses()...)
 		t.NeedScratch(scratchSize(nil, f.maxRows, c, c, f.hidden, f.hidden))
 	} else {
-		s.Reuse = 1 // otherwise dy is needed after dx has been computed
+		s.Reuse = 1 // dx may replace dy; gradients divided by outputs would still need dy
 		g.dhBuf = t.NewBuffer(f.shape.rows() * f.hidden)
 		g.runs = chunks(len(f.spans), chunkLimit(f.Conv1.Size()))
 		g.images = newImagesInRun(f.shape, f.spans, g.runs, f.Units != nil)

@@ -48,8 +48,8 @@ func (w *Workspace) reserve(arena, scratch int) error {
 		}
 	}
 	if err := memory.Check("the activations", 4*more); err != nil {
-		return fmt.Errorf("%w: a smaller batch takes less (train.batch_size, with train.accum_steps "+
-			"for the same step; --batch)", err)
+		return fmt.Errorf("%w: a smaller batch takes less (--batch, or train.batch_size with "+
+			"train.accum_steps for the same step)", err)
 	}
 	moved := w.moves == 0
 	if arena > len(w.arena) {

@@ -36,7 +36,7 @@ func (t *Tape) Recompute(name string, build func() (*gorgonia.Node, error)) (*go
 		t.chains++
 	}
 	if err := s.check(y); err != nil {
-		return nil, fmt.Errorf("ops: %q is to be computed again: %w", name, err)
+		return nil, fmt.Errorf("ops: %q cannot be computed again: %w", name, err)
 	}
 	for _, b := range s.buffers() {
 		b.forget()

@@ -154,7 +154,7 @@ func TestRecomputeErrors(t *testing.T) {
 	}{
 		{"an op that cannot", func(h *harness) (*gorgonia.Node, error) {
 			return Linear(h.tape, "head", h.input("x", r, 2, 4), h.param("w", r, 1, 3, 4), nil)
-		}, `ops: "part" is to be computed again: Linear "head" cannot be`},
+		}, `ops: "part" cannot be computed again: Linear "head" cannot be`},
 		{"not the last op", func(h *harness) (*gorgonia.Node, error) {
 			x := h.input("x", r, 2, 4, 4)
 			_, err := Normalise(h.tape, "norm", x, h.layerNorm("norm", r, 4))

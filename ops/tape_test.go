@@ -125,11 +125,11 @@ func TestWrongInputShape(t *testing.T) {
 	for _, act := range []kernels.Activation{kernels.Identity, 99} {
 		b.Act = act
 		if _, err := FasterNetBlock(h.tape, x, b); err == nil ||
-			!strings.Contains(err.Error(), "is no activation of a layer: want relu or gelu") {
+			!strings.Contains(err.Error(), "is not an activation of a layer: want relu or gelu") {
 			t.Errorf("a block with %v: %v", act, err)
 		}
 		if _, err := Activate(h.tape, "act", h.input("rows", r, 2, 4), act); err == nil ||
-			!strings.Contains(err.Error(), "is no activation of a layer") {
+			!strings.Contains(err.Error(), "is not an activation of a layer") {
 			t.Errorf("%v: %v", act, err)
 		}
 	}

@@ -71,7 +71,7 @@ func NewWindows(total, side int, windows []Window) (*Windows, error) {
 		key := make([]byte, 0, 4*n)
 		for j, t := range in.Tokens {
 			if t < 0 || t >= total || seen[t] {
-				return nil, fmt.Errorf("ops: window %d: token %d is in no map of %d tokens, or in two windows",
+				return nil, fmt.Errorf("ops: window %d: token %d is outside of the map of %d tokens, or in two windows",
 					i, t, total)
 			}
 			seen[t] = true

@@ -269,13 +269,13 @@ func (o *Optimizer) Restore(f *checkpoints.File) error {
 	tensors := o.Tensors()
 	for _, t := range tensors[1:] {
 		if have, ok := byName[t.Name]; !ok || len(have.F32) != len(t.F32) {
-			return fmt.Errorf("the checkpoint's optimizer state does not fit optim.opt %s and what "+
-				"is frozen: it has no %s of %d values", o.config.Opt, t.Name, len(t.F32))
+			return fmt.Errorf("the checkpoint's optimizer state does not fit optim.opt %s and the frozen "+
+				"parameters: it has no %s of %d values", o.config.Opt, t.Name, len(t.F32))
 		}
 	}
 	if len(byName) > len(tensors) {
 		return fmt.Errorf("the checkpoint's optimizer state has %d tensors, optim.opt %s has %d: "+
-			"it is of another optimizer, or less was frozen", len(byName), o.config.Opt, len(tensors))
+			"it comes from another optimizer, or fewer parameters were frozen", len(byName), o.config.Opt, len(tensors))
 	}
 	for _, t := range tensors[1:] {
 		copy(t.F32, byName[t.Name].F32)

@@ -158,7 +158,7 @@ func assumed(_ configs.Model, preset bool) (what []string) {
 	return append(what, "the pool (mean)")
 }
 
-// alike says that a layer scale has been learned, whatever its initial value.
+// alike ignores the initial value of a layer scale, because its values are in the weights.
 func alike(key string, weights, config configs.Model) bool {
 	x, okX := weights.Arch.(Config)
 	y, okY := config.Arch.(Config)

@@ -185,7 +185,7 @@ func (v *Visible) set(kept []int32) error {
 func (v *Visible) check(units []int32) error {
 	for i, u := range units {
 		if u < 0 || int(u) >= v.Side*v.Side {
-			return fmt.Errorf("localmim: visible unit %d of %d×%d", u, v.Side, v.Side)
+			return fmt.Errorf("localmim: visible unit %d is outside of %d×%d units", u, v.Side, v.Side)
 		}
 		for _, w := range units[:i] {
 			if u == w {

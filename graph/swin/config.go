@@ -10,7 +10,7 @@ import (
 // Name is the value of model.name.
 const Name = "swin"
 
-// Config is what the section model of a Swin has besides the keys of all models. The names
+// Config holds the keys of the section model that only a Swin has. The names
 // follow the official configs.
 type Config struct {
 	// channels of the first stage; each later stage has twice as many

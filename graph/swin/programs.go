@@ -119,8 +119,8 @@ func padding(m configs.Model, height, width int, n torch.Naming) string {
 	if stage == 0 {
 		return ""
 	}
-	return fmt.Sprintf("warning: for images of %s pixels the maps of stage %d are no multiple of "+
-		"the windows: %s pads them with zeros, which count as tokens there, and ours are cut; the logits differ",
+	return fmt.Sprintf("warning: for images of %s pixels the maps of stage %d are not a multiple of the windows: "+
+		"%s pads them with zeros, which count as tokens, and this program cuts windows, so the logits differ",
 		size, stage, n)
 }
 

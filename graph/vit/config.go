@@ -9,7 +9,7 @@ import (
 // Name is the value of model.name.
 const Name = "vit"
 
-// Config is what the section model of a ViT has besides the keys of all models. The names
+// Config holds the keys of the section model that only a ViT has. The names
 // follow the official configs.
 type Config struct {
 	// channels of a token

@@ -100,7 +100,7 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 		side = foreign.SquareRoot(s[1]) // none for the class token
 	}
 	if side == 0 {
-		return fail(fmt.Errorf("position embeddings %v are for no square grid and a class token", s))
+		return fail(fmt.Errorf("position embeddings %v do not fit a square grid and a class token", s))
 	}
 	// fc_norm is the norm of a mean over the patches, while norm usually works on the class token; in a
 	// pre-training there is no pool yet.

@@ -299,7 +299,7 @@ func (a *arm64) source(x Op) (string, []operand) {
 	case I32:
 		return fmt.Sprintf("$%d", x), nil
 	}
-	panic(fmt.Sprintf("%T is no operand of arm64", x))
+	panic(fmt.Sprintf("%T is not an operand of arm64", x))
 }
 
 // address is m as loads and stores take it: a base and a distance. A sum of two registers is computed

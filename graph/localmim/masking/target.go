@@ -2,8 +2,8 @@ package masking
 
 import "fmt"
 
-// Target is what is reconstructed: for every image, at each scale, a vector of values for each cell
-// of a grid. It is safe for concurrent use.
+// Target computes what a model reconstructs: for every image, at each scale, a vector of values for
+// each cell of a grid. It is safe for concurrent use.
 type Target interface {
 	// Scales returns the number of scales.
 	Scales() int

@@ -69,7 +69,7 @@ func targetOf(net *localmim.Model) (Target, error) {
 	}
 }
 
-// Target returns what is reconstructed.
+// Target returns the target of the task.
 func (t *Task) Target() Target { return t.target }
 
 // Validate is part of [data.Extra].

@@ -131,7 +131,7 @@ func TestBatchesCarryTheirTask(t *testing.T) {
 					if workers == 1 {
 						first = append(first, now)
 					} else if !reflect.DeepEqual(now, first[at]) {
-						t.Errorf("step %d with %d workers is not what it is with one", b.Step, workers)
+						t.Errorf("step %d with %d workers differs from one worker", b.Step, workers)
 					}
 					at++
 				})
