@@ -202,7 +202,7 @@ func TestTimmFolderAsks(t *testing.T) {
 		{"no heads", "vit_token", func(c map[string]any) {
 			c["architecture"] = "test_vit"
 			delete(args(c), "num_heads")
-		}, "model_args.num_heads: it is not there, and the tensors do not tell it: add --set model.num_heads=N, or --config", []string{"model.num_heads=3"}},
+		}, "model_args.num_heads: it is not there, and the tensors do not show it: add --set model.num_heads=N, or --config", []string{"model.num_heads=3"}},
 		{"another norm", "vit_token", func(c map[string]any) { args(c)["norm_layer"] = "rmsnorm" }, `model_args.norm_layer: it is "rmsnorm", and only "layernorm" can be computed`, nil},
 		{"another activation", "vit_token", func(c map[string]any) { args(c)["act_layer"] = "relu" }, "model_args.act_layer", nil},
 		{"attention pooling", "vit_token", func(c map[string]any) { args(c)["global_pool"] = "map" }, `model_args.global_pool: it is "map", and only "token" or "avg"`, nil},
@@ -371,7 +371,7 @@ func TestFolderWithoutConfig(t *testing.T) {
 		settings     []string
 	}{
 		{"fasternet_gelu", "add --set model.act_layer=gelu or relu", []string{"model.act_layer=gelu"}},
-		{"vit_token", "the weights do not tell the number of attention heads: add --set model.num_heads=N, or --config", []string{"model.num_heads=3"}},
+		{"vit_token", "the weights do not show the number of attention heads: add --set model.num_heads=N, or --config", []string{"model.num_heads=3"}},
 		{"vit_mean", "add --set model.num_heads=N", []string{"model.num_heads=2"}},
 		{"swin", "", nil}, // timm's names are of one Swin
 		{"swin_small_stage", "", nil},
@@ -665,7 +665,7 @@ func TestNamingsRoundTrip(t *testing.T) {
 				t.Errorf("%s, %s names: taken for another configuration: %v, %v", c.preset, n, differing, err)
 			}
 			notes := strings.Join(table.Notes, "; ")
-			if !strings.Contains(notes, "the tensors do not tell ") || !strings.Contains(notes, "the activation") || !strings.Contains(notes, "pool") && !strings.Contains(notes, "class token") {
+			if !strings.Contains(notes, "the tensors do not show ") || !strings.Contains(notes, "the activation") || !strings.Contains(notes, "pool") && !strings.Contains(notes, "class token") {
 				t.Errorf("%s: notes %v", c.preset, table.Notes)
 			}
 			sameState(t, l.Model, want)

@@ -170,7 +170,7 @@ func (s *source) noteAssumed(preset string, m configs.Model) {
 		what = f(m, preset != "")
 	}
 	what = append(what, "mean and deviation of the pixels")
-	s.note("the tensors do not tell %s: %s", strings.Join(what, ", "), from)
+	s.note("the tensors do not show %s: %s", strings.Join(what, ", "), from)
 }
 
 // classesOf is the number of classes that a classifier among the tensors has; 0

@@ -107,7 +107,7 @@ func shapes(all foreign.Shapes) (m configs.Model, imageSize int, err error) {
 		return fail(err)
 	}
 	if c.NDiv = c.EmbedDim / s[0]; c.NDiv < 1 {
-		return fail(all.Errorf("a partial convolution of %d channels, of which there are %d", s[0], c.EmbedDim))
+		return fail(all.Errorf("a partial convolution of %d channels in a model of %d", s[0], c.EmbedDim))
 	}
 	if prefix == "" { // a pre-training has no classifier
 		if s, err = all.Get("avgpool_pre_head.1.weight", 2); err != nil {
@@ -147,7 +147,7 @@ func untold(w *foreign.Weights, m configs.Model) error {
 	if err != nil || w.Sets("model.act_layer") {
 		return err
 	}
-	return fmt.Errorf("%s is a FasterNet of its own (embed_dim %d, depths %v, %d classes): %w%s",
+	return fmt.Errorf("%s is a FasterNet of an unknown size (embed_dim %d, depths %v, %d classes): %w%s",
 		w.Path, c.EmbedDim, c.Depths, m.NumClasses, foreign.ErrActivation, w.Ask("model.act_layer=gelu or relu"))
 }
 

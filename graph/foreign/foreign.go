@@ -14,9 +14,9 @@ import (
 
 // The user must say what the tensors of a network do not show.
 var (
-	ErrActivation = errors.New("the weights do not tell the activation")
-	ErrHeads      = errors.New("the weights do not tell the number of attention heads")
-	ErrVariant    = errors.New("the names of the tensors do not tell which Swin it is")
+	ErrActivation = errors.New("the weights do not show the activation")
+	ErrHeads      = errors.New("the weights do not show the number of attention heads")
+	ErrVariant    = errors.New("the names of the tensors do not show which Swin it is")
 )
 
 // Family describes the weights of a family. Every field may be missing: then weights of the family

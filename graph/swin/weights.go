@@ -198,7 +198,7 @@ func told(w *foreign.Weights, m *configs.Model, imageSize *int) ([]string, error
 	if *imageSize == 0 {
 		*imageSize = usualImage(*m)
 		if !w.Sets("data.image_size") {
-			w.Note("the tensors do not tell the size of images: %d px is taken (data.image_size)", *imageSize)
+			w.Note("the tensors do not show the size of images: %d px is taken (data.image_size)", *imageSize)
 		}
 	}
 	return append(

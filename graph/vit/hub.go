@@ -66,7 +66,7 @@ func args(a *foreign.Args, m *configs.Model, w *foreign.Weights) {
 			a.Architecture, usual.channels, c.EmbedDim, w.Ask("model.num_heads=N"),
 		)
 	default:
-		a.Fail("num_heads", "it is not there, and the tensors do not tell it%s", w.Ask("model.num_heads=N"))
+		a.Fail("num_heads", "it is not there, and the tensors do not show it%s", w.Ask("model.num_heads=N"))
 	}
 	pool := "token"
 	a.Get("global_pool", &pool)

@@ -46,7 +46,7 @@ func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
 	a := base.Arch()
 	side := a.Side(imageSize)
 	if side < 1 {
-		return nil, fmt.Errorf("vit: images of %d pixels have no patch of %d", imageSize, a.PatchSize)
+		return nil, fmt.Errorf("vit: images of %d pixels are smaller than a patch of %d", imageSize, a.PatchSize)
 	}
 	m := &Model{Base: base, grid: [2]int{side, side}}
 	normal, dim := layers.TruncatedNormal(c.InitStd), a.EmbedDim

@@ -143,7 +143,7 @@ func untold(w *foreign.Weights, m configs.Model) error {
 	if err != nil || w.Sets("model.num_heads") {
 		return err
 	}
-	return fmt.Errorf("%s is a ViT of its own (embed_dim %d, depth %d): %w%s",
+	return fmt.Errorf("%s is a ViT of an unknown size (embed_dim %d, depth %d): %w%s",
 		w.Path, c.EmbedDim, c.Depth, foreign.ErrHeads, w.Ask("model.num_heads=N"))
 }
 

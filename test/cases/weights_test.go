@@ -207,7 +207,7 @@ func TestTimmNamesOfSwin(t *testing.T) {
 	f.run("convert", "run", "w", "--naming", "timm", "--set", "model.norm_before_pool=true", "--set", "model.norm_eps=1e-5").exits(0)
 	f.run("eval", "--model", "w", "--data", "base").exits(0)
 	// Without a configuration, official names are of two networks.
-	f.run("convert", "official.safetensors", "x.safetensors").exits(2).says("the names of the tensors do not tell which Swin it is", "--set model.norm_before_pool=true or false")
+	f.run("convert", "official.safetensors", "x.safetensors").exits(2).says("the names of the tensors do not show which Swin it is", "--set model.norm_before_pool=true or false")
 	f.run("convert", "official.safetensors", "x.safetensors", "--set", "model.norm_before_pool=false", "--set", "data.image_size=32").exits(0)
 	sameLoss(t, "the variant that was named", f.run("eval", "--model", "x.safetensors", "--data", "base", "--set", "data.mean=[0.5,0.5,0.5]", "--set", "data.std=[0.25,0.25,0.25]"), want)
 }
