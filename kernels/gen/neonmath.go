@@ -12,7 +12,7 @@ import (
 // a copy for each coefficient. Here the even coefficients are loaded into the registers of the sums,
 // the odd ones are lanes of a register that products read, and pairs of terms are combined by the
 // square of the variable. Each step is emitted for two vectors before the next step, because the steps
-// of one vector wait for each other. The coefficients come from math.go: exp2 and normal.
+// of one vector wait for each other. The coefficients are in math.go.
 
 // interleaved is the number of vectors that take a step one after the other.
 const interleaved = 2
@@ -35,7 +35,8 @@ func (s *isa) newExps(factor float64) *exps {
 	s.arm.text("MOVD FPCR, " + scratch)
 	s.arm.text(fmt.Sprintf("ORR $%d, %s", defaultNaN, scratch))
 	s.arm.text("MOVD " + scratch + ", FPCR")
-	e := &exps{s, s.laneConstants(0.24022647738456726, 0.00961843691766262, 0.0001535337360110134, factor), s.vec()}
+	c := exp2Polynomial
+	e := &exps{s, s.laneConstants(c[4], c[2], c[0], factor), s.vec()}
 	s.splatTo(wholeBits, e.whole)
 	return e
 }
@@ -76,12 +77,12 @@ func (e *exps) of(xs []reg.Register) {
 			s.arm.addLane(sum[i], f[i], e.lanes, lane)
 		}
 	}
-	term(r, 0.001339887734502554, 2)
-	term(q, 0.055503323674201965, 1)
+	term(r, exp2Polynomial[1], 2)
+	term(q, exp2Polynomial[3], 1)
 	for i := range xs {
 		s.addProduct(q[i], r[i], f2[i])
 	}
-	term(p, 0.6931471824645996, 0)
+	term(p, exp2Polynomial[5], 0)
 	for i := range xs {
 		s.addProduct(p[i], q[i], f2[i])
 	}
@@ -110,7 +111,7 @@ func (e *exps) shifted(ks []mask, at func(i int) reg.Register, shift, low reg.Re
 }
 
 // lowestExponent keeps 2^u from leaving the range of normal numbers.
-const lowestExponent = -126 / math.Log2E
+const lowestExponent = leastExponent / math.Log2E
 
 // sumExps emits the loop of a softmax: it writes exp(x - shift), and returns the sum in all lanes.
 func (e *exps) sumExps(cols, dst, x reg.GPVirtual, shift, low reg.Register) reg.VecVirtual {
@@ -195,22 +196,23 @@ func (s *isa) sumSquaresNEON() {
 }
 
 // tails is what GELU keeps in registers. With y = |z|, the upper tail q of the normal distribution is
-// exp(-y²/2)·p with p = t·Q(t), t = 1/(1+0.255·y): see normal. Then
+// exp(-y²/2)·p with p = t·Q(t), t = 1/(1 + tailScale·y): see normal. Then
 //
 //	gelu(z)  = max(z, 0) - y·q
 //	gelu'(z) = q + y·q' = exp(-y²/2)·(p - y/√2π) for z < 0, and 1 minus that for others
 type tails struct {
 	*exps
 	odd              reg.Register // the coefficients of Q of degree 1, 3, 5 and 6
-	other            reg.Register // 0.255 and 1/√2π
+	other            reg.Register // tailScale and densityFactor
 	none, one, limit reg.Register
 }
 
 func (s *isa) newTails() *tails {
+	q := tailPolynomial
 	return &tails{
-		exps:  s.newExps(-0.7213475204444817), // -½·log2(e)
-		odd:   s.laneConstants(0.10871002078056335, 0.2150888293981552, 0.2811245620250702, -0.08195620775222778),
-		other: s.laneConstants(0.255, 0.3989422804014327),
+		exps:  s.newExps(densityExponent),
+		odd:   s.laneConstants(q[5], q[3], q[1], q[0]),
+		other: s.laneConstants(tailScale, densityFactor),
 		none:  s.splat(math.Copysign(0, -1)), // so that -0 stays -0
 		one:   s.splat(1),
 		limit: s.splat(13.15), // from there on y·q is below the smallest normal float32
@@ -237,11 +239,11 @@ func (t *tails) of(zs []reg.Register) (y, p, e []reg.Register) {
 	t.exps.of(e)
 	for i := range zs {
 		s.mul(d[i], d[i], d2[i])
-		s.splatTo(-0.1774713546037674, r[i])
+		s.splatTo(tailPolynomial[2], r[i])
 		s.arm.addLane(r[i], d[i], t.odd, 2)
-		s.splatTo(0.05325064808130264, q[i])
+		s.splatTo(tailPolynomial[4], q[i])
 		s.arm.addLane(q[i], d[i], t.odd, 1)
-		s.splatTo(0.10125352442264557, p[i])
+		s.splatTo(tailPolynomial[6], p[i])
 		s.arm.addLane(p[i], d[i], t.odd, 0)
 	}
 	for i := range zs {

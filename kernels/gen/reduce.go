@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -104,8 +106,8 @@ func (s *isa) expSum() {
 		u := s.vec()
 		s.load(Mem{Base: x, Index: off, Scale: 1}, k, u)
 		s.sub(u, shift, u)
-		s.mulC(1.4426950408889634, u, u)
-		low := s.splat(-126)
+		s.mulC(math.Log2E, u, u)
+		low := s.splat(leastExponent)
 		s.max(u, low, u) // if one is NaN, x86 returns the second source
 		s.exp2(u)
 		s.store(u, k, Mem{Base: dst, Index: off, Scale: 1})
