@@ -124,14 +124,14 @@ func (w *keysWriter) families() {
 		f, _ := FamilyOf(name)
 		notes := comments{}
 		if err := notes.parse(name+".go", []byte(f.Source), name+"."); err != nil {
-			continue // then its keys are named as unexplained
+			w.unexplained = append(w.unexplained, "the keys of "+name)
+			continue
 		}
-		all := *w
-		all.notes, all.domains = notes, familyDomains(name)
+		domains := familyDomains(name)
 		arch := reflect.ValueOf(DefaultModel(name).Arch)
 		w.heading(fmt.Sprintf("`model` with `name: %s`", name), "Keys that a "+f.Title+" has besides the keys above.")
 		for _, k := range fieldsBelow("model", name+".", arch) {
-			w.row(k, cmp.Or(notes[k.note], k.field.Tag.Get("doc")), all.domains)
+			w.row(k, cmp.Or(notes[k.note], k.field.Tag.Get("doc")), domains)
 		}
 		w.text.WriteString("\n")
 	}
@@ -228,7 +228,13 @@ func valuesOf(f keyField, d Domain) string {
 
 // scalarWords names a value, or several, in words: "number from 0 to below 1".
 func scalarWords(kind reflect.Kind, d Domain, most int, several bool) string {
-	word := map[reflect.Kind]string{reflect.String: "text", reflect.Int: "integer", reflect.Uint64: "integer", reflect.Float64: "number"}[kind]
+	word := "number"
+	switch kind {
+	case reflect.String:
+		word = "text"
+	case reflect.Int, reflect.Uint64:
+		word = "integer"
+	}
 	switch {
 	case kind == reflect.Bool:
 		return "`false`, `true`"

@@ -109,7 +109,9 @@ func follow(t *testing.T, page, dir, bin string) {
 	}
 	env := append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(bin, "cache"))
 	calls := func(program string) bool {
-		return slices.ContainsFunc(blocks, func(b block) bool { return b.kind == "sh" && strings.Contains(b.text, program+" ") })
+		return slices.ContainsFunc(blocks, func(b block) bool {
+			return b.kind == "sh" && strings.Contains(b.text, program+" ")
+		})
 	}
 	if _, err := exec.LookPath("curl"); err != nil && calls("curl") {
 		t.Skip("SKIPPED: there is no curl, so nobody has tried the commands of this page")

@@ -24,7 +24,7 @@ func opening(page string) string {
 		return "it has no title"
 	}
 	rest = strings.TrimLeft(rest, "\n")
-	if rest == "" || strings.ContainsAny(rest[:1], "#|-<!") || strings.HasPrefix(rest, "```") || strings.HasPrefix(rest, "[") {
+	if rest == "" || strings.ContainsAny(rest[:1], "#|-<![") || strings.HasPrefix(rest, "```") {
 		return "it does not begin with a sentence that says what a reader gets from it"
 	}
 	return ""
