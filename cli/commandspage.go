@@ -10,8 +10,9 @@ import (
 // commandsIntro is what docs/reference/commands.md says before its table.
 const commandsIntro = `# Commands
 
-Printed by ` + "`fasternet-train man --markdown`" + `. ` + "`fasternet-train COMMAND --help`" + ` and the manual pages
-(` + "`fasternet-train man COMMAND | man -l -`, `man --out FOLDER`" + `) have all flags, with examples.
+Look up all commands here, the flags that they share, and the exit codes. ` + "`fasternet-train COMMAND --help`" + `
+and the manual pages (` + "`fasternet-train man COMMAND | man -l -`, `man --out FOLDER`" + `) have all flags of a
+command, with examples. ` + "`fasternet-train man --markdown`" + ` prints this page.
 
 All commands follow one scheme:
 
@@ -19,13 +20,13 @@ All commands follow one scheme:
   or weights of PyTorch. ` + "`summary`, `bench` and `export`" + ` also take a preset or a YAML file. ` + "`--model MODEL`" + ` says the
   same. **RUN** is the folder of a run, **CONFIG** a preset or a YAML file, **DATASET** a folder, a preset, a YAML file or
   ` + "`fashion-mnist`" + `.
-- **` + "`--set key=value`" + `** changes a setting, as often as you like; the keys are the keys of the YAML (` + "`config show`" + `).
+- **` + "`--set key=value`" + `** changes a setting, as often as you like; the keys are [the keys of the YAML](keys.md).
 - **` + "`--json`" + `** prints the result as one JSON object, alone on standard output. Everything else goes to standard
   error. Epochs and steps count from 1, as in text.
-- **` + "`--quiet`" + `** prints warnings and errors only on standard error.
-- **` + "`--dry-run`" + `** does everything up to the work: it checks the settings, opens the model and the data, says what would
-  be computed and written, and writes nothing.
-- **` + "`--out`" + `** names what is written. A file appears under its name when it is whole.
+- **` + "`--quiet`" + `** prints only warnings and errors, on standard error.
+- **` + "`--dry-run`" + `** does everything up to the work: it checks the settings, opens the model and the data, says what it would
+  compute and write, and writes nothing.
+- **` + "`--out`" + `** names the file to write. A file gets its name only when it is whole.
 - **Exit codes**: 0 success; 1 the work failed, or a check found something wrong; 2 wrong usage or configuration, found
   before any work; 130, 143 and 129 stopped by SIGINT, SIGTERM or SIGHUP; 141 the reader of the output has ended.
 - A command, flag, preset or key that does not exist is an error that says what was probably meant.
