@@ -24,7 +24,7 @@ rounds: shown are the median, and the best round. On a busy machine the median i
 
 A multiplication counts as one operation, and so does an addition. Reading, copying and the
 triad (a = b + s·c) go through arrays of four times the size of the last cache; bytes are those
-that the loops read and write. No kernel computes in int8: the figure is what it would bring.`,
+that the loops read and write. Models of "export --int8" compute in int8.`,
 		Example: `  fasternet-train bench peak
   fasternet-train bench peak --threads 1 --json`,
 		Args: cobra.NoArgs,

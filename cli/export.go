@@ -53,11 +53,11 @@ that runs the file gets calibrated probabilities; the metadata say so (temperatu
 finds the number on the validation images, and says what it does to ECE and loss, measured on
 halves of them that it was not fitted on. What is most probable stays the same.
 
---int8 makes a FasterNet compute in 8-bit integers. The range of the values of each layer is
-measured on training images, and top-1 of both models on the validation images; a model that
-loses more than --max-loss points is not written. --report shows the error of each layer, and
---float keeps layers in float32. An ONNX file has the same in pairs of QuantizeLinear and
-DequantizeLinear.
+--int8 makes the model compute in 8-bit integers: of a FasterNet whole blocks, of a ViT or Swin the
+linear layers. The range of the values of each layer is measured on training images, and top-1 of
+both models on the validation images; a model that loses more than --max-loss points is not
+written. --report shows the error of each layer, and --float keeps layers in float32. An ONNX file
+has the same in pairs of QuantizeLinear and DequantizeLinear.
 
 The command verifies itself: the exported model and the original are run on the
 same images, and so is the file, read back. If the logits differ by more than

@@ -23,7 +23,12 @@ import (
 // inInt8 is a small model in 8 bits.
 func inInt8(t testing.TB, settings ...string) *model.Loaded {
 	t.Helper()
-	l := loaded(t, settings...)
+	return toInt8(t, loaded(t, settings...))
+}
+
+// toInt8 brings a model to 8 bits.
+func toInt8(t testing.TB, l *model.Loaded) *model.Loaded {
+	t.Helper()
 	size, n := l.Config.Data.ImageSize, 40
 	r, err := quantise.Run(l.Config, l.Model, quantise.Images{
 		Data: golden.Image("calibration", 1, n*size*size*l.Model.Channels()), Count: n, Height: size, Width: size, Channels: l.Model.Channels(),
@@ -115,6 +120,120 @@ func TestInt8Files(t *testing.T) {
 	}
 }
 
+// ViT and Swin in 8 bits are written and read back, also for images of another size, and a file that
+// was changed is refused.
+func TestInt8Transformers(t *testing.T) {
+	for _, c := range []struct{ name, yaml, weight, grid string }{
+		{
+			"ViT", "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}",
+			"blocks.1.mlp.fc2.weight", "blocks.1.attn.heads",
+		},
+		{
+			"Swin", "model: {name: swin, embed_dim: 16, depths: [1, 2], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 32}",
+			"layers.0.downsample.reduction.weight", "layers.0.downsample.norm",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := toInt8(t, loadedTransformer(t, c.yaml))
+			want := run(t, l.Model, l)
+			path := filepath.Join(t.TempDir(), "m.safetensors")
+			r, err := export.Write(l, path, pool(t), export.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Precision != export.Int8 || r.MaxAbs != 0 || r.Folded {
+				t.Errorf("%+v", r)
+			}
+			back, err := model.Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !graph.IsInt8(back.Model) || !slices.Equal(run(t, back.Model, l), want) {
+				t.Error("read back, it is of float32 or gives other logits")
+			}
+			again := filepath.Join(t.TempDir(), "again.safetensors")
+			if _, err := export.Write(back, again, pool(t), export.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			a, _ := os.ReadFile(path)
+			if b, _ := os.ReadFile(again); !slices.Equal(a, b) {
+				t.Error("the second export has other bytes")
+			}
+			for _, side := range []int{16, 24} { // smaller than it was made for
+				small, err := graph.ForSize(back.Model, side)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !graph.IsInt8(small) {
+					t.Errorf("for images of %d pixels it is of float32", side)
+				}
+				p, err := graph.NewRunner(small, pool(t)).Program(graph.Shape{Batch: 1, Height: side, Width: side})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := p.Forward(golden.Image("small", 1, side*side*small.Channels())); err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			file, err := checkpoints.Read(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, bad := range []struct {
+				name, tensor string
+				value        float32
+				want         string
+			}{
+				{"a scale of NaN", c.weight + "_scale", float32(math.NaN()), c.weight + ": output 0: its scale is NaN"},
+				{"a scale of 0", c.weight + "_scale", 0, c.weight + ": output 0: its scale is 0"},
+				{"a scale of +Inf", c.weight + "_scale", float32(math.Inf(1)), "its scale is +Inf"},
+				{"a bias of NaN", c.weight + "_bias", float32(math.NaN()), "its bias is NaN"},
+				{"a grid of 0", c.grid + ".output_scale", 0, c.grid + ": its scale is 0"},
+				{"a grid of NaN", "images.output_scale", float32(math.NaN()), "images: its scale is NaN"},
+				{"a grid of -Inf", "head.weight_scale", float32(math.Inf(-1)), "its scale is -Inf"},
+				{"a weight of -128", c.weight, -128, "value 0 is -128"},
+			} {
+				i := slices.IndexFunc(file.Tensors, func(t formats.Tensor) bool { return t.Name == bad.tensor })
+				if i < 0 {
+					t.Fatalf("%s: there is no tensor %s", bad.name, bad.tensor)
+				}
+				old := file.Tensors[i].F32[0]
+				file.Tensors[i].F32[0] = bad.value
+				if err := checkpoints.Write(again, *file); err != nil {
+					t.Fatal(err)
+				}
+				file.Tensors[i].F32[0] = old
+				if _, err := model.Load(again); err == nil || !strings.Contains(err.Error(), bad.want) {
+					t.Errorf("%s: got %v, want %q", bad.name, err, bad.want)
+				}
+			}
+			for i, x := range file.Tensors { // without a grid, a scale or a bias
+				ofWeight := strings.HasSuffix(x.Name, "_scale") || strings.HasSuffix(x.Name, "_bias")
+				if !ofWeight && !strings.Contains(x.Name, ".output_") {
+					continue
+				}
+				less := *file
+				less.Tensors = slices.Delete(slices.Clone(file.Tensors), i, i+1)
+				if err := checkpoints.Write(again, less); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := model.Load(again); err == nil {
+					t.Errorf("without %s it is accepted", x.Name)
+				}
+			}
+			for _, n := range []int{0, 7, 100, len(a) / 2, len(a) - 1} {
+				if err := os.WriteFile(again, a[:n], 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := model.Load(again); err == nil {
+					t.Errorf("%d of %d bytes are accepted", n, len(a))
+				}
+			}
+		})
+	}
+}
+
 // A file that was changed is refused, with what is wrong with it.
 func TestBadInt8Files(t *testing.T) {
 	l := inInt8(t)
@@ -154,7 +273,7 @@ func TestBadInt8Files(t *testing.T) {
 		{"another scale", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
 			f.Tensors = append(f.Tensors, formats.Tensor{Name: "z.output_scale", Shape: []int{1}, F32: []float32{1}}, formats.Tensor{Name: "z.output_zero_point", Shape: []int{1}, I64: []int64{1}})
 		}, "which no layer of 8 bits needs"},
-		{"not of 8 bits by its metadata", func(f *checkpoints.File, _ func(string) *formats.Tensor) { delete(f.Meta, model.PrecisionKey) }, "no folded model in 8 bits"},
+		{"not of 8 bits by its metadata", func(f *checkpoints.File, _ func(string) *formats.Tensor) { delete(f.Meta, model.PrecisionKey) }, "no model in 8 bits"},
 		{"no weights of 8 bits", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
 			for i := range f.Tensors {
 				f.Tensors[i].DType = 0
@@ -311,8 +430,5 @@ func TestONNXOptions(t *testing.T) {
 		if _, err := export.Write(c.l, filepath.Join(t.TempDir(), "m.onnx"), pool(t), c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
-	}
-	if _, err := quantise.Run(vit.Config, vit.Model, quantise.Images{}, quantise.Options{}); err == nil || !strings.Contains(err.Error(), "no form of 8 bits yet") {
-		t.Errorf("a ViT in 8 bits: %v", err)
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"fasternet/configs"
 )
 
-// Copy returns a copy of a model, for images of the same size, with its own parameters.
+// Copy returns a copy of a model, for images of the same size, with its own parameters. A copy of a
+// model in 8 bits is in 8 bits too.
 func Copy(m Model, imageSize int) (Model, error) {
 	described, ok := m.(interface{ Config() configs.Model })
 	if !ok {
@@ -32,5 +33,5 @@ func Copy(m Model, imageSize int) (Model, error) {
 			*e.Counter = *from.Counter
 		}
 	}
-	return out, nil
+	return out, KeepInt8(m, out)
 }

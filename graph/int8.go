@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"fasternet/configs"
 	"fasternet/kernels"
@@ -11,9 +12,9 @@ import (
 	"fasternet/ops"
 )
 
-// Int8Model is a folded model that can compute in 8 bits.
+// Int8Model is a model that can compute in 8 bits; one that is [Foldable] can in folded form.
 type Int8Model interface {
-	Foldable
+	Model
 	Config() configs.Model
 	// Int8Units are the parts of the model that compute in 8 bits as a whole, in their order.
 	Int8Units() []Int8Unit
@@ -30,11 +31,29 @@ type Int8Model interface {
 type Int8Unit struct {
 	Name    string
 	Weights []*ops.Param
-	Biases  []*ops.Param  // of the weights in float32; nil for none
-	Inputs  []string      // the grids of what the weights are multiplied with
-	Out     string        // that of its result; "" for float32
-	Grids   []string      // all that it needs
-	Block   *layers.Block // if it is a block of a FasterNet
+	Biases  []*ops.Param // of the weights in float32; nil for none
+	Inputs  []string     // the grids of what the weights are multiplied with
+	Out     string       // that of its result; "" for float32
+	Grids   []string     // all that it needs
+	// Op is the op whose result is the one of the unit; "" if only a part of an op is.
+	Op    string
+	Block *layers.Block // if it is a block of a FasterNet
+
+	// Of a linear layer, or a convolution of patches, that is a unit:
+
+	// Linear is where the model keeps its form of 8 bits, which is nil in float32.
+	Linear **ops.Int8Linear
+	// Activated is the name of what GELU makes of its result; "" where something else follows.
+	Activated string
+	// Scales are what makes the channels of the input and nothing else, if they may have other units: a
+	// factor of a channel can go there, and be taken back in the weight.
+	Scales []Int8Scale
+}
+
+// Int8Scale is a parameter whose rows from From on make one channel each.
+type Int8Scale struct {
+	Param *ops.Param
+	From  int
 }
 
 // In is the grid of its input.
@@ -81,6 +100,11 @@ func (s *Int8State) Weight(p *ops.Param) *ops.Int8Weight {
 		s.weights[p] = w
 	}
 	return w
+}
+
+// Clone is a state for a copy of the model.
+func (s *Int8State) Clone() *Int8State {
+	return &Int8State{Factors: maps.Clone(s.Factors), Grids: maps.Clone(s.Grids)}
 }
 
 // Only is the state of a model in which some units alone compute in 8 bits.
@@ -141,6 +165,109 @@ func (s *Int8State) Check(units []Int8Unit) error {
 	}
 	return nil
 }
+
+// SetLinear gives those units that are linear layers their form of 8 bits, or float32. The state has
+// passed Check, or is nil.
+func (s *Int8State) SetLinear(units []Int8Unit) {
+	for _, u := range units {
+		switch {
+		case u.Linear == nil:
+		case !s.Has(u):
+			*u.Linear = nil
+		default:
+			l := &ops.Int8Linear{Name: u.In(), In: s.Grids[u.In()], Weight: s.Weight(u.Weights[0])}
+			if u.Out != "" {
+				out := s.Grids[u.Out]
+				l.Out = &out
+			}
+			*u.Linear = l
+		}
+	}
+}
+
+// Int8Layers is what a model has whose units are linear layers: embed it in the type of the model.
+type Int8Layers struct{ state *Int8State }
+
+// NoInt8 is part of [Int8Model].
+func (*Int8Layers) NoInt8() error { return nil }
+
+// Int8 is part of [Int8Model].
+func (l *Int8Layers) Int8() *Int8State { return l.state }
+
+// SetUnits is SetInt8 of [Int8Model] for a model with these units.
+func (l *Int8Layers) SetUnits(units []Int8Unit, s *Int8State) error {
+	if s != nil {
+		if err := s.Check(units); err != nil {
+			return err
+		}
+	}
+	s.SetLinear(units)
+	l.state = s
+	return nil
+}
+
+// KeepInt8 has a copy of a model compute in 8 bits if the model does.
+func KeepInt8(from, to Model) error {
+	a, ok := from.(Int8Model)
+	if !ok || a.Int8() == nil {
+		return nil
+	}
+	b, ok := to.(Int8Model)
+	if !ok {
+		return fmt.Errorf("graph: a %T is no copy of a model in 8 bits", to)
+	}
+	return b.SetInt8(a.Int8().Clone())
+}
+
+// LinearUnit is a linear layer as a unit: the grid of its input is named in.
+func LinearUnit(weight, bias *ops.Param, in string, at **ops.Int8Linear) Int8Unit {
+	return Int8Unit{
+		Name:    strings.TrimSuffix(weight.Name, ".weight"),
+		Weights: []*ops.Param{weight},
+		Biases:  []*ops.Param{bias},
+		Inputs:  []string{in},
+		Grids:   []string{in},
+		Linear:  at,
+	}
+}
+
+// EmbedUnit is the embedding of patches as a unit.
+func EmbedUnit(e *layers.TokenEmbed) Int8Unit {
+	u := LinearUnit(e.Weight, e.Bias, Images, &e.Int8)
+	if e.Norm == nil {
+		u.Op = e.Name
+	}
+	return u
+}
+
+// TransformerUnits are the linear layers of a block as units.
+func TransformerUnits(b *layers.Transformer) []Int8Unit {
+	a, m := &b.Attention, &b.MLP
+	name := func(p ops.BlockPart) string { return b.Name + "." + string(p) }
+	qkv := LinearUnit(a.QKV, a.QKVBias, name(layers.Norm1), &a.QKVInt8)
+	qkv.Scales = normScales(a.Norm)
+	proj := LinearUnit(a.Proj, a.ProjBias, name(layers.Heads), &a.ProjInt8)
+	values := 2 * a.Proj.Shape()[1] // after queries and keys
+	proj.Op, proj.Scales = b.Name+".attn", []Int8Scale{{a.QKV, values}}
+	if a.QKVBias != nil {
+		proj.Scales = append(proj.Scales, Int8Scale{a.QKVBias, values})
+	}
+	fc1 := LinearUnit(m.Fc1, m.Fc1Bias, name(layers.Norm2), &m.Fc1Int8)
+	fc1.Scales, fc1.Out, fc1.Activated = normScales(m.Norm), name(layers.Hidden), name(layers.Activated)
+	fc1.Grids = append(fc1.Grids, fc1.Out)
+	fc2 := LinearUnit(m.Fc2, m.Fc2Bias, name(layers.Activated), &m.Fc2Int8)
+	fc2.Op = b.Name + ".mlp"
+	return []Int8Unit{qkv, proj, fc1, fc2}
+}
+
+// MergingUnit is the reduction of a merging of tokens as a unit.
+func MergingUnit(m *layers.TokenMerging) Int8Unit {
+	u := LinearUnit(m.Reduction, nil, m.Name+"."+string(layers.Normed), &m.Int8)
+	u.Op, u.Scales = m.Name, normScales(m.Norm)
+	return u
+}
+
+func normScales(n *ops.LayerNorm) []Int8Scale { return []Int8Scale{{n.Weight, 0}, {n.Bias, 0}} }
 
 // IsInt8 says whether a model computes in 8 bits.
 func IsInt8(m Model) bool {

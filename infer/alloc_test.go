@@ -21,8 +21,14 @@ func TestAllocatesNothing(t *testing.T) {
 	planes := image.NewYCbCr(scene.Rect, image.YCbCrSubsampleRatio420)
 	grey := image.NewGray(scene.Rect)
 	draw.Draw(grey, scene.Rect, scene, image.Point{}, draw.Src)
+	type file struct{ name, path string }
+	var files []file
 	for _, f := range modeltest.Families {
-		m := open(t, modeltest.Write(t, f), infer.Threads(2), infer.MaxBatch(4))
+		files = append(files, file{f.Name, modeltest.Write(t, f)})
+		files = append(files, file{f.Name + " in 8 bits", writeInt8(t, inInt8(t, f), "m.safetensors")})
+	}
+	for _, f := range files {
+		m := open(t, f.path, infer.Threads(2), infer.MaxBatch(4))
 		for _, c := range []struct {
 			name     string
 			in       infer.Input
@@ -50,7 +56,7 @@ func TestAllocatesNothing(t *testing.T) {
 					got = testing.AllocsPerRun(20, call)
 				}
 				if got > 0 {
-					t.Errorf("%s, %s, %d images: %v allocations", f.Name, c.name, n, got)
+					t.Errorf("%s, %s, %d images: %v allocations", f.name, c.name, n, got)
 				}
 			}
 		}

@@ -191,44 +191,53 @@ func (k *Set) ConvolveInt8(c Bytes, n0 int, a []uint8, l Lines, b *PackedInt8, r
 
 // GemmInt8Float computes C = scale·(A·B) + shift + D in float32; see GemmInt8.
 func (k *Set) GemmInt8Float(c Matrix, n0 int, a Bytes, b *PackedInt8, r *Rescale, d Matrix) {
+	k.ConvolveInt8Float(c, n0, a.Data, Lines{Count: 1, Width: c.Rows, Stride: a.Stride}, b, r, d)
+}
+
+// ConvolveInt8Float is GemmInt8Float of what lines walk.
+func (k *Set) ConvolveInt8Float(c Matrix, n0 int, a []uint8, l Lines, b *PackedInt8, r *Rescale, d Matrix) {
 	if c.empty() {
 		return
 	}
-	l := Lines{Count: 1, Width: c.Rows, Stride: a.Stride}
-	panels, lap := b.begin(k, a.Data, l, c.Rows, n0, c.Cols, r), k.Begin()
+	panels, lap := b.begin(k, a, l, c.Rows, n0, c.Cols, r), k.Begin()
 	cp, f := c.ptr(), k.int8
 	var dp *float32
 	if d.Data != nil {
-		same("GemmInt8Float", c, d)
+		same("ConvolveInt8Float", c, d)
 		dp = d.ptr()
 	}
 	for i, t := range panels {
 		width := t.vectors * f.lanes
 		next, step := b.following(panels[i:], c.Rows)
-		ct := offset(cp, t.from-n0)
-		var dt *float32
-		if dp != nil {
-			dt = offset(dp, t.from-n0)
-		}
-		to, ldc, from, ldd := ct, c.Stride, dt, d.Stride
-		var s *[]float32
-		if t.cols < width && !f.masks {
-			s = tileScratches.Get().(*[]float32)
-			room := grow(s, 2*c.Rows*width)
-			to, ldc = &room[0], width
-			if dt != nil {
-				from, ldd = &room[c.Rows*width], width
-				plain.copyRows(c.Rows, t.cols, from, ldd, dt, d.Stride)
+		for y := range l.Count {
+			at := y * l.Width
+			ct := offset(cp, at*c.Stride+t.from-n0)
+			var dt *float32
+			if dp != nil {
+				dt = offset(dp, at*d.Stride+t.from-n0)
+			}
+			to, ldc, from, ldd := ct, c.Stride, dt, d.Stride
+			var s *[]float32
+			if t.cols < width && !f.masks {
+				s = tileScratches.Get().(*[]float32)
+				room := grow(s, 2*l.Width*width)
+				to, ldc = &room[0], width
+				if dt != nil {
+					from, ldd = &room[l.Width*width], width
+					plain.copyRows(l.Width, t.cols, from, ldd, dt, d.Stride)
+				}
+			}
+			f.float[t.vectors](
+				l.Width, &a[y*l.Step], l.Stride, b.segments, b.quads, l.SegStride, &b.data[t.offset], &b.sums[t.from],
+				to, ldc, from, ldd, &r.scale[t.from], &r.shift[t.from], t.cols, next, step,
+			)
+			if s != nil {
+				plain.copyRows(l.Width, t.cols, ct, c.Stride, to, ldc)
+				tileScratches.Put(s)
 			}
 		}
-		f.float[t.vectors](c.Rows, &a.Data[0], a.Stride, 1, b.quads, 0, &b.data[t.offset], &b.sums[t.from],
-			to, ldc, from, ldd, &r.scale[t.from], &r.shift[t.from], t.cols, next, step)
-		if s != nil {
-			plain.copyRows(c.Rows, t.cols, ct, c.Stride, to, ldc)
-			tileScratches.Put(s)
-		}
 	}
-	lap.End(b.work(l, c.Cols), 2*c.Rows*b.length*c.Cols)
+	lap.End(b.work(l, c.Cols), 2*c.Rows*b.segments*b.length*c.Cols)
 }
 
 // Quantise computes dst = round(scale·x + shift), at least 0 and at most 255; NaN becomes 255.

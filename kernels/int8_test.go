@@ -104,23 +104,24 @@ func (c int8Case) run(t *testing.T, k *Set, x int8Data) (bytes []uint8, floats [
 		d = NewBytes(x.d, rows, c.n).Columns(c.n0, c.n0+cols)
 	}
 	k.ConvolveInt8(out, c.n0, x.a, c.lines, p, r, d, x.dscale)
-	if c.lines.Count == 1 && c.segments == 1 {
-		f := Matrix{Data: Aligned(rows * (cols + c.padding)), Rows: rows, Cols: cols, Stride: cols + c.padding}
-		var add Matrix
-		if c.added {
-			add = NewMatrix(Aligned(rows*cols), rows, cols)
-			for i := range add.Data {
-				add.Data[i] = float32(x.d[i]) / 3
-			}
+	f := Matrix{Data: Aligned(rows * (cols + c.padding)), Rows: rows, Cols: cols, Stride: cols + c.padding}
+	var add Matrix
+	if c.added {
+		add = NewMatrix(Aligned(rows*cols), rows, cols)
+		for i := range add.Data {
+			add.Data[i] = float32(x.d[i]) / 3
 		}
-		k.GemmInt8Float(f, c.n0, Bytes{Data: x.a, Rows: rows, Cols: c.length, Stride: c.lines.Stride}, p, r, add)
-		floats = f.Data
 	}
-	return out.Data, floats
+	if c.lines.Count == 1 && c.segments == 1 {
+		k.GemmInt8Float(f, c.n0, Bytes{Data: x.a, Rows: rows, Cols: c.length, Stride: c.lines.Stride}, p, r, add)
+	} else {
+		k.ConvolveInt8Float(f, c.n0, x.a, c.lines, p, r, add)
+	}
+	return out.Data, f.Data
 }
 
-// exact is a result by its definition: sums of integers, and one rounding after each step.
-func (c int8Case) exact(x int8Data, row, col int) uint8 {
+// scaled is a sum of integers, scaled and shifted with one rounding.
+func (c int8Case) scaled(x int8Data, row, col int) float32 {
 	at := row/c.lines.Width*c.lines.Step + row%c.lines.Width*c.lines.Stride
 	sum, inner := 0, c.segments*c.length
 	for s := range c.segments {
@@ -128,7 +129,12 @@ func (c int8Case) exact(x int8Data, row, col int) uint8 {
 			sum += int(x.a[at+s*c.lines.SegStride+i]) * int(x.w[col*inner+s*c.length+i])
 		}
 	}
-	v := fused(x.scale[col], float32(sum), x.shift[col])
+	return fused(x.scale[col], float32(sum), x.shift[col])
+}
+
+// exact is a result by its definition: sums of integers, and one rounding after each step.
+func (c int8Case) exact(x int8Data, row, col int) uint8 {
+	v := c.scaled(x, row, col)
 	if c.added {
 		v = fused(x.dscale, float32(x.d[row*c.n+col]), v)
 	}
@@ -189,6 +195,9 @@ func TestInt8(t *testing.T) {
 				got, should := want[min(row*(cols+c.padding)+col, len(want)-1)], uint8(77)
 				if col < cols {
 					should = c.exact(x, row, c.n0+col)
+					if f := wantFloats[row*(cols+c.padding)+col]; !c.added && f != c.scaled(x, row, c.n0+col) {
+						t.Fatalf("%v: (%d, %d) in float32 is %g, want %g", c, row, col, f, c.scaled(x, row, c.n0+col))
+					}
 				}
 				if got != should {
 					t.Fatalf("%v: (%d, %d) is %d in plain Go, want %d", c, row, col, got, should)

@@ -25,8 +25,8 @@ type Pass struct {
 	// Similarity, if set, gets a measure of how alike the hidden channels of each block of a
 	// FasterNet are, in an evaluation: see [ops.ChannelSimilarity].
 	Similarity func(block string, n *gorgonia.Node)
-	// Watch, if set, gets values within the blocks of a FasterNet in an evaluation: see
-	// [ops.Block.Watch].
+	// Watch, if set, gets values within the blocks in an evaluation: see [ops.Block.Watch],
+	// [ops.Attention.Watch], [ops.MLP.Watch] and [ops.Merging.Watch].
 	Watch func(block string, part ops.BlockPart, rows kernels.Matrix)
 	// Tap, if set, gets values within the model by their names.
 	Tap func(name string, n *gorgonia.Node)
@@ -47,6 +47,17 @@ func (p *Pass) Block(name string, build func() (*gorgonia.Node, error)) (*gorgon
 		return build()
 	}
 	return p.Tape.Recompute(name, build)
+}
+
+// watchAs returns Watch for the parts of an op, which have their own names within a block.
+func (p *Pass) watchAs(
+	block string,
+	names map[ops.BlockPart]ops.BlockPart,
+) func(part ops.BlockPart, rows kernels.Matrix) {
+	if p.Watch == nil {
+		return nil
+	}
+	return func(part ops.BlockPart, rows kernels.Matrix) { p.Watch(block, names[part], rows) }
 }
 
 // tap passes a value to Tap.

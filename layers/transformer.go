@@ -21,12 +21,14 @@ type Attention struct {
 	Table                        *ops.Param // relative position bias, or nil
 	QKV, QKVBias, Proj, ProjBias *ops.Param
 	Heads                        int
+	QKVInt8, ProjInt8            *ops.Int8Linear // the layers in 8 bits, or nil
 }
 
 // Feedforward is the MLP of a transformer block with its norm and its residual.
 type Feedforward struct {
 	Norm                       *ops.LayerNorm
 	Fc1, Fc1Bias, Fc2, Fc2Bias *ops.Param
+	Fc1Int8, Fc2Int8           *ops.Int8Linear // the layers in 8 bits, or nil
 }
 
 // Transformer is a pre-norm transformer block:
@@ -107,6 +109,8 @@ func (b *Transformer) forward(
 	x, err := ops.AttentionBlock(p.Tape, x, ops.Attention{
 		Name: b.Name + ".attn", Norm: a.Norm, QKV: a.QKV, QKVBias: a.QKVBias, Proj: a.Proj, ProjBias: a.ProjBias,
 		Heads: a.Heads, Windows: windows, Table: a.Table, Keep: first.Forward(p, images),
+		QKVInt8: a.QKVInt8, ProjInt8: a.ProjInt8,
+		Watch: p.watchAs(b.Name, map[ops.BlockPart]ops.BlockPart{ops.NormedPart: Norm1, ops.HeadsPart: Heads}),
 	})
 	if err != nil {
 		return nil, err
@@ -116,9 +120,25 @@ func (b *Transformer) forward(
 	}
 	return ops.MLPBlock(p.Tape, x, ops.MLP{
 		Name: b.Name + ".mlp", Norm: m.Norm, Fc1: m.Fc1, Fc1Bias: m.Fc1Bias, Fc2: m.Fc2, Fc2Bias: m.Fc2Bias,
-		Keep: second.Forward(p, images),
+		Keep: second.Forward(p, images), Fc1Int8: m.Fc1Int8, Fc2Int8: m.Fc2Int8,
+		Watch: p.watchAs(b.Name, map[ops.BlockPart]ops.BlockPart{
+			ops.NormedPart: Norm2, ops.HiddenPart: Hidden, ops.ActivatedPart: Activated,
+		}),
 	})
 }
+
+// The names of values within a block, after the name of the block: what the first norm puts out,
+// attention, the second norm, the first layer of the MLP without its bias, and GELU.
+const (
+	Norm1     ops.BlockPart = "norm1"
+	Heads     ops.BlockPart = "attn.heads"
+	Norm2     ops.BlockPart = "norm2"
+	Hidden    ops.BlockPart = "mlp.fc1"
+	Activated ops.BlockPart = "mlp.act"
+)
+
+// Normed is what the norm of a merging puts out.
+const Normed ops.BlockPart = "norm"
 
 // TokenEmbed cuts an image into patches: a convolution with bias, and a norm if
 // it has one.
@@ -126,6 +146,7 @@ type TokenEmbed struct {
 	Name         string
 	Weight, Bias *ops.Param
 	Norm         *ops.LayerNorm
+	Int8         *ops.Int8Linear // the convolution in 8 bits, or nil
 }
 
 // NewTokenEmbed makes a patch embedding under "patch_embed"; normEps 0 means no norm.
@@ -146,7 +167,9 @@ func NewTokenEmbed(s *Store, in, out, size int, weights, bias Init, normEps floa
 // width/size, out].
 func (e *TokenEmbed) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	defer p.Within(e.Name)()
-	return ops.PatchEmbed(p.Tape, x, ops.PatchEmbedding{Name: e.Name, Weight: e.Weight, Bias: e.Bias, Norm: e.Norm})
+	return ops.PatchEmbed(p.Tape, x, ops.PatchEmbedding{
+		Name: e.Name, Weight: e.Weight, Bias: e.Bias, Norm: e.Norm, Int8: e.Int8,
+	})
 }
 
 // TokenMerging halves the sides of a map of tokens and doubles their channels.
@@ -155,6 +178,7 @@ type TokenMerging struct {
 	Norm      *ops.LayerNorm
 	Reduction *ops.Param
 	Order     ops.MergeOrder
+	Int8      *ops.Int8Linear // the reduction in 8 bits, or nil
 }
 
 // NewTokenMerging makes the transition after a stage of c channels.
@@ -170,11 +194,17 @@ func NewTokenMerging(s *Store, prefix string, c int, weights Init, eps float64) 
 // Forward maps [batch, height, width, c] to [batch, height/2, width/2, 2·c].
 func (m *TokenMerging) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	defer p.Within(m.Name)()
-	return ops.PatchMerge(p.Tape, x, ops.Merging{Name: m.Name, Norm: m.Norm, Reduction: m.Reduction, Order: m.Order})
+	return ops.PatchMerge(p.Tape, x, ops.Merging{
+		Name: m.Name, Norm: m.Norm, Reduction: m.Reduction, Order: m.Order, Int8: m.Int8,
+		Watch: p.watchAs(m.Name, map[ops.BlockPart]ops.BlockPart{ops.NormedPart: Normed}),
+	})
 }
 
 // Classifier is a linear layer on features.
-type Classifier struct{ Weight, Bias *ops.Param }
+type Classifier struct {
+	Weight, Bias *ops.Param
+	Int8         *ops.Int8Linear // the layer in 8 bits, or nil
+}
 
 // NewClassifier makes it under "head".
 func NewClassifier(s *Store, features, classes int, weights Init) *Classifier {
@@ -187,5 +217,5 @@ func NewClassifier(s *Store, features, classes int, weights Init) *Classifier {
 // Forward maps features [batch, features] to logits [batch, classes].
 func (c *Classifier) Forward(p *Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.tap(PreLogits, x)
-	return ops.Linear(p.Tape, "head", x, c.Weight, c.Bias)
+	return dense(p, "head", x, c.Weight, c.Bias, c.Int8)
 }

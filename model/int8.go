@@ -80,8 +80,8 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 		}
 		return f, nil, nil
 	}
-	if f.Meta[PrecisionKey] != int8Precision || f.Meta[FoldedKey] != "true" {
-		return nil, nil, fmt.Errorf("it has weights of 8 bits, and is no folded model in 8 bits by its metadata")
+	if f.Meta[PrecisionKey] != int8Precision {
+		return nil, nil, fmt.Errorf("it has weights of 8 bits, and is no model in 8 bits by its metadata")
 	}
 	s := &graph.Int8State{Factors: map[string]graph.Int8Factors{}, Grids: map[string]ops.Grid{}}
 	all := map[string]formats.Tensor{}
@@ -180,7 +180,7 @@ func setInt8(m graph.Model, s *graph.Int8State) error {
 	}
 	q, ok := m.(graph.Int8Model)
 	if !ok {
-		return fmt.Errorf("it is of 8 bits, which is for FasterNets: %T has no form of 8 bits", m)
+		return fmt.Errorf("it is of 8 bits, and a %T has no form of 8 bits", m)
 	}
 	return q.SetInt8(s)
 }

@@ -23,6 +23,12 @@ type Attention struct {
 	Windows  *Windows
 	Table    *Param         // relative position bias [(2·side-1)², heads], or nil
 	Keep     *gorgonia.Node // [images]: factors of drop path, or nil
+	// QKVInt8 and ProjInt8 are the layers in 8 bits, for evaluation; nil for float32. What is between
+	// them is float32 in any case.
+	QKVInt8, ProjInt8 *Int8Linear
+	// Watch is told, in an evaluation in float32, of the inputs of the two layers, NormedPart and
+	// HeadsPart, some rows at a time and on many goroutines; nil for nobody.
+	Watch func(part BlockPart, rows kernels.Matrix)
 }
 
 // AttentionBlock adds attention with norm and residual on tokens x [images, …, C]. For the backward
@@ -56,7 +62,8 @@ type attentionBlock struct {
 	shape          tokenShape
 	cut            [][2]int
 	norm           *rowNorm
-	wqkv, wproj    *layerWeight
+	wqkv, wproj    *layerWeight // nil of a layer of 8 bits
+	qkv8, proj8    *int8Layer   // nil of a layer of float32
 	core           *attention
 	qkvMap, outMap padded // kept
 	before, after  func(worker, i int)
@@ -98,16 +105,39 @@ func newAttentionBlock(t *Tape, x *gorgonia.Node, a Attention) (*attentionBlock,
 		return nil, err
 	}
 	f.norm = t.newRowNorm(a.Norm, shape.rows, sumBlocks(shape.rows))
-	f.wqkv, f.wproj = t.newLayerWeight(a.QKV, PackForward), t.newLayerWeight(a.Proj, PackForward)
+	if f.qkv8, err = t.newInt8Layer(a.QKVInt8, a.QKV); err != nil {
+		return nil, err
+	}
+	if f.proj8, err = t.newInt8Layer(a.ProjInt8, a.Proj); err != nil {
+		return nil, err
+	}
 	f.qkvMap, f.outMap = t.newPadded(shape.rows, 3*c), t.newPadded(shape.rows, c)
 	f.before, f.after, f.projections, f.merges = f.project, f.merge, len(f.cut), len(f.cut)
-	if g, ok := t.byGrid(f.cut, 3*c); ok {
-		f.up, f.before, f.projections = g, f.projectPart, g.tasks()
-		t.NeedScratch(scratchSize([]int{2 * longest(g.rows)}, longest(g.rows), c))
+	if f.qkv8 != nil {
+		f.before = f.projectInt8
+		if g, ok := t.int8Grid(f.cut, 3*c); ok {
+			f.up, f.before, f.projections = g, f.projectPartInt8, g.tasks()
+		}
+		t.NeedScratch(byteScratch(max(longest(f.cut), longest(f.up.rows))*c) + newNormed(c).scratchSize())
+	} else {
+		f.wqkv = t.newLayerWeight(a.QKV, PackForward)
+		if g, ok := t.byGrid(f.cut, 3*c); ok {
+			f.up, f.before, f.projections = g, f.projectPart, g.tasks()
+			t.NeedScratch(scratchSize([]int{2 * longest(g.rows)}, longest(g.rows), c))
+		}
 	}
-	if g, ok := t.byGrid(f.cut, c); ok {
-		f.down, f.after, f.merges = g, f.mergePart, g.tasks()
-		t.NeedScratch(scratchSize(nil, longest(g.rows), longest(g.cols)))
+	if f.proj8 != nil {
+		f.after = f.mergeInt8
+		if g, ok := t.int8Grid(f.cut, c); ok {
+			f.down, f.after, f.merges = g, f.mergePartInt8, g.tasks()
+		}
+		t.NeedScratch(byteScratch(max(longest(f.cut), longest(f.down.rows)) * c))
+	} else {
+		f.wproj = t.newLayerWeight(a.Proj, PackForward)
+		if g, ok := t.byGrid(f.cut, c); ok {
+			f.down, f.after, f.merges = g, f.mergePart, g.tasks()
+			t.NeedScratch(scratchSize(nil, longest(g.rows), longest(g.cols)))
+		}
 	}
 	t.NeedScratch(scratchSize(nil, longest(f.cut), c))
 	return f, nil
@@ -125,6 +155,14 @@ func (f *attentionBlock) forward(in [][]float32, out []float32) error {
 		f.keep = in[len(in)-1]
 	}
 	f.qkv, f.o = f.qkvMap.matrix(), f.outMap.matrix()
+	if f.proj8 != nil { // rows that follow one another are rounded at once
+		f.o = kernels.NewMatrix(f.outMap.buf.data, f.shape.rows, f.shape.channels)
+	}
+	for _, l := range []*int8Layer{f.qkv8, f.proj8} {
+		if err := l.ready(nil); err != nil {
+			return err
+		}
+	}
 	if out == nil {
 		readyWeights(pool, f.wqkv)
 	} else {
@@ -146,6 +184,9 @@ func (f *attentionBlock) project(worker, i int) {
 	s := scratch{f.tape.Scratch(worker)}
 	n := s.matrix(to-from, f.shape.channels)
 	f.norm.forward(n, f.x.Slice(from, to), from)
+	if f.Watch != nil {
+		f.Watch(NormedPart, n)
+	}
 	var bias kernels.Matrix
 	if f.QKVBias != nil {
 		bias = kernels.Broadcast(f.QKVBias.Data(), to-from)
@@ -170,6 +211,9 @@ func (f *attentionBlock) projectPart(worker, i int) {
 func (f *attentionBlock) merge(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
 	s := scratch{f.tape.Scratch(worker)}
+	if f.Watch != nil {
+		f.Watch(HeadsPart, f.o.Slice(from, to))
+	}
 	v := s.matrix(to-from, f.shape.channels)
 	f.tape.kernels.Gemm(v, 1, f.o.Slice(from, to), f.wproj.Packed, kernels.Broadcast(f.ProjBias.Data(), to-from))
 	f.shape.addScaled(f.tape.kernels, f.y.Slice(from, to), f.x.Slice(from, to), v, from, f.keep)
@@ -187,6 +231,42 @@ func (f *attentionBlock) mergePart(worker, i int) {
 		f.tape.kernels, f.y.Slice(from, to).Columns(c, end), f.x.Slice(from, to).Columns(c, end), v,
 		from, f.keep,
 	)
+}
+
+// projectInt8 is project in 8 bits.
+func (f *attentionBlock) projectInt8(worker, i int) {
+	from, to := f.cut[i][0], f.cut[i][1]
+	s := scratch{f.tape.Scratch(worker)}
+	n := s.bytes(to-from, f.shape.channels)
+	f.qkv8.normalised(n, f.norm, f.x.Slice(from, to), s)
+	f.qkv8.float(f.qkv.Slice(from, to), 0, n, kernels.Matrix{})
+}
+
+// projectPartInt8 is projectPart in 8 bits.
+func (f *attentionBlock) projectPartInt8(worker, i int) {
+	from, to, c, end := f.up.task(i)
+	s := scratch{f.tape.Scratch(worker)}
+	n := s.bytes(to-from, f.shape.channels)
+	f.qkv8.normalised(n, f.norm, f.x.Slice(from, to), s)
+	f.qkv8.float(f.qkv.Slice(from, to).Columns(c, end), c, n, kernels.Matrix{})
+}
+
+// mergeInt8 is merge in 8 bits.
+func (f *attentionBlock) mergeInt8(worker, i int) {
+	from, to := f.cut[i][0], f.cut[i][1]
+	s := scratch{f.tape.Scratch(worker)}
+	o := s.bytes(to-from, f.shape.channels)
+	f.proj8.quantise(o, f.o.Slice(from, to))
+	f.proj8.float(f.y.Slice(from, to), 0, o, f.x.Slice(from, to))
+}
+
+// mergePartInt8 is mergePart in 8 bits.
+func (f *attentionBlock) mergePartInt8(worker, i int) {
+	from, to, c, end := f.down.task(i)
+	s := scratch{f.tape.Scratch(worker)}
+	o := s.bytes(to-from, f.shape.channels)
+	f.proj8.quantise(o, f.o.Slice(from, to))
+	f.proj8.float(f.y.Slice(from, to).Columns(c, end), c, o, f.x.Slice(from, to).Columns(c, end))
 }
 
 // attentionGrad is the backward pass.

@@ -43,6 +43,13 @@ const (
 	ActivatedPart BlockPart = "activated"
 )
 
+// What the blocks of transformers tell of besides: the tokens after the norm, and what attention
+// made of the values, all heads side by side.
+const (
+	NormedPart BlockPart = "normed"
+	HeadsPart  BlockPart = "heads"
+)
+
 // FasterNetBlock adds a FasterNet block on the map x [batch, height, width, C].
 //
 // It is one operation, so that a span of rows goes through half of the block while it is in the

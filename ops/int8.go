@@ -234,7 +234,14 @@ func Dequantise(t *Tape, name string, x *gorgonia.Node, g Grid) (*gorgonia.Node,
 }
 
 // recast records an op that changes the format of values, a part of them at a time.
-func recast(t *Tape, kind, name string, x *gorgonia.Node, g Grid, about any, part func(k *kernels.Set, from, to []float32, a, b int)) (*gorgonia.Node, error) {
+func recast(
+	t *Tape,
+	kind, name string,
+	x *gorgonia.Node,
+	g Grid,
+	about any,
+	part func(k *kernels.Set, from, to []float32, a, b int),
+) (*gorgonia.Node, error) {
 	if err := g.Check(); err != nil {
 		return nil, fmt.Errorf("ops: %s %q: %w", kind, name, err)
 	}
@@ -255,11 +262,12 @@ func recast(t *Tape, kind, name string, x *gorgonia.Node, g Grid, about any, par
 	})
 }
 
-// Int8Linear is the 8-bit form of a [Dense] layer: In is the grid of its input, which is rounded
-// to it. The result is float32.
+// Int8Linear is the 8-bit form of a linear layer: In is the grid of its input, which is rounded to
+// it. The result is float32, or on the grid Out if that is not nil.
 type Int8Linear struct {
-	Name   string // of the grid
+	Name   string // of the grid In
 	In     Grid
+	Out    *Grid
 	Weight *Int8Weight
 }
 
@@ -267,8 +275,10 @@ type Int8Linear struct {
 func LinearInt8(t *Tape, name string, x *gorgonia.Node, weight, bias *Param, q *Int8Linear) (*gorgonia.Node, error) {
 	s := x.Shape()
 	out, in, kh, kw := weight.dims()
-	if s.Dims() != 2 || s[1] != in || kh*kw != 1 || bias != nil && bias.Size() != out || t.Train || q.Weight.Param != weight {
-		return nil, fmt.Errorf("ops: linear %q: input %v and weight %v: want [rows, in] and [out, in], for evaluation", name, s, weight.Shape())
+	if s.Dims() != 2 || s[1] != in || kh*kw != 1 || bias != nil && bias.Size() != out || t.Train ||
+		q.Weight.Param != weight {
+		return nil, fmt.Errorf("ops: linear %q: input %v and weight %v: want [rows, in] and [out, in], for evaluation",
+			name, s, weight.Shape())
 	}
 	if err := q.In.Check(); err != nil {
 		return nil, fmt.Errorf("ops: linear %q: its input: %w", name, err)
@@ -288,8 +298,13 @@ func LinearInt8(t *Tape, name string, x *gorgonia.Node, weight, bias *Param, q *
 		t.kernels.GemmInt8Float(y.Columns(from, to), from, a, p.PackedInt8, p.rescale, kernels.Matrix{})
 	}
 	return t.Record(Spec{
-		Kind: KindLinear, About: Dense{Weight: weight, Bias: bias, Int8: q}, Name: name, Inputs: inputs, Shape: tensor.Shape{rows, out}, Cost: product(rows, out, weight),
-		Uses: []*Buffer{memory},
+		Kind:   KindLinear,
+		About:  Dense{Weight: weight, Bias: bias, Int8: q},
+		Name:   name,
+		Inputs: inputs,
+		Shape:  tensor.Shape{rows, out},
+		Cost:   product(rows, out, weight),
+		Uses:   []*Buffer{memory},
 		Run: func(ins [][]float32, result []float32) (err error) {
 			if p.PackedInt8 == nil || p.version != weight.version {
 				if p, err = q.Weight.product(t.kernels, q.In, nil, nil, nil); err != nil {

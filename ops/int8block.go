@@ -46,8 +46,13 @@ func blockInt8(t *Tape, x *gorgonia.Node, b Block) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: block %q: %w", b.Name, err)
 	}
 	s := Spec{
-		Kind: KindFasterNetBlock, About: b, Name: b.Name, Inputs: gorgonia.Nodes{x}, Shape: x.Shape().Clone(), Run: f.forward,
-		Cost: product(f.shape.rows(), f.partial+f.hidden+f.shape.channels, b.PConv, b.Conv1, b.Conv2),
+		Kind:   KindFasterNetBlock,
+		About:  b,
+		Name:   b.Name,
+		Inputs: gorgonia.Nodes{x},
+		Shape:  x.Shape().Clone(),
+		Run:    f.forward,
+		Cost:   product(f.shape.rows(), f.partial+f.hidden+f.shape.channels, b.PConv, b.Conv1, b.Conv2),
 	}
 	for _, p := range []*Param{b.PConv, b.Conv1, b.Bias, b.Conv2} {
 		s.Inputs = append(s.Inputs, t.Param(p))
@@ -81,7 +86,10 @@ func newInt8Block(t *Tape, x *gorgonia.Node, b Block) (*int8Block, error) {
 	for _, g := range []struct {
 		name string
 		Grid
-	}{{"its input", q.In}, {"its hidden map", q.Before}, {"its activation", q.After}, {"what it adds", q.Branch}, {"its result", q.Out}} {
+	}{
+		{"its input", q.In}, {"its hidden map", q.Before}, {"its activation", q.After},
+		{"what it adds", q.Branch}, {"its result", q.Out},
+	} {
 		if err := g.Check(); err != nil {
 			return nil, fmt.Errorf("%s: %w", g.name, err)
 		}
@@ -111,7 +119,8 @@ func (f *int8Block) pconv(b span) kernels.PConv {
 func (f *int8Block) bind(in [][]float32, out []float32) (err error) {
 	f.x, f.y = f.shape.bytes(in[0]), f.shape.bytes(out)
 	q, k := f.Int8, f.tape.kernels
-	if f.conv.PackedInt8 != nil && f.conv.version == f.PConv.version && f.up.version == f.Conv1.version && f.down.version == f.Conv2.version {
+	if f.conv.PackedInt8 != nil && f.conv.version == f.PConv.version && f.up.version == f.Conv1.version &&
+		f.down.version == f.Conv2.version {
 		return nil
 	}
 	table, err := activationTable(f.Act, q.Before, q.After)
@@ -170,7 +179,8 @@ func (f *int8Block) gather(u kernels.Bytes, b span, s scratch) {
 		p.PadBytes(k, strip, image, b.line, f.Int8.In.Zero)
 		n := b.lines * f.shape.width
 		k.ConvolveInt8(u.Slice(at, at+n).Columns(0, f.partial), 0, strip,
-			kernels.Lines{Count: b.lines, Width: p.Width, Step: line, Stride: f.partial, SegStride: line}, f.conv.PackedInt8, f.conv.rescale, kernels.Bytes{}, 0)
+			kernels.Lines{Count: b.lines, Width: p.Width, Step: line, Stride: f.partial, SegStride: line},
+			f.conv.PackedInt8, f.conv.rescale, kernels.Bytes{}, 0)
 		at += n
 	})
 	k.CopyBytes(u.Columns(f.partial, c), f.x.Slice(f.shape.from(b), f.shape.to(b)).Columns(f.partial, c))
@@ -178,12 +188,14 @@ func (f *int8Block) gather(u kernels.Bytes, b span, s scratch) {
 
 // add computes y = x + conv2(a) for some rows, and columns from the one at n0 on.
 func (f *int8Block) add(y kernels.Bytes, n0 int, a, x kernels.Bytes) {
-	f.tape.kernels.GemmInt8(y, n0, a, f.down.PackedInt8, f.down.rescale, x, float32(float64(f.Int8.In.Scale)/float64(f.Int8.Out.Scale)))
+	steps := float32(float64(f.Int8.In.Scale) / float64(f.Int8.Out.Scale))
+	f.tape.kernels.GemmInt8(y, n0, a, f.down.PackedInt8, f.down.rescale, x, steps)
 }
 
 func (f *int8Block) mix(worker, i int) {
 	b := f.spans[i]
-	f.gather(f.whole(f.mixed, f.shape.channels).Slice(f.shape.from(b), f.shape.to(b)), b, scratch{f.tape.Scratch(worker)})
+	mixed := f.whole(f.mixed, f.shape.channels).Slice(f.shape.from(b), f.shape.to(b))
+	f.gather(mixed, b, scratch{f.tape.Scratch(worker)})
 }
 
 // whole is a map of all rows in memory of its own.
@@ -193,11 +205,13 @@ func (f *int8Block) whole(b *Buffer, cols int) kernels.Bytes {
 
 func (f *int8Block) expand(_, i int) {
 	first, end, from, to := f.upGrid.task(i)
-	h, u := f.whole(f.act, f.hidden).Slice(first, end).Columns(from, to), f.whole(f.mixed, f.shape.channels).Slice(first, end)
+	h := f.whole(f.act, f.hidden).Slice(first, end).Columns(from, to)
+	u := f.whole(f.mixed, f.shape.channels).Slice(first, end)
 	f.tape.kernels.GemmInt8(h, from, u, f.up.PackedInt8, f.up.rescale, kernels.Bytes{}, 0)
 }
 
 func (f *int8Block) project(_, i int) {
 	first, end, from, to := f.downGrid.task(i)
-	f.add(f.y.Slice(first, end).Columns(from, to), from, f.whole(f.act, f.hidden).Slice(first, end), f.x.Slice(first, end).Columns(from, to))
+	y, x := f.y.Slice(first, end).Columns(from, to), f.x.Slice(first, end).Columns(from, to)
+	f.add(y, from, f.whole(f.act, f.hidden).Slice(first, end), x)
 }

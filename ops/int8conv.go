@@ -23,8 +23,13 @@ func patchConvInt8(t *Tape, x *gorgonia.Node, p PatchConv) (*gorgonia.Node, erro
 	}
 	o := f.out
 	return t.Record(Spec{
-		Kind: KindPatchConvNorm, About: p, Name: p.Name, Inputs: gorgonia.Nodes{x, t.Param(p.Weight), t.Param(p.Bias)},
-		Shape: tensor.Shape{o.batch, o.height, o.width, o.channels}, Cost: product(o.rows(), o.channels, p.Weight), Run: f.forward,
+		Kind:   KindPatchConvNorm,
+		About:  p,
+		Name:   p.Name,
+		Inputs: gorgonia.Nodes{x, t.Param(p.Weight), t.Param(p.Bias)},
+		Shape:  tensor.Shape{o.batch, o.height, o.width, o.channels},
+		Cost:   product(o.rows(), o.channels, p.Weight),
+		Run:    f.forward,
 	})
 }
 
@@ -86,7 +91,13 @@ func (f *int8Conv) infer(_, i int) {
 	b.eachImage(func(b span) {
 		from := (b.image*f.in.height + b.line*f.Stride) * line
 		f.tape.kernels.ConvolveInt8(f.y.Slice(at, at+n), 0, f.x.Data[from:],
-			kernels.Lines{Count: b.lines, Width: f.out.width, Step: f.Stride * line, Stride: f.Stride * f.in.channels, SegStride: line},
+			kernels.Lines{
+				Count:     b.lines,
+				Width:     f.out.width,
+				Step:      f.Stride * line,
+				Stride:    f.Stride * f.in.channels,
+				SegStride: line,
+			},
 			f.product.PackedInt8, f.product.rescale, kernels.Bytes{}, 0)
 		at += n
 	})

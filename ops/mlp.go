@@ -13,13 +13,19 @@ import (
 //
 //	y = x + keep · fc2(gelu(fc1(norm(x))))
 type MLP struct {
-	Name     string
-	Norm     *LayerNorm
-	Fc1      *Param // [hidden, C]
-	Fc1Bias  *Param // [hidden]
-	Fc2      *Param // [C, hidden]
-	Fc2Bias  *Param // [C]
-	Keep     *gorgonia.Node
+	Name    string
+	Norm    *LayerNorm
+	Fc1     *Param // [hidden, C]
+	Fc1Bias *Param // [hidden]
+	Fc2     *Param // [C, hidden]
+	Fc2Bias *Param // [C]
+	Keep    *gorgonia.Node
+	// Fc1Int8 and Fc2Int8 are the layers in 8 bits, for evaluation; nil for float32. The result of
+	// the first is on the grid Out of its form.
+	Fc1Int8, Fc2Int8 *Int8Linear
+	// Watch is told, in an evaluation in float32, of NormedPart, of HiddenPart without its bias, and
+	// of ActivatedPart, some rows at a time and on many goroutines; nil for nobody.
+	Watch    func(part BlockPart, rows kernels.Matrix)
 	hidden   int
 	channels int
 }
@@ -30,6 +36,9 @@ type MLP struct {
 // recomputed instead, the backward pass computes each part when it needs it, and never has the
 // whole layer in memory.
 func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
+	if m.Fc1Int8 != nil || m.Fc2Int8 != nil {
+		return mlpInt8(t, x, m)
+	}
 	f, err := newMLPBlock(t, x, m)
 	if err != nil {
 		return nil, fmt.Errorf("ops: MLP %q: %w", m.Name, err)
@@ -52,6 +61,20 @@ func MLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*gorgonia.Node, error) {
 		Again: f.again,
 		Grad:  f.differentiate,
 	}, x, f.params(), m.Keep)
+}
+
+// check compares the shapes of the parameters with the number of channels.
+func (m MLP) check(c int) error {
+	hidden := m.Fc1.Shape()[0]
+	if err := checkShapes(map[*Param]tensor.Shape{
+		m.Fc1:     {hidden, c},
+		m.Fc1Bias: {hidden},
+		m.Fc2:     {c, hidden},
+		m.Fc2Bias: {c},
+	}); err != nil {
+		return err
+	}
+	return m.Norm.check(c)
 }
 
 type mlpBlock struct {
@@ -80,15 +103,7 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 		return nil, err
 	}
 	c, hidden := shape.channels, m.Fc1.Shape()[0]
-	if err := checkShapes(map[*Param]tensor.Shape{
-		m.Fc1:     {hidden, c},
-		m.Fc1Bias: {hidden},
-		m.Fc2:     {c, hidden},
-		m.Fc2Bias: {c},
-	}); err != nil {
-		return nil, err
-	}
-	if err := m.Norm.check(c); err != nil {
+	if err := m.check(c); err != nil {
 		return nil, err
 	}
 	if err := checkKeep(m.Keep, shape.images); err != nil {
@@ -102,6 +117,9 @@ func newMLPBlock(t *Tape, x *gorgonia.Node, m MLP) (*mlpBlock, error) {
 		shape: shape,
 		cut:   t.rowBlocks(shape.rows),
 		chunk: hiddenChunk(hidden, t.kernels.PanelWidth()),
+	}
+	if m.Watch != nil {
+		f.chunk = hidden // Watch gets whole rows
 	}
 	f.norm = t.newRowNorm(m.Norm, shape.rows, sumBlocks(shape.rows))
 	f.w1, f.w2 = t.newLayerWeight(m.Fc1, PackForward), t.newLayerWeight(m.Fc2, PackForward)
@@ -168,6 +186,7 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 	h := s.matrix(to-from, wide)
 	x := f.x.Slice(from, to)
 	f.norm.forward(n, x, from)
+	f.watch(NormedPart, n)
 	normed := s.rounded(f.tape, n)
 	sum := kernels.Broadcast(f.Fc2Bias.Data(), to-from)
 	f.columns(func(c, end int) {
@@ -180,11 +199,19 @@ func (f *mlpBlock) forwardPart(worker, i int) {
 		if f.hiddenMap.buf != nil {
 			f.hiddenMap.put(hidden, from, c)
 		}
+		f.watch(HiddenPart, hidden)
 		f.tape.kernels.AffineTo(act, hidden.AsFactor(), f.ones[c:end], f.Fc1Bias.Data()[c:end], kernels.GELU)
+		f.watch(ActivatedPart, act.Full)
 		f.tape.kernels.GemmBlockFactor(v, 1, act, f.w2.Packed, c, 0, sum)
 		sum = v
 	})
 	f.shape.addScaled(f.tape.kernels, f.y.Slice(from, to), x, v, from, f.keep)
+}
+
+func (f *mlpBlock) watch(part BlockPart, rows kernels.Matrix) {
+	if f.Watch != nil {
+		f.Watch(part, rows)
+	}
 }
 
 // again fills the memory that the backward pass needs.

@@ -13,9 +13,10 @@ import (
 // token. Patches do not overlap. The images get no gradient.
 type PatchEmbedding struct {
 	Name   string
-	Weight *Param     // [C, in, size, size]
-	Bias   *Param     // [C]
-	Norm   *LayerNorm // of the tokens, or nil
+	Weight *Param      // [C, in, size, size]
+	Bias   *Param      // [C]
+	Norm   *LayerNorm  // of the tokens, or nil
+	Int8   *Int8Linear // the convolution in 8 bits, for evaluation; nil for float32
 }
 
 // PatchEmbed adds the layer on images [batch, height, width, in]. The result is [batch, height/size,
@@ -40,8 +41,11 @@ func PatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*gorgonia.Node, er
 		s.Inputs, s.WRT = append(s.Inputs, t.Param(q)), append(s.WRT, true)
 	}
 	s.Cost = product(f.out.rows(), f.out.channels, p.Weight)
+	if f.conv8 != nil {
+		s.Uses = append(s.Uses, f.bytes.buf)
+	}
 	if p.Norm != nil {
-		s.Uses = f.norm.uses()
+		s.Uses = append(s.Uses, f.norm.uses()...)
 		if t.Train {
 			s.Uses = append(s.Uses, f.convBuf)
 		}
@@ -57,9 +61,12 @@ type patchEmbed struct {
 	patch   kernels.PatchConv
 	spans   []span
 	maxRows int
-	norm    *rowNorm // nil for none
-	convBuf *Buffer  // kept in training: the tokens before the norm
-	w       *pack
+	norm    *rowNorm     // nil for none
+	convBuf *Buffer      // kept in training: the tokens before the norm
+	w       *pack        // nil in 8 bits
+	conv8   *int8Layer   // nil in float32
+	bytes   plannedBytes // the images in 8 bits
+	round   func(worker, i int)
 	runs    [][2]int
 	outputs [][2]int // that divide a run
 	dw      *weightSums
@@ -95,7 +102,15 @@ func newPatchEmbed(t *Tape, x *gorgonia.Node, p PatchEmbedding) (*patchEmbed, er
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, f.out.to(b)-f.out.from(b))
 	}
-	f.w = t.pack(p.Weight, packing{})
+	if f.conv8, err = t.newInt8Layer(p.Int8, p.Weight); err != nil {
+		return nil, err
+	}
+	if f.conv8 != nil {
+		f.bytes = t.newPlannedBytes(in.rows(), in.channels)
+		f.round = f.roundPart
+	} else {
+		f.w = t.pack(p.Weight, packing{})
+	}
 	if p.Norm != nil {
 		if err := p.Norm.check(w[0]); err != nil {
 			return nil, err
@@ -119,8 +134,41 @@ func (f *patchEmbed) params() []*Param {
 
 func (f *patchEmbed) forward(in [][]float32, out []float32) error {
 	f.x, f.y = in[0], f.out.matrix(out)
+	if f.conv8 != nil {
+		if err := f.conv8.ready(nil); err != nil {
+			return err
+		}
+		f.tape.Pool().Run(sumParts, f.round)
+	}
 	f.tape.Pool().Run(len(f.spans), f.embed)
 	return nil
+}
+
+// roundPart rounds a part of the images to 8 bits.
+func (f *patchEmbed) roundPart(_, i int) {
+	const group = 64
+	n := (len(f.x) + sumParts*group - 1) / (sumParts * group) * group // values of a part
+	from, to := min(i*n, len(f.x)), min((i+1)*n, len(f.x))
+	if from < to {
+		bytes := kernels.NewBytes(f.bytes.matrix().Data[from:], 1, to-from)
+		f.conv8.quantise(bytes, kernels.NewMatrix(f.x[from:to], 1, to-from))
+	}
+}
+
+// convolveInt8 computes output lines from line y on of an image in 8 bits.
+func (f *patchEmbed) convolveInt8(dst kernels.Matrix, image, y int) {
+	p, line := f.patch, f.in.width*f.in.channels
+	f.tape.kernels.ConvolveInt8Float(
+		dst, 0, f.bytes.matrix().Data[(image*f.in.height+y*p.Step)*line:],
+		kernels.Lines{
+			Count:     dst.Rows / f.out.width,
+			Width:     f.out.width,
+			Step:      p.Step * line,
+			Stride:    p.Step * f.in.channels,
+			SegStride: line,
+		},
+		f.conv8.product.PackedInt8, f.conv8.product.rescale, kernels.Matrix{},
+	)
 }
 
 func (f *patchEmbed) image(i int) []float32 {
@@ -141,7 +189,11 @@ func (f *patchEmbed) embedSpan(_, i int) {
 	from, to := f.out.from(b), f.out.to(b)
 	conv, at, n := f.conv(from, to), 0, b.lines*f.out.width
 	b.eachImage(func(b span) {
-		f.patch.Convolve(f.tape.kernels, conv.Slice(at, at+n), f.image(b.image), b.line, f.w.Packed, f.Bias.Data())
+		if f.conv8 != nil {
+			f.convolveInt8(conv.Slice(at, at+n), b.image, b.line)
+		} else {
+			f.patch.Convolve(f.tape.kernels, conv.Slice(at, at+n), f.image(b.image), b.line, f.w.Packed, f.Bias.Data())
+		}
 		at += n
 	})
 	if f.norm != nil {

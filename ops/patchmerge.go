@@ -26,6 +26,10 @@ type Merging struct {
 	Norm      *LayerNorm // over 4·C channels
 	Reduction *Param     // [out, 4·C]
 	Order     MergeOrder
+	Int8      *Int8Linear // the reduction in 8 bits, for evaluation; nil for float32
+	// Watch is told, in an evaluation in float32, of what the reduction gets, NormedPart, some rows at
+	// a time and on many goroutines; nil for nobody.
+	Watch func(part BlockPart, rows kernels.Matrix)
 }
 
 // PatchMerge adds the layer on the map x [batch, height, width, C] of even height and width. The
@@ -56,8 +60,9 @@ type patchMerge struct {
 	cut     [][2]int // rows of the merged map: whole lines
 	grid    grid     // for evaluation of few rows, else without tasks
 	norm    *rowNorm
-	w, v    *layerWeight
-	normed  *packedRows // input of the reduction
+	w, v    *layerWeight // w is nil in 8 bits
+	reduce  *int8Layer   // nil in float32
+	normed  *packedRows  // input of the reduction
 	grad    *layerGrad
 
 	// In the current run.
@@ -86,9 +91,24 @@ func newPatchMerge(t *Tape, x *gorgonia.Node, m Merging) (*patchMerge, error) {
 	f := &patchMerge{Merging: m, tape: t, input: x, in: in, out: mapShape{in.batch, in.height / 2, in.width / 2, w[0]}}
 	f.cut = t.lineBlocks(f.out)
 	f.norm = t.newRowNorm(m.Norm, f.out.rows(), f.out.sumLines())
-	f.w = t.newLayerWeight(m.Reduction, PackForward)
+	if f.reduce, err = t.newInt8Layer(m.Int8, m.Reduction); err != nil {
+		return nil, err
+	}
+	if f.reduce == nil {
+		f.w = t.newLayerWeight(m.Reduction, PackForward)
+	}
 	f.merge, f.merges, f.backward = f.mergeRows, len(f.cut), f.backwardRows
 	t.NeedScratch(scratchSize(nil, longest(f.cut), 4*in.channels, 4*in.channels))
+	if f.reduce != nil {
+		f.merge = f.mergeInt8
+		rows, values := longest(f.cut), 4*in.channels*longest(f.cut)
+		t.NeedScratch(scratchSize([]int{2 * rows, values}, 0) + byteScratch(values))
+		if g, ok := t.int8Grid(f.cut, w[0]); ok {
+			g.rows = f.cut // whole lines
+			f.grid, f.merges = g, g.tasks()
+		}
+		return f, nil
+	}
 	if g, ok := t.byGrid(f.cut, w[0]); ok {
 		g.rows = f.cut // whole lines
 		f.grid, f.merge, f.merges = g, f.mergePart, g.tasks()
@@ -103,7 +123,10 @@ func (f *patchMerge) params() []*Param {
 
 func (f *patchMerge) forward(in [][]float32, out []float32) error {
 	f.x, f.y = in[0], f.out.matrix(out)
-	f.w.ready(f.tape.Pool())
+	if err := f.reduce.ready(nil); err != nil {
+		return err
+	}
+	readyWeights(f.tape.Pool(), f.w)
 	f.tape.Pool().Run(f.merges, f.merge)
 	return nil
 }
@@ -134,6 +157,9 @@ func (f *patchMerge) mergeRows(worker, i int) {
 	merged := s.matrix(to-from, 4*f.in.channels)
 	f.gather(merged, from, to)
 	f.norm.forward(merged, merged, from)
+	if f.Watch != nil {
+		f.Watch(NormedPart, merged)
+	}
 	f.tape.kernels.Gemm(f.y.Slice(from, to), 1, merged, f.w.Packed, kernels.Matrix{})
 }
 
@@ -145,6 +171,25 @@ func (f *patchMerge) mergePart(worker, i int) {
 	f.gather(merged, from, to)
 	f.norm.normalise(merged, merged, s.vector(2*(to-from)))
 	f.tape.kernels.GemmBlock(f.y.Slice(from, to).Columns(c, end), 1, merged, f.w.Packed, 0, c, kernels.Matrix{})
+}
+
+// mergeInt8 is mergeRows or mergePart in 8 bits.
+func (f *patchMerge) mergeInt8(worker, i int) {
+	c, end := 0, f.out.channels
+	var from, to int
+	if f.grid.tasks() > 0 {
+		from, to, c, end = f.grid.task(i)
+	} else {
+		from, to = f.cut[i][0], f.cut[i][1]
+	}
+	s := scratch{f.tape.Scratch(worker)}
+	in := 4 * f.in.channels
+	merged := kernels.NewMatrix(s.vector((to-from)*in), to-from, in)
+	f.gather(merged, from, to)
+	f.norm.normalise(merged, merged, s.vector(2*(to-from)))
+	n := s.bytes(to-from, in)
+	f.reduce.quantise(n, merged)
+	f.reduce.float(f.y.Slice(from, to).Columns(c, end), c, n, kernels.Matrix{})
 }
 
 func (f *patchMerge) differentiate(_, dy *gorgonia.Node) (gorgonia.Nodes, error) {

@@ -18,15 +18,20 @@ func (g grid) task(i int) (fromRow, toRow, fromCol, toCol int) {
 // byGrid divides a map of some rows and columns if the busiest worker then gets clearly less work
 // than with blocks of rows alone.
 func (t *Tape) byGrid(blocks [][2]int, columns int) (g grid, ok bool) {
-	// gain is the least gain of the load. A task normalises its rows, which takes about as long as 20
-	// columns of a product (an estimate).
-	const gain, normColumns = 0.1, 20
+	const normColumns = 20 // a task normalises its rows, which takes about as long (an estimate)
+	return t.byGridOf(blocks, columns, t.kernels.PanelWidth(), normColumns)
+}
+
+// byGridOf is byGrid for products with panels of that width. A task takes as long as if it had more
+// columns.
+func (t *Tape) byGridOf(blocks [][2]int, columns, panel, more int) (g grid, ok bool) {
+	const gain = 0.1 // the least gain of the load
 	workers := t.Pool().Workers()
 	if t.Train || workers == 1 {
 		return grid{}, false
 	}
-	g, load := bestGrid(blocks[len(blocks)-1][1], columns, t.kernels.PanelWidth(), workers, normColumns)
-	return g, len(g.cols) > 1 && load < (1-gain)*gridLoad(grid{blocks, [][2]int{{0, columns}}}, workers, normColumns)
+	g, load := bestGrid(blocks[len(blocks)-1][1], columns, panel, workers, more)
+	return g, len(g.cols) > 1 && load < (1-gain)*gridLoad(grid{blocks, [][2]int{{0, columns}}}, workers, more)
 }
 
 // bestGrid returns the grid with the least load.

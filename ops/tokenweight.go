@@ -77,7 +77,7 @@ func (w *layerWeight) ready(pool *kernels.Pool) { readyWeights(pool, w) }
 func readyWeights(pool *kernels.Pool, ws ...*layerWeight) {
 	panels := 0
 	for _, w := range ws {
-		if w.shared != nil {
+		if w == nil || w.shared != nil {
 			continue
 		}
 		if w.up != nil {
@@ -95,7 +95,7 @@ func readyWeights(pool *kernels.Pool, ws ...*layerWeight) {
 func packWeights(pool *kernels.Pool, panels int, ws []*layerWeight) {
 	pool.Run(panels, func(worker, i int) {
 		for _, w := range ws {
-			if w.shared != nil {
+			if w == nil || w.shared != nil {
 				continue
 			}
 			if i < w.Panels() {
@@ -107,10 +107,13 @@ func packWeights(pool *kernels.Pool, panels int, ws []*layerWeight) {
 	})
 }
 
-// used lists the planned memory of weights.
+// used lists the planned memory of weights; nil stands for a layer of 8 bits.
 func used(ws ...*layerWeight) []*Buffer {
 	var out []*Buffer
 	for _, w := range ws {
+		if w == nil {
+			continue
+		}
 		if w.buf != nil {
 			out = append(out, w.buf)
 		}

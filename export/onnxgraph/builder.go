@@ -22,6 +22,7 @@ type Builder struct {
 	names        map[string]bool // of nodes
 	converted    map[conversion]Value
 	grids        map[string]string // the name of the grid of a value of 8 bits
+	int8         map[*ops.Param]*ops.Int8Weight
 	err          error
 }
 
@@ -34,6 +35,7 @@ type conversion struct {
 func newBuilder(m graph.Model, opset int) *Builder {
 	b := &Builder{opset: opset, known: map[string]bool{Input: true}, names: map[string]bool{}, converted: map[conversion]Value{}, grids: map[string]string{}}
 	weights, replaced := int8Weights(m)
+	b.int8 = weights
 	for _, e := range m.Store().Entries {
 		if replaced[e.Param] {
 			continue

@@ -26,6 +26,7 @@ func (b *Builder) Conv(name, x string, c Convolution) string {
 	if c.Bias != nil {
 		inputs = append(inputs, b.Param(c.Bias))
 	}
+	b.floatOnly(c.Weight, c.Int8)
 	if c.Int8 != nil {
 		inputs = append([]string{x}, b.int8Inputs(c.Int8, c.In)...)
 	}
@@ -38,9 +39,18 @@ func (b *Builder) Conv(name, x string, c Convolution) string {
 		onnx.Ints("pads", c.Pad, c.Pad, c.Pad, c.Pad), onnx.Ints("strides", c.Stride, c.Stride))
 }
 
+// floatOnly makes a weight of 8 bits an error, unless its form of 8 bits is given.
+func (b *Builder) floatOnly(w *ops.Param, given *ops.Int8Weight) {
+	if given == nil && b.int8[w] != nil {
+		b.fail("its weight %s is of 8 bits, which have no ONNX form there: write a .safetensors file, "+
+			"or leave the layer in float32", w.Name)
+	}
+}
+
 // Linear adds x·Wᵀ + b over the last axis, with a weight [out, in], and a bias [out] or nil.
 // Runtimes transpose the weight once, when they load it.
 func (b *Builder) Linear(name, x string, weight, bias *ops.Param) string {
+	b.floatOnly(weight, nil)
 	w := b.Transpose(name+".transposed", b.Param(weight), 1, 0)
 	if bias == nil {
 		return b.Node("MatMul", name, []string{x, w})

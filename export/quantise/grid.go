@@ -45,7 +45,11 @@ func gridOf(low, high float64) ops.Grid {
 
 // grid chooses the grid of a map. rounded is what becomes of a value on a grid, and
 // exact what it should be; for a map that is only rounded both may be nil.
-func (m Method) grid(v *measured, exact func(x float64) float64, rounded func(g ops.Grid) func(x float64) float64) ops.Grid {
+func (m Method) grid(
+	v *measured,
+	exact func(x float64) float64,
+	rounded func(g ops.Grid) func(x float64) float64,
+) ops.Grid {
 	low, high := v.least, v.most
 	switch m {
 	case MinMax:

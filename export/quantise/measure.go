@@ -87,7 +87,8 @@ func (v *measured) add(m kernels.Matrix, bias []float32) {
 // finish turns sums into means.
 func (v *measured) finish() error {
 	if v.bad {
-		return fmt.Errorf("the values of %s are NaN or infinite for some image: the weights or the images are no use", v.name)
+		return fmt.Errorf("the values of %s are NaN or infinite for some image: the weights or the images are no use",
+			v.name)
 	}
 	v.least, v.most = math.Inf(1), math.Inf(-1)
 	for c := range v.mean {
@@ -135,20 +136,21 @@ func measure(c *configs.Config, m graph.Int8Model, images Images) (values, error
 	defer pool.Close()
 	v, biases := values{}, map[string][]float32{}
 	for _, u := range m.Int8Units() {
-		if u.Block != nil {
-			biases[u.Name] = u.Block.MLP.Bias.Data()
+		switch {
+		case u.Block != nil:
+			biases[part(u.Name, ops.HiddenPart)] = u.Block.MLP.Bias.Data()
+		case u.Activated != "" && u.Biases[0] != nil:
+			biases[u.Out] = u.Biases[0].Data()
 		}
 	}
 	runner, err := model.NewRunner(c.In("fp32"), m, pool)
 	if err != nil {
 		return nil, err
 	}
-	p, err := runner.Watched(graph.Shape{Batch: 1, Height: images.Height, Width: images.Width}, func(block string, p ops.BlockPart, rows kernels.Matrix) {
-		var bias []float32
-		if p == ops.HiddenPart {
-			bias = biases[block]
-		}
-		v.at(part(block, p)).add(rows, bias)
+	shape := graph.Shape{Batch: 1, Height: images.Height, Width: images.Width}
+	p, err := runner.Watched(shape, func(block string, p ops.BlockPart, rows kernels.Matrix) {
+		name := part(block, p)
+		v.at(name).add(rows, biases[name])
 	})
 	if err != nil {
 		return nil, err
@@ -167,6 +169,8 @@ func measure(c *configs.Config, m graph.Int8Model, images Images) (values, error
 		return nil
 	})
 	for i := range images.Count {
+		pixels := images.batch(i, 1)
+		v.at(graph.Images).add(kernels.NewMatrix(pixels, images.Height*images.Width, images.Channels), nil)
 		if _, err := p.Forward(images.batch(i, 1)); err != nil {
 			return nil, err
 		}

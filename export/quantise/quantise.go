@@ -30,8 +30,9 @@ type Options struct {
 	// Float names units that stay in float32: their names, those of their weights, or patterns
 	// with * and ?.
 	Float []string
-	// NoCorrection leaves out the correction of means, NoEqualisation the balance between the
-	// partial convolution and the first product of a block.
+	// NoCorrection leaves out the correction of means. NoEqualisation leaves the units of channels as
+	// they are: of a block of a FasterNet those between the partial convolution and the first product,
+	// and of other layers those of the input.
 	NoCorrection, NoEqualisation bool
 }
 
@@ -50,10 +51,17 @@ func (r *Result) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-// Run makes a copy of a model, which a configuration describes, that computes in 8 bits; a model
-// that is not folded is folded first.
+// Run makes a copy of a model, which a configuration describes, that computes in 8 bits. A model that
+// has a folded form is folded first, and its weights are brought to the size of the images.
 func Run(c *configs.Config, m graph.Model, images Images, o Options) (*Result, error) {
 	if err := Able(m); err != nil {
+		return nil, err
+	}
+	if images.Count < 1 {
+		return nil, fmt.Errorf("there are no images to measure the values of the model on")
+	}
+	m, err := graph.ForSize(m, images.Height)
+	if err != nil {
 		return nil, err
 	}
 	folded, err := copyFolded(m.(graph.Int8Model), images.Height)
@@ -65,18 +73,22 @@ func Run(c *configs.Config, m graph.Model, images Images, o Options) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	if images.Count < 1 {
-		return nil, fmt.Errorf("there are no images to measure the values of the model on")
-	}
 	if images.Count < FewImages {
-		r.note("%d images are few to measure the range of values on: take %d or more, or the accuracy may suffer", images.Count, FewImages)
+		r.note("%d images are few to measure the range of values on: take %d or more, or the accuracy may suffer",
+			images.Count, FewImages)
+	}
+	if !o.NoEqualisation {
+		if err := balance(c, folded, units, images); err != nil {
+			return nil, err
+		}
 	}
 	values, err := measure(c, folded, images)
 	if err != nil {
 		return nil, err
 	}
 	if dead := values.constant(); len(dead) > 0 {
-		r.note("%d channels have one value in all images (the first are in %s): they need no care", dead[0].channels+rest(dead), dead[0].name)
+		r.note("%d channels have one value in all images (the first are in %s): they need no care",
+			dead[0].channels+rest(dead), dead[0].name)
 	}
 	s := &graph.Int8State{Factors: map[string]graph.Int8Factors{}, Grids: map[string]ops.Grid{}}
 	q := &quantiser{units: units, values: values, state: s, options: o}
@@ -114,7 +126,7 @@ func Able(m graph.Model) error {
 		if c, ok := m.(interface{ Config() configs.Model }); ok {
 			name = "a " + c.Config().Title()
 		}
-		return fmt.Errorf("%s has no form of 8 bits yet: int8 is for FasterNets", name)
+		return fmt.Errorf("%s has no form of 8 bits", name)
 	}
 	if f.Int8() != nil {
 		return fmt.Errorf("the model computes in 8 bits already: take the one in float32 that it was made of")
@@ -122,14 +134,16 @@ func Able(m graph.Model) error {
 	return f.NoInt8()
 }
 
-// copyFolded is a folded copy of a model.
+// copyFolded is a copy of a model, folded if it has that form.
 func copyFolded(f graph.Int8Model, size int) (graph.Int8Model, error) {
-	folded, err := f.Fold()
-	if err != nil {
-		return nil, err
-	}
-	if folded != graph.Model(f) {
-		return folded.(graph.Int8Model), nil
+	if foldable, ok := f.(graph.Foldable); ok {
+		folded, err := foldable.Fold()
+		if err != nil {
+			return nil, err
+		}
+		if folded != graph.Model(f) {
+			return folded.(graph.Int8Model), nil
+		}
 	}
 	made, err := graph.Copy(f, size)
 	if err != nil {

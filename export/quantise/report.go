@@ -40,8 +40,8 @@ func Report(c *configs.Config, exact graph.Model, m graph.Int8Model, images Imag
 	var rows []Row
 	for _, u := range m.Int8Units() {
 		r := Row{Name: u.Name, Format: "float32"}
-		if want, ok := wants[u.Name]; ok && len(gots[u.Name]) == len(want) {
-			v := decibels(gots[u.Name], want)
+		if want, ok := wants[u.Op]; ok && len(gots[u.Op]) == len(want) {
+			v := decibels(gots[u.Op], want)
 			r.Values = &v
 		}
 		if state.Has(u) {
@@ -64,7 +64,13 @@ func Report(c *configs.Config, exact graph.Model, m graph.Int8Model, images Imag
 }
 
 // maps are the results of the ops of a model in float32, by name, and its logits.
-func maps(c *configs.Config, m graph.Model, images Images, n int, pool *kernels.Pool) (all map[string][]float32, logits []float32, err error) {
+func maps(
+	c *configs.Config,
+	m graph.Model,
+	images Images,
+	n int,
+	pool *kernels.Pool,
+) (all map[string][]float32, logits []float32, err error) {
 	runner, err := model.NewRunner(c.In("fp32"), m, pool)
 	if err != nil {
 		return nil, nil, err

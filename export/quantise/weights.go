@@ -31,12 +31,15 @@ func (q *quantiser) grids(u graph.Int8Unit) error {
 		return nil
 	}
 	for _, name := range u.Grids {
-		if u.Block != nil && name != u.In() && name != u.Out {
-			continue // they are of values within the block
+		if u.Block != nil && name != u.In() && name != u.Out || u.Activated != "" && name == u.Out {
+			continue // of values within the block, or before an activation
 		}
 		if err := choose(name, name, nil, nil); err != nil {
 			return err
 		}
+	}
+	if u.Activated != "" {
+		return q.beforeGELU(u)
 	}
 	if u.Block == nil {
 		return nil
@@ -53,15 +56,35 @@ func (q *quantiser) grids(u graph.Int8Unit) error {
 		q.state.Grids[before] = to // what is below 0 becomes 0 by itself
 		return nil
 	}
-	// What counts is the error after the activation.
-	exact := func(x float64) float64 { return activate(act, x) }
-	return choose(before, part(u.Name, ops.HiddenPart), exact, func(g ops.Grid) func(float64) float64 {
+	exact, rounded := throughActivation(act, to)
+	return choose(before, part(u.Name, ops.HiddenPart), exact, rounded)
+}
+
+// beforeGELU chooses the grid of the result of a layer that GELU follows.
+func (q *quantiser) beforeGELU(u graph.Int8Unit) error {
+	before, after := q.values[u.Out], q.values[u.Activated]
+	if before == nil || after == nil {
+		return fmt.Errorf("%s: nothing was measured of %s or %s", u.Name, u.Out, u.Activated)
+	}
+	exact, rounded := throughActivation(kernels.GELU, q.method().grid(after, nil, nil))
+	q.state.Grids[u.Out] = q.method().grid(before, exact, rounded)
+	return nil
+}
+
+// throughActivation is what an activation should give, and what it gives of values on a grid, on the
+// grid to. For the grid before it that error counts.
+func throughActivation(
+	act kernels.Activation,
+	to ops.Grid,
+) (exact func(float64) float64, rounded func(ops.Grid) func(float64) float64) {
+	exact = func(x float64) float64 { return activate(act, x) }
+	return exact, func(g ops.Grid) func(float64) float64 {
 		var table [256]float64
 		for i := range table {
 			table[i] = to.Value(to.Round(exact(g.Value(uint8(i)))))
 		}
 		return func(x float64) float64 { return table[g.Round(x)] }
-	})
+	}
 }
 
 func (q *quantiser) method() Method {

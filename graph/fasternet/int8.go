@@ -69,21 +69,41 @@ func (m *Model) Int8Units() []graph.Int8Unit {
 	for i, stage := range m.stages {
 		if i > 0 {
 			l := m.merges[i-1]
-			units = append(units, graph.Int8Unit{Name: l.Name, Weights: []*ops.Param{l.Weight}, Biases: []*ops.Param{l.Bias}, Inputs: []string{before}, Out: l.Name, Grids: []string{before, l.Name}})
+			units = append(units, graph.Int8Unit{
+				Name:    l.Name,
+				Weights: []*ops.Param{l.Weight},
+				Biases:  []*ops.Param{l.Bias},
+				Inputs:  []string{before},
+				Out:     l.Name,
+				Grids:   []string{before, l.Name},
+				Op:      l.Name,
+			})
 			before = l.Name
 		}
 		for _, b := range stage {
 			units = append(units, graph.Int8Unit{
-				Name: b.Name, Weights: []*ops.Param{b.PConv.Weight, b.MLP.Conv1, b.MLP.Conv2}, Biases: []*ops.Param{nil, b.MLP.Bias, nil},
-				Inputs: []string{before, before, b.Name + afterActivation}, Out: b.Name,
-				Grids: []string{before, b.Name + beforeActivation, b.Name + afterActivation, b.Name + branch, b.Name}, Block: b,
+				Name:    b.Name,
+				Weights: []*ops.Param{b.PConv.Weight, b.MLP.Conv1, b.MLP.Conv2},
+				Biases:  []*ops.Param{nil, b.MLP.Bias, nil},
+				Inputs:  []string{before, before, b.Name + afterActivation},
+				Out:     b.Name,
+				Grids: []string{
+					before, b.Name + beforeActivation, b.Name + afterActivation, b.Name + branch, b.Name,
+				},
+				Op:    b.Name,
+				Block: b,
 			})
 			before = b.Name
 		}
 	}
+	linear := func(weight, bias *ops.Param, in string, at **ops.Int8Linear) graph.Int8Unit {
+		u := graph.LinearUnit(weight, bias, in, at)
+		u.Op = u.Name
+		return u
+	}
 	return append(units,
-		graph.Int8Unit{Name: "avgpool_pre_head.1", Weights: []*ops.Param{m.head.PreHead}, Biases: []*ops.Param{nil}, Inputs: []string{pooledGrid}, Grids: []string{pooledGrid}},
-		graph.Int8Unit{Name: "head", Weights: []*ops.Param{m.head.Weight}, Biases: []*ops.Param{m.head.Bias}, Inputs: []string{featureGrid}, Grids: []string{featureGrid}},
+		linear(m.head.PreHead, nil, pooledGrid, &m.head.PreHeadInt8),
+		linear(m.head.Weight, m.head.Bias, featureGrid, &m.head.WeightInt8),
 	)
 }
 
@@ -123,21 +143,15 @@ func (m *Model) SetInt8(s *graph.Int8State) error {
 		case u.Block != nil:
 			b := u.Block
 			b.Int8 = &ops.Int8Block{
-				In: grid(u.In()), Before: grid(b.Name + beforeActivation), After: grid(b.Name + afterActivation), Branch: grid(b.Name + branch), Out: grid(b.Name),
-				PConv: weight(b.PConv.Weight), Conv1: weight(b.MLP.Conv1), Conv2: weight(b.MLP.Conv2),
+				In:     grid(u.In()),
+				Before: grid(b.Name + beforeActivation),
+				After:  grid(b.Name + afterActivation),
+				Branch: grid(b.Name + branch),
+				Out:    grid(b.Name),
+				PConv:  weight(b.PConv.Weight),
+				Conv1:  weight(b.MLP.Conv1),
+				Conv2:  weight(b.MLP.Conv2),
 			}
-		}
-		linear := func(p *ops.Param) *ops.Int8Linear {
-			if !has {
-				return nil
-			}
-			return &ops.Int8Linear{Name: u.In(), In: grid(u.In()), Weight: weight(p)}
-		}
-		switch p := u.Weights[0]; p {
-		case m.head.PreHead:
-			m.head.PreHeadInt8 = linear(p)
-		case m.head.Weight:
-			m.head.WeightInt8 = linear(p)
 		}
 		for _, l := range m.merges {
 			switch {
@@ -149,6 +163,7 @@ func (m *Model) SetInt8(s *graph.Int8State) error {
 			}
 		}
 	}
+	s.SetLinear(m.Int8Units())
 	m.int8 = s
 	return nil
 }

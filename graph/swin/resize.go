@@ -36,7 +36,7 @@ func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 		}
 		return middle(src, m.stages[stage].Side, sides[stage], m.Arch().NumHeads[stage])
 	})
-	return to, nil
+	return to, graph.KeepInt8(m, to)
 }
 
 // middle returns the part of a table for windows of one side that windows of a smaller side use.

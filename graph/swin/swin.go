@@ -19,6 +19,7 @@ import (
 // over the tokens comes before the final norm, or after it (norm_before_pool) as in the original.
 type Model struct {
 	graph.Base[Config]
+	graph.Int8Layers
 	embed  *layers.TokenEmbed
 	stages []Stage
 	norm   *ops.LayerNorm
@@ -31,6 +32,12 @@ type Stage struct {
 	Blocks []*layers.Transformer
 	Merge  *layers.TokenMerging // after the blocks; nil in the last stage
 }
+
+// The names of the last norm, and of the op that takes the mean of the tokens.
+const (
+	finalNorm = "norm"
+	pool      = "avgpool"
+)
 
 // New makes a model with parameters drawn from the seed. If, for images of the given size, a stage
 // is not larger than a window, it is one window of its own size, for which its tables of position
@@ -63,7 +70,7 @@ func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
 	}
 	m.stages = stages
 	last := a.EmbedDim << (len(a.Depths) - 1)
-	m.norm = layers.NewLayerNorm(s, "norm", last, a.NormEps)
+	m.norm = layers.NewLayerNorm(s, finalNorm, last, a.NormEps)
 	m.head = layers.NewClassifier(s, last, c.NumClasses, normal)
 	return m, nil
 }
@@ -166,13 +173,13 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	var err error
 	p.Layer(layer + 1)
 	defer p.Within("head")()
-	norm := func() { x, err = ops.Normalise(p.Tape, "norm", x, m.norm) }
+	norm := func() { x, err = ops.Normalise(p.Tape, finalNorm, x, m.norm) }
 	if m.Arch().NormBeforePool {
 		if norm(); err != nil {
 			return nil, err
 		}
 	}
-	if x, err = ops.GlobalAvgPool(p.Tape, "avgpool", x); err != nil {
+	if x, err = ops.GlobalAvgPool(p.Tape, pool, x); err != nil {
 		return nil, err
 	}
 	p.TapPooled(x)

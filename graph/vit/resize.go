@@ -22,7 +22,7 @@ func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 		}
 		return ops.ResizePositions(src, 1, m.Arch().EmbedDim, m.grid, to.grid, ops.Antialiased)
 	})
-	return to, nil
+	return to, graph.KeepInt8(m, to)
 }
 
 // SizeNote is part of [graph.Sized].

@@ -20,6 +20,7 @@ import (
 // the pool (norm_before_pool).
 type Model struct {
 	graph.Base[Config]
+	graph.Int8Layers
 	grid      [2]int // that the position embeddings are for
 	embed     *layers.TokenEmbed
 	embedding ops.Embedding
@@ -77,6 +78,9 @@ func newModel(c configs.Model, imageSize int, s *layers.Store) (*Model, error) {
 	}
 	return m, nil
 }
+
+// pool is the name of the op that takes the mean of the patches, or the class token.
+const pool = "pool"
 
 // finalNorm returns the name of the norm after the blocks. Before a pool over the class token alone
 // it is the same as after it.
@@ -145,7 +149,7 @@ func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 			return nil, err
 		}
 	}
-	if x, err = ops.MeanTokens(p.Tape, "pool", x, from, to); err != nil {
+	if x, err = ops.MeanTokens(p.Tape, pool, x, from, to); err != nil {
 		return nil, err
 	}
 	p.TapPooled(x)
