@@ -13,7 +13,7 @@ const (
 	resampleHalf = 1 << (ResampleBits - 1)
 )
 
-// ResampleGroup is the unit of the number of weights of an output.
+// ResampleGroup divides the number of weights of an output.
 const ResampleGroup = 4
 
 // ResampleRGB writes a row of pixels [len(first), 3], each a weighted sum of pixels of the row in
