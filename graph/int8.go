@@ -12,18 +12,18 @@ import (
 	"fasternet/ops"
 )
 
-// Int8Model is a model that can compute in 8 bits; one that is [Foldable] can in folded form.
+// Int8Model is a model that can compute in 8 bits, in its folded form if it is [Foldable].
 type Int8Model interface {
 	Model
 	Config() configs.Model
-	// Int8Units are the parts of the model that compute in 8 bits as a whole, in their order.
+	// Int8Units returns the parts of the model that compute in 8 bits as a whole, in their order.
 	Int8Units() []Int8Unit
-	// NoInt8 says why the model has no form of 8 bits; nil if it has one.
+	// NoInt8 returns why the model cannot compute in 8 bits; nil if it can.
 	NoInt8() error
-	// Int8 is what the model computes with in 8 bits; nil for a model in float32.
+	// Int8 returns the state with which the model computes in 8 bits; nil for a model in float32.
 	Int8() *Int8State
-	// SetInt8 has the model compute in 8 bits, or in float32 with nil. The error names what is
-	// missing, wrong or of another model; the model is then as it was.
+	// SetInt8 makes the model compute in 8 bits, or in float32 if s is nil. The error names what is
+	// missing, wrong or made for another model; the model is then unchanged.
 	SetInt8(*Int8State) error
 }
 
@@ -32,49 +32,49 @@ type Int8Unit struct {
 	Name    string
 	Weights []*ops.Param
 	Biases  []*ops.Param // of the weights in float32; nil for none
-	Inputs  []string     // the grids of what the weights are multiplied with
-	Out     string       // that of its result; "" for float32
-	Grids   []string     // all that it needs
-	// Op is the op whose result is the one of the unit; "" if only a part of an op is.
+	Inputs  []string     // the grids of the inputs of the weights
+	Out     string       // the grid of its result; "" for float32
+	Grids   []string     // all grids that it needs
+	// Op is the op with the unit's result; "" if the unit is a part of an op.
 	Op    string
 	Block *layers.Block // if it is a block of a FasterNet
 
-	// Of a linear layer, or a convolution of patches, that is a unit:
+	// For a unit that is a linear layer or a convolution of patches:
 
-	// Linear is where the model keeps its form of 8 bits, which is nil in float32.
+	// Linear is where the model keeps its 8-bit form, which is nil in float32.
 	Linear **ops.Int8Linear
-	// Activated is the name of what GELU makes of its result; "" where something else follows.
+	// Activated is the name of its result after GELU; "" if something else follows.
 	Activated string
-	// Scales are what makes the channels of the input and nothing else, if they may have other units: a
-	// factor of a channel can go there, and be taken back in the weight.
+	// Scales are the parameters that make only the channels of the input, if these may have other units:
+	// they can take the factor of a channel, and the weight its inverse.
 	Scales []Int8Scale
 }
 
-// Int8Scale is a parameter whose rows from From on make one channel each.
+// Int8Scale is a parameter whose rows, from From on, make one channel each.
 type Int8Scale struct {
 	Param *ops.Param
 	From  int
 }
 
-// In is the grid of its input.
+// In returns the grid of its input.
 func (u Int8Unit) In() string { return u.Inputs[0] }
 
 // BytesSuffix ends the name of an op that rounds the result of a layer to the grid of its name.
 const BytesSuffix = ".bytes"
 
-// BiasStep is the step of the biases of output o, where they are integers too.
+// BiasStep returns the step of the biases of output o, if they are integers too.
 func BiasStep(in ops.Grid, scale float32) float32 {
 	return float32(float64(in.Scale) * float64(scale))
 }
 
-// Int8Factors are those of a weight: Scale and Bias of each output, see [ops.Int8Weight].
+// Int8Factors holds Scale and Bias for each output of a weight, see [ops.Int8Weight].
 type Int8Factors struct{ Scale, Bias []float32 }
 
 // Int8State is what a model needs to compute in 8 bits. Units that have none of their weights
 // in it stay in float32.
 type Int8State struct {
 	Factors map[string]Int8Factors // by the name of the weight
-	Grids   map[string]ops.Grid    // by the name of what puts the values out
+	Grids   map[string]ops.Grid    // by the name of the source of the values
 
 	weights map[*ops.Param]*ops.Int8Weight
 }
@@ -88,7 +88,7 @@ func (s *Int8State) Has(u Int8Unit) bool {
 	return ok
 }
 
-// Weight is a weight in 8 bits. All units and programs share it.
+// Weight returns a weight in 8 bits. All units and programs share it.
 func (s *Int8State) Weight(p *ops.Param) *ops.Int8Weight {
 	if s.weights == nil {
 		s.weights = map[*ops.Param]*ops.Int8Weight{}
@@ -102,12 +102,12 @@ func (s *Int8State) Weight(p *ops.Param) *ops.Int8Weight {
 	return w
 }
 
-// Clone is a state for a copy of the model.
+// Clone returns a state for a copy of the model.
 func (s *Int8State) Clone() *Int8State {
 	return &Int8State{Factors: maps.Clone(s.Factors), Grids: maps.Clone(s.Grids)}
 }
 
-// Only is the state of a model in which some units alone compute in 8 bits.
+// Only returns the state of a model in which only some units compute in 8 bits.
 func (s *Int8State) Only(units []Int8Unit) *Int8State {
 	out := &Int8State{Factors: map[string]Int8Factors{}, Grids: map[string]ops.Grid{}}
 	for _, u := range units {
@@ -121,7 +121,7 @@ func (s *Int8State) Only(units []Int8Unit) *Int8State {
 	return out
 }
 
-// Check says whether the state is that of a model with these units.
+// Check returns an error unless the state belongs to a model with these units.
 func (s *Int8State) Check(units []Int8Unit) error {
 	factors, grids := maps.Clone(s.Factors), maps.Clone(s.Grids)
 	for _, u := range units {
@@ -141,7 +141,7 @@ func (s *Int8State) Check(units []Int8Unit) error {
 		case n == 0:
 			continue
 		case n < len(u.Weights):
-			return fmt.Errorf("%s: %d of its %d weights are of 8 bits: want all or none", u.Name, n, len(u.Weights))
+			return fmt.Errorf("%s: %d of its %d weights have 8 bits: want all or none", u.Name, n, len(u.Weights))
 		}
 		for _, name := range u.Grids {
 			g, ok := s.Grids[name]
@@ -155,19 +155,21 @@ func (s *Int8State) Check(units []Int8Unit) error {
 		}
 	}
 	if len(factors) > 0 {
-		return fmt.Errorf("scales of %s, which is no weight of the model that can be of 8 bits", slices.Sorted(maps.Keys(factors))[0])
+		return fmt.Errorf("scales of %s, which is not a weight of the model that can have 8 bits",
+			slices.Sorted(maps.Keys(factors))[0])
 	}
 	if len(grids) > 0 {
-		return fmt.Errorf("a scale of the values of %s, which no layer of 8 bits needs", slices.Sorted(maps.Keys(grids))[0])
+		return fmt.Errorf("a scale of the values of %s, which no layer of 8 bits needs",
+			slices.Sorted(maps.Keys(grids))[0])
 	}
 	if len(s.Factors) == 0 {
-		return fmt.Errorf("no layer is of 8 bits")
+		return fmt.Errorf("no layer has 8 bits")
 	}
 	return nil
 }
 
-// SetLinear gives those units that are linear layers their form of 8 bits, or float32. The state has
-// passed Check, or is nil.
+// SetLinear sets the units that are linear layers to 8 bits, or to float32. The state has passed Check,
+// or is nil.
 func (s *Int8State) SetLinear(units []Int8Unit) {
 	for _, u := range units {
 		switch {
@@ -185,7 +187,7 @@ func (s *Int8State) SetLinear(units []Int8Unit) {
 	}
 }
 
-// Int8Layers is what a model has whose units are linear layers: embed it in the type of the model.
+// Int8Layers serves models whose units are linear layers: embed it in the type of the model.
 type Int8Layers struct{ state *Int8State }
 
 // NoInt8 is part of [Int8Model].
@@ -206,7 +208,7 @@ func (l *Int8Layers) SetUnits(units []Int8Unit, s *Int8State) error {
 	return nil
 }
 
-// KeepInt8 has a copy of a model compute in 8 bits if the model does.
+// KeepInt8 makes a copy of a model compute in 8 bits if the model does.
 func KeepInt8(from, to Model) error {
 	a, ok := from.(Int8Model)
 	if !ok || a.Int8() == nil {
@@ -214,12 +216,12 @@ func KeepInt8(from, to Model) error {
 	}
 	b, ok := to.(Int8Model)
 	if !ok {
-		return fmt.Errorf("graph: a %T is no copy of a model in 8 bits", to)
+		return fmt.Errorf("graph: a %T is not a copy of a model in 8 bits", to)
 	}
 	return b.SetInt8(a.Int8().Clone())
 }
 
-// LinearUnit is a linear layer as a unit: the grid of its input is named in.
+// LinearUnit returns a linear layer as a unit; in is the name of the grid of its input.
 func LinearUnit(weight, bias *ops.Param, in string, at **ops.Int8Linear) Int8Unit {
 	return Int8Unit{
 		Name:    strings.TrimSuffix(weight.Name, ".weight"),
@@ -231,7 +233,7 @@ func LinearUnit(weight, bias *ops.Param, in string, at **ops.Int8Linear) Int8Uni
 	}
 }
 
-// EmbedUnit is the embedding of patches as a unit.
+// EmbedUnit returns the embedding of patches as a unit.
 func EmbedUnit(e *layers.TokenEmbed) Int8Unit {
 	u := LinearUnit(e.Weight, e.Bias, Images, &e.Int8)
 	if e.Norm == nil {
@@ -240,7 +242,7 @@ func EmbedUnit(e *layers.TokenEmbed) Int8Unit {
 	return u
 }
 
-// TransformerUnits are the linear layers of a block as units.
+// TransformerUnits returns the linear layers of a block as units.
 func TransformerUnits(b *layers.Transformer) []Int8Unit {
 	a, m := &b.Attention, &b.MLP
 	name := func(p ops.BlockPart) string { return b.Name + "." + string(p) }
@@ -260,7 +262,7 @@ func TransformerUnits(b *layers.Transformer) []Int8Unit {
 	return []Int8Unit{qkv, proj, fc1, fc2}
 }
 
-// MergingUnit is the reduction of a merging of tokens as a unit.
+// MergingUnit returns the reduction of a merging of tokens as a unit.
 func MergingUnit(m *layers.TokenMerging) Int8Unit {
 	u := LinearUnit(m.Reduction, nil, m.Name+"."+string(layers.Normed), &m.Int8)
 	u.Op, u.Scales = m.Name, normScales(m.Norm)
@@ -275,8 +277,8 @@ func IsInt8(m Model) bool {
 	return ok && q.Int8() != nil
 }
 
-// Format is the format that most products of the model have their factors in: INT8 of a model in 8
-// bits, or else the precision.
+// Format returns the format of the factors of most products of the model: INT8 for a model in 8 bits,
+// and otherwise the precision.
 func (r *Runner) Format() kernels.Precision {
 	if IsInt8(r.Model) {
 		return kernels.INT8
@@ -284,7 +286,7 @@ func (r *Runner) Format() kernels.Precision {
 	return r.Precision
 }
 
-// Watched is a program whose blocks tell of the values within them: see [ops.Block.Watch].
+// Watched is a program whose blocks report the values within them: see [ops.Block.Watch].
 func (r *Runner) Watched(s Shape, watch func(block string, part ops.BlockPart, rows kernels.Matrix)) (*Program, error) {
 	p, err := r.compile(s, plain, watch)
 	if err != nil {

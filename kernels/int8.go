@@ -7,11 +7,11 @@ import (
 	"unsafe"
 )
 
-// Int8Path is one implementation of the products of 8-bit values. They add up in integers, so
-// that all paths give the same results to the bit.
+// Int8Path is one implementation of the products of 8-bit values. Sums are integers, so all paths
+// give the same bits.
 type Int8Path string
 
-// The paths. Int8Exact needs four instructions of AVX2 where the others need one.
+// The paths. Int8Exact needs four instructions of AVX2 for one of the others.
 const (
 	Int8AVX512 Int8Path = "avx512_vnni"
 	Int8AVX    Int8Path = "avx_vnni"
@@ -21,8 +21,25 @@ const (
 )
 
 type (
-	dotFunc      func(m int, a *uint8, lda, segs, segQuads, segStride int, b *int8, begin *int32, c *uint8, ldc int, d *uint8, ldd int, dscale float32, scale, shift *float32, table *uint8, cols int, next *int8, step int)
-	dotFloatFunc func(m int, a *uint8, lda, segs, segQuads, segStride int, b *int8, begin *int32, c *float32, ldc int, d *float32, ldd int, scale, shift *float32, cols int, next *int8, step int)
+	// dotFunc multiplies rows of bytes with a panel, with a result in bytes.
+	dotFunc func(
+		m int, a *uint8, lda, segs, segQuads, segStride int,
+		b *int8, begin *int32,
+		c *uint8, ldc int,
+		d *uint8, ldd int, dscale float32,
+		scale, shift *float32, table *uint8,
+		cols int, next *int8, step int,
+	)
+
+	// dotFloatFunc multiplies rows of bytes with a panel, with a result in float32.
+	dotFloatFunc func(
+		m int, a *uint8, lda, segs, segQuads, segStride int,
+		b *int8, begin *int32,
+		c *float32, ldc int,
+		d *float32, ldd int,
+		scale, shift *float32,
+		cols int, next *int8, step int,
+	)
 )
 
 // int8Functions is the table that a path fills. A quad is four bytes that are neighbours in the
@@ -31,8 +48,8 @@ type int8Functions struct {
 	path  Int8Path
 	lanes int  // columns of a vector of a panel
 	tile  int  // rows of a tile of registers
-	masks bool // a panel may have fewer columns than its width; else it is computed as a whole
-	table bool // the products look their results up
+	masks bool // a panel may have fewer columns than its width; otherwise it is computed as a whole
+	table bool // the products look up their results
 	nn    [4]dotFunc
 	float [4]dotFloatFunc
 	// toBytes converts groups of values; nil for the plain function.
@@ -40,12 +57,19 @@ type int8Functions struct {
 	group   int
 }
 
-// int8Paths are those that the processor can run.
+// int8Paths holds the paths that the processor can run.
 var int8Paths = map[Int8Path]*int8Functions{Int8Go: plainInt8(16)}
 
-// int8Of is the fastest path for a variant.
+// int8Candidates lists the paths for the panels of a variant, fastest first.
+var int8Candidates = map[Variant][]Int8Path{
+	AVX512: {Int8AVX512, Int8AVX, Int8Exact},
+	AVX2:   {Int8AVX, Int8Exact},
+	NEON:   {Int8NEON},
+}
+
+// int8Of returns the fastest path for a variant.
 func int8Of(v Variant) *int8Functions {
-	for _, p := range map[Variant][]Int8Path{AVX512: {Int8AVX512, Int8AVX, Int8Exact}, AVX2: {Int8AVX, Int8Exact}, NEON: {Int8NEON}}[v] {
+	for _, p := range int8Candidates[v] {
 		if f := int8Paths[p]; f != nil {
 			return f
 		}
@@ -53,7 +77,7 @@ func int8Of(v Variant) *int8Functions {
 	return int8Paths[Int8Go]
 }
 
-// Int8 is the path of the products of 8-bit values.
+// Int8 returns the path of the products of 8-bit values.
 func (k *Set) Int8() Int8Path { return k.int8.path }
 
 // Bytes is a row-major matrix of 8-bit values inside a slice: element (r, c) is Data[r·Stride+c].
@@ -62,37 +86,38 @@ type Bytes struct {
 	Rows, Cols, Stride int
 }
 
-// NewBytes is the contiguous rows × cols matrix over data.
+// NewBytes returns the contiguous rows × cols matrix over data.
 func NewBytes(data []uint8, rows, cols int) Bytes {
 	return Bytes{Data: data, Rows: rows, Cols: cols, Stride: cols}
 }
 
-// BytesOf is memory for values of float32 as memory for bytes.
+// BytesOf returns memory for values of float32 as memory for bytes.
 func BytesOf(v []float32) []uint8 {
 	return unsafe.Slice((*uint8)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
 }
 
-// Slice is rows [from, to) of m, sharing its memory.
+// Slice returns rows [from, to) of m, which share its memory.
 func (m Bytes) Slice(from, to int) Bytes {
 	m.Data = m.Data[min(from*m.Stride, len(m.Data)):]
 	m.Rows = to - from
 	return m
 }
 
-// Columns is columns [from, to) of m, sharing its memory.
+// Columns returns columns [from, to) of m, which share its memory.
 func (m Bytes) Columns(from, to int) Bytes {
 	m.Data = m.Data[min(from, len(m.Data)):]
 	m.Cols = to - from
 	return m
 }
 
-// Row is row r of m.
+// Row returns row r of m.
 func (m Bytes) Row(r int) []uint8 { return m.Data[r*m.Stride:][:m.Cols] }
 
-// ptr is the address of the first element, after a check that the slice has so many bytes.
+// ptr returns the address of the first element, and checks that the slice has enough bytes.
 func (m Bytes) ptr(need int) *uint8 {
 	if need > len(m.Data) || m.Stride < 0 {
-		panic(fmt.Sprintf("kernels: a %d×%d matrix of bytes of stride %d needs %d bytes, the slice has %d", m.Rows, m.Cols, m.Stride, need, len(m.Data)))
+		panic(fmt.Sprintf("kernels: a %d×%d matrix of bytes of stride %d needs %d bytes, the slice has %d",
+			m.Rows, m.Cols, m.Stride, need, len(m.Data)))
 	}
 	return unsafe.SliceData(m.Data)
 }
@@ -110,7 +135,7 @@ func (k *Set) CopyBytes(dst, src Bytes) {
 	}
 }
 
-// Lines is how a product walks its left-hand side in segments: the rows of a kernel. Each line of
+// Lines says how a product walks its left-hand side in segments, the rows of a kernel. Each line of
 // the result has Width rows of A, Stride bytes apart.
 type Lines struct {
 	Count, Width int
@@ -119,19 +144,19 @@ type Lines struct {
 	SegStride    int // bytes from a segment to the next
 }
 
-// Slack is the number of bytes that must be readable after the last row of a left-hand side: it
-// is read in quads.
+// Slack is the number of bytes that must be readable after the last row of a left-hand side,
+// because products read it in quads.
 const Slack = 3
 
 // GemmInt8 computes C = table[round(scale·(A·B) + shift + dscale·D)], at least 0 and at most 255.
-// A is [rows, K]; C may be columns n0, n0+1, … of the result, which must be those of whole panels.
-// D has the size of C, or no data. Ties are rounded to even; scale·sum + shift is rounded once,
-// and so is what is added to it.
+// A is [rows, K]; C may be columns n0, n0+1, … of the result, which must be whole panels. D has the
+// size of C, or no data. Ties are rounded to even; scale·sum + shift is rounded once, and the
+// addition of dscale·D once more.
 func (k *Set) GemmInt8(c Bytes, n0 int, a Bytes, b *PackedInt8, r *Rescale, d Bytes, dscale float32) {
 	k.ConvolveInt8(c, n0, a.Data, Lines{Count: 1, Width: c.Rows, Stride: a.Stride}, b, r, d, dscale)
 }
 
-// ConvolveInt8 is GemmInt8 of what lines walk.
+// ConvolveInt8 is GemmInt8 with a left-hand side that lines walk.
 func (k *Set) ConvolveInt8(c Bytes, n0 int, a []uint8, l Lines, b *PackedInt8, r *Rescale, d Bytes, dscale float32) {
 	if c.Rows <= 0 || c.Cols <= 0 {
 		return
@@ -194,7 +219,7 @@ func (k *Set) GemmInt8Float(c Matrix, n0 int, a Bytes, b *PackedInt8, r *Rescale
 	k.ConvolveInt8Float(c, n0, a.Data, Lines{Count: 1, Width: c.Rows, Stride: a.Stride}, b, r, d)
 }
 
-// ConvolveInt8Float is GemmInt8Float of what lines walk.
+// ConvolveInt8Float is GemmInt8Float with a left-hand side that lines walk.
 func (k *Set) ConvolveInt8Float(c Matrix, n0 int, a []uint8, l Lines, b *PackedInt8, r *Rescale, d Matrix) {
 	if c.empty() {
 		return
@@ -270,7 +295,7 @@ func (k *Set) Dequantise(dst []float32, x []uint8, scale float32, zero uint8) {
 	}
 }
 
-// PadBytes is [PConv.Pad] of a map of bytes. What lies outside of the image is zero.
+// PadBytes is [PConv.Pad] for a map of bytes. Pixels outside of the image become zero.
 func (p PConv) PadBytes(k *Set, dst []uint8, image Bytes, y int, zero uint8) {
 	c, line := p.Channels, (p.Width+2)*p.Channels
 	defer k.Begin().End(Work{Kind: Copying}, 2*p.PaddedLen())
@@ -294,7 +319,7 @@ func (p PConv) PadBytes(k *Set, dst []uint8, image Bytes, y int, zero uint8) {
 	}
 }
 
-// byteScratch is for panels that have fewer columns than vectors.
+// byteScratch is memory for panels with fewer columns than their vectors have.
 type byteScratch struct{ c, d []uint8 }
 
 var byteScratches = sync.Pool{New: func() any { return new(byteScratch) }}
@@ -314,8 +339,8 @@ func copyByteRows(rows, cols int, dst *uint8, ldd int, src *uint8, lds int) {
 	}
 }
 
-// fused is a·b + c, rounded once to float32. In float64 the product is exact; the sum is rounded
-// to odd there, so that rounding it again does no harm.
+// fused returns a·b + c, rounded once to float32. In float64 the product is exact, and the sum is
+// rounded to odd, so that rounding it again gives the right result (Boldo and Melquiond, 2008).
 func fused(a, b, c float32) float32 {
 	p, z := float64(a)*float64(b), float64(c)
 	sum := p + z

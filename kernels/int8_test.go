@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// withInt8 is a set that computes with a path of 8-bit products.
+// withInt8 returns a set that computes with a path of 8-bit products.
 func withInt8(p Int8Path) *Set {
 	k := *Default()
 	k.int8 = int8Paths[p]
@@ -43,7 +43,9 @@ type int8Data struct {
 func (c int8Case) data(seed uint64) (x int8Data) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	rows := c.lines.Count * c.lines.Width
-	x.a = make([]uint8, (c.lines.Count-1)*c.lines.Step+(c.lines.Width-1)*c.lines.Stride+(c.segments-1)*c.lines.SegStride+c.length+Slack)
+	l := c.lines
+	last := (l.Count-1)*l.Step + (l.Width-1)*l.Stride + (c.segments-1)*l.SegStride
+	x.a = make([]uint8, last+c.length+Slack)
 	for i := range x.a {
 		x.a[i] = uint8(r.UintN(256))
 		if c.input >= 0 {
@@ -62,7 +64,7 @@ func (c int8Case) data(seed uint64) (x int8Data) {
 		x.d[i] = uint8(r.UintN(256))
 	}
 	for range c.n {
-		// About the range of bytes, and beyond it; many results lie on ties.
+		// About the range of bytes and more; many results are ties.
 		s := c.factor
 		if s == 0 {
 			s = float32(r.NormFloat64() * 100 / (128 * 64 * math.Sqrt(float64(c.segments*c.length))))
@@ -120,7 +122,7 @@ func (c int8Case) run(t *testing.T, k *Set, x int8Data) (bytes []uint8, floats [
 	return out.Data, f.Data
 }
 
-// scaled is a sum of integers, scaled and shifted with one rounding.
+// scaled returns a sum of integers, scaled and shifted with one rounding.
 func (c int8Case) scaled(x int8Data, row, col int) float32 {
 	at := row/c.lines.Width*c.lines.Step + row%c.lines.Width*c.lines.Stride
 	sum, inner := 0, c.segments*c.length
@@ -132,7 +134,7 @@ func (c int8Case) scaled(x int8Data, row, col int) float32 {
 	return fused(x.scale[col], float32(sum), x.shift[col])
 }
 
-// exact is a result by its definition: sums of integers, and one rounding after each step.
+// exact returns a result by its definition: sums of integers, and one rounding after each step.
 func (c int8Case) exact(x int8Data, row, col int) uint8 {
 	v := c.scaled(x, row, col)
 	if c.added {
@@ -147,7 +149,14 @@ func (c int8Case) exact(x int8Data, row, col int) uint8 {
 
 func int8Cases() (all []int8Case) {
 	plain := func(rows, k, n int) int8Case {
-		return int8Case{name: "product", lines: Lines{Count: 1, Width: rows, Stride: k}, segments: 1, length: k, n: n, input: -1}
+		return int8Case{
+			name:     "product",
+			lines:    Lines{Count: 1, Width: rows, Stride: k},
+			segments: 1,
+			length:   k,
+			n:        n,
+			input:    -1,
+		}
 	}
 	for _, rows := range []int{1, 2, 3, 4, 5, 6, 7, 9, 13, 14, 15, 29} {
 		for i, n := range []int{1, 7, 8, 9, 16, 17, 31, 32, 33, 40, 47, 48, 49, 64, 80, 130} {
@@ -157,7 +166,7 @@ func int8Cases() (all []int8Case) {
 			all = append(all, c)
 		}
 	}
-	for _, w := range []int8{-127, 127} { // the largest sums, which 16 bits would not hold
+	for _, w := range []int8{-127, 127} { // the largest sums, too large for 16 bits
 		for _, a := range []int{0, 1, 127, 128, 255} {
 			c := plain(3, 514, 20)
 			c.name, c.weight, c.input, c.factor = "extreme", w, a, 1.0/300000
@@ -172,7 +181,12 @@ func int8Cases() (all []int8Case) {
 		})
 	}
 	patches := int8Case{ // of 2×2 pixels
-		name: "patches", lines: Lines{Count: 3, Width: 4, Step: 2 * 8 * 10, Stride: 2 * 10, SegStride: 8 * 10}, segments: 2, length: 2 * 10, n: 20, input: -1,
+		name:     "patches",
+		lines:    Lines{Count: 3, Width: 4, Step: 2 * 8 * 10, Stride: 2 * 10, SegStride: 8 * 10},
+		segments: 2,
+		length:   2 * 10,
+		n:        20,
+		input:    -1,
 	}
 	columns := plain(5, 40, 200)
 	columns.name, columns.n0, columns.cols = "some columns", 64, 64
@@ -181,7 +195,7 @@ func int8Cases() (all []int8Case) {
 	return append(all, patches, columns, last)
 }
 
-// All paths compute the same bits, which are those of the definition.
+// All paths compute the bits of the definition.
 func TestInt8(t *testing.T) {
 	for i, c := range int8Cases() {
 		x := c.data(uint64(i))
@@ -220,19 +234,21 @@ func TestInt8(t *testing.T) {
 	}
 }
 
-// Values become the same bytes on all paths, NaN and infinities too.
+// All paths convert values to the same bytes, also NaN and infinities.
 func TestQuantise(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	x := make([]float32, 333)
 	for i := range x {
 		x[i] = float32(r.IntN(1200)-300) / 4
 	}
-	copy(x, []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 3e38, -3e38, 0, 254.5, 255.5, 0.5, 1.5})
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	copy(x, []float32{nan, inf, -inf, 3e38, -3e38, 0, 254.5, 255.5, 0.5, 1.5})
 	for _, scale := range []float32{1, 0.3, -2} {
 		want := make([]uint8, len(x))
 		withInt8(Int8Go).Quantise(want, x, scale, 2)
 		for i, v := range x[1:] {
-			if e := float64(scale)*float64(v) + 2; float64(want[i+1]) != min(max(math.RoundToEven(float64(float32(e))), 0), 255) {
+			rounded := math.RoundToEven(float64(float32(float64(scale)*float64(v) + 2)))
+			if float64(want[i+1]) != min(max(rounded, 0), 255) {
 				t.Fatalf("%g·%g + 2 became %d", scale, v, want[i+1])
 			}
 		}
@@ -251,7 +267,7 @@ func TestQuantise(t *testing.T) {
 	}
 }
 
-// fused rounds once, which math/big would say too.
+// fused rounds once.
 func TestFused(t *testing.T) {
 	for _, c := range []struct{ a, b, c, want float32 }{
 		{1 + 1.0/4096, 1 + 1.0/4096, -1 - 1.0/2048, 1.0 / (1 << 24)},
@@ -268,7 +284,7 @@ func TestFused(t *testing.T) {
 	}
 }
 
-// What cannot be multiplied is refused.
+// Impossible products are refused.
 func TestInt8Errors(t *testing.T) {
 	k := Default()
 	for _, c := range []struct {
@@ -276,7 +292,10 @@ func TestInt8Errors(t *testing.T) {
 		w              []int8
 		n, seg, length int
 	}{
-		{"too many values", make([]int8, MostInner+1), 1, 1, MostInner + 1}, {"none", nil, 1, 0, 4}, {"of another size", make([]int8, 7), 2, 1, 4}, {"-128", []int8{-128}, 1, 1, 1},
+		{"too many values", make([]int8, MostInner+1), 1, 1, MostInner + 1},
+		{"none", nil, 1, 0, 4},
+		{"of another size", make([]int8, 7), 2, 1, 4},
+		{"-128", []int8{-128}, 1, 1, 1},
 	} {
 		if _, err := k.PackInt8(c.w, c.n, c.seg, c.length); err == nil {
 			t.Errorf("%s: no error", c.name)
@@ -293,8 +312,12 @@ func TestInt8Errors(t *testing.T) {
 		table        []uint8
 		most         float64
 	}{
-		{"NaN", []float32{1, nan}, []float32{0, 0}, nil, 0}, {"infinite", []float32{1, 1}, []float32{0, inf}, nil, 0}, {"too large", []float32{1, 1e9}, []float32{0, 0}, nil, 0},
-		{"too few", []float32{1}, []float32{0, 0}, nil, 0}, {"a short table", []float32{1, 1}, []float32{0, 0}, make([]uint8, 255), 0}, {"a large term", []float32{1, 1}, []float32{0, 0}, nil, 1e10},
+		{"NaN", []float32{1, nan}, []float32{0, 0}, nil, 0},
+		{"infinite", []float32{1, 1}, []float32{0, inf}, nil, 0},
+		{"too large", []float32{1, 1e9}, []float32{0, 0}, nil, 0},
+		{"too few", []float32{1}, []float32{0, 0}, nil, 0},
+		{"a short table", []float32{1, 1}, []float32{0, 0}, make([]uint8, 255), 0},
+		{"a large term", []float32{1, 1}, []float32{0, 0}, nil, 1e10},
 	} {
 		if _, err := p.Rescale(c.scale, c.shift, c.table, c.most); err == nil {
 			t.Errorf("%s: no error", c.name)
@@ -303,13 +326,23 @@ func TestInt8Errors(t *testing.T) {
 }
 
 func BenchmarkInt8(b *testing.B) {
-	for _, s := range []struct{ rows, k, n int }{{3136, 40, 80}, {3136, 80, 40}, {784, 160, 80}, {196, 160, 320}, {196, 320, 160}, {49, 320, 640}, {196, 512, 1024}, {49, 2048, 1024}} {
+	for _, s := range []struct{ rows, k, n int }{
+		{3136, 40, 80}, {3136, 80, 40}, {784, 160, 80}, {196, 160, 320}, {196, 320, 160}, {49, 320, 640},
+		{196, 512, 1024}, {49, 2048, 1024},
+	} {
 		for _, p := range []Int8Path{Int8AVX512, Int8AVX, Int8Exact} {
 			if int8Paths[p] == nil {
 				continue
 			}
 			b.Run(fmt.Sprintf("%s/%dx%dx%d", p, s.rows, s.k, s.n), func(b *testing.B) {
-				c := int8Case{lines: Lines{Count: 1, Width: s.rows, Stride: s.k}, segments: 1, length: s.k, n: s.n, input: -1, table: true}
+				c := int8Case{
+					lines:    Lines{Count: 1, Width: s.rows, Stride: s.k},
+					segments: 1,
+					length:   s.k,
+					n:        s.n,
+					input:    -1,
+					table:    true,
+				}
 				x := c.data(1)
 				k := withInt8(p)
 				w, _ := k.PackInt8(x.w, s.n, 1, s.k)

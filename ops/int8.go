@@ -11,22 +11,22 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Maps and weights of 8 bits, for evaluation. A map of bytes is a node like another, of the same
-// shape; its values are the first bytes of its memory. Ops that make one say so in their
-// description, and [Dequantise] makes a map of float32 of it.
+// Maps and weights of 8 bits, for evaluation. A map of bytes is a node with the same shape; its values
+// are the first bytes of its memory. The description of an op says if it makes one, and [Dequantise]
+// converts it to float32.
 
-// Grid is how values are kept in 8 bits: Scale·(q - Zero), q from 0 to 255.
+// Grid says which value 8 bits stand for: Scale·(q - Zero), with q from 0 to 255.
 type Grid struct {
 	Scale float32
 	Zero  uint8
 }
 
-// Check says what is wrong with a grid.
+// Check returns what is wrong with a grid.
 func (g Grid) Check() error {
 	return checkScale(g.Scale)
 }
 
-// checkScale says what is wrong with the step of 8-bit values.
+// checkScale returns what is wrong with the step of 8-bit values.
 func checkScale(v float32) error {
 	const least, most = 1e-30, 1e30
 	switch s := float64(v); {
@@ -40,21 +40,21 @@ func checkScale(v float32) error {
 	return nil
 }
 
-// Round is the place of the nearest value on the grid.
+// Round returns the place of the nearest value on the grid.
 func (g Grid) Round(v float64) uint8 {
 	return uint8(min(max(math.RoundToEven(v/float64(g.Scale))+float64(g.Zero), 0), 255))
 }
 
-// Value is the value of a place.
+// Value returns the value of a place.
 func (g Grid) Value(q uint8) float64 { return float64(g.Scale) * float64(int(q)-int(g.Zero)) }
 
 // Int8Weight is a weight of 8-bit integers. Its parameter holds Scale[o]·q in float32, for
-// whoever computes without integers.
+// computations without integers.
 type Int8Weight struct {
 	Param *Param
 	Scale []float32 // for each output
-	// Bias is added to each output, in the place of the one in float32: it corrects what rounding has
-	// changed on the mean.
+	// Bias is added to each output, instead of the float32 bias. It corrects the mean error of
+	// rounding.
 	Bias []float32
 
 	mutex   sync.Mutex
@@ -63,7 +63,7 @@ type Int8Weight struct {
 	sums    []int // of the integers of each output
 }
 
-// Check says what is wrong with the factors of a weight.
+// Check returns what is wrong with the factors of a weight.
 func (w *Int8Weight) Check() error {
 	out, _, _, _ := w.Param.dims()
 	if len(w.Scale) != out || len(w.Bias) != out {
@@ -83,7 +83,7 @@ func (w *Int8Weight) Check() error {
 // MostInt8 is the largest 8-bit weight; the smallest is -MostInt8.
 const MostInt8 = 127
 
-// Integers are the weights as 8-bit integers, in the order of the state dict.
+// Integers returns the weights as 8-bit integers, in the order of the state dict.
 func (w *Int8Weight) Integers() []int8 {
 	q := make([]int8, w.Param.Size())
 	n := len(q) / max(len(w.Scale), 1)
@@ -130,16 +130,15 @@ func (w *Int8Weight) pack(k *kernels.Set) (*kernels.PackedInt8, []int, error) {
 	return p, sums, nil
 }
 
-// int8Product is a weight with what becomes of the sums.
+// int8Product is a weight with the conversion of the sums.
 type int8Product struct {
 	*kernels.PackedInt8
 	rescale *kernels.Rescale
 	version int
 }
 
-// product makes a product of a map on the grid in. The result, with its bias, is on
-// the grid to, or in float32 if that is nil; then a table follows, or nil. Of a map that is
-// added, its grid is given.
+// product makes a product of a map on the grid in. The result, with its bias, is on the grid to, or in
+// float32 if that is nil. A table may follow; nil for none. added is the grid of a map that is added.
 func (w *Int8Weight) product(k *kernels.Set, in Grid, to *Grid, table []uint8, added *Grid) (p int8Product, err error) {
 	p.version = w.Param.version
 	sums := []int(nil)
@@ -168,7 +167,7 @@ func (w *Int8Weight) product(k *kernels.Set, in Grid, to *Grid, table []uint8, a
 	return p, nil
 }
 
-// activationTable is an activation from one grid to another; nil if nothing changes.
+// activationTable returns an activation from one grid to another as a table; nil if nothing changes.
 func activationTable(act kernels.Activation, from, to Grid) ([]uint8, error) {
 	same := true
 	table := make([]uint8, 256)
@@ -192,12 +191,12 @@ func activationTable(act kernels.Activation, from, to Grid) ([]uint8, error) {
 	return table, nil
 }
 
-// bytes is a map of bytes in the memory of float32.
+// bytes returns a map of bytes in the memory of float32.
 func (s mapShape) bytes(data []float32) kernels.Bytes {
 	return kernels.Bytes{Data: kernels.BytesOf(data), Rows: s.rows(), Cols: s.channels, Stride: s.channels}
 }
 
-// byteValues is the number of float32 that have room for n bytes that products read.
+// byteValues returns the number of float32 with room for n bytes that products read.
 func byteValues(n int) int { return (n + kernels.Slack + 3) / 4 }
 
 // bytes hands out room for a matrix of bytes, which products can read.
@@ -205,7 +204,7 @@ func (s *scratch) bytes(rows, cols int) kernels.Bytes {
 	return kernels.NewBytes(kernels.BytesOf(s.vector(byteValues(rows*cols))), rows, cols)
 }
 
-// byteScratch is the scratch memory of matrices of so many bytes.
+// byteScratch returns the scratch memory for matrices with the given numbers of bytes.
 func byteScratch(sizes ...int) (n int) {
 	for _, b := range sizes {
 		n += (byteValues(b) + 15) / 16 * 16
@@ -262,8 +261,8 @@ func recast(
 	})
 }
 
-// Int8Linear is the 8-bit form of a linear layer: In is the grid of its input, which is rounded to
-// it. The result is float32, or on the grid Out if that is not nil.
+// Int8Linear is the 8-bit form of a linear layer. Its input is rounded to the grid In. The result is
+// float32, or on the grid Out if that is not nil.
 type Int8Linear struct {
 	Name   string // of the grid In
 	In     Grid

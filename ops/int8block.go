@@ -8,21 +8,21 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Int8Block is the 8-bit form of a [Block] whose batch norm is folded. Its input and its result
-// are maps of bytes. The convolved channels are on the grid of the input, since both go into the
-// first product.
+// Int8Block is the 8-bit form of a [Block] whose batch norm is folded. Its input and its result are
+// maps of bytes. The convolved channels are on the grid of the input, because the first product
+// multiplies both.
 type Int8Block struct {
 	In            Grid // of the input, and of the convolved channels
 	Before, After Grid // of the hidden map, before and after the activation
 	Out           Grid
-	// Branch is the grid of what is added to the input. Only runtimes of ONNX round it.
+	// Branch is the grid of the term that is added to the input. Only ONNX runtimes round to it.
 	Branch       Grid
 	PConv, Conv1 *Int8Weight
 	Conv2        *Int8Weight
 }
 
-// int8Block is such a block in a graph. Like [block], a span of rows goes through all of it while
-// it is in the cache, or where there are few rows, the two products are divided by columns.
+// int8Block is such a block in a graph. As in [block], a span of rows goes through all of it while it
+// is in the cache. If there are few rows, the two products are divided by columns.
 type int8Block struct {
 	Block
 	tape            *Tape
@@ -32,11 +32,11 @@ type int8Block struct {
 
 	conv, up, down int8Product
 
-	// Where products are divided by columns.
+	// Set if products are divided by columns.
 	upGrid, downGrid grid
 	mixed, act       *Buffer
 
-	x, y  kernels.Bytes // of the run in progress
+	x, y  kernels.Bytes // of the current run
 	tasks struct{ infer, mix, expand, project func(worker, i int) }
 }
 
@@ -75,9 +75,9 @@ func newInt8Block(t *Tape, x *gorgonia.Node, b Block) (*int8Block, error) {
 	case b.Norm != nil || b.Bias == nil || b.LayerScale != nil:
 		return nil, fmt.Errorf("blocks of 8 bits are folded")
 	case b.GRN != nil:
-		return nil, fmt.Errorf("a block with a GRN has no form of 8 bits")
+		return nil, fmt.Errorf("a block with a GRN cannot compute in 8 bits")
 	case q.PConv.Param != b.PConv || q.Conv1.Param != b.Conv1 || q.Conv2.Param != b.Conv2:
-		return nil, fmt.Errorf("its weights of 8 bits are of another block")
+		return nil, fmt.Errorf("its weights of 8 bits belong to another block")
 	}
 	old := &block{Block: b, shape: shape, partial: b.PConv.Shape()[0], hidden: b.Conv1.Shape()[0]}
 	if err := old.check(); err != nil {
@@ -168,7 +168,7 @@ func (f *int8Block) infer(worker, i int) {
 	f.add(f.y.Slice(from, to), 0, h, f.x.Slice(from, to))
 }
 
-// gather fills u with the convolved channels of a span and the others of the input.
+// gather fills u with the convolved channels of a span and the other channels of the input.
 func (f *int8Block) gather(u kernels.Bytes, b span, s scratch) {
 	k, c, at := f.tape.kernels, f.shape.channels, 0
 	p := f.pconv(b)
@@ -198,7 +198,7 @@ func (f *int8Block) mix(worker, i int) {
 	f.gather(mixed, b, scratch{f.tape.Scratch(worker)})
 }
 
-// whole is a map of all rows in memory of its own.
+// whole is a map of all rows in its own memory.
 func (f *int8Block) whole(b *Buffer, cols int) kernels.Bytes {
 	return kernels.Bytes{Data: kernels.BytesOf(b.data), Rows: f.shape.rows(), Cols: cols, Stride: cols}
 }

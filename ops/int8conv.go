@@ -57,7 +57,7 @@ func newInt8Conv(t *Tape, x *gorgonia.Node, p PatchConv) (*int8Conv, error) {
 	case in.height < w[2] || in.width < w[2]:
 		return nil, fmt.Errorf("the %d×%d map is smaller than a patch of %d×%d", in.height, in.width, w[2], w[2])
 	case q.Weight.Param != p.Weight:
-		return nil, fmt.Errorf("its weight of 8 bits is of another layer")
+		return nil, fmt.Errorf("its weight of 8 bits belongs to another layer")
 	}
 	if err := q.In.Check(); err != nil {
 		return nil, fmt.Errorf("its input: %w", err)

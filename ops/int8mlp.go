@@ -8,26 +8,26 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// int8MLP is an [MLP] for evaluation with layers of 8 bits. Where both are, the hidden layer is
-// bytes, and GELU is a table. Like [mlpBlock], a block of rows goes through all of it while it is in
-// the cache, or where there are few rows, the two products are divided by columns too.
+// int8MLP is an [MLP] for evaluation with layers of 8 bits. If both layers have 8 bits, the hidden layer
+// is bytes, and GELU is a table. As in [mlpBlock], a block of rows goes through all of it while it is in
+// the cache. If there are few rows, the two products are divided by columns too.
 type int8MLP struct {
 	MLP
 	tape     *Tape
 	shape    tokenShape
 	cut      [][2]int
 	norm     *rowNorm
-	fc1, fc2 *int8Layer   // nil of a layer of float32
-	w1, w2   *layerWeight // nil of a layer of 8 bits
-	ones     []float32    // one a hidden column
+	fc1, fc2 *int8Layer   // nil for a layer of float32
+	w1, w2   *layerWeight // nil for a layer of 8 bits
+	ones     []float32    // one for each hidden column
 	zeros    []float32
 	table    func() ([]uint8, error) // GELU between layers of 8 bits, or nil
 
-	// Where products are divided by columns.
+	// Set if products are divided by columns.
 	up, down    grid
 	normed, act plannedBytes
 
-	x, y  kernels.Matrix // of the run in progress
+	x, y  kernels.Matrix // of the current run
 	tasks struct{ infer, mixed, round, expand, contract func(worker, i int) }
 }
 
@@ -126,12 +126,12 @@ func (f *int8MLP) forward(in [][]float32, out []float32) error {
 	return nil
 }
 
-// gelu is GELU from the grid of the first product to the one of the input of the second.
+// gelu returns GELU as a table from the grid of the first product to the grid of the second one's input.
 func (f *int8MLP) gelu() ([]uint8, error) {
 	return activationTable(kernels.GELU, *f.fc1.Out, f.fc2.In)
 }
 
-// infer is all of it for a block of rows.
+// infer is the whole MLP for a block of rows.
 func (f *int8MLP) infer(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
 	s := scratch{f.tape.Scratch(worker)}
@@ -142,7 +142,7 @@ func (f *int8MLP) infer(worker, i int) {
 	f.fc2.float(f.y.Slice(from, to), 0, h, x)
 }
 
-// inferMixed is infer where one of the layers is of float32.
+// inferMixed is infer if one of the layers is float32.
 func (f *int8MLP) inferMixed(worker, i int) {
 	from, to := f.cut[i][0], f.cut[i][1]
 	s, k := scratch{f.tape.Scratch(worker)}, f.tape.kernels

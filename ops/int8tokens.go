@@ -7,7 +7,7 @@ import (
 )
 
 // int8Layer is a linear layer of 8 bits within an op on tokens. Rows are rounded to the grid of its
-// input where they are made.
+// input as they are computed.
 type int8Layer struct {
 	*Int8Linear
 	tape    *Tape
@@ -15,7 +15,7 @@ type int8Layer struct {
 	product int8Product
 }
 
-// newInt8Layer is the form of 8 bits of a layer with that weight; nil for a layer of float32.
+// newInt8Layer returns the 8-bit form of a layer with that weight; nil for a layer of float32.
 func (t *Tape) newInt8Layer(q *Int8Linear, weight *Param) (*int8Layer, error) {
 	if q == nil {
 		return nil, nil
@@ -24,7 +24,7 @@ func (t *Tape) newInt8Layer(q *Int8Linear, weight *Param) (*int8Layer, error) {
 	case t.Train:
 		return nil, fmt.Errorf("%s: layers of 8 bits are for evaluation", weight.Name)
 	case q.Weight.Param != weight:
-		return nil, fmt.Errorf("%s: its weight of 8 bits is of another layer", weight.Name)
+		return nil, fmt.Errorf("%s: its weight of 8 bits belongs to another layer", weight.Name)
 	}
 	if err := q.In.Check(); err != nil {
 		return nil, fmt.Errorf("%s: its input: %w", weight.Name, err)
@@ -37,8 +37,8 @@ func (t *Tape) newInt8Layer(q *Int8Linear, weight *Param) (*int8Layer, error) {
 	return &int8Layer{Int8Linear: q, tape: t, columns: weight.Size() / weight.Shape()[0]}, nil
 }
 
-// ready must be called in a run before the layer is used. table is what follows a result on the grid
-// Out, or nil.
+// ready must be called in a run before the layer is used. table follows a result on the grid Out; it
+// may be nil.
 func (l *int8Layer) ready(table func() ([]uint8, error)) (err error) {
 	if l == nil || l.product.PackedInt8 != nil && l.product.version == l.Weight.Param.version {
 		return nil
@@ -65,8 +65,8 @@ func (l *int8Layer) quantise(dst kernels.Bytes, x kernels.Matrix) {
 	}
 }
 
-// normed is the memory in which rows are normalised: some at a time, which stay in the first-level
-// cache.
+// normed returns the memory in which rows are normalised: some at a time, which stay in the
+// first-level cache.
 type normed struct{ rows, cols int }
 
 func newNormed(cols int) normed {
@@ -90,12 +90,12 @@ func (l *int8Layer) normalised(dst kernels.Bytes, norm *rowNorm, x kernels.Matri
 	}
 }
 
-// float computes a result in float32, plus d: columns from the one at n0 on.
+// float computes a result in float32, plus d, for columns from n0 on.
 func (l *int8Layer) float(y kernels.Matrix, n0 int, x kernels.Bytes, d kernels.Matrix) {
 	l.tape.kernels.GemmInt8Float(y, n0, x, l.product.PackedInt8, l.product.rescale, d)
 }
 
-// bytes computes a result on the grid Out: columns from the one at n0 on.
+// bytes computes a result on the grid Out, for columns from n0 on.
 func (l *int8Layer) bytes(y kernels.Bytes, n0 int, x kernels.Bytes) {
 	l.tape.kernels.GemmInt8(y, n0, x, l.product.PackedInt8, l.product.rescale, kernels.Bytes{}, 0)
 }
@@ -117,7 +117,7 @@ func (p plannedBytes) matrix() kernels.Bytes {
 // byteStride is the distance of rows of bytes: an odd number of cache lines, see [rowStride].
 func byteStride(cols int) int { return ((cols+63)/64 | 1) * 64 }
 
-// int8Grid is the division of a product of 8 bits by rows and columns, if it is of use: see [grid].
+// int8Grid divides a product of 8 bits by rows and columns if that is useful: see [grid].
 func (t *Tape) int8Grid(blocks [][2]int, columns int) (grid, bool) {
 	const normColumns = 100 // a task normalises and rounds its rows
 	return t.byGridOf(blocks, columns, t.kernels.Int8PanelWidth(), normColumns)

@@ -27,7 +27,7 @@ func toRows(x []float32, cols int) (out rows64) {
 	return out
 }
 
-// each is f of every value.
+// each returns f of every value.
 func (m rows64) each(f func(float64) float64) rows64 {
 	out := make(rows64, len(m))
 	for i, row := range m {
@@ -38,7 +38,7 @@ func (m rows64) each(f func(float64) float64) rows64 {
 	return out
 }
 
-// on is the nearest values on a grid.
+// on returns the nearest values on a grid.
 func (m rows64) on(g Grid) rows64 {
 	return m.each(func(v float64) float64 { return g.Value(g.Round(v)) })
 }
@@ -53,7 +53,7 @@ func (m rows64) plus(n rows64) rows64 {
 	return out
 }
 
-// columns are columns from, …, to-1.
+// columns returns columns from, …, to-1.
 func (m rows64) columns(from, to int) rows64 {
 	out := make(rows64, len(m))
 	for i := range m {
@@ -62,7 +62,7 @@ func (m rows64) columns(from, to int) rows64 {
 	return out
 }
 
-// linear is x·Wᵀ + b.
+// linear returns x·Wᵀ + b.
 func (m rows64) linear(w *Param, bias []float32) rows64 {
 	out := make(rows64, len(m))
 	for i, row := range m {
@@ -157,8 +157,8 @@ func (l int8Layers) mlp(c, hidden int) MLP {
 	}
 }
 
-// linear is the form of 8 bits of a layer with a coarse grid, so that the error of a rounding that is
-// left out is seen. Its biases are other ones than those of float32.
+// linear returns the 8-bit form of a layer with a coarse grid, so that a missing rounding shows. Its
+// biases differ from the float32 ones.
 func (l int8Layers) linear(w *Param, in Grid) *Int8Linear {
 	q := &Int8Weight{Param: w}
 	n := w.Size() / w.Shape()[0]
@@ -207,8 +207,8 @@ func evaluate(t *testing.T, k *kernels.Set, threads int, x []float32, shape tens
 	return slices.Clone(tape.Value(out))
 }
 
-// Ops on tokens with layers of 8 bits compute what their definition says: each input of such a layer
-// is rounded to its grid, and nothing else.
+// Ops on tokens with layers of 8 bits equal their definition: each input of such a layer is rounded to
+// its grid, and nothing else is rounded.
 func TestInt8Tokens(t *testing.T) {
 	const tokens, c, hidden = 45, 24, 70
 	type made struct {
@@ -370,7 +370,7 @@ func TestInt8Tokens(t *testing.T) {
 						off, size = off+d*d, size+w*w
 					}
 				}
-				// A value next to the middle of two steps may become the other one.
+				// A value near the middle of two steps may be rounded to the other one.
 				if e := math.Sqrt(off / size); !(e < 2e-3) {
 					t.Errorf("%s: off by %.3g", v, e)
 				}

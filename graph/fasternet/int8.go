@@ -12,14 +12,14 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// stream is how the map that goes through the blocks is kept: as bytes on a grid, or in float32;
-// and the name of the layer that it comes from.
+// stream describes the map that goes through the blocks: bytes on a grid, or float32, and the name of
+// the layer that it comes from.
 type stream struct {
 	name string
 	grid *ops.Grid
 }
 
-// to brings a map to a grid, or to float32 if that is nil.
+// to converts a map to a grid, or to float32 if the grid is nil.
 func (s *stream) to(p *layers.Pass, x *gorgonia.Node, grid *ops.Grid) (*gorgonia.Node, error) {
 	if s.grid != nil && grid != nil && *s.grid == *grid {
 		return x, nil
@@ -53,7 +53,7 @@ func int8InConv(l *layers.PatchConv) *ops.Grid {
 	return &l.Int8.In
 }
 
-// The names of the grids that are not of a map between blocks.
+// The names of the grids of maps that are not between blocks.
 const (
 	beforeActivation = ".mlp.0" // of the hidden map of a block
 	afterActivation  = ".mlp.2"

@@ -13,7 +13,7 @@ func (m *Model) Int8Units() []graph.Int8Unit {
 			units = append(units, graph.MergingUnit(s.Merge))
 		}
 	}
-	features := finalNorm // what puts out the input of the classifier
+	features := finalNorm // the source of the classifier's input
 	if m.Arch().NormBeforePool {
 		features = pool
 	}

@@ -8,7 +8,7 @@ func (m *Model) Int8Units() []graph.Int8Unit {
 	for _, b := range m.blocks {
 		units = append(units, graph.TransformerUnits(b)...)
 	}
-	features := m.finalNorm() // what puts out the input of the classifier
+	features := m.finalNorm() // the source of the classifier's input
 	if m.Arch().GlobalPool && m.Arch().NormBeforePool {
 		features = pool
 	}
