@@ -297,7 +297,7 @@ func TestTransformerCounts(t *testing.T) {
 		}
 		with, without := float64(total.Activations+total.AttentionActivations)/1e6, float64(total.Activations)/1e6
 		if c.with > 0 && math.Abs(with-c.with) > 0.006 || c.without > 0 && math.Abs(without-c.without) > 0.06 {
-			t.Errorf("%s: %.2f M activations, %.2f without those of attention, published are %.2f and %.1f",
+			t.Errorf("%s: %.2f M activations, %.2f without attention, published are %.2f and %.1f",
 				c.preset, with, without, c.with, c.without)
 		}
 	}

@@ -208,7 +208,7 @@ func (c *tileCPU) tileInstruction(b []byte) {
 	prefix := b[2] & 3
 	const none, x66, f3, f2 = 0, 1, 2, 3
 	if b[1]&0x80 == 0 {
-		panic("tile 8 and more")
+		panic("a tile number above 7")
 	}
 	if modrm>>6 == 3 {
 		switch {

@@ -127,8 +127,8 @@ func (p PConv) convolveHalf(dst Matrix, padded []float32, weights *Packed, d Mat
 	l.End(Work{Kind: Convolution, Inner: p.Inner(), Columns: dst.Cols, Precision: BF16}, 2*dst.Rows*p.Inner()*dst.Cols)
 }
 
-// addTNHalf is addTN in bf16. Both factors become pairs of rows; those of B are made one
-// panel at a time.
+// addTNHalf is addTN in bf16. Both factors become pairs of rows: of A at once, of B one panel at a
+// time.
 func (k *Set) addTNHalf(c Matrix, a *float32, lda, outerA int, b *float32, ldb, outerB, outer, inner int) {
 	const most = 1024
 	if outer == 1 && inner > most { // bounds the memory for the pairs: 2 KiB a column of A

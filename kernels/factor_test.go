@@ -193,13 +193,13 @@ func TestConvolveTo(t *testing.T) {
 					strip := p.Strip(make([]float32, p.StripLen(k, BF16)), BF16)
 					p.PadTo(k, strip, from, y)
 					wide, check := newGuardedFactor(k, newGuarded(r, p.Height*p.Width, p.Channels+5).Matrix, BF16)
-					beside := wide.Columns(p.Channels, p.Channels+5).values()
+					others := wide.Columns(p.Channels, p.Channels+5).values()
 					got := wide.Columns(0, p.Channels)
 					p.ConvolveTo(k, got, strip, packed, Matrix{})
 					check(t, name)
 					sameValues(
 						t, name+", next to the convolved channels",
-						wide.Columns(p.Channels, p.Channels+5).values(), beside, 0,
+						wide.Columns(p.Channels, p.Channels+5).values(), others, 0,
 					)
 					expected, _ := newGuardedFactor(k, want.Matrix, BF16)
 					sameValues(t, name, got.values(), expected.values(), 0)

@@ -236,7 +236,7 @@ func TestReconstructionOfNothing(t *testing.T) {
 	}
 }
 
-// Windows that are built again equal those of NewWindows, whether the images share them or not.
+// Windows that are built again equal new windows, whether the images share them or not.
 func TestRegroup(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct{ height, width, side, shift, tokens int }{

@@ -4,8 +4,8 @@ package ops
 // value is a graph that runs alone.
 type Parallel struct {
 	// Batch is the number of samples of all ranks; 0 means the samples of this graph. Losses are
-	// means over Batch samples, so the losses and gradients of the ranks add up to those of the
-	// whole batch.
+	// means over Batch samples, so the losses and gradients of the ranks add up to the loss and the
+	// gradient of the whole batch.
 	Batch int
 	// Sum replaces x by its sum over the ranks. With it, batch norms in training use the statistics
 	// of the whole batch; if it is nil, each rank uses its own.

@@ -75,7 +75,7 @@ func (s Reconstruction) check() error {
 	cells := s.Target.Shape()[1]
 	for _, c := range s.Cells {
 		if c < -1 || int(c) >= cells {
-			return fmt.Errorf("reconstruction %q: a prediction of cell %d of %d", s.Name, c, cells)
+			return fmt.Errorf("reconstruction %q: cell %d: want 0 to %d, or -1 for none", s.Name, c, cells-1)
 		}
 	}
 	return nil
@@ -129,7 +129,7 @@ func (r *Reconstructions) forward(in [][]float32, out []float32) error {
 		if r.total[k] <= 0 {
 			return fmt.Errorf("scale %s: no cell is masked, so there is nothing to reconstruct", s.Name)
 		}
-		// All images, also those of other ranks, have the same number of masked cells.
+		// All images, also on other ranks, have the same number of masked cells.
 		images := s.Target.Shape()[0]
 		r.total[k] *= float64(r.tape.Parallel.batch(images)) / float64(images)
 		r.Scales[k] /= r.total[k]

@@ -2,9 +2,9 @@ package ops
 
 import "fmt"
 
-// VisibleWindows is a pattern for some of the tokens of a map: those of a masked image. It changes
-// from run to run; [Windows.Regroup] sets the tokens. images is the number of images, perImage the
-// number of visible tokens of each, grid the sides of the whole map, and side the side of a window.
+// VisibleWindows is a pattern for the visible tokens of masked images. It changes from run to run;
+// [Windows.Regroup] sets the tokens. images is the number of images, perImage the number of visible
+// tokens of each, grid the sides of the whole map, and side the side of a window.
 func VisibleWindows(images, perImage int, grid [2]int, side int) *Windows {
 	total := images * perImage
 	cells := (grid[0]/side + 2) * (grid[1]/side + 2) // a shift can cut a window at both ends

@@ -32,9 +32,8 @@ type Runner struct {
 	Precision kernels.Precision
 	// Parallel applies to all programs.
 	Parallel ops.Parallel
-	// Recompute makes programs for training compute the blocks, including those of the decoders,
-	// again in the backward pass: less memory, more time, the same bits. Set it before the first
-	// program.
+	// Recompute makes programs for training compute all blocks, also in the decoders, again in the
+	// backward pass: less memory, more time, the same bits. Set it before the first program.
 	Recompute bool
 
 	space    *ops.Workspace
