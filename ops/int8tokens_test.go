@@ -397,7 +397,7 @@ func TestInt8TokenErrors(t *testing.T) {
 		want   string
 	}{
 		{"training", true, func(*MLP) {}, "for evaluation"},
-		{"another layer", false, func(m *MLP) { m.Fc1Int8.Weight = m.Fc2Int8.Weight }, "of another layer"},
+		{"another layer", false, func(m *MLP) { m.Fc1Int8.Weight = m.Fc2Int8.Weight }, "belongs to another layer"},
 		{"a grid of 0", false, func(m *MLP) { m.Fc2Int8.In.Scale = 0 }, "fc2: its input: its scale is 0"},
 		{
 			"a grid of NaN", false, func(m *MLP) { m.Fc1Int8.Out = &Grid{Scale: float32(math.NaN())} },
