@@ -37,7 +37,7 @@ func TestAugmentOfPresets(t *testing.T) {
 func TestAugmentErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"rand_augment: rand-m9-x1", "x.yaml:2: augment.rand_augment: policy \"rand-m9-x1\": section \"x1\": unknown"},
-		{"rand_augment: v0", "x.yaml:2: augment.rand_augment: policy \"v0\": v0 is none of RandAugment"},
+		{"rand_augment: v0", "x.yaml:2: augment.rand_augment: policy \"v0\": v0 is not a RandAugment policy"},
 		{"rand_augment: rand-m9-p2", "augment.rand_augment: policy \"rand-m9-p2\": section \"p2\": want a probability from 0 to 1"},
 		{"rand_augment: [1]", "augment.rand_augment: want text, got a list of 1"},
 		{"rand_augment: rand\n  color_jitter: 0.4", "x.yaml:3: augment.color_jitter: rand_augment (rand) takes its place"},

@@ -10,8 +10,7 @@ import (
 	"fasternet/internal/rng"
 )
 
-// BenchmarkAugment is what an image of 224×224 costs on average, beyond crop and
-// resize.
+// BenchmarkAugment measures what an image of 224×224 costs on average, besides crop and resize.
 func BenchmarkAugment(b *testing.B) {
 	const size = 224
 	for _, c := range []struct {
@@ -46,7 +45,7 @@ func BenchmarkAugment(b *testing.B) {
 			e.Apply(x, size, size, 3, r)
 		}
 	})
-	b.Run("Normalise", func(b *testing.B) { // to compare with
+	b.Run("Normalise", func(b *testing.B) { // for comparison
 		tr, m, x := trainTransform(size, 3), photo(b), make([]float32, size*size*3)
 		if err := tr.normaliser.prepare(tr.Validate, tr.Mean, tr.Std); err != nil {
 			b.Fatal(err)
@@ -57,9 +56,10 @@ func BenchmarkAugment(b *testing.B) {
 	})
 }
 
-// photo is a smooth image of 224×224 with some noise.
+// photo returns a smooth image of 224×224 with some noise.
 func photo(b *testing.B) *picture.Image {
-	m, err := picture.Resize(datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 30, 30, 3), 224, 224, picture.Bicubic)
+	small := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 30, 30, 3)
+	m, err := picture.Resize(small, 224, 224, picture.Bicubic)
 	if err != nil {
 		b.Fatal(err)
 	}

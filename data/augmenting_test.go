@@ -13,7 +13,7 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Of a transform: what RandAugment does comes between flip and normalisation.
+// In a transform RandAugment comes between flip and normalisation.
 func TestTrainTransformRandAugment(t *testing.T) {
 	src := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 50, 70, 3)
 	for _, size := range []int{24, 40} {
@@ -23,7 +23,7 @@ func TestTrainTransformRandAugment(t *testing.T) {
 		h, w, c := tr.OutputShape()
 		for seed := range uint64(60) {
 			want := augment.Canvas{Image: applied(t, plain, src, seed), Fill: [3]uint8{124, 116, 104}, Cubic: true}
-			// The generator where the plain transform left it.
+			// A generator in the state in which the plain transform left it.
 			r := rng.New(seed, rng.Augment)
 			if err := plain.Apply(src, r, make([]float32, h*w*c)); err != nil {
 				t.Fatal(err)
@@ -76,7 +76,10 @@ func TestAugmentErrors(t *testing.T) {
 	}{
 		{"ColorJitter is -1", func(t *TrainTransform) { t.ColorJitter = -1 }},
 		{"ColorJitter is NaN", func(t *TrainTransform) { t.ColorJitter = math.NaN() }},
-		{"one takes the place", func(t *TrainTransform) { t.ColorJitter, t.RandAugment = 0.4, &policy.RandAugment{Ops: 1, Prob: 1} }},
+		{"set only one of them", func(t *TrainTransform) {
+			t.ColorJitter = 0.4
+			t.RandAugment = &policy.RandAugment{Ops: 1, Prob: 1}
+		}},
 		{"RandAugment: policy", func(t *TrainTransform) { t.RandAugment = &policy.RandAugment{Prob: 0.5} }},
 		{"Erasing.Prob is 2", func(t *TrainTransform) { t.Erasing.Prob = 2 }},
 		{"Erasing.Prob is NaN", func(t *TrainTransform) { t.Erasing.Prob = math.NaN() }},
@@ -86,7 +89,9 @@ func TestAugmentErrors(t *testing.T) {
 		{"Erasing.Count is 0", func(t *TrainTransform) {
 			t.Erasing = augment.Erasing{Prob: 1, Mode: augment.ErasePixel, Area: erasingArea}
 		}},
-		{"Erasing.Area is [0 0]", func(t *TrainTransform) { t.Erasing = augment.Erasing{Prob: 1, Mode: augment.ErasePixel, Count: 1} }},
+		{"Erasing.Area is [0 0]", func(t *TrainTransform) {
+			t.Erasing = augment.Erasing{Prob: 1, Mode: augment.ErasePixel, Count: 1}
+		}},
 		{"Erasing.Area is [0.5 0.1]", func(t *TrainTransform) {
 			t.Erasing = augment.Erasing{Prob: 1, Mode: augment.ErasePixel, Count: 1, Area: [2]float64{0.5, 0.1}}
 		}},
@@ -110,8 +115,8 @@ func parsed(t testing.TB, text string) *policy.RandAugment {
 	return &p
 }
 
-// Extra augmentations come after RandAugment or colour jitter, each with its probability, and
-// what is drawn depends on the sample alone.
+// Extra augmentations come after RandAugment or colour jitter, each with its probability. What is
+// drawn depends on the sample alone.
 func TestExtraAugmentations(t *testing.T) {
 	opt := trainOptions()
 	transform := trainTransform(8, 3)
@@ -132,7 +137,7 @@ func TestExtraAugmentations(t *testing.T) {
 	ds := newFakeSet(32)
 	whole := batches(t, newLoader(t, ds, opt), 1, 0)
 	opt.Workers = 1
-	for k, b := range batches(t, newLoader(t, ds, opt), 1, 3) { // resumed in the epoch
+	for k, b := range batches(t, newLoader(t, ds, opt), 1, 3) { // resumed within the epoch
 		if !slices.Equal(b.Images, whole[3+k].Images) {
 			t.Errorf("batch %d is another one after a resume", 3+k)
 		}

@@ -8,34 +8,35 @@ import (
 	"fasternet/data/picture"
 )
 
-// digest tells contents apart: 128 bits of two independent hashes.
+// digest identifies content: 128 bits from two independent hashes.
 type digest [2]uint64
 
-// The seeds are drawn for each process: digests are only compared within one.
+// digestSeeds are drawn once for each process: digests are only compared within one.
 var digestSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-// digestOf is the digest of the pixels of an image. So copies are found in every format,
-// also if one was saved again without loss, or has other metadata.
+// digestOf returns the digest of an image's pixels. So copies are found in every format,
+// even if one was saved again without loss, or has other metadata.
 func digestOf(m *picture.Image) (d digest) {
 	type shaped struct {
 		pixels                  uint64
 		height, width, channels int
 	}
 	for i, seed := range digestSeeds {
-		d[i] = maphash.Comparable(seed, shaped{maphash.Bytes(seed, m.Pix), m.Height, m.Width, m.Channels})
+		content := shaped{maphash.Bytes(seed, m.Pix), m.Height, m.Width, m.Channels}
+		d[i] = maphash.Comparable(seed, content)
 	}
 	return d
 }
 
-// Place is where a sample is: in which of several parts, and its index there.
+// Place says where a sample is: the part that has it, and its index there.
 type Place struct{ Part, Index int }
 
-// FindCopies finds samples with the same pixels, in one part or in several, which
-// [Verify] has looked at with VerifyOptions.Copies. Each group has two or more, in the
-// order of the parts; the groups are in the order of their first samples. Broken
-// samples are copies of nothing. It takes 4 bytes a sample, and the digests take 16.
+// FindCopies finds samples with the same pixels, in one part or in several. [Verify] must
+// have read the parts with VerifyOptions.Copies. Each group has two or more samples, in the
+// order of the parts; the groups are in the order of their first samples. Broken samples
+// are in no group. It takes 4 bytes a sample, besides the 16 bytes of each digest.
 func FindCopies(parts ...*Verified) [][]Place {
-	ends := make([]int, len(parts)) // of the numbers that the samples of each part get here
+	ends := make([]int, len(parts)) // samples are numbered across the parts: where each part ends
 	n := 0
 	for k, p := range parts {
 		n += len(p.digests)

@@ -4,5 +4,5 @@ package data
 
 import "time"
 
-// cpuTime is the time of the clock, where the time of the process cannot be had.
+// cpuTime returns the time of the clock: this system does not tell the process's own.
 func cpuTime() time.Duration { return time.Duration(time.Now().UnixNano()) }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime is the processor time of the process so far: on a machine with other work
+// cpuTime returns the processor time of the process so far. On a machine with other work
 // it tells more than the clock.
 func cpuTime() time.Duration {
 	var u unix.Rusage

@@ -5,21 +5,21 @@ import "fasternet/data/picture"
 // Dataset is a numbered list of labelled images. All methods are safe for
 // concurrent use.
 type Dataset interface {
-	// Len is the number of samples.
+	// Len returns the number of samples.
 	Len() int
 
 	// Classes lists the class names; a label is an index into it.
 	Classes() []string
 
-	// Label is the class index of sample i, -1 if samples may have any number of labels (see
-	// [MultiLabelled]). It does not decode the image.
+	// Label returns the class index of sample i, or -1 if samples may have any number of
+	// labels (see [MultiLabelled]). It does not decode the image.
 	Label(i int) int
 
 	// Image decodes sample i. The image may be shared with the dataset and must
 	// not be changed. An error names the file or sample.
 	Image(i int) (*picture.Image, error)
 
-	// Name is what to call sample i in a message: its file, or file and index.
+	// Name returns what messages call sample i: its file, or file and index.
 	Name(i int) string
 }
 

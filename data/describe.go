@@ -13,10 +13,10 @@ type Info struct {
 	None    int      // samples without a label, where they may have any number
 	Multi   bool     // samples may have any number of labels
 
-	Decoded int    // samples that were decoded for the rest, spread over the dataset
-	Bad     int    // of those that were to be, samples that cannot be read
-	BadErr  error  // what is wrong with the first of them
-	Grey    int    // of those, with one channel
+	Decoded int    // samples that were decoded, spread over the dataset
+	Bad     int    // samples that should have been decoded, but cannot be read
+	BadErr  error  // what is wrong with the first bad one
+	Grey    int    // decoded samples with one channel
 	Height  Spread // in pixels
 	Width   Spread
 }
@@ -24,9 +24,9 @@ type Info struct {
 // Spread is the smallest, the middle and the largest of some numbers.
 type Spread struct{ Min, Median, Max int }
 
-// Describe counts the samples of each class and decodes up to 64 of them, spread
-// evenly, for their sizes. It is an error when a label is not one of the classes, or
-// one of those images cannot be decoded; with skipBad such images are counted.
+// Describe counts the samples of each class, and decodes up to 64 samples, spread evenly,
+// for their sizes. It is an error when a label is not one of the classes, or when one of
+// the 64 cannot be decoded; with skipBad, Describe counts it instead.
 func Describe(ds Dataset, skipBad bool) (Info, error) {
 	n := ds.Len()
 	info := Info{Samples: n, Classes: ds.Classes()}

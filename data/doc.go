@@ -4,8 +4,8 @@
 // It has three layers, each usable by itself:
 //
 //   - A [Dataset] is a numbered list of labelled 8-bit images. Package
-//     fasternet/data/sets reads them from files of many formats; here is what can be
-//     done with any of them: hold samples out, take a subset, relabel, verify, measure.
+//     fasternet/data/sets reads them from files of many formats. This package holds
+//     samples out, takes subsets, relabels, verifies and measures.
 //   - A [Transform] makes a normalised float32 tensor of one image:
 //     [TrainTransform] with random crop and flip, RandAugment or colour jitter, and
 //     random erasing (see package fasternet/data/augment); [EvalTransform] without
@@ -21,6 +21,6 @@
 //
 // All randomness is a function of the position in the run: see package
 // fasternet/internal/rng. The batches of an epoch depend on the seed, the epoch and the
-// options, and neither on the number of workers nor on whether the run was
-// interrupted in between.
+// options. They depend neither on the number of workers nor on whether the run was
+// interrupted.
 package data

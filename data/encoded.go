@@ -7,12 +7,12 @@ type EncodedSet interface {
 	Dataset
 	// Encoded returns the content of the file of sample i, in the memory of buf if
 	// it is large enough. An error names the file. ok is false if the dataset holds
-	// pixels after all.
+	// pixels, not files.
 	Encoded(i int, buf []byte) (content []byte, ok bool, err error)
 }
 
-// PixelSet is a dataset of pixels that next to each sample keeps the orientation of the
-// camera, by which they are not turned yet.
+// PixelSet is a dataset of pixels that are not yet turned upright. It keeps the camera's
+// orientation of each sample.
 type PixelSet interface {
 	Dataset
 	// Decoded reports whether the samples are pixels. Otherwise they are image files.
@@ -24,13 +24,13 @@ type PixelSet interface {
 
 // wrapper is a dataset made of the samples of another one.
 type wrapper interface {
-	// unwrap is where sample i comes from.
+	// unwrap returns the dataset and the index that sample i comes from.
 	unwrap(i int) (Dataset, int)
-	// source is the dataset that all samples come from.
+	// source returns the dataset that all samples come from.
 	source() Dataset
 }
 
-// origin is the dataset that really holds sample i, and its index there.
+// origin returns the dataset that really holds sample i, and its index there.
 func origin(ds Dataset, i int) (Dataset, int) {
 	for {
 		w, ok := ds.(wrapper)
@@ -41,9 +41,8 @@ func origin(ds Dataset, i int) (Dataset, int) {
 	}
 }
 
-// Encoded returns sample i of a dataset as the image file that it is, without
-// decoding it, in the memory of buf if that is large enough. ok is false for a
-// dataset that holds pixels, not files.
+// Encoded returns the image file of sample i, not decoded, in the memory of buf if it is
+// large enough. ok is false for a dataset that holds pixels, not files.
 func Encoded(ds Dataset, i int, buf []byte) (content []byte, ok bool, err error) {
 	ds, i = origin(ds, i)
 	e, ok := ds.(EncodedSet)
@@ -53,8 +52,8 @@ func Encoded(ds Dataset, i int, buf []byte) (content []byte, ok bool, err error)
 	return e.Encoded(i, buf)
 }
 
-// pixelSet is the dataset that holds sample i as pixels, and its index there; nil if it
-// does not.
+// pixelSet returns the dataset that holds sample i as pixels, and its index there; nil if
+// no dataset does.
 func pixelSet(ds Dataset, i int) (PixelSet, int) {
 	ds, i = origin(ds, i)
 	if p, ok := ds.(PixelSet); ok && p.Decoded() {
@@ -63,8 +62,8 @@ func pixelSet(ds Dataset, i int) (PixelSet, int) {
 	return nil, 0
 }
 
-// StoredPixels is sample i of a dataset that holds pixels, as it holds them, with the
-// orientation of the camera.
+// StoredPixels returns sample i of a dataset of pixels as the dataset holds it, and the
+// camera's orientation.
 func StoredPixels(ds Dataset, i int) (*picture.Image, picture.Orientation, error) {
 	if p, at := pixelSet(ds, i); p != nil {
 		m := new(picture.Image)

@@ -12,7 +12,7 @@ import (
 	"fasternet/data/policy"
 )
 
-// stripes is a dataset of 40 grey images, horizontal or vertical stripes.
+// stripes is a dataset of 40 grey images with horizontal or vertical stripes.
 type stripes struct{}
 
 func (stripes) Len() int          { return 40 }
@@ -30,7 +30,7 @@ func (d stripes) Image(i int) (*picture.Image, error) {
 	return m, nil
 }
 
-// One epoch of training on any dataset; those that package fasternet/data/sets opens are such.
+// This runs one epoch of training. Package fasternet/data/sets opens other datasets.
 func Example() {
 	loader, err := data.NewLoader(stripes{}, data.LoaderOptions{
 		Batch:    16,
@@ -39,8 +39,15 @@ func Example() {
 		DropLast: true,
 		Seed:     42,
 		Transform: &data.TrainTransform{
-			Size: 32, Padding: 4, HFlip: 0.5, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: picture.Bicubic,
-			Mean: []float32{0.5}, Std: []float32{0.5}, Channels: 1,
+			Size:          32,
+			Padding:       4,
+			HFlip:         0.5,
+			Scale:         [2]float64{0.08, 1},
+			Ratio:         [2]float64{3.0 / 4, 4.0 / 3},
+			Interpolation: picture.Bicubic,
+			Mean:          []float32{0.5},
+			Std:           []float32{0.5},
+			Channels:      1,
 		},
 		Mix: &data.Mixup{MixupAlpha: 0.2, Prob: 1, Smoothing: 0.1, Classes: 2},
 	})
@@ -65,7 +72,7 @@ func Example() {
 	// step 1 of 2: images [16 32 32 1], 32 targets
 }
 
-// What inference does with one image.
+// This prepares one image for inference.
 func ExampleEvalTransform() {
 	photo := picture.NewImage(375, 500, 3) // such as picture.ReadImage returns
 	transform := &data.EvalTransform{
@@ -80,16 +87,24 @@ func ExampleEvalTransform() {
 	// Output: black is [-2.118 -2.036 -1.804]
 }
 
-// A sample as training sees it in an epoch, as an image to look at.
+// This shows a sample as training sees it in an epoch.
 func ExampleView() {
 	randAugment, err := policy.Parse("rand-m9-mstd0.5-inc1")
 	if err != nil {
 		log.Fatal(err)
 	}
 	transform := &data.TrainTransform{
-		Size: 32, Padding: 4, HFlip: 0.5, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: picture.Bicubic,
-		RandAugment: &randAugment, Channels: 1, Mean: []float32{0.5}, Std: []float32{0.5},
-		Erasing: augment.Erasing{Prob: 0.25, Mode: augment.ErasePixel, Count: 1, Area: [2]float64{0.02, 1.0 / 3}},
+		Size:          32,
+		Padding:       4,
+		HFlip:         0.5,
+		Scale:         [2]float64{0.08, 1},
+		Ratio:         [2]float64{3.0 / 4, 4.0 / 3},
+		Interpolation: picture.Bicubic,
+		RandAugment:   &randAugment,
+		Channels:      1,
+		Mean:          []float32{0.5},
+		Std:           []float32{0.5},
+		Erasing:       augment.Erasing{Prob: 0.25, Mode: augment.ErasePixel, Count: 1, Area: [2]float64{0.02, 1.0 / 3}},
 	}
 	for epoch := range 2 {
 		tensor, err := data.View(stripes{}, transform, 42, epoch, 7)

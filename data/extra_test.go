@@ -10,7 +10,7 @@ import (
 )
 
 // sums is an Extra that records positions and the sum of every image.
-type sums struct{ fail int } // fail: the sample index that has an error; -1 for none
+type sums struct{ fail int } // fail is the index of the sample that returns an error; -1 for none
 
 type sumsBatch struct {
 	at    []Position
@@ -82,7 +82,8 @@ func TestExtraBelongsToItsBatch(t *testing.T) {
 					}
 					want := Position{opt.Seed, epoch, b.Step, b.Indices[k], k, b.Size}
 					if e.at[k] != want || e.sum[k] != sum {
-						t.Errorf("%d workers, sample %d: %v with sum %v, want %v, %v", workers, k, e.at[k], e.sum[k], want, sum)
+						t.Errorf("%d workers, sample %d: %v with sum %v, want %v, %v",
+							workers, k, e.at[k], e.sum[k], want, sum)
 					}
 					total += sum
 				}

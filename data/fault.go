@@ -10,29 +10,29 @@ import (
 type Fault struct {
 	Err error // names the file or folder
 
-	// Image says that the fault is one image which cannot be read. It is a sample
-	// all the same: data.on_bad_image: skip lets another one take its place.
+	// Image says that the fault is one image that cannot be read. It counts as a sample
+	// all the same: with data.on_bad_image: skip another sample takes its place.
 	Image bool
 
-	// More is not 0 for what stands for so many more faults, which are not listed.
+	// More is the number of faults that are not listed, if this fault stands for them; else 0.
 	More int
 }
 
-// Count is how many faults it is.
+// Count returns the number of faults that it stands for.
 func (f Fault) Count() int { return max(1, f.More) }
 
-// mostFaults is how many faults of one kind of a dataset are kept.
+// mostFaults is how many faults of one kind a dataset keeps.
 const mostFaults = 1000
 
-// FaultList collects what an opener finds wrong with samples. The first ones are kept, and
-// the others counted: the same mistake may be in all of a million lines.
+// FaultList collects what an opener finds wrong with samples. It keeps the first ones and
+// counts the others: a million lines may all have the same mistake.
 type FaultList struct {
 	first  []Fault
 	more   int
 	Images bool // all are images that cannot be read
 }
 
-// Add takes a fault.
+// Add adds a fault.
 func (f *FaultList) Add(format string, args ...any) {
 	if len(f.first) == mostFaults {
 		f.more++
@@ -41,22 +41,27 @@ func (f *FaultList) Add(format string, args ...any) {
 	f.first = append(f.first, Fault{Err: fmt.Errorf("data: "+format, args...), Image: f.Images})
 }
 
-// Join takes all faults of another collection.
+// Join adds all faults of another list.
 func (f *FaultList) Join(other FaultList) {
 	room := min(len(other.first), mostFaults-len(f.first))
 	f.first = append(f.first, other.first[:room]...)
 	f.more += other.more + len(other.first) - room
 }
 
-// Count is how many there are.
+// Count returns the number of faults.
 func (f *FaultList) Count() int { return len(f.first) + f.more }
 
-// All is all faults; the last one says how many are left out.
+// All returns the faults. The last one says how many are left out.
 func (f *FaultList) All() []Fault {
 	if f.more == 0 {
 		return f.first
 	}
-	return append(slices.Clip(f.first), Fault{fmt.Errorf("data: %d more faults are not listed", f.more), f.Images, f.more})
+	more := Fault{
+		Err:   fmt.Errorf("data: %d more faults are not listed", f.more),
+		Image: f.Images,
+		More:  f.more,
+	}
+	return append(slices.Clip(f.first), more)
 }
 
 // Faulty is a dataset that knows what its opener found wrong.

@@ -12,7 +12,7 @@ import (
 	"github.com/gen2brain/jpegn"
 )
 
-// fileInput is the input of a transform that an image file is.
+// fileInput returns an image file as the input of a transform.
 func fileInput(t testing.TB, content []byte) *input {
 	t.Helper()
 	src := new(input)
@@ -45,7 +45,7 @@ func TestScaledDecoding(t *testing.T) {
 	}
 }
 
-// Decoding at a smaller scale has the same part of an image that is turned.
+// Decoding at a smaller scale gives the same part of an image that has to be turned.
 func TestOrientationOfScaledParts(t *testing.T) {
 	t.Parallel()
 	plain := datatest.EncodeJPEG(t, datatest.Scene(1403, 1001))
@@ -99,7 +99,8 @@ func BenchmarkApplyJPEG(b *testing.B) {
 	for _, form := range []string{"sequential", "progressive"} {
 		b.Run(form, func(b *testing.B) {
 			var file bytes.Buffer
-			if err := jpegn.Encode(&file, datatest.Scene(500, 375), &jpegn.EncodeOptions{Quality: 93, Progressive: form == "progressive"}); err != nil {
+			options := &jpegn.EncodeOptions{Quality: 93, Progressive: form == "progressive"}
+			if err := jpegn.Encode(&file, datatest.Scene(500, 375), options); err != nil {
 				b.Fatal(err)
 			}
 			src := fileInput(b, file.Bytes())

@@ -5,8 +5,8 @@ import (
 	"fasternet/internal/rng"
 )
 
-// FewRows are the positions of at most n labels of each class, drawn by the seed,
-// in their order.
+// FewRows returns the positions of at most n labels of each class, drawn by the seed, in
+// ascending order.
 func FewRows(labels []int, classes, n int, seed uint64) []int {
 	byClass := make([][]int, classes)
 	for i, l := range labels {
@@ -30,8 +30,8 @@ func FewRows(labels []int, classes, n int, seed uint64) []int {
 	return rows
 }
 
-// Few is a dataset with at most n samples of each class, drawn by the seed: an
-// experiment with few labels.
+// Few returns a dataset with at most n samples of each class, drawn by the seed, for
+// experiments with few labels.
 func Few(ds Dataset, n int, seed uint64) Dataset {
 	labels := make([]int, ds.Len())
 	for i := range labels {
@@ -40,7 +40,7 @@ func Few(ds Dataset, n int, seed uint64) Dataset {
 	return Subset(ds, FewRows(labels, len(ds.Classes()), n, seed))
 }
 
-// Subset is some samples of a dataset, in the order of the rows.
+// Subset returns some samples of a dataset, in the order of the rows.
 func Subset(ds Dataset, rows []int) Dataset { return part{ds, rows} }
 
 type part struct {

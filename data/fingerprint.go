@@ -16,8 +16,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fingerprint says which samples a dataset has, wherever it lies: two datasets with the
-// same fingerprint train the same. It can be written down: see [Stamp].
+// Fingerprint says which samples a dataset has, wherever it is stored: two datasets with
+// the same fingerprint train the same. It can be written to a file: see [Stamp].
 type Fingerprint struct {
 	Samples  int    `json:"samples"`
 	PerClass []int  `json:"per_class"` // samples by label
@@ -27,25 +27,25 @@ type Fingerprint struct {
 	Stamps []Stamp `json:"-"` // sorted by their names
 }
 
-// Stamp is what a fingerprint keeps of a sample.
+// Stamp is what a fingerprint keeps for each sample.
 type Stamp struct {
 	Name  uint64 // hash of its [Key], in the Unicode form NFC
-	Size  uint64 // of its file in bytes; of pixels in memory a checksum; 0 if it is not known
-	Label int    // of a sample with any number of labels a hash of them
+	Size  uint64 // of its file in bytes; for pixels in memory a checksum; 0 if it is not known
+	Label int    // class index; if samples may have any number of labels, a hash of them
 }
 
-// Stamped is a dataset that knows cheaply whether a sample has changed.
+// Stamped is a dataset that can tell cheaply whether a sample has changed.
 type Stamped interface {
-	// StampSize is the number of bytes of sample i, or a checksum of its pixels.
+	// StampSize returns the number of bytes of sample i, or a checksum of its pixels.
 	StampSize(i int) uint64
 }
 
-// fileWorkers is how many files are asked for their size at a time: on a network drive
-// most of the time goes into waiting.
+// fileWorkers is how many files are asked for their size at a time. On a network drive
+// most of the time is spent waiting.
 const fileWorkers = 32
 
-// TakeFingerprint makes the fingerprint of a dataset. It decodes nothing. Without sizes
-// no file is looked at, and the stamps have none.
+// TakeFingerprint makes the fingerprint of a dataset. It decodes nothing. Without sizes it
+// opens no file, and the stamps have size 0.
 func TakeFingerprint(ds Dataset, sizes bool) *Fingerprint {
 	n := ds.Len()
 	f := &Fingerprint{Samples: n, PerClass: make([]int, len(ds.Classes())), Stamps: make([]Stamp, n)}
@@ -74,7 +74,7 @@ func TakeFingerprint(ds Dataset, sizes bool) *Fingerprint {
 	return f
 }
 
-// stampLabel is the label of a sample, or a hash of its labels if it may have several.
+// stampLabel returns the label of a sample, or a hash of its labels if it may have several.
 func stampLabel(ds Dataset, i int) int {
 	if !IsMultiLabel(ds) {
 		return ds.Label(i)
@@ -85,10 +85,10 @@ func stampLabel(ds Dataset, i int) int {
 	return int(rng.Hash(fmt.Sprint(LabelSet(ds, i))) % (1 << stampLabelBits))
 }
 
-// stampLabelBits are as many as a class index may have.
+// stampLabelBits is the number of bits of this hash. A class index has no more.
 const stampLabelBits = 20
 
-// Listing is the hash of sorted stamps.
+// Listing returns the hash of sorted stamps.
 func Listing(stamps []Stamp) string {
 	h := sha256.New()
 	for _, s := range stamps {
@@ -128,9 +128,14 @@ func (s Stamp) addTo(h hash.Hash) {
 
 func hashText(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:16]) }
 
-// compare orders stamps by name; what shares a name, by size and label.
+// compare orders stamps by name, then by size, then by label.
 func (s Stamp) compare(t Stamp) int {
-	for _, pair := range [][2]uint64{{s.Name, t.Name}, {s.Size, t.Size}, {uint64(s.Label), uint64(t.Label)}} {
+	pairs := [][2]uint64{
+		{s.Name, t.Name},
+		{s.Size, t.Size},
+		{uint64(s.Label), uint64(t.Label)},
+	}
+	for _, pair := range pairs {
 		switch {
 		case pair[0] < pair[1]:
 			return -1
@@ -141,14 +146,14 @@ func (s Stamp) compare(t Stamp) int {
 	return 0
 }
 
-// Changes says how the samples of a dataset differ from its samples at another time.
+// Changes says how the samples of a dataset differ from an earlier state of it.
 type Changes struct {
 	Added, Removed int
 	Resized        int // samples of the same name whose file has another size, or whose pixels differ
 	Relabelled     int // samples of the same name with another label
 }
 
-// None says whether nothing is different.
+// None says whether nothing has changed.
 func (c Changes) None() bool { return c == Changes{} }
 
 // Compare counts the differences of sorted stamps.
@@ -167,7 +172,7 @@ func Compare(before, after []Stamp) (c Changes) {
 	return c
 }
 
-// run is how a list begins: all samples of a name.
+// run returns the stamps at the start of a list that have this name.
 func run(stamps []Stamp, name uint64) []Stamp {
 	n := 0
 	for n < len(stamps) && stamps[n].Name == name {
@@ -176,8 +181,8 @@ func run(stamps []Stamp, name uint64) []Stamp {
 	return stamps[:n]
 }
 
-// compare counts the differences of samples that share a name: mostly there is one on
-// either side. What is on both sides does not count.
+// compare counts the differences of samples that share a name: mostly one before and one
+// after. Samples that are in both lists do not count.
 func (c *Changes) compare(before, after []Stamp) {
 	if slices.Equal(before, after) {
 		return

@@ -9,15 +9,15 @@ import (
 )
 
 // HoldOutFold divides a dataset into folds and holds one of them out, counted from 1. Every
-// sample is in one fold, and each fold has its share of every class: without groups the numbers
-// of a class differ by one at most.
+// sample is in one fold, and each fold has its share of every class: without groups the
+// counts of a class differ by one at most.
 //
-// Samples stay together if their names are the same, if their content is, or if the pattern, a
-// regular expression, finds the same text in their names (that of its first group, if it has
-// one). Groups are dealt out by their size, the larger first, each to the fold that has the
-// fewest of its classes; the seed and the names decide between equals, so the folds are the same
-// on every machine, in whatever order the samples are. It is an error when a fold is empty, or
-// when training is left without one of the classes.
+// Samples stay together if they have the same name or the same content, or if the pattern, a
+// regular expression, finds the same text in their names (the text of its first group, if it
+// has one). The larger groups are dealt out first, each to the fold that has the fewest
+// samples of its classes. The seed and the names decide between equals, so the folds are the
+// same on every machine, in whatever order the samples are. It is an error when a fold is
+// empty, or when training is left without one of the classes.
 func HoldOutFold(ds Dataset, fold, folds int, seed uint64, pattern string) (train, val Dataset, err error) {
 	if folds < 2 || fold < 1 || fold > folds {
 		return nil, nil, fmt.Errorf("data: there is no fold %d of %d", fold, folds)
@@ -42,34 +42,41 @@ func HoldOutFold(ds Dataset, fold, folds int, seed uint64, pattern string) (trai
 		}
 	}
 	if len(held) == 0 || len(kept) == 0 {
-		return nil, nil, fmt.Errorf("data: fold %d of %d has %d of the %d images: use fewer folds, or smaller groups", fold, folds, len(held), ds.Len())
+		return nil, nil, fmt.Errorf("data: fold %d of %d has %d of the %d images: use fewer folds, or smaller groups",
+			fold, folds, len(held), ds.Len())
 	}
 	for _, i := range held {
 		for _, c := range LabelSet(ds, i) {
 			if !left[c] {
-				return nil, nil, fmt.Errorf("data: all images of class %q are in fold %d of %d, so that none is left to train on: use smaller groups, or more images", ds.Classes()[c], fold, folds)
+				return nil, nil, fmt.Errorf("data: all images of class %q are in fold %d of %d, "+
+					"so that none is left to train on: use smaller groups, or more images",
+					ds.Classes()[c], fold, folds)
 			}
 		}
 	}
 	return Subset(ds, kept), Subset(ds, held), nil
 }
 
-// group are samples that stay together.
+// group is a set of samples that stay together.
 type group struct {
 	rows    []int
 	score   float64 // of the smallest name
 	name    string
-	classes map[int]int // how many of each
+	classes map[int]int // number of samples of each class
 }
 
-// foldsOf is the fold of each sample, from 0.
+// foldsOf returns the fold of each sample, from 0.
 func foldsOf(ds Dataset, folds int, seed uint64, pattern string) ([]int, error) {
 	groups, err := groupsOf(ds, seed, pattern)
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(groups, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(len(b.rows), len(a.rows)), cmp.Compare(a.score, b.score), cmp.Compare(a.name, b.name))
+		return cmp.Or(
+			cmp.Compare(len(b.rows), len(a.rows)),
+			cmp.Compare(a.score, b.score),
+			cmp.Compare(a.name, b.name),
+		)
 	})
 	of := make([]int, ds.Len())
 	counts, sizes := make([]map[int]int, folds), make([]int, folds)
@@ -130,8 +137,9 @@ func groupsOf(ds Dataset, seed uint64, pattern string) ([]*group, error) {
 		if m := find.FindStringSubmatch(names[i]); pattern != "" && m != nil {
 			join(i, "group "+m[min(1, len(m)-1)])
 		}
+		// An image that cannot be read counts as a copy of none.
 		var sum [sha256.Size]byte
-		if sum, buf, err = contentOf(ds, i, buf); err == nil { // one that cannot be read is a copy of none
+		if sum, buf, err = contentOf(ds, i, buf); err == nil {
 			join(i, "content "+string(sum[:]))
 		}
 	}
@@ -157,7 +165,7 @@ func groupsOf(ds Dataset, seed uint64, pattern string) ([]*group, error) {
 	return groups, nil
 }
 
-// contentOf is the SHA-256 of the file of a sample, or of its pixels where there is none.
+// contentOf returns the SHA-256 of a sample's file, or of its pixels if it has no file.
 func contentOf(ds Dataset, i int, buf []byte) (sum [sha256.Size]byte, _ []byte, err error) {
 	content, ok, err := Encoded(ds, i, buf)
 	if err != nil {

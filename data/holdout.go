@@ -16,11 +16,11 @@ import (
 // HoldOut splits a dataset into training and validation by the names of its samples. A
 // sample is held out if its [Score] is below the fraction. So adding or removing a sample
 // moves no other one, and the parts are the same on every machine. On average a class
-// loses the given fraction; a small class may lose nothing.
+// loses this fraction; a small class may lose nothing.
 //
-// One rule comes first: a class never loses its last training sample, also where samples have several labels. If all of its
-// samples would be held out, the sample with the largest score stays. Only this sample
-// can move later, when a sample with a larger score is added to its class.
+// One rule comes first: a class never loses its last training sample, even if samples have
+// several labels. If all its samples would be held out, the sample with the largest score
+// stays. Only this sample can move later, when a sample with a larger score joins its class.
 //
 // Samples with the same name, such as an image that a list has in two classes, go to the
 // same part. The samples keep their order. It is an error when nothing would be held out.
@@ -30,7 +30,7 @@ func HoldOut(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err
 	}
 	n, classes := ds.Len(), len(ds.Classes())
 	names, scores := make([]string, n), make([]float64, n)
-	last := make([]int, classes) // of each class that trains on none so far, the sample with the largest score
+	last := make([]int, classes) // for each class the sample with the largest score
 	for c := range last {
 		last[c] = -1
 	}
@@ -57,25 +57,25 @@ func HoldOut(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err
 		"each is held out by its name with that probability: use a larger fraction, or another data.val_seed")
 }
 
-// Score maps the name of a sample to a number from 0 to below 1: the first 8 bytes of the
-// SHA-256 of "<seed>/<name>" as a big-endian number, divided by 2^64. The name is the
-// [Key] of the sample in the Unicode form NFC, since file systems differ in how they
-// keep an é.
+// Score maps the name of a sample to a number in [0, 1): the first 8 bytes of the SHA-256
+// of "<seed>/<name>" as a big-endian number, divided by 2^64. The name is the [Key] of the
+// sample in the Unicode form NFC, because file systems store an é in different ways.
 func Score(name string, seed uint64) float64 {
 	sum := sha256.Sum256([]byte(strconv.FormatUint(seed, 10) + "/" + norm.NFC.String(name)))
-	// The 53 bits that a float64 holds: rounding up would make 1 of the largest.
+	// Keep the 53 bits that a float64 holds: rounding up would turn the largest number into 1.
 	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
 }
 
-// HoldOutShuffled splits a dataset as older versions did, for the runs that they have
-// started: of each class the given fraction, rounded, is held out, drawn by the seed.
-// Adding or removing a sample moves others.
+// HoldOutShuffled splits a dataset by the rule of older versions, to go on with their runs:
+// it holds out the given fraction of each class, rounded, drawn by the seed. Adding or
+// removing a sample moves others.
 func HoldOutShuffled(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err error) {
 	if err := checkHoldOut(ds, fraction); err != nil {
 		return nil, nil, err
 	}
 	if IsMultiLabel(ds) {
-		return nil, nil, errors.New("data: images with several labels cannot be held out by the rule of older versions (shuffle): use hash")
+		return nil, nil, errors.New("data: images with several labels cannot be held out " +
+			"by the rule of older versions (shuffle): use hash")
 	}
 	byClass := make([][]int, len(ds.Classes()))
 	for i := range ds.Len() {
@@ -94,7 +94,7 @@ func HoldOutShuffled(ds Dataset, fraction float64, seed uint64) (train, val Data
 // checkHoldOut returns an error unless the fraction and the labels are valid.
 func checkHoldOut(ds Dataset, fraction float64) error {
 	if !(fraction > 0 && fraction < 1) {
-		return fmt.Errorf("data: a fraction of %v cannot be held out; a number between 0 and 1 is needed", fraction)
+		return fmt.Errorf("data: cannot hold out a fraction of %v; use a number between 0 and 1", fraction)
 	}
 	if ds.Len() == 0 {
 		return errors.New("data: there are no images: put the images of each class into a folder with its name")
@@ -107,7 +107,7 @@ func checkHoldOut(ds Dataset, fraction float64) error {
 	return nil
 }
 
-// takeApart makes the two parts of a dataset.
+// takeApart makes the two parts of a dataset: out says which samples are held out.
 func takeApart(ds Dataset, fraction float64, out func(i int) bool, hint string) (train, val Dataset, err error) {
 	var kept, held []int
 	for i := range ds.Len() {
@@ -118,7 +118,8 @@ func takeApart(ds Dataset, fraction float64, out func(i int) bool, hint string) 
 		}
 	}
 	if len(kept) == 0 || len(held) == 0 {
-		return nil, nil, fmt.Errorf("data: a fraction of %v of %d images leaves %d for training and %d for validation; %s",
+		return nil, nil, fmt.Errorf(
+			"data: a fraction of %v of %d images leaves %d for training and %d for validation; %s",
 			fraction, ds.Len(), len(kept), len(held), hint)
 	}
 	return Subset(ds, kept), Subset(ds, held), nil

@@ -13,13 +13,13 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Iterator hands out the batches of one epoch. Its methods must not be called
+// Iterator returns the batches of one epoch, one by one. Its methods must not be called
 // concurrently; to end a blocked Next from elsewhere, cancel the context.
 type Iterator struct {
 	loader *Loader
 	epoch  int
 	order  []int // sample indices; nil means 0, 1, 2, …
-	times  []int // how often the epoch has shown each of them before; nil means never
+	times  []int // how often the epoch has shown each sample before; nil means never
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -28,8 +28,8 @@ type Iterator struct {
 
 	next  int     // the next step to schedule
 	end   int     // the step after the last
-	queue []*slot // under way, in order of their steps
-	held  *slot   // what the last Next returned
+	queue []*slot // being made, in order of their steps
+	held  *slot   // the batch that the last Next returned
 	err   error   // why the iterator has stopped
 }
 
@@ -39,18 +39,18 @@ type job struct {
 	k    int // position in the batch
 }
 
-// slot is a batch in the making, with memory for a full one.
+// slot is a batch being made, with memory for a full one.
 type slot struct {
 	Batch
 	images, targets []float32
 	labels, indices []int
-	views           []int // numbers of the views of the samples in the epoch
+	views           []int // which view of its sample each one is, in this epoch
 	share           share
 
 	pending atomic.Int32  // samples not yet loaded
 	ready   chan struct{} // receives one value when the batch is complete
 
-	mu      sync.Mutex // of err, errFrom and Bad
+	mu      sync.Mutex // guards err, errFrom, Bad and Replaced
 	err     error
 	errFrom int // position of the sample that err comes from
 }
@@ -160,7 +160,7 @@ func (it *Iterator) schedule(s *slot) {
 	}
 	s.err, s.Bad, s.Replaced = nil, s.Bad[:0], s.Replaced[:0]
 	s.pending.Store(int32(n))
-	select { // a batch that was not waited for has left its value
+	select { // remove the value of a batch that nobody waited for
 	case <-s.ready:
 	default:
 	}
@@ -171,7 +171,7 @@ func (it *Iterator) schedule(s *slot) {
 	}
 }
 
-// work loads samples until the iterator stops. Whoever loads the last sample of a
+// work loads samples until the iterator stops. The worker that loads the last sample of a
 // batch completes it.
 func (it *Iterator) work() {
 	var f sampler
@@ -205,12 +205,12 @@ func (it *Iterator) work() {
 	}
 }
 
-// replacements is how many samples in a row may be bad where they are replaced:
-// with more, the data set is not there, or not what it should be.
+// replacements is how many samples in a row may be bad while bad ones are replaced. With
+// more, the dataset is missing or not what it should be.
 const replacements = 50
 
-// replace loads the next sample that can be read instead of sample k of a batch,
-// which cannot because of err.
+// replace loads the next readable sample in place of sample k of a batch, which failed
+// with err.
 func (it *Iterator) replace(f *sampler, s *slot, k int, err error) error {
 	n := it.loader.ds.Len()
 	for step := 1; step <= replacements && step < n; step++ {
@@ -221,7 +221,7 @@ func (it *Iterator) replace(f *sampler, s *slot, k int, err error) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w; so are all images after it, %d or more", err, min(replacements, n-1))
+	return fmt.Errorf("%w; the next %d images cannot be read either", err, min(replacements, n-1))
 }
 
 // load makes sample k of a batch from sample i of the dataset.
@@ -272,15 +272,17 @@ func (it *Iterator) complete(s *slot) error {
 		return SmoothTargets(s.Targets, s.Labels, opt.Classes, smoothing)
 	}
 	r := rng.New(opt.Seed, rng.Mix, uint64(it.epoch), uint64(s.Step))
-	draws, err := opt.Mix.apply(s.Images, s.Size, s.Height, s.Width, s.Channels, labels{s.Labels, s.Sets}, s.Targets, s.share.place(0), r)
+	mine := labels{s.Labels, s.Sets}
+	first := s.share.place(0)
+	draws, err := opt.Mix.apply(s.Images, s.Size, s.Height, s.Width, s.Channels, mine, s.Targets, first, r)
 	if err == nil {
 		s.mixed(draws)
 	}
 	return err
 }
 
-// fail keeps the error of the foremost sample: which one comes first in time
-// depends on the workers.
+// fail keeps the error of the first sample of the batch that failed. Which one fails first
+// in time depends on the workers.
 func (s *slot) fail(k int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -289,7 +291,7 @@ func (s *slot) fail(k int, err error) {
 	}
 }
 
-// skip marks a sample as one that does not count.
+// skip lists a sample as bad: it does not count.
 func (s *slot) skip(k int, err error) {
 	size := s.Height * s.Width * s.Channels
 	clear(s.Images[k*size:][:size])

@@ -11,7 +11,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// A batch stays as it is until the next call, however far the workers run ahead.
+// A batch stays valid until the next call, however far the workers run ahead.
 func TestLoaderBatchStaysValid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		it := newLoader(t, newFakeSet(40), trainOptions()).Epoch(t.Context(), 0, 0)
@@ -64,7 +64,7 @@ func TestLoaderReusesMemory(t *testing.T) {
 	}
 }
 
-// Two epochs at once, such as a training that evaluates in between.
+// Two epochs run at once, as when training evaluates in between.
 func TestLoaderConcurrentIterators(t *testing.T) {
 	l := newLoader(t, newFakeSet(40), trainOptions())
 	want := batches(t, l, 0, 0)
@@ -80,7 +80,7 @@ func TestLoaderConcurrentIterators(t *testing.T) {
 	}
 }
 
-// The next tests run in a bubble, which fails when a goroutine is left over.
+// The next tests run in a bubble, which fails when a goroutine is left.
 
 func TestLoaderEndsAtEOF(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestLoaderEndsAtEOF(t *testing.T) {
 				t.Errorf("after the last batch: %v", err)
 			}
 		}
-		it.Close() // harmless
+		it.Close() // has no effect
 		if _, err := it.Next(); err != io.EOF {
 			t.Errorf("after Close: %v", err)
 		}
@@ -137,7 +137,7 @@ func TestLoaderEndsOnCancel(t *testing.T) {
 	})
 }
 
-// slowSet decodes only once it is allowed to.
+// slowSet decodes only when it is allowed to.
 type slowSet struct {
 	*fakeSet
 	allow chan struct{}

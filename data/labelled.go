@@ -2,15 +2,15 @@ package data
 
 import "fmt"
 
-// Unlabelled reports whether the samples of a dataset have no labels: all are of one
-// class without a name.
+// Unlabelled reports whether the samples of a dataset have no labels: all are of one class
+// whose name is empty.
 func Unlabelled(ds Dataset) bool {
 	classes := ds.Classes()
 	return len(classes) == 1 && classes[0] == ""
 }
 
-// CountClasses is the number of samples of each class. A sample with several labels counts for each. It is an error when a label is not
-// one of the classes.
+// CountClasses returns the number of samples of each class. A sample with several labels
+// counts for each. It is an error when a label is not one of the classes.
 func CountClasses(ds Dataset) ([]int, error) {
 	counts := make([]int, len(ds.Classes()))
 	for i := range ds.Len() {
@@ -25,11 +25,11 @@ func CountClasses(ds Dataset) ([]int, error) {
 	return counts, nil
 }
 
-// Noter is a dataset whose opener noticed what is possible, but may not be meant.
+// Noter is a dataset whose opener noticed something that is allowed, but may be a mistake.
 type Noter interface{ Notes() []string }
 
-// NotesOf lists what the opener of a dataset noticed. Of a part of a dataset it is that
-// of the whole.
+// NotesOf lists what the opener of a dataset noticed. For a part of a dataset it lists the
+// notes of the whole.
 func NotesOf(ds Dataset) []string {
 	if n, ok := undivided(ds).(Noter); ok {
 		return n.Notes()
@@ -37,15 +37,15 @@ func NotesOf(ds Dataset) []string {
 	return nil
 }
 
-// LabelHinter is a dataset that says where its labels come from; "" for nothing to add.
+// LabelHinter is a dataset that says where its labels come from, or returns "".
 type LabelHinter interface{ LabelHint() string }
 
-// UnlabelledReasoner is a dataset that knows why it has no labels, or "".
+// UnlabelledReasoner is a dataset that says why it has no labels, or returns "".
 type UnlabelledReasoner interface{ WhyUnlabelled() string }
 
 // CheckLabels returns an error unless a classifier can be trained on a dataset: its
-// samples have labels, and there are some of two classes at least. part is what to call
-// them, "training" or the like, or "".
+// samples have labels, from two classes at least. part is a word for the message, such as
+// "training", or "".
 func CheckLabels(ds Dataset, part string) error {
 	images, hint := "images", ""
 	if part != "" {
@@ -79,7 +79,8 @@ func CheckLabels(ds Dataset, part string) error {
 	case 0:
 		return fmt.Errorf("data: there are no %s", images)
 	case 1:
-		return fmt.Errorf("data: all %d %s are of one class, %q, and a classifier needs two or more%s", ds.Len(), images, ds.Classes()[last], hint)
+		return fmt.Errorf("data: all %d %s are of one class, %q, and a classifier needs two or more%s",
+			ds.Len(), images, ds.Classes()[last], hint)
 	}
 	return nil
 }

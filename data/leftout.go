@@ -11,8 +11,8 @@ import (
 	"fasternet/data/picture"
 )
 
-// LeftOut is a file or a folder that lies where the images of a dataset are, and is
-// not one of its samples.
+// LeftOut is a file or a folder among the images of a dataset that is not one of its
+// samples.
 type LeftOut struct {
 	Path   string // of the file, or shard and member
 	Reason Reason
@@ -21,21 +21,22 @@ type LeftOut struct {
 // Reason says why a file is left out.
 type Reason string
 
-// The reasons.
+// The reasons. Nothing in a hidden folder is looked at.
 const (
-	OtherEnding Reason = "ending"      // it does not end as an image does
-	Unreadable  Reason = "unreadable"  // it has no ending, and its content cannot be read
-	Hidden      Reason = "hidden"      // its name starts with a dot, or it is a folder of the system (__MACOSX, @eaDir, …); of a folder, nothing in it is looked at
-	Outside     Reason = "outside"     // an image that lies in no class folder
-	OtherClass  Reason = "class"       // a folder that the class map (data.classes) does not have
-	ExtraImage  Reason = "extra"       // an image next to the image of its sample in a shard, such as a mask
-	NoImages    Reason = "empty"       // a folder without images that is not a class of the training part
-	BrokenLink  Reason = "broken link" // a symbolic link to nothing, without the name of an image
-	Special     Reason = "special"     // a pipe, a socket or a device
+	OtherEnding Reason = "ending"     // it does not end as an image does
+	Unreadable  Reason = "unreadable" // it has no ending, and its content cannot be read
+	// Its name starts with a dot, or it is a folder of the system (__MACOSX, @eaDir, …).
+	Hidden     Reason = "hidden"
+	Outside    Reason = "outside"     // an image that lies in no class folder
+	OtherClass Reason = "class"       // a folder that the class map (data.classes) does not have
+	ExtraImage Reason = "extra"       // an image next to the image of its sample in a shard, such as a mask
+	NoImages   Reason = "empty"       // a folder without images that is not a class of the training part
+	BrokenLink Reason = "broken link" // a symbolic link to nothing, without the name of an image
+	Special    Reason = "special"     // a pipe, a socket or a device
 )
 
-// reasons has the words for each reason, for one and for several, in the order in
-// which they are listed.
+// reasons has the words for each reason, for one file and for several, in the order in
+// which messages list them.
 var reasons = []struct {
 	reason    Reason
 	one, many string
@@ -51,7 +52,7 @@ var reasons = []struct {
 	{Hidden, "hidden file or folder", "hidden files and folders"},
 }
 
-// fewEndings is how many endings are listed.
+// fewEndings is how many endings a message lists.
 const fewEndings = 8
 
 // Leaver is a dataset that knows which files its opener has left out.
@@ -66,7 +67,7 @@ func LeftOutOf(ds Dataset) []LeftOut {
 	return nil
 }
 
-// undivided is the dataset that a view of it was made of.
+// undivided returns the dataset that a view or a part was made from.
 func undivided(ds Dataset) Dataset {
 	for {
 		w, ok := ds.(wrapper)
@@ -77,8 +78,8 @@ func undivided(ds Dataset) Dataset {
 	}
 }
 
-// DescribeLeftOut says in one line how many files are left out and why, with the
-// endings of those that are no images by name. It is "" if there are none.
+// DescribeLeftOut says in one line how many files are left out and why, with the endings
+// of the files that are no images by name. It returns "" if there are none.
 func DescribeLeftOut(left []LeftOut) string {
 	count := map[Reason]int{}
 	for _, l := range left {
@@ -106,12 +107,13 @@ func DescribeLeftOut(left []LeftOut) string {
 	return strings.Join(parts, "; ")
 }
 
-// UnreadHint says that some of the files that are left out are images of formats that are
-// not read, and what to do. It is "" if there are none.
+// UnreadHint says which of the files left out are images in formats that are not read, and
+// what to do. It returns "" if there are none.
 func UnreadHint(left []LeftOut) string {
 	count, unread := map[string]int{}, 0
 	for _, l := range left {
-		if ending := strings.ToLower(endingOf(l.Path)); l.Reason == OtherEnding && slices.Contains(picture.UnreadEndings, ending) {
+		ending := strings.ToLower(endingOf(l.Path))
+		if l.Reason == OtherEnding && slices.Contains(picture.UnreadEndings, ending) {
 			count[ending]++
 			unread++
 		}
@@ -123,10 +125,11 @@ func UnreadHint(left []LeftOut) string {
 	if unread == 1 {
 		return fmt.Sprintf(" (the %s file is an image of a format that is not read; %v)", endings, picture.ErrConvert)
 	}
-	return fmt.Sprintf(" (the %d files %s are images of formats that are not read; %s)", unread, endings, picture.ConvertThem)
+	return fmt.Sprintf(" (the %d files %s are images of formats that are not read; %s)",
+		unread, endings, picture.ConvertThem)
 }
 
-// endingOf is the ending of a file, or of a member of a shard.
+// endingOf returns the ending of a file, or of a member of a shard.
 func endingOf(name string) string {
 	base := filepath.Base(name)
 	if at := strings.LastIndex(base, ".tar:"); at >= 0 {
@@ -135,15 +138,15 @@ func endingOf(name string) string {
 	return filepath.Ext(base)
 }
 
-// memberKey is what follows the first dot of the base name of a member, of a shard:member.
+// memberKey returns what follows the first dot in the base name of a shard:member.
 func memberKey(name string) string {
 	base := path.Base(name)
 	_, key, _ := strings.Cut(base[strings.LastIndexByte(base, ':')+1:], ".")
 	return key
 }
 
-// describeEndings counts the endings of files that are left out for a reason, the most
-// frequent first.
+// describeEndings counts the endings of the files that are left out for this reason, the
+// most frequent first.
 func describeEndings(left []LeftOut, why Reason, endingOf func(string) string) string {
 	count := map[string]int{}
 	var endings []string

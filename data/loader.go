@@ -18,37 +18,37 @@ type LoaderOptions struct {
 	Workers   int       // goroutines that decode and transform; 0 means GOMAXPROCS
 	Prefetch  int       // batches prepared while one is in use; 0 prepares each only when asked
 	Shuffle   bool      // a new order each epoch, instead of the order of the dataset
-	Sampling  Sampling  // how often the samples of each class are shown; "" for each sample once; other ones need Shuffle
-	Repeats   int       // views of a sample, one next to the other, as repeated augmentation has; 0 means 1
+	Sampling  Sampling  // how often to show the samples of each class; "" for each once; others need Shuffle
+	Repeats   int       // views of a sample, one after the other, for repeated augmentation; 0 means 1
 	DropLast  bool      // leave out the last batch if it is not full
 	Seed      uint64    // of order, augmentation and mixing
 	Transform Transform // makes the tensors
 	Mix       *Mixup    // mixes the batches and smooths the labels; nil means one-hot targets
 	Classes   int       // width of the targets; 0 means Mix.Classes, or the classes of the dataset
 	Extra     Extra     // makes Batch.Extra; nil for none; not with mixing or SkipBad
-	// ReplaceBad puts the next sample of the dataset that can be read in the place of
-	// one that cannot, and lists it in Batch.Replaced; not with SkipBad.
+	// ReplaceBad puts the next readable sample of the dataset in the place of one that
+	// cannot be read, and lists this one in Batch.Replaced; not with SkipBad.
 	ReplaceBad bool
-	SkipBad    bool // a sample that cannot be read is listed in Batch.Bad, not an error; not with Mix
+	SkipBad    bool // list a sample that cannot be read in Batch.Bad, without an error; not with Mix
 	Trace      bool // Batch.Traces says what each picture shows
-	// Rank of Ranks loaders has a share of every batch. All options but Workers and
-	// Prefetch are the same for all of them. Ranks 0 is one that makes all.
+	// Loader number Rank of Ranks makes a share of every batch. All options except
+	// Workers and Prefetch are the same for all ranks. Ranks 0 means one loader, which
+	// makes everything.
 	Rank, Ranks int
 }
 
 // Loader makes the batches of a dataset, epoch by epoch.
 //
-// The order of the samples depends on the seed and the epoch, the augmentation of
-// a sample on those and its index, the mixing of a batch on those and its step.
-// So a batch is the same however many workers there are and wherever the epoch
-// was started.
+// The order of the samples depends on the seed and the epoch. The augmentation of a sample
+// also depends on its index, and the mixing of a batch on its step. So a batch is the same
+// whatever the number of workers, and wherever the epoch was started.
 //
-// With a [Sampling] other than instance an epoch shows some samples several times, augmented
-// again each time, and others not at all. Its length stays the same.
+// With a [Sampling] other than instance, an epoch shows some samples several times, each
+// time augmented again, and others not at all. Its length stays the same.
 //
-// Repeated augmentation (Hoffer et al., "Augment your batch", 2020) shows a sample
-// several times in a batch, augmented again each time. An epoch stays as long as it
-// is without, so it has fewer of the samples: other ones every time, under Shuffle.
+// Repeated augmentation (Hoffer et al., "Augment your batch", 2020) shows a sample several
+// times in a batch, each time augmented again. The epoch keeps its length, so it has fewer
+// different samples; with Shuffle they are others every epoch.
 type Loader struct {
 	ds    Dataset
 	opt   LoaderOptions
@@ -68,30 +68,30 @@ type Batch struct {
 	Labels  []int     // [Size]: class indices, before mixing; -1 if samples may have any number of labels
 	Sets    [][]int   // [Size]: class indices of samples with any number of labels, before mixing; else nil
 	Indices []int     // [Size]: sample indices in the dataset
-	Extra   any       // what LoaderOptions.Extra made, of the type that its New returns; else nil
+	Extra   any       // what LoaderOptions.Extra made, of the type that its New returns; nil without
 
 	Traces []Trace // [Size]: what the pictures show; nil without LoaderOptions.Trace
 
-	Size                    int // the batch size of the options, or less in the last batch; of a share its own
+	Size                    int // samples in the batch: of the rank's share, and fewer in the last batch
 	Whole                   int // size of the batch that all ranks make together
 	Height, Width, Channels int
 	Step                    int // position in the epoch, from 0
 
-	// Places are the positions of the samples in the whole batch, ascending; nil of one
-	// that is whole.
+	// Places are the positions of the samples in the whole batch, ascending; nil if this is
+	// the whole batch.
 	Places []int
 
-	// Bad lists the samples that could not be read, in their order; their images
+	// Bad lists the samples that could not be read, in order of their places. Their images
 	// are zero and do not count. It is empty without LoaderOptions.SkipBad.
 	Bad []BadSample
 
-	// Replaced lists the samples that could not be read and in whose place others are,
-	// in their order. It is empty without LoaderOptions.ReplaceBad.
+	// Replaced lists the samples that could not be read and were replaced by others, in
+	// order of their places. It is empty without LoaderOptions.ReplaceBad.
 	Replaced []BadSample
 }
 
-// BadSample is a sample that could not be read. It keeps its place in the batch,
-// so that all others have the place that they would have without it.
+// BadSample is a sample that could not be read. It keeps its place in the batch, so that
+// all others keep theirs.
 type BadSample struct {
 	At    int   // position in the batch
 	Index int   // sample index in the dataset
@@ -124,7 +124,8 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 		return nil, err
 	}
 	if !opt.Sampling.even() && !opt.Shuffle {
-		return nil, fmt.Errorf("data: %s sampling draws the samples at random; set LoaderOptions.Shuffle", string(opt.Sampling))
+		return nil, fmt.Errorf("data: %s sampling draws the samples at random; set LoaderOptions.Shuffle",
+			string(opt.Sampling))
 	}
 	opt.Repeats = max(opt.Repeats, 1)
 	if opt.Workers == 0 {
@@ -157,8 +158,8 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 				opt.Classes, opt.Mix.Classes)
 		}
 		if opt.Mix.mixes() && (opt.Batch%2 != 0 || last%2 != 0) {
-			return nil, fmt.Errorf("data: %d samples in batches of %d leave batches of odd size, which cannot be mixed; "+
-				"use an even batch size and drop the last batch", ds.Len(), opt.Batch)
+			return nil, fmt.Errorf("data: %d samples in batches of %d leave batches of odd size, "+
+				"which cannot be mixed; use an even batch size and drop the last batch", ds.Len(), opt.Batch)
 		}
 	}
 	if last == 0 {
@@ -191,35 +192,36 @@ func NewLoader(ds Dataset, opt LoaderOptions) (*Loader, error) {
 	return l, nil
 }
 
-// checkMemory returns an error unless the batches that are under way at a time fit into
-// memory.
+// checkMemory returns an error unless all batches that exist at a time fit into memory.
 func (l *Loader) checkMemory() error {
 	h, w, c := l.opt.Transform.OutputShape()
 	n := min(l.opt.Prefetch+1, l.steps)
 	values := n * l.most() * (h*w*c + l.opt.Classes)
-	if err := memory.Check(fmt.Sprintf("%d batches of %d images of %d×%d pixels", n, l.most(), h, w), 4*values); err != nil {
-		return fmt.Errorf("%w: smaller or fewer of them take less (train.batch_size, train.val_batch_size, --batch, data.prefetch)", err)
+	what := fmt.Sprintf("%d batches of %d images of %d×%d pixels", n, l.most(), h, w)
+	if err := memory.Check(what, 4*values); err != nil {
+		return fmt.Errorf("%w: make the batches smaller, or prefetch fewer "+
+			"(train.batch_size, train.val_batch_size, --batch, data.prefetch)", err)
 	}
 	return nil
 }
 
-// most is the number of samples in the largest batch that this loader makes.
+// most returns the number of samples in the largest batch that this loader makes.
 func (l *Loader) most() int { return min(l.own, l.ds.Len()) }
 
-// Steps is the number of batches in an epoch.
+// Steps returns the number of batches in an epoch.
 func (l *Loader) Steps() int { return l.steps }
 
-// Own is the number of samples of a full batch that this loader makes: the batch
-// size, but with ranks.
+// Own returns the number of samples of a full batch that this loader makes: the batch
+// size, or its share if there are ranks.
 func (l *Loader) Own() int { return l.own }
 
-// Epoch starts an epoch at a step; 0 is its begin. Earlier steps cost nothing.
-// The iterator must be closed, unless ctx is cancelled.
+// Epoch starts an epoch at a step; 0 is its start. The steps before it cost nothing. Close
+// the iterator, unless ctx is cancelled.
 func (l *Loader) Epoch(ctx context.Context, epoch, startStep int) *Iterator {
 	return l.Part(ctx, epoch, startStep, l.steps)
 }
 
-// Part is Epoch up to the step before end.
+// Part is like Epoch, but stops before step end.
 func (l *Loader) Part(ctx context.Context, epoch, startStep, end int) *Iterator {
 	it := &Iterator{loader: l, epoch: epoch, next: startStep, end: min(end, l.steps)}
 	it.ctx, it.cancel = context.WithCancel(ctx)
@@ -235,7 +237,7 @@ func (l *Loader) Part(ctx context.Context, epoch, startStep, end int) *Iterator 
 		it.order = rng.New(l.opt.Seed, rng.Shuffle, uint64(epoch)).Perm(l.ds.Len())
 	}
 	slots := l.slots(min(l.opt.Prefetch+1, it.end-startStep))
-	// Large enough for all samples under way: sending never blocks.
+	// The channel has room for all samples of all batches, so that sending never blocks.
 	it.jobs = make(chan job, len(slots)*l.own)
 	for range l.opt.Workers {
 		it.workers.Go(it.work)
@@ -246,7 +248,7 @@ func (l *Loader) Part(ctx context.Context, epoch, startStep, end int) *Iterator 
 	return it
 }
 
-// slots returns n slots, with memory of former iterators as far as there is some.
+// slots returns n slots. It reuses the memory of former iterators as far as it goes.
 func (l *Loader) slots(n int) []*slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()

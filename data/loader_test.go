@@ -39,7 +39,7 @@ func (d *fakeSet) Image(i int) (*picture.Image, error) {
 	return d.images[i], nil
 }
 
-// trainOptions are the options of a training loader on fakeSet.
+// trainOptions returns options of a training loader for fakeSet.
 func trainOptions() LoaderOptions {
 	return LoaderOptions{Batch: 4, Workers: 2, Prefetch: 2, Shuffle: true, DropLast: true, Seed: 5,
 		Transform: trainTransform(8, 3),
@@ -59,7 +59,7 @@ func newLoader(t testing.TB, ds Dataset, opt LoaderOptions) *Loader {
 	return l
 }
 
-// batches returns copies of the batches of an epoch from a step on.
+// batches returns copies of the batches of an epoch, from a step on.
 func batches(t *testing.T, l *Loader, epoch, startStep int) []Batch {
 	t.Helper()
 	it := l.Epoch(t.Context(), epoch, startStep)
@@ -154,7 +154,7 @@ func TestLoaderOrder(t *testing.T) {
 	}
 }
 
-// A sample looks different in each epoch, and by the seed.
+// A sample looks different in each epoch and with each seed.
 func TestLoaderAugmentationVaries(t *testing.T) {
 	opt := trainOptions()
 	opt.Shuffle, opt.Mix = false, nil
@@ -252,7 +252,7 @@ func TestNewLoaderErrors(t *testing.T) {
 	}
 }
 
-// manySet is a dataset that has more samples than it could have.
+// manySet is a dataset that claims more samples than it can have.
 type manySet struct {
 	*fakeSet
 	samples int
@@ -260,8 +260,8 @@ type manySet struct {
 
 func (d manySet) Len() int { return d.samples }
 
-// Batches that cannot fit are refused before there is memory for them; one that is larger
-// than the dataset takes what the dataset needs.
+// Batches that cannot fit are refused before memory is allocated. A batch that is larger than
+// the dataset takes only what the dataset needs.
 func TestLoaderMemory(t *testing.T) {
 	opt := LoaderOptions{Batch: 1 << 16, Workers: 1, Prefetch: 1 << 10, Transform: evalTransform(1<<13, 3)}
 	_, err := NewLoader(manySet{newFakeSet(1), 1 << 30}, opt)

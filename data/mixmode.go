@@ -7,18 +7,19 @@ import (
 	"fasternet/data/picture"
 )
 
-// MixMode says for how many samples [Mixup] draws.
+// MixMode says for how many samples [Mixup] draws at a time.
 type MixMode string
 
 // The modes of mixing.
 const (
 	MixBatch MixMode = "batch" // one draw for the batch
 	MixPair  MixMode = "pair"  // one draw for a sample and its partner
-	MixElem  MixMode = "elem"  // one draw for each sample, which is mixed with its partner as that was
+	MixElem  MixMode = "elem"  // one draw for each sample; its partner is used as it was before mixing
 )
 
-// mix draws, mixes the batch in place and returns the draws: one, or one for each
-// sample. What is drawn for pairs before the first is not for these images.
+// mix draws, mixes the batch in place and returns the draws: one, or one for each sample.
+// first is the number of pairs of the whole batch that come before these images: their
+// draws are made and thrown away.
 func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) ([]mixing, error) {
 	switch m.Mode {
 	case "", MixBatch:
@@ -60,7 +61,7 @@ func (m *Mixup) mix(images []float32, b, h, w, c, first int, r *rand.Rand) ([]mi
 	return draws, nil
 }
 
-// mixRow mixes row y of the partner into row y of a sample, of pixels of c channels.
+// mixRow mixes row y of the partner into row y of a sample. A pixel has c channels.
 func (d *mixing) mixRow(own, partner []float32, y, c int) {
 	switch {
 	case d.lambda == 1:
@@ -72,8 +73,8 @@ func (d *mixing) mixRow(own, partner []float32, y, c int) {
 	}
 }
 
-// blend sets x to λ·x + (1−λ)·y. The products are rounded to float32 on every
-// platform, also where the compiler could fuse them into the sum.
+// blend sets x to λ·x + (1−λ)·y. It rounds the products to float32 on every platform, even
+// if the compiler could fuse them into the sum.
 func blend(x, y []float32, lambda float64) {
 	own, other := float32(lambda), float32(1-lambda)
 	for k, v := range x {
@@ -81,8 +82,8 @@ func blend(x, y []float32, lambda float64) {
 	}
 }
 
-// blendPartners sets each sample to λ of itself plus 1−λ of its partner, with the
-// rounding of blend.
+// blendPartners sets each sample to λ of itself plus 1−λ of its partner, rounded as blend
+// rounds.
 func blendPartners(images []float32, b int, lambda float64) {
 	if lambda == 1 {
 		return

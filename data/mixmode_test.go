@@ -12,8 +12,8 @@ import (
 	"fasternet/internal/rng"
 )
 
-// In every mode the share of the partner in the pixels of a sample is that in its
-// target, and the draws are for as many samples as the mode says.
+// In every mode a sample has the same share of its partner in its pixels and in its target. The
+// mode says for how many samples there is one draw.
 func TestMixModes(t *testing.T) {
 	const b, h, w, c = 6, 12, 16, 2
 	for _, mode := range []MixMode{"", MixBatch, MixPair, MixElem} {
@@ -28,7 +28,7 @@ func TestMixModes(t *testing.T) {
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				test.m.Mode = mode
-				shares := map[int]int{} // seeds by how many different λ a batch has
+				shares := map[int]int{} // number of seeds by the number of different λ in a batch
 				for seed := range uint64(60) {
 					images, targets := mixed(t, test.m, b, h, w, c, seed)
 					own := map[float32]bool{}
@@ -41,7 +41,8 @@ func TestMixModes(t *testing.T) {
 						own[row[i]] = true
 						want := float64(row[i])*float64(i) + float64(row[b-1-i])*float64(b-1-i)
 						if mean := sum / (h * w * c); math.Abs(mean-want) > 1e-5 {
-							t.Fatalf("%s, %s, seed %d: mean of sample %d is %v, its target says %v", mode, test.name, seed, i, mean, want)
+							t.Fatalf("%s, %s, seed %d: mean of sample %d is %v, its target says %v",
+								mode, test.name, seed, i, mean, want)
 						}
 						if mode != MixElem && math.Abs(float64(row[i]-targets[(b-1-i)*b+b-1-i])) > 0 {
 							t.Fatalf("%s, %s: a sample and its partner have different λ", mode, test.name)
@@ -63,13 +64,16 @@ func TestMixModes(t *testing.T) {
 	}
 }
 
-// One pair that is mixed as a batch of two and as a pair is the same to the bit;
-// elements are mixed with what their partners were.
+// One pair mixed as a batch of two and as a pair gives the same bits. In elem mode elements are
+// mixed with their partners as these were before.
 func TestMixModesAgree(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		m    *Mixup
-	}{{"mixup", &Mixup{MixupAlpha: 0.8, Prob: 1, Classes: 2}}, {"cutmix", &Mixup{CutmixAlpha: 1, Prob: 1, Classes: 2}}} {
+	}{
+		{"mixup", &Mixup{MixupAlpha: 0.8, Prob: 1, Classes: 2}},
+		{"cutmix", &Mixup{CutmixAlpha: 1, Prob: 1, Classes: 2}},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			for seed := range uint64(30) {
 				c.m.Mode = MixBatch
@@ -111,7 +115,7 @@ func randomTensor(seed uint64, n int) []float32 {
 	return x
 }
 
-// The reference's batches, mixed sample by sample.
+// Sample by sample, mixing gives the reference's batches.
 func TestMixRowGolden(t *testing.T) {
 	var want struct {
 		Batches []struct {

@@ -10,26 +10,29 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Mixup blends each sample of a batch with its partner and their labels into soft
-// targets, by mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization",
-// 2018) or CutMix (Yun et al., "CutMix: Regularization Strategy to Train Strong
-// Classifiers with Localizable Features", 2019). The mode says for how many samples
-// the choice, its λ and its box are drawn. The partner of sample i is sample B−1−i.
+// Mixup blends each sample of a batch with its partner, and their labels into soft targets.
+// It uses mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018) or CutMix
+// (Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with
+// Localizable Features", 2019). The mode says how many samples share one draw of the
+// method, its λ and its box. The partner of sample i is sample B−1−i.
 //
 // With both alphas 0 nothing is mixed and the targets are only smoothed.
 type Mixup struct {
-	Mode         MixMode     // "" means MixBatch
-	MixupAlpha   float64     // λ of mixup ~ Beta(alpha, alpha); 0 turns mixup off
-	CutmixAlpha  float64     // λ of CutMix ~ Beta(alpha, alpha); 0 turns CutMix off
-	Prob         float64     // probability that a batch is mixed
-	SwitchProb   float64     // probability of CutMix instead of mixup when both are on
-	CutmixMinMax *[2]float64 // if set, CutMix is on and the sides of its box are uniform in this share of the image's
-	Smoothing    float64     // label smoothing, also of batches that are not mixed
-	Classes      int         // width of the targets
-	OffEpoch     int         // a loader mixes no more from this epoch on, counted from 0; 0 for never
+	Mode        MixMode // "" means MixBatch
+	MixupAlpha  float64 // λ of mixup ~ Beta(alpha, alpha); 0 turns mixup off
+	CutmixAlpha float64 // λ of CutMix ~ Beta(alpha, alpha); 0 turns CutMix off
+	Prob        float64 // probability that a batch is mixed
+	SwitchProb  float64 // probability of CutMix instead of mixup when both are on
+	Smoothing   float64 // label smoothing, also of batches that are not mixed
+	Classes     int     // width of the targets
+	OffEpoch    int     // no mixing from this epoch on, counted from 0; 0 for never
+
+	// CutmixMinMax turns CutMix on, with the sides of its box uniform in this share of the
+	// image's; nil for none.
+	CutmixMinMax *[2]float64
 }
 
-// Validate returns an error that names a setting which cannot work.
+// Validate returns an error that names the first setting that is wrong.
 func (m *Mixup) Validate() error {
 	for _, p := range []struct {
 		name  string
@@ -69,7 +72,7 @@ func (m *Mixup) mixes() bool {
 	return m.Prob > 0 && (m.MixupAlpha > 0 || m.cuts())
 }
 
-// Mixes says whether the batches of an epoch, counted from 0, may be mixed.
+// Mixes says whether the batches of an epoch, counted from 0, are mixed.
 func (m *Mixup) Mixes(epoch int) bool { return m.mixes() && !m.off(epoch) }
 
 func (m *Mixup) cuts() bool {
@@ -99,9 +102,15 @@ func (l labels) blend(targets []float32, classes int, smoothing float64, lambdas
 	return blendTargets(targets, l.one, classes, smoothing, lambdas...)
 }
 
-// apply is Apply to a share of a batch, which has pairs of it: the first of them is
-// pair number first of the batch. It returns what was drawn, once or for each sample.
-func (m *Mixup) apply(images []float32, b, h, w, c int, of labels, targets []float32, first int, r *rand.Rand) ([]mixing, error) {
+// apply is Apply for a share of a batch that consists of pairs. The first of them is pair
+// number first of the whole batch. It returns what was drawn, once or for each sample.
+func (m *Mixup) apply(
+	images []float32, b, h, w, c int,
+	of labels,
+	targets []float32,
+	first int,
+	r *rand.Rand,
+) ([]mixing, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
@@ -127,19 +136,19 @@ func (m *Mixup) apply(images []float32, b, h, w, c int, of labels, targets []flo
 	return draws, of.blend(targets, m.Classes, m.Smoothing, lambdas)
 }
 
-// off reports whether an epoch is one whose batches are not mixed any more.
+// off reports whether mixing is over in an epoch.
 func (m *Mixup) off(epoch int) bool {
 	return m.OffEpoch > 0 && epoch >= m.OffEpoch
 }
 
-// mixing is what one draw decides.
+// mixing is the result of one draw.
 type mixing struct {
 	cut    bool
-	box    picture.Box // that comes from the partner, if cut
+	box    picture.Box // the part that comes from the partner, if cut
 	lambda float64     // share of the sample itself in its label and, unless cut, in its pixels
 }
 
-// draw decides what to do. The order of the draws is: whether, which, λ, box.
+// draw draws in this order: whether to mix, which method, λ, box.
 func (m *Mixup) draw(h, w int, r *rand.Rand) mixing {
 	if r.Float64() >= m.Prob {
 		return mixing{lambda: 1}
@@ -158,8 +167,8 @@ func (m *Mixup) draw(h, w int, r *rand.Rand) mixing {
 	return mixing{true, box, keptShare(box, h, w)}
 }
 
-// keptShare is the λ of the labels in CutMix: they follow the pixels that were
-// really exchanged, not the λ that was drawn.
+// keptShare returns the λ of the labels in CutMix. They follow the pixels that were really
+// exchanged, not the λ that was drawn.
 func keptShare(box picture.Box, h, w int) float64 {
 	return 1 - float64(box.Height*box.Width)/float64(h*w)
 }
@@ -168,15 +177,15 @@ func keptShare(box picture.Box, h, w int) float64 {
 func beta(alpha float64, r *rand.Rand) float64 {
 	lambda := distuv.Beta{Alpha: alpha, Beta: alpha, Src: r}.Rand()
 	if math.IsNaN(lambda) {
-		// At a tiny alpha both gamma variates underflow to 0. The limit of the
-		// distribution for alpha → 0 is a fair coin.
+		// With a tiny alpha both gamma variates underflow to 0. As alpha → 0 the
+		// distribution becomes a fair coin.
 		return float64(r.IntN(2))
 	}
 	return lambda
 }
 
-// cutmixBox is the box of area (1−λ)·h·w around (cy, cx), clamped to the image. A
-// box of odd size loses a pixel.
+// cutmixBox returns the box of area (1−λ)·h·w around (cy, cx), clamped to the image. A box
+// of odd size loses a pixel.
 func cutmixBox(h, w int, lambda float64, cy, cx int) picture.Box {
 	side := math.Sqrt(1 - lambda)
 	halfH, halfW := int(float64(h)*side)/2, int(float64(w)*side)/2
@@ -185,7 +194,7 @@ func cutmixBox(h, w int, lambda float64, cy, cx int) picture.Box {
 	return picture.Box{Top: y0, Left: x0, Height: y1 - y0, Width: x1 - x0}
 }
 
-// minMaxBox draws a box inside the image with sides in a share of the image's.
+// minMaxBox draws a box inside the image. Its sides are a share of the image's.
 func minMaxBox(h, w int, share [2]float64, r *rand.Rand) picture.Box {
 	side := func(n int) int {
 		lo, hi := int(float64(n)*share[0]), int(float64(n)*share[1])

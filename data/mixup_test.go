@@ -92,8 +92,8 @@ func TestSmoothTargets(t *testing.T) {
 	datatest.Near(t, "one-hot", got, []float32{0, 1, 0, 0, 0, 1}, 0)
 }
 
-// mixed applies m to a batch in which every value of sample i is i, so that the
-// result tells where a value comes from.
+// mixed applies m to a batch in which every value of sample i is i, so that the result shows
+// where a value comes from.
 func mixed(t *testing.T, m *Mixup, b, h, w, c int, seed uint64) (images, targets []float32) {
 	t.Helper()
 	images = make([]float32, b*h*w*c)
@@ -111,8 +111,7 @@ func mixed(t *testing.T, m *Mixup, b, h, w, c int, seed uint64) (images, targets
 	return images, targets
 }
 
-// The share of the partner in the pixels of a sample must be that in its target,
-// whatever was drawn.
+// Whatever is drawn, a sample has the same share of its partner in its pixels and in its target.
 func TestMixupTargetsFollowPixels(t *testing.T) {
 	const b, h, w, c = 4, 12, 16, 2
 	for _, test := range []struct {
@@ -137,7 +136,8 @@ func TestMixupTargetsFollowPixels(t *testing.T) {
 					mean := sum / (h * w * c)
 					want := float64(targets[i*b+i])*float64(i) + float64(targets[i*b+b-1-i])*float64(b-1-i)
 					if math.Abs(mean-want) > 1e-5 {
-						t.Fatalf("%s, seed %d: mean of sample %d is %v, its target says %v", test.name, seed, i, mean, want)
+						t.Fatalf("%s, seed %d: mean of sample %d is %v, its target says %v",
+							test.name, seed, i, mean, want)
 					}
 					if total := targets[i*b+i] + targets[i*b+b-1-i]; math.Abs(float64(total)-1) > 1e-6 {
 						t.Fatalf("%s, seed %d: target %d sums to %v", test.name, seed, i, total)

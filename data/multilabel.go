@@ -9,8 +9,8 @@ import (
 
 // MultiLabelled is a dataset whose samples may have any number of labels.
 type MultiLabelled interface {
-	// LabelSets has the class indices of each sample, ascending and without repetition. It is
-	// nil if each sample has one label, which Label tells; otherwise Label is -1.
+	// LabelSets returns the class indices of each sample, ascending and without repetition.
+	// It returns nil if each sample has one label, which Label returns; otherwise Label is -1.
 	LabelSets() [][]int32
 }
 
@@ -20,7 +20,7 @@ func IsMultiLabel(ds Dataset) bool {
 	return ok && m.LabelSets() != nil
 }
 
-// LabelSet is the classes of sample i, ascending: of a dataset with one label a sample that one.
+// LabelSet returns the classes of sample i, ascending: just one, if each sample has one label.
 func LabelSet(ds Dataset, i int) []int {
 	switch v := ds.(type) {
 	case relabelled:
@@ -49,15 +49,16 @@ func checkLabelSet(ds Dataset, i int) ([]int, error) {
 	labels := LabelSet(ds, i)
 	for _, l := range labels {
 		if l < 0 || l >= len(ds.Classes()) {
-			return nil, fmt.Errorf("data: %s: label %d is not one of the %d classes", ds.Name(i), l, len(ds.Classes()))
+			return nil, fmt.Errorf("data: %s: label %d is not one of the %d classes",
+				ds.Name(i), l, len(ds.Classes()))
 		}
 	}
 	return labels, nil
 }
 
-// LabelNames says in words which labels sample i has: the name of its class, or the names of
-// all, or "no label". A class without a name is called by its number; it is "" if the dataset
-// has no labels.
+// LabelNames returns the labels of sample i in words: the name of its class, the names of
+// all its classes, or "no label". A class without a name is called by its number. It
+// returns "" if the dataset has no labels.
 func LabelNames(ds Dataset, i int) string {
 	if Unlabelled(ds) {
 		return ""
@@ -77,7 +78,7 @@ func LabelNames(ds Dataset, i int) string {
 	return strings.Join(names, ", ")
 }
 
-// checkMultiLabels is [CheckLabels] of a dataset with any number of labels a sample.
+// checkMultiLabels is [CheckLabels] for samples with any number of labels.
 func checkMultiLabels(ds Dataset, images, hint string) error {
 	counts, err := CountClasses(ds)
 	if err != nil {
@@ -92,9 +93,9 @@ func checkMultiLabels(ds Dataset, images, hint string) error {
 	return nil
 }
 
-// SmoothLabelSets writes targets [B, K] for samples with any number of labels: 1 at each label and
-// 0 elsewhere, and with smoothing 1 − smoothing/2 and smoothing/2, since each class is a
-// decision between two.
+// SmoothLabelSets writes targets [B, K] for samples with any number of labels: 1 at each
+// label and 0 elsewhere. With smoothing they are 1 − smoothing/2 and smoothing/2, because
+// each class is a choice of two.
 func SmoothLabelSets(targets []float32, labels [][]int, classes int, smoothing float64) error {
 	return blendLabelSets(targets, labels, classes, smoothing, 1)
 }
@@ -105,7 +106,8 @@ func blendLabelSets(targets []float32, labels [][]int, classes int, smoothing fl
 		return err
 	}
 	if classes < 1 || len(targets) != len(labels)*classes {
-		return fmt.Errorf("data: there are %d target values for %d samples of %d classes; %d are needed", len(targets), len(labels), classes, len(labels)*classes)
+		return fmt.Errorf("data: there are %d target values for %d samples of %d classes; %d are needed",
+			len(targets), len(labels), classes, len(labels)*classes)
 	}
 	off := smoothing / 2
 	on := 1 - off
@@ -114,7 +116,7 @@ func blendLabelSets(targets []float32, labels [][]int, classes int, smoothing fl
 		blend := func(sample, partner float64) float32 {
 			return float32(float32(lambda)*float32(sample)) + float32(float32(1-lambda)*float32(partner))
 		}
-		// By whether the class is a label of the sample and one of its partner.
+		// A target depends on whether the class is a label of the sample and of its partner.
 		row, partner := targets[i*classes:][:classes], labels[len(labels)-1-i]
 		neither := blend(off, off)
 		for k := range row {
@@ -123,7 +125,8 @@ func blendLabelSets(targets []float32, labels [][]int, classes int, smoothing fl
 		for _, set := range [][]int{own, partner} {
 			for _, l := range set {
 				if l < 0 || l >= classes {
-					return fmt.Errorf("data: label %d of sample %d in the batch is not one of the %d classes; targets need at least as many classes as the dataset has", l, i, classes)
+					return fmt.Errorf("data: label %d of sample %d in the batch is not one of the %d classes; "+
+						"targets need at least as many classes as the dataset has", l, i, classes)
 				}
 				values := [2]float64{off, off}
 				if slices.Contains(own, l) {

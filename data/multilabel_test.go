@@ -10,7 +10,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// manyLabels is a data set with any number of labels a sample.
+// manyLabels is a data set whose samples have any number of labels.
 type manyLabels struct {
 	*fakeSet
 	sets [][]int32
@@ -29,7 +29,7 @@ func newManyLabels(n int) manyLabels {
 	return d
 }
 
-// The labels of a sample are those of views of the data set too.
+// Views of a data set keep the labels of the samples.
 func TestLabelSetOfViews(t *testing.T) {
 	d := newManyLabels(8)
 	some := Subset(d, []int{7, 2, 1})
@@ -37,10 +37,12 @@ func TestLabelSetOfViews(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(LabelSet(renamed, 0), LabelSet(renamed, 1), LabelSet(renamed, 2), renamed.Label(0)); got != "[1 3] [] [0 3] -1" {
+	sets := fmt.Sprint(LabelSet(renamed, 0), LabelSet(renamed, 1), LabelSet(renamed, 2), renamed.Label(0))
+	if got := sets; got != "[1 3] [] [0 3] -1" {
 		t.Error(got)
 	}
-	if got := strings.Join([]string{LabelNames(renamed, 0), LabelNames(renamed, 1), LabelNames(d, 1)}, " / "); got != "d, a / no label / a, b" {
+	names := []string{LabelNames(renamed, 0), LabelNames(renamed, 1), LabelNames(d, 1)}
+	if got := strings.Join(names, " / "); got != "d, a / no label / a, b" {
 		t.Error(got)
 	}
 	counts, err := CountClasses(renamed)
@@ -60,7 +62,7 @@ func TestLabelSetOfViews(t *testing.T) {
 	datatest.WantError(t, CheckLabels(none, "training"), "none of the 2 training images has a label")
 }
 
-// Held-out images are those that their names say, and no label loses its last training image.
+// The names decide which images are held out, and no label loses its last training image.
 func TestHoldOutOfManyLabels(t *testing.T) {
 	d := newManyLabels(60)
 	train, val, err := HoldOut(d, 0.3, 1)
@@ -68,11 +70,14 @@ func TestHoldOutOfManyLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	counts, err := CountClasses(train)
-	if err != nil || slices.Min(counts) == 0 || !IsMultiLabel(train) || !IsMultiLabel(val) || train.Len()+val.Len() != 60 {
+	if err != nil || slices.Min(counts) == 0 ||
+		!IsMultiLabel(train) || !IsMultiLabel(val) ||
+		train.Len()+val.Len() != 60 {
 		t.Errorf("%d + %d images, of each label %v, %v", train.Len(), val.Len(), counts, err)
 	}
 	d.sets[0] = []int32{0, 3} // a second image of the rarest label
-	if train, val, err = HoldOutFold(d, 1, 3, 1, ""); err != nil || val.Len() < 15 || val.Len() > 25 || !IsMultiLabel(train) {
+	train, val, err = HoldOutFold(d, 1, 3, 1, "")
+	if err != nil || val.Len() < 15 || val.Len() > 25 || !IsMultiLabel(train) {
 		t.Errorf("a fold of labels: %v, %v", val, err)
 	}
 	_, _, err = HoldOutShuffled(d, 0.3, 1)
@@ -84,15 +89,20 @@ func TestHoldOutOfManyLabels(t *testing.T) {
 	}
 }
 
-// Targets are 1 at each label. Smoothing takes half of it away, since each label is a decision
-// between two, and mixing blends the targets of two images.
+// Targets are 1 at each label. Smoothing takes half of its share away, because each label is a
+// choice of two. Mixing blends the targets of two images.
 func TestTargetsOfManyLabels(t *testing.T) {
 	sets := [][]int{{0, 2}, {}, {1}, {2}}
 	got := make([]float32, 12)
 	if err := SmoothLabelSets(got, sets, 3, 0.1); err != nil {
 		t.Fatal(err)
 	}
-	datatest.Near(t, "smoothed targets", got, []float32{0.95, 0.05, 0.95, 0.05, 0.05, 0.05, 0.05, 0.95, 0.05, 0.05, 0.05, 0.95}, 1e-6)
+	datatest.Near(t, "smoothed targets", got, []float32{
+		0.95, 0.05, 0.95,
+		0.05, 0.05, 0.05,
+		0.05, 0.95, 0.05,
+		0.05, 0.05, 0.95,
+	}, 1e-6)
 	if err := blendLabelSets(got, sets, 3, 0, 0.75); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +143,7 @@ func TestLoaderOfManyLabels(t *testing.T) {
 	}
 }
 
-// The rarest label of a sample says how often it is drawn; samples without any count as a class.
+// The rarest label of a sample says how often it is drawn. Samples without labels form a class.
 func TestSamplingOfManyLabels(t *testing.T) {
 	d := newManyLabels(64)
 	counts, err := CountClasses(d)

@@ -1,7 +1,7 @@
 //go:build !race
 
-// Tests that the race detector falsifies, since it makes sync.Pool drop items at
-// random, or makes slow.
+// The race detector makes these tests fail, because it makes sync.Pool drop items at random, or
+// makes them slow.
 
 package data
 
@@ -14,7 +14,8 @@ import (
 )
 
 func TestApplyDoesNotAllocate(t *testing.T) {
-	small, large, all, jitter := trainTransform(32, 3), trainTransform(40, 3), trainTransform(40, 3), trainTransform(40, 3)
+	small, large := trainTransform(32, 3), trainTransform(40, 3)
+	all, jitter := trainTransform(40, 3), trainTransform(40, 3)
 	all.RandAugment = parsed(t, "rand-m9-n4-mstd0.5-inc1-p1")
 	all.Erasing = augment.Erasing{Prob: 0.5, Mode: augment.EraseRand, Count: 3, Area: erasingArea}
 	jitter.ColorJitter = 0.4

@@ -6,17 +6,16 @@ import (
 	"fasternet/data/picture"
 )
 
-// normaliser maps 8-bit values to (v/255 − mean)/std, by table: there are only
-// 256 values, and a table gives every one of them the rounding of the three
-// float32 operations in this order.
+// normaliser maps 8-bit values to (v/255 − mean)/std by table. There are only 256 values,
+// and with a table each one is rounded after each of the three float32 operations.
 type normaliser struct {
 	once   sync.Once
 	err    error
 	tables [3][256]float32 // by channel
 }
 
-// prepare fills the tables at the first call. It returns what validate returned
-// then.
+// prepare fills the tables at the first call. Later calls return the error of the first
+// validate.
 func (n *normaliser) prepare(validate func() error, mean, std []float32) error {
 	n.once.Do(func() {
 		if n.err = validate(); n.err != nil {
@@ -31,7 +30,7 @@ func (n *normaliser) prepare(validate func() error, mean, std []float32) error {
 	return n.err
 }
 
-// normalise writes the tensor of m to dst, which has a value for each of m.
+// normalise writes the values of m to dst, which has the same length.
 func (n *normaliser) normalise(dst []float32, m *picture.Image) {
 	if m.Channels == 1 {
 		table := &n.tables[0]

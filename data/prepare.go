@@ -8,8 +8,8 @@ import (
 	"fasternet/data/picture"
 )
 
-// Preparer makes the tensors of evaluation of images that come one by one, from anywhere. It
-// keeps its memory for the next image, and is used by one goroutine at a time.
+// Preparer makes evaluation tensors from images that come one by one, from anywhere. It
+// reuses its memory for the next image. Only one goroutine may use it at a time.
 type Preparer struct {
 	how       picture.Decoding
 	transform *EvalTransform
@@ -17,8 +17,8 @@ type Preparer struct {
 	when      time.Time
 }
 
-// NewPreparer is a preparer of images that are decoded in a certain way. The error names a
-// setting of the transform that cannot work. Preparers may share a transform.
+// NewPreparer returns a preparer that decodes images in this way. The error names the
+// setting of the transform that is wrong. Preparers may share a transform.
 func NewPreparer(how picture.Decoding, t *EvalTransform) (*Preparer, error) {
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return nil, err
@@ -28,26 +28,26 @@ func NewPreparer(how picture.Decoding, t *EvalTransform) (*Preparer, error) {
 	return p, nil
 }
 
-// Preparation is how long the steps for an image took.
+// Preparation says how long the steps for an image took.
 type Preparation struct {
 	Decode time.Duration // of the file, or the copy of an image in memory
 	Resize time.Duration // with crop and normalisation
 }
 
-// File writes to dst the tensor of an image file: see [EvalTransform.Apply]. The error says what
-// is wrong with the file.
+// File writes the tensor of an image file to dst: see [EvalTransform.Apply]. The error says
+// what is wrong with the file.
 func (p *Preparer) File(content []byte, dst []float32) (Preparation, error) {
 	began := time.Now()
 	return p.apply(began, p.src.Load(content, p.how), dst)
 }
 
-// Image writes to dst the tensor of an image in memory, which it does not change.
+// Image writes the tensor of an image in memory to dst. It does not change the image.
 func (p *Preparer) Image(m image.Image, dst []float32) (Preparation, error) {
 	began := time.Now()
 	return p.apply(began, p.src.SetStandard(m, p.how), dst)
 }
 
-// keptPixels is the largest image, in bytes, whose memory is kept for the next one.
+// keptPixels is the size in bytes of the largest image whose memory is kept for the next.
 const keptPixels = 16 << 20
 
 func (p *Preparer) apply(began time.Time, err error, dst []float32) (t Preparation, _ error) {
@@ -61,8 +61,7 @@ func (p *Preparer) apply(began time.Time, err error, dst []float32) (t Preparati
 	return t, withoutPackage(err)
 }
 
-// withoutPackage leaves out the name of the package in front of an error of a file that has no
-// name.
+// withoutPackage cuts the name of the package off an error: the file has no name to follow.
 func withoutPackage(err error) error {
 	if err != nil && strings.HasPrefix(err.Error(), "data: ") {
 		return bare{err}

@@ -34,7 +34,8 @@ func TestPreprocessGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		datatest.SameImage(t, name("resized"), resized, datatest.GoldenImage[picture.Image](g, name("resized")))
-		datatest.SameImage(t, name("cropped"), picture.CentreCrop(resized, c.Crop, c.Crop), datatest.GoldenImage[picture.Image](g, name("cropped")))
+		cropped := picture.CentreCrop(resized, c.Crop, c.Crop)
+		datatest.SameImage(t, name("cropped"), cropped, datatest.GoldenImage[picture.Image](g, name("cropped")))
 
 		tensor := make([]float32, c.Crop*c.Crop*3)
 		if err := eval.Apply(photo, nil, tensor); err != nil {

@@ -11,9 +11,9 @@ import (
 // input is the image that a transform works on.
 type input struct {
 	picture.Source
-	trace *Trace // gets what is done to it; nil if nobody wants to know
-	// whenDecoded gets the time at which an image of evaluation was decoded; nil if nobody wants
-	// to know.
+	trace *Trace // records what is done to the image; nil if nobody asked
+	// whenDecoded gets the time at which an image for evaluation was decoded; nil if nobody
+	// asked.
 	whenDecoded *time.Time
 }
 
@@ -23,14 +23,14 @@ func (src *input) decoded() {
 	}
 }
 
-// partial is a transform that can start from an input.
+// partial is a transform that can work on an input.
 type partial interface {
 	Transform
 	apply(src *input, r *rand.Rand, dst []float32) error
 }
 
-// partialOf is the transform itself if it can start from an input. Types that embed
-// one of ours have an Apply of their own, which is what counts.
+// partialOf returns the transform itself if it can work on an input. A type that embeds one
+// of ours has its own Apply, which must be called.
 func partialOf(t Transform) partial {
 	switch t := t.(type) {
 	case *TrainTransform:
@@ -43,8 +43,7 @@ func partialOf(t Transform) partial {
 	return nil
 }
 
-// sampler gets the samples of a dataset one after the other. It keeps its memory
-// for the next one.
+// sampler gets the samples of a dataset one after the other. It reuses its memory.
 type sampler struct {
 	src    input
 	pixels picture.Image
@@ -86,7 +85,7 @@ func (f *sampler) fetch(ds Dataset, i int) (*input, error) {
 	return &f.src, nil
 }
 
-// decoded is fetch of a dataset that decodes by itself.
+// decoded is fetch for a dataset that decodes by itself.
 func (f *sampler) decoded(ds Dataset, i int) (*input, error) {
 	m, err := ds.Image(i)
 	if err != nil {

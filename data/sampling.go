@@ -8,8 +8,8 @@ import (
 )
 
 // Sampling says how often an epoch shows the samples of each class (Kang et al., "Decoupling
-// Representation and Classifier for Long-Tailed Recognition", 2020). An epoch is as long under
-// each of them: as many draws as the dataset has samples.
+// Representation and Classifier for Long-Tailed Recognition", 2020). The length of an epoch
+// stays the same: as many draws as the dataset has samples.
 type Sampling string
 
 // The samplings.
@@ -19,32 +19,35 @@ const (
 	BalancedSampling Sampling = "balanced" // every class is seen equally often
 )
 
-// check returns an error unless there is such a sampling.
+// check returns an error if the sampling is unknown.
 func (s Sampling) check() error {
 	switch s {
 	case "", InstanceSampling, SqrtSampling, BalancedSampling:
 		return nil
 	}
-	return fmt.Errorf("data: unknown sampling %q; use %s, %s or %s", string(s), InstanceSampling, SqrtSampling, BalancedSampling)
+	return fmt.Errorf("data: unknown sampling %q; use %s, %s or %s",
+		string(s), InstanceSampling, SqrtSampling, BalancedSampling)
 }
 
 // even says whether every sample is shown once in an epoch.
 func (s Sampling) even() bool { return s == "" || s == InstanceSampling }
 
-// draws are the epochs of a sampling that is not even. What an epoch shows depends on the seed
-// and the epoch alone, so that it can be taken up again at any step, and is the same for all
+// draws makes the epochs of a sampling that is not even. What an epoch shows depends on the
+// seed and the epoch alone. So an epoch can be resumed at any step, and is the same for all
 // ranks and any number of workers.
 type draws struct {
-	groups [][]int   // samples that are drawn equally often
-	until  []float64 // draws that are expected of the groups up to each one; the last is the length of an epoch
+	groups [][]int // samples that are drawn equally often
+	// until has, for each group, how many draws are expected for the groups up to this one.
+	// The last is the length of an epoch.
+	until []float64
 }
 
 // newDraws groups the samples of a dataset by their classes.
 //
-// The chance of a sample goes with 1/n for balanced and 1/√n for sqrt sampling, n being the
-// samples of its class. Of a sample with several labels the rarest one counts, as in the repeat
-// factor sampling of Gupta et al. ("LVIS: A Dataset for Large Vocabulary Instance
-// Segmentation", 2019); samples without a label make a class of their own.
+// With n samples in a class, the chance of each is proportional to 1/n for balanced and to
+// 1/√n for sqrt sampling. For a sample with several labels the rarest one counts, as in the
+// repeat factor sampling of Gupta et al. ("LVIS: A Dataset for Large Vocabulary Instance
+// Segmentation", 2019). Samples without a label form their own class.
 func newDraws(ds Dataset, s Sampling) (*draws, error) {
 	byClass, counts, err := groups(ds)
 	if err != nil {
@@ -66,7 +69,9 @@ func newDraws(ds Dataset, s Sampling) (*draws, error) {
 		default:
 			return nil, fmt.Errorf("data: sampling %q draws nothing", string(s))
 		}
-		d.groups, shares, total = append(d.groups, rows), append(shares, share), total+share
+		d.groups = append(d.groups, rows)
+		shares = append(shares, share)
+		total += share
 	}
 	sum := 0.0
 	for _, share := range shares {
@@ -77,8 +82,9 @@ func newDraws(ds Dataset, s Sampling) (*draws, error) {
 	return d, nil
 }
 
-// groups are the samples of each class, and how many samples have the class. A sample with
-// several labels is in the group of the rarest; those without any are the last group.
+// groups returns the samples of each class, and how many samples have the class. A sample
+// with several labels is in the group of the rarest; the last group has the samples without
+// a label.
 func groups(ds Dataset) (byClass [][]int, counts []int, err error) {
 	if counts, err = CountClasses(ds); err != nil {
 		return nil, nil, err
@@ -97,12 +103,12 @@ func groups(ds Dataset) (byClass [][]int, counts []int, err error) {
 	return byClass, append(counts, len(byClass[none])), nil
 }
 
-// epoch draws the samples of an epoch in a random order, and says of each whether it is the
-// first, second, … time that the epoch shows it, from 0.
+// epoch draws the samples of an epoch in a random order. times says how often the epoch has
+// shown each of them before.
 //
-// It is systematic sampling over the samples of one class after the other, in a random order
-// within each: so the number of draws differs by less than 1 from the expected one for every
-// class, and among the samples of a class by 1 at most.
+// It is systematic sampling over the classes one after the other, with the samples of each
+// in a random order. So for every class the number of draws differs from the expected one by
+// less than 1, and between two samples of a class by at most 1.
 func (d *draws) epoch(seed uint64, epoch int) (order, times []int) {
 	r := rng.New(seed, rng.Sample, uint64(epoch))
 	offset, length := r.Float64(), d.until[len(d.until)-1]
@@ -110,7 +116,7 @@ func (d *draws) epoch(seed uint64, epoch int) (order, times []int) {
 	for g, rows := range d.groups {
 		width := d.until[g] - from
 		for k, at := range r.Perm(len(rows)) {
-			// The product is rounded before it is added on every processor.
+			// The conversion rounds the product before the sum, on every processor.
 			to := from + float64(width*(float64(k+1)/float64(len(rows))))
 			if k+1 == len(rows) {
 				to = d.until[g]

@@ -18,7 +18,7 @@ type skewed struct {
 func (d skewed) Len() int        { return len(d.labels) }
 func (d skewed) Label(i int) int { return d.labels[i] }
 
-// newSkewed has so many images of each class, in turn as far as there are some.
+// newSkewed returns a dataset with this many images of each class, in turns while they last.
 func newSkewed(counts ...int) skewed {
 	d := skewed{fakeSet: newFakeSet(0)}
 	for left := slices.Clone(counts); slices.Max(left) > 0; {
@@ -81,10 +81,11 @@ func TestSampling(t *testing.T) {
 				}
 				for l := range least {
 					if most[l]-least[l] > 1 {
-						t.Errorf("epoch %d: an image of class %d is drawn %d times, another %d times", epoch, l, least[l], most[l])
+						t.Errorf("epoch %d: an image of class %d is drawn %d times, another %d times",
+							epoch, l, least[l], most[l])
 					}
 				}
-				// Every view of an image has a number of its own, from 0.
+				// Every view of an image has its own number, from 0.
 				for i, k := range each {
 					var numbers []int
 					for at, j := range order {
@@ -116,8 +117,8 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// Batches under sampling do not depend on workers, on where an epoch is taken up, nor on the
-// number of ranks, and an image that is shown twice is augmented in two ways.
+// With sampling, batches depend neither on the workers, nor on the step at which an epoch
+// resumes, nor on the number of ranks. An image that is shown twice is augmented in two ways.
 func TestSamplingOfLoader(t *testing.T) {
 	ds := newSkewed(40, 7, 1)
 	options := func() LoaderOptions {
@@ -147,7 +148,9 @@ func TestSamplingOfLoader(t *testing.T) {
 				o.Rank = rank
 				for k, b := range batches(t, newLoader(t, ds, o), 3, 0) {
 					for at, place := range b.Places {
-						if b.Indices[at] != want[k].Indices[place] || !slices.Equal(b.Images[at*size:][:size], want[k].Images[place*size:][:size]) {
+						same := b.Indices[at] == want[k].Indices[place] &&
+							slices.Equal(b.Images[at*size:][:size], want[k].Images[place*size:][:size])
+						if !same {
 							t.Fatalf("rank %d: sample %d of batch %d is another one", rank, place, k)
 						}
 					}

@@ -2,13 +2,13 @@ package data
 
 import "fmt"
 
-// share is what a rank makes of a batch.
+// share is the part of a batch that one rank makes.
 type share struct {
 	size   int
 	places []int // in the batch, ascending; nil for all of it
 }
 
-// place is the position in the batch of sample k of the share.
+// place returns the position in the batch of sample k of the share.
 func (s *share) place(k int) int {
 	if s.places == nil {
 		return k
@@ -16,9 +16,9 @@ func (s *share) place(k int) int {
 	return s.places[k]
 }
 
-// share cuts a batch of n samples. Where samples are mixed a share has whole pairs, a
-// run of the first half and its partners in the second, so that no sample is made
-// twice; then its pairs are again samples k and size-1-k. Elsewhere it is a run.
+// share cuts a batch of n samples. A share is a run of samples. If samples are mixed it
+// consists of whole pairs, so that no sample is made twice: a run of the first half and its
+// partners in the second half. In the share its pairs are again samples k and size-1-k.
 func (opt *LoaderOptions) share(n int) share {
 	if opt.Ranks <= 1 {
 		return share{size: n}
@@ -39,7 +39,7 @@ func (opt *LoaderOptions) share(n int) share {
 	return s
 }
 
-// together is the number of samples that are on the same rank.
+// together returns how many samples must be on the same rank.
 func (opt *LoaderOptions) together() int {
 	if opt.Mix != nil && opt.Mix.mixes() {
 		return 2
@@ -47,8 +47,8 @@ func (opt *LoaderOptions) together() int {
 	return 1
 }
 
-// checkShare returns an error unless every rank gets a share of all batches, the last
-// of which has the given size.
+// checkShare returns an error unless every rank gets a share of all batches. The last batch
+// has last samples.
 func (opt *LoaderOptions) checkShare(last int) error {
 	least := opt.Ranks * opt.together()
 	switch {
@@ -57,8 +57,10 @@ func (opt *LoaderOptions) checkShare(last int) error {
 	case opt.Ranks <= 1 || last >= least:
 		return nil
 	case opt.together() == 2:
-		return fmt.Errorf("data: a batch of %d samples cannot be shared by %d ranks: mixup and CutMix need two a rank, which is %d; "+
+		return fmt.Errorf("data: a batch of %d samples cannot be shared by %d ranks: "+
+			"mixup and CutMix need two a rank, which is %d; "+
 			"use a larger batch (train.batch_size), fewer ranks, or no mixing", last, opt.Ranks, least)
 	}
-	return fmt.Errorf("data: a batch of %d samples cannot be shared by %d ranks: use a larger batch (train.batch_size) or fewer ranks", last, opt.Ranks)
+	return fmt.Errorf("data: a batch of %d samples cannot be shared by %d ranks: "+
+		"use a larger batch (train.batch_size) or fewer ranks", last, opt.Ranks)
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The shares of the ranks are the batch that one loader makes: in every mode of
-// mixing, with repeated augmentation, and where the shares differ in size.
+// Together the shares of the ranks are the batch that one loader makes: in every mode of
+// mixing, with repeated augmentation, and if the shares differ in size.
 func TestShares(t *testing.T) {
 	ds := newFakeSet(43)
 	for _, mode := range []MixMode{"", MixBatch, MixPair, MixElem} {
@@ -21,7 +21,12 @@ func TestShares(t *testing.T) {
 			whole := batches(t, newLoader(t, ds, opt), 1, 0)
 			got := make([]Batch, len(whole))
 			for i, b := range whole {
-				got[i] = Batch{Images: make([]float32, len(b.Images)), Targets: make([]float32, len(b.Targets)), Labels: make([]int, b.Size), Indices: make([]int, b.Size)}
+				got[i] = Batch{
+					Images:  make([]float32, len(b.Images)),
+					Targets: make([]float32, len(b.Targets)),
+					Labels:  make([]int, b.Size),
+					Indices: make([]int, b.Size),
+				}
 			}
 			sizes := make([]int, ranks)
 			for rank := range ranks {
@@ -43,7 +48,7 @@ func TestShares(t *testing.T) {
 				}
 			}
 			if !slices.EqualFunc(got, whole, equal) || slices.Max(sizes)-slices.Min(sizes) > opt.together() {
-				t.Errorf("mode %q, shares of %v: other batches than those of one loader", mode, sizes)
+				t.Errorf("mode %q, shares of %v: the batches differ from one loader's", mode, sizes)
 			}
 		}
 	}

@@ -4,15 +4,15 @@ import (
 	"path/filepath"
 )
 
-// Placed is a dataset whose samples lie in files.
+// Placed is a dataset whose samples are in files.
 type Placed interface {
-	// Place is the file of sample i, and what sample i is called in it if there are others.
+	// Place returns the file of sample i, and its name within the file if there are others.
 	Place(i int) (file, within string)
 }
 
-// Shared counts the samples of b that are samples of a too, since both are the same file,
-// also by a symbolic link, or the same place in it. It gives the name of the first one.
-// Files that are copies of each other do not count: see [FindCopies].
+// Shared counts the samples that a and b share: both are the same file, perhaps by a
+// symbolic link, or the same place in a file. It also returns the name of the first one.
+// Copies of a file do not count: see [FindCopies].
 func Shared(a, b Dataset) (count int, first string) {
 	places := filePlaces{map[string]string{}}
 	in, folders := make(map[samplePlace]int, b.Len()), map[string]bool{}
@@ -29,7 +29,7 @@ func Shared(a, b Dataset) (count int, first string) {
 	at := b.Len()
 	for i := range a.Len() {
 		place := places.of(a, i)
-		if !folders[place.folder] { // mostly
+		if !folders[place.folder] { // the usual case
 			continue
 		}
 		if k, ok := in[place]; ok {
@@ -44,13 +44,13 @@ func Shared(a, b Dataset) (count int, first string) {
 	return count, first
 }
 
-// samplePlace is where a sample lies; it is empty if that is not known.
+// samplePlace says where a sample is stored; it is empty if this is not known.
 type samplePlace struct{ folder, file, within string }
 
-// filePlaces finds out where samples really lie. Folders are asked for once.
+// filePlaces finds out where samples really are. It resolves each folder once.
 type filePlaces struct{ folders map[string]string }
 
-// of is the place of sample i.
+// of returns the place of sample i.
 func (p filePlaces) of(ds Dataset, i int) samplePlace {
 	ds, i = origin(ds, i)
 	d, ok := ds.(Placed)
@@ -67,7 +67,7 @@ func (p filePlaces) of(ds Dataset, i int) samplePlace {
 	return samplePlace{real, base, within}
 }
 
-// realFolder is the absolute path of a folder without symbolic links.
+// realFolder returns the absolute path of a folder without symbolic links.
 func realFolder(dir string) string {
 	if dir == "" {
 		dir = "."

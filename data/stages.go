@@ -10,7 +10,7 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Stages are the processor times that the samples of a dataset take, stage by stage.
+// Stages has the processor time that each stage takes for the samples of a dataset.
 type Stages struct {
 	Images int
 	Bytes  int64 // of their files
@@ -18,13 +18,13 @@ type Stages struct {
 	// Decode is the time to decode the part of the image that the crop needs.
 	Decode    time.Duration
 	Resize    time.Duration
-	Augment   time.Duration // what changes pixels after the resize
+	Augment   time.Duration // changes of pixels after the resize
 	Normalise time.Duration
-	All       time.Duration // one after the other, as a loader does it
+	All       time.Duration // all stages together, as a loader does them
 }
 
-// MeasureStages times n samples of a dataset, drawn with their augmentation by the
-// seed, in a training transform.
+// MeasureStages times n samples of a dataset in a training transform. The seed draws the
+// samples and their augmentation.
 func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, seed uint64) (Stages, error) {
 	if err := t.normaliser.prepare(t.Validate, t.Mean, t.Std); err != nil {
 		return Stages{}, err
@@ -74,7 +74,8 @@ func MeasureStages(ctx context.Context, ds Dataset, t *TrainTransform, n int, se
 		lap(&s.Decode)
 		out := memory.output(t.Size, t.Channels)
 		if keeps {
-			picture.CropPadded(out, part.Image, picture.CentreOffset(height, t.Size), picture.CentreOffset(width, t.Size))
+			top, left := picture.CentreOffset(height, t.Size), picture.CentreOffset(width, t.Size)
+			picture.CropPadded(out, part.Image, top, left)
 		} else {
 			memory.resizer.ResizeView(out, part, t.Size, t.Size, 0, 0, filter)
 		}

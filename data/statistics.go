@@ -10,21 +10,21 @@ import (
 	"fasternet/data/picture"
 )
 
-// Statistics are the mean and the standard deviation of the pixels of a dataset, by
-// channel, in [0, 1].
+// Statistics has the mean and the standard deviation of the pixels of a dataset, by channel,
+// in [0, 1].
 type Statistics struct {
 	Mean, Std []float64
-	Images    int // that were looked at
+	Images    int // images that were read
 	Bad       int // images that could not be read, in addition
 }
 
-// Measure computes the statistics of at most the given number of samples, spread
-// evenly over the dataset; all of them if most is 0. Every image has the same weight,
-// whatever its size. With 1 channel, colours are made grey first. With skipBad
-// images that cannot be read are left out and counted; otherwise they are an error.
+// Measure computes the statistics of at most the given number of samples, spread evenly
+// over the dataset; all of them if most is 0. Every image has the same weight, whatever its
+// size. With 1 channel, colours are made grey first. With skipBad, images that cannot be
+// read are counted and left out; otherwise they are an error.
 func Measure(ctx context.Context, ds Dataset, channels, most, workers int, skipBad bool) (Statistics, error) {
 	if channels != 1 && channels != 3 {
-		return Statistics{}, fmt.Errorf("data: statistics of %d channels; 1 (grey) or 3 (RGB) are there", channels)
+		return Statistics{}, fmt.Errorf("data: statistics of %d channels; use 1 (grey) or 3 (RGB)", channels)
 	}
 	n := ds.Len()
 	count := n
@@ -34,8 +34,8 @@ func Measure(ctx context.Context, ds Dataset, channels, most, workers int, skipB
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	// The sums of each image are kept, and added in order: the result does not depend
-	// on who was first.
+	// Keep the sums of each image and add them in order, so that the result does not
+	// depend on which worker is first.
 	sums, squares := make([][3]float64, count), make([][3]float64, count)
 	errs := make([]error, count)
 	var group sync.WaitGroup
@@ -67,7 +67,7 @@ func Measure(ctx context.Context, ds Dataset, channels, most, workers int, skipB
 		switch {
 		case err == nil:
 			s.Images++
-		case skipBad && s.Bad+1 < count: // otherwise none can be read, and the last says why
+		case skipBad && s.Bad+1 < count: // if no image can be read, return the last error
 			s.Bad++
 		default:
 			return Statistics{}, err
@@ -86,7 +86,7 @@ func Measure(ctx context.Context, ds Dataset, channels, most, workers int, skipB
 	return s, nil
 }
 
-// moments are the means of the values and of their squares.
+// moments returns the mean of the values and the mean of their squares.
 func moments(m *picture.Image) (mean, square [3]float64) {
 	var sum, squares [3]uint64
 	for i, v := range m.Pix {

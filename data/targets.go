@@ -2,16 +2,15 @@ package data
 
 import "fmt"
 
-// SmoothTargets writes label-smoothed targets [B, K] to targets, where B is the
-// number of labels and K that of the classes: smoothing/K everywhere, and
-// 1 − smoothing more at the label (Szegedy et al., "Rethinking the Inception
-// Architecture", 2016). With smoothing 0 they are one-hot.
+// SmoothTargets writes label-smoothed targets [B, K], where B is the number of labels and K
+// the number of classes: smoothing/K everywhere, and 1 − smoothing more at the label (Szegedy
+// et al., "Rethinking the Inception Architecture", 2016). With smoothing 0 they are one-hot.
 func SmoothTargets(targets []float32, labels []int, classes int, smoothing float64) error {
 	return blendTargets(targets, labels, classes, smoothing, 1)
 }
 
-// blendTargets writes λ times the smoothed target of each sample plus 1−λ times
-// that of its partner, sample B−1−i. There is one λ, or one for each sample.
+// blendTargets writes λ times the smoothed target of each sample plus 1−λ times the target of
+// its partner, sample B−1−i. There is one λ, or one for each sample.
 func blendTargets(targets []float32, labels []int, classes int, smoothing float64, lambdas ...float64) error {
 	if err := checkSmoothing(smoothing); err != nil {
 		return err
@@ -30,7 +29,7 @@ func blendTargets(targets []float32, labels []int, classes int, smoothing float6
 	on := 1 - smoothing + off
 	for i, label := range labels {
 		lambda := lambdas[i%len(lambdas)]
-		// By whether the class is the label of the sample and that of its partner.
+		// A target depends on whether the class is the label of the sample and of its partner.
 		blend := func(sample, partner float64) float32 {
 			return float32(float32(lambda)*float32(sample)) + float32(float32(1-lambda)*float32(partner))
 		}
@@ -49,7 +48,7 @@ func blendTargets(targets []float32, labels []int, classes int, smoothing float6
 
 func checkSmoothing(smoothing float64) error {
 	if !(smoothing >= 0 && smoothing <= 1) {
-		return fmt.Errorf("data: label smoothing is %v; a share from 0 to 1 is needed", smoothing)
+		return fmt.Errorf("data: label smoothing is %v; a number from 0 to 1 is needed", smoothing)
 	}
 	return nil
 }

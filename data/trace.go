@@ -2,29 +2,29 @@ package data
 
 import "fasternet/data/picture"
 
-// Trace is what a picture of a batch shows: of which sample, and what was done to it. It is
-// for people who look at pictures; [LoaderOptions].Trace asks for it.
+// Trace says what a picture of a batch shows: which sample it is, and what was done to it.
+// It is for people who look at pictures; [LoaderOptions].Trace asks for it.
 type Trace struct {
-	Index         int         // of the sample in the dataset; of a replaced one that which took its place
+	Index         int         // sample index in the dataset; if another sample replaced it, the index of this one
 	Height, Width int         // of its image in pixels
-	Crop          picture.Box // the part of the image that is shown; what lies beyond it is black
+	Crop          picture.Box // the part of the image that is shown; outside of the image it is black
 	Flipped       bool        // horizontally
-	Operations    []string    // that changed colours or shape, in their order, with timm's names
-	Erased        int         // rectangles
+	Operations    []string    // operations that changed colours or shape, in order, by timm's names
+	Erased        int         // number of erased rectangles
 
 	Partner int     // position in the batch of the picture that is mixed in; -1 for none
-	Lambda  float64 // share of its own label, the rest is that of the partner; 1 if it is not mixed
-	Cut     bool    // CutMix: a box of it is the partner's; else the two are blended
+	Lambda  float64 // share of its own label; the rest is the partner's share; 1 if it is not mixed
+	Cut     bool    // CutMix: a box comes from the partner; otherwise the two are blended
 }
 
-// note has f note what a transform does to the picture, if somebody wants to know.
+// note calls f to record what a transform does to the picture, if somebody asked for it.
 func (src *input) note(f func(t *Trace)) {
 	if src.trace != nil {
 		f(src.trace)
 	}
 }
 
-// mixed notes how the pictures of a batch were mixed, with one draw or one for each.
+// mixed records how the pictures of a batch were mixed, with one draw or one for each.
 func (s *slot) mixed(draws []mixing) {
 	for k := range s.Traces {
 		d := draws[min(k, len(draws)-1)]

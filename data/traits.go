@@ -10,21 +10,24 @@ import (
 	"fasternet/data/picture"
 )
 
-// Traits are counts of images with something that is decided by a setting.
+// Traits counts images that a setting decides about.
 type Traits struct {
-	Looked  int   // images that were looked at; 0 for a dataset of pixels
-	Turned  int   // of those, images whose camera was not held upright
-	Deep    int   // of those, grey images of more than 8 bits
-	Largest uint8 // value of the deep ones, when they are scaled to 8 bits
+	Looked  int   // images whose headers were read; 0 for a dataset of pixels
+	Turned  int   // images of these that the camera did not take upright
+	Deep    int   // grey images of these with more than 8 bits
+	Largest uint8 // largest value of the deep ones, scaled to 8 bits
 }
 
 func (t *Traits) add(o Traits) {
-	t.Looked, t.Turned, t.Deep, t.Largest = t.Looked+o.Looked, t.Turned+o.Turned, t.Deep+o.Deep, max(t.Largest, o.Largest)
+	t.Looked += o.Looked
+	t.Turned += o.Turned
+	t.Deep += o.Deep
+	t.Largest = max(t.Largest, o.Largest)
 }
 
-// Survey looks at the headers of at most the given number of samples, spread evenly over
-// the dataset; of all of them if most is 0. Samples that cannot be read do not count. The
-// error is the error of the context.
+// Survey reads the headers of at most the given number of samples, spread evenly over the
+// dataset; of all samples if most is 0. Samples that cannot be read do not count. It fails
+// only when ctx ends.
 func Survey(ctx context.Context, ds Dataset, most, workers int) (Traits, error) {
 	n := ds.Len()
 	count := n
@@ -54,7 +57,7 @@ func Survey(ctx context.Context, ds Dataset, most, workers int) (Traits, error) 
 	return t, ctx.Err()
 }
 
-// traitsOf looks at one sample, which it reads into the memory of buf.
+// traitsOf looks at one sample. It reads it into the memory of buf.
 func traitsOf(ds Dataset, i int, buf []byte) (Traits, []byte) {
 	if p, at := pixelSet(ds, i); p != nil {
 		o, buf, err := p.Stored(at, new(picture.Image), buf)
@@ -92,15 +95,16 @@ func traitsOfFile(content []byte) Traits {
 	return t
 }
 
-// fewLevels is the largest value of scaled images that use less than a quarter of their
-// range.
+// fewLevels is a quarter of the range of 8 bits: if no value is larger, scaling to 8 bits has
+// lost most levels of grey.
 const fewLevels = 63
 
 // Describe says how a decoding treats the images. Warnings are about settings that lose
 // something.
 func (t Traits) Describe(how picture.Decoding) (facts, warnings []string) {
 	if t.Turned > 0 {
-		text := fmt.Sprintf("%d of %d images looked at have an EXIF orientation other than upright, ", t.Turned, t.Looked)
+		text := fmt.Sprintf("%d of %d images looked at have an EXIF orientation other than upright, ",
+			t.Turned, t.Looked)
 		if how.IgnoreOrientation {
 			warnings = append(warnings, text+"which is ignored (data.orientation: ignore; exif turns them)")
 		} else {
@@ -113,9 +117,11 @@ func (t Traits) Describe(how picture.Decoding) (facts, warnings []string) {
 	text := fmt.Sprintf("%d of %d images looked at are grey with more than 8 bits; ", t.Deep, t.Looked)
 	switch {
 	case how.Clip16Bit:
-		warnings = append(warnings, text+"their values above 255 become 255 (data.sixteen_bit: clip; scale keeps them apart)")
+		warnings = append(warnings, text+
+			"their values above 255 become 255 (data.sixteen_bit: clip; scale keeps them apart)")
 	case t.Largest <= fewLevels:
-		warnings = append(warnings, fmt.Sprintf("%sscaled to 8 bits (data.sixteen_bit: scale) none is above %d of 255, so that %d levels of grey are left: rescale the images to all bits first",
+		warnings = append(warnings, fmt.Sprintf("%sscaled to 8 bits (data.sixteen_bit: scale) "+
+			"none is above %d of 255, so that %d levels of grey are left: rescale the images to all bits first",
 			text, t.Largest, int(t.Largest)+1))
 	default:
 		facts = append(facts, text+"their values are scaled to 8 bits (data.sixteen_bit: scale)")

@@ -12,13 +12,13 @@ import (
 	"fasternet/data/policy"
 )
 
-// Transform makes a normalised tensor of an image. Implementations are safe for
+// Transform makes a normalised tensor from an image. Implementations are safe for
 // concurrent use.
 type Transform interface {
-	// Validate returns an error that names a setting which cannot work.
+	// Validate returns an error that names the first setting that is wrong.
 	Validate() error
 
-	// OutputShape is the shape of the tensors: NHWC without N.
+	// OutputShape returns the shape of the tensors: NHWC without N.
 	OutputShape() (height, width, channels int)
 
 	// Apply writes the tensor of img to dst, which has height·width·channels
@@ -30,42 +30,42 @@ type Transform interface {
 // maxJitter is the largest strength of colour jitter.
 const maxJitter = 100
 
-// TrainTransform is the random transform of training:
+// TrainTransform is the random transform for training:
 //
-//	RGB or grey → random resized crop → flip → RandAugment or colour jitter → extra → normalise → random erasing
+//	RGB or grey → random resized crop → flip → RandAugment or colour jitter → extra
+//	→ normalise → random erasing
 //
-// At a size of 32 and below an image of about that size keeps its scale (28 to 32 pixels
-// a side at 32): the first step is then a random crop after zero padding. Zero is black,
-// in the 8-bit image. An image smaller than the size is first padded to it, half on
-// either side.
+// At a size of 32 and below an image of about this size keeps its scale (28 to 32 pixels
+// a side at 32): the first step is then a random crop after zero padding, which is black.
+// An image smaller than the size is first padded to it, half on either side.
 //
 // The fields must not be changed after the first use.
 type TrainTransform struct {
 	Size          int                   // height and width of the output in pixels
-	Scale         [2]float64            // share of the area that is cropped: from, to; such as 0.08, 1
+	Scale         [2]float64            // share of the area to crop: from, to; such as 0.08, 1
 	Ratio         [2]float64            // aspect ratio (width to height) of the crop: from, to; such as 3/4, 4/3
 	HFlip         float64               // probability of a horizontal flip
-	Padding       int                   // zeros on each side before the crop of an image that keeps its scale; such as 4
-	OneDraw       bool                  // the crop is drawn once and cut to the image, as for linear probes
+	Padding       int                   // zeros on each side before the crop, if the image keeps its scale; such as 4
+	OneDraw       bool                  // draw the crop once and clamp it to the image, as for linear probes
 	Interpolation picture.Interpolation // of the resize
 	Mean, Std     []float32             // of each channel, for pixel values from 0 to 1
 	Channels      int                   // 1 (grey) or 3 (RGB)
 
-	// RandAugment changes colours and shape by a policy; nil for off. What a warp
-	// brings in from outside has the mean colour. Warps are bilinear if the resize is,
-	// else bicubic: Pillow's know no other filter.
+	// RandAugment changes colours and shape by a policy; nil for off. Areas that a warp
+	// brings in from outside get the mean colour. Warps are bilinear if the resize is, and
+	// bicubic otherwise: Pillow's warps have no other filter.
 	RandAugment *policy.RandAugment
-	ColorJitter float64         // strength of random brightness, contrast and saturation; 0 for off; not with RandAugment
-	Extra       []augment.Step  // more augmentations in their order, after RandAugment or colour jitter
+	ColorJitter float64         // strength for brightness, contrast and saturation; 0 for off; not with RandAugment
+	Extra       []augment.Step  // more augmentations in order, after RandAugment or colour jitter
 	Erasing     augment.Erasing // of the normalised image
-	// ScaledDecoding lets a loader decode JPEG files at a half, a quarter or an eighth
-	// of their size where the crop stays at least twice as large as the output.
+	// ScaledDecoding lets a loader decode JPEG files at a half, a quarter or an eighth of
+	// their size, if the crop stays at least twice as large as the output.
 	ScaledDecoding bool
 
 	normaliser normaliser
 }
 
-// Validate returns an error that names a setting which cannot work.
+// Validate returns an error that names the first setting that is wrong.
 func (t *TrainTransform) Validate() error {
 	if err := checkOutput("TrainTransform", t.Size, t.Channels, t.Mean, t.Std); err != nil {
 		return err
@@ -85,9 +85,10 @@ func (t *TrainTransform) Validate() error {
 	}
 	switch {
 	case !(t.ColorJitter >= 0 && t.ColorJitter <= maxJitter):
-		return fmt.Errorf("data: TrainTransform.ColorJitter is %v; a number from 0 (off) to %d is needed", t.ColorJitter, maxJitter)
+		return fmt.Errorf("data: TrainTransform.ColorJitter is %v; a number from 0 (off) to %d is needed",
+			t.ColorJitter, maxJitter)
 	case t.ColorJitter > 0 && t.RandAugment != nil:
-		return errors.New("data: TrainTransform has ColorJitter and RandAugment; one takes the place of the other, so set one of them")
+		return errors.New("data: TrainTransform has ColorJitter and RandAugment; set only one of them")
 	case !(t.HFlip >= 0 && t.HFlip <= 1):
 		return fmt.Errorf("data: TrainTransform.HFlip is %v; a probability from 0 to 1 is needed", t.HFlip)
 	case t.Padding < 0:
@@ -101,13 +102,13 @@ func (t *TrainTransform) Validate() error {
 	return err
 }
 
-// OutputShape is Size, Size, Channels.
+// OutputShape returns Size, Size, Channels.
 func (t *TrainTransform) OutputShape() (height, width, channels int) {
 	return t.Size, t.Size, t.Channels
 }
 
-// Apply writes the [Size, Size, Channels] tensor of img to dst. Draws are in the
-// order of the steps.
+// Apply writes the [Size, Size, Channels] tensor of img to dst. The steps draw in their
+// order.
 func (t *TrainTransform) Apply(img *picture.Image, r *rand.Rand, dst []float32) error {
 	src := new(input)
 	src.Set(img)
@@ -175,9 +176,14 @@ func (t *TrainTransform) apply(src *input, r *rand.Rand, dst []float32) error {
 	return nil
 }
 
-// recolour is the part between flip and normalisation. The result is one of the
-// images, both of which it changes, or a new one.
-func (t *TrainTransform) recolour(c *augment.Canvas, m, spare *picture.Image, trace *Trace, r *rand.Rand) (*picture.Image, error) {
+// recolour does the steps between flip and normalisation. It changes both images, and
+// returns one of them or a new one.
+func (t *TrainTransform) recolour(
+	c *augment.Canvas,
+	m, spare *picture.Image,
+	trace *Trace,
+	r *rand.Rand,
+) (*picture.Image, error) {
 	var cubic bool
 	switch t.Interpolation {
 	case picture.Bilinear:
@@ -206,22 +212,22 @@ func (t *TrainTransform) recolour(c *augment.Canvas, m, spare *picture.Image, tr
 	return c.Image, nil
 }
 
-// EvalTransform is the transform of evaluation and inference, which has no
-// randomness. With [CropAuto], by size of the output:
+// EvalTransform is the transform for evaluation and inference, without randomness. With
+// [CropAuto] the size of the output decides:
 //
-//   - up to 32, of an image of about that size (28 to 32 pixels a side at 32): no resize,
-//     but zero (black) padding where it is smaller
-//   - up to 383: resize so that the shorter side is Size/CropRatio, rounded down,
-//     then centre crop
+//   - up to 32, for an image of about this size (28 to 32 pixels a side at 32): no resize;
+//     a smaller image is padded with zeros (black)
+//   - up to 383: resize so that the shorter side is Size/CropRatio, rounded down, then
+//     centre crop
 //   - from 384: resize of the whole image to a square
 //
-// Crop chooses one of the latter two for all sizes and images.
+// Crop chooses one of the last two for all sizes and images.
 //
 // The fields must not be changed after the first use.
 type EvalTransform struct {
 	Size          int                   // height and width of the output in pixels
 	Crop          CropMode              // "" for CropAuto
-	CropRatio     float64               // Size by the shorter side after the resize; such as 0.9
+	CropRatio     float64               // Size divided by the shorter side after the resize; such as 0.9
 	Interpolation picture.Interpolation // of the resize
 	Mean, Std     []float32             // of each channel, for pixel values from 0 to 1
 	Channels      int                   // 1 (grey) or 3 (RGB)
@@ -229,7 +235,7 @@ type EvalTransform struct {
 	normaliser normaliser
 }
 
-// Validate returns an error that names a setting which cannot work.
+// Validate returns an error that names the first setting that is wrong.
 func (t *EvalTransform) Validate() error {
 	if err := checkOutput("EvalTransform", t.Size, t.Channels, t.Mean, t.Std); err != nil {
 		return err
@@ -244,7 +250,7 @@ func (t *EvalTransform) Validate() error {
 	return err
 }
 
-// OutputShape is Size, Size, Channels.
+// OutputShape returns Size, Size, Channels.
 func (t *EvalTransform) OutputShape() (height, width, channels int) {
 	return t.Size, t.Size, t.Channels
 }
@@ -269,7 +275,7 @@ func (t *EvalTransform) apply(src *input, _ *rand.Rand, dst []float32) error {
 	return t.crops(s, src, cropCentre, func(out *picture.Image) { t.normaliser.normalise(dst, out) })
 }
 
-// crops resizes an image, and visits crops of it one after the other; visit may change them.
+// crops resizes an image and calls visit with crops of it, one by one. visit may change them.
 func (t *EvalTransform) crops(s *scratch, src *input, at []cropAt, visit func(out *picture.Image)) error {
 	h, w := src.Size()
 	p, err := src.Part(&s.Memory, picture.Box{Top: 0, Left: 0, Height: h, Width: w}, t.Channels, 0)
@@ -309,16 +315,16 @@ func (t *EvalTransform) keeps(height, width int) bool {
 
 func (t *EvalTransform) auto() bool { return t.Crop == "" || t.Crop == CropAuto }
 
-// Cut is how images are cut, with nothing left to the size of the output.
+// Cut says how images are cut, independent of the size of the output.
 type Cut struct {
 	Mode  CropMode // CropCenter or CropSquash
-	Ratio float64  // of the size of the output to the shorter side after the resize; 1 with CropSquash
+	Ratio float64  // size of the output divided by the shorter side after the resize; 1 with CropSquash
 	// KeepFrom and KeepTo are the sides of images that are not resized but padded to the
 	// size of the output; both 0 if there are none.
 	KeepFrom, KeepTo int
 }
 
-// Cut says how images are cut.
+// Cut returns how images are cut.
 func (t *EvalTransform) Cut() Cut {
 	if t.squashes() {
 		return Cut{Mode: CropSquash, Ratio: 1}
@@ -330,7 +336,7 @@ func (t *EvalTransform) Cut() Cut {
 	return c
 }
 
-// Seen is the part of the shorter side of an image of a size that is in the output.
+// Seen returns which part of the shorter side of an image of this size is in the output.
 func (t *EvalTransform) Seen(height, width int) float64 {
 	if t.keeps(height, width) {
 		return 1
@@ -338,7 +344,7 @@ func (t *EvalTransform) Seen(height, width int) float64 {
 	return t.Cut().Ratio
 }
 
-// resizeTo is the size of an image after the resize and before the centre crop.
+// resizeTo returns the size of an image after the resize and before the centre crop.
 func (t *EvalTransform) resizeTo(height, width int) (int, int) {
 	if t.squashes() {
 		return t.Size, t.Size
@@ -381,7 +387,7 @@ func checkInput(src *input, dst []float32, t Transform) error {
 	return nil
 }
 
-// scratch is the memory that a transform needs besides its result.
+// scratch is memory that a transform needs besides its result.
 type scratch struct {
 	picture.Memory
 	cropped, spare picture.Image
@@ -391,7 +397,7 @@ type scratch struct {
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }}
 
-// output is an image for the result of the 8-bit part, with undefined content.
+// output returns an image for the result of the 8-bit steps, with undefined content.
 func (s *scratch) output(size, channels int) *picture.Image {
 	s.cropped.Reshape(size, size, channels)
 	return &s.cropped

@@ -11,7 +11,7 @@ import (
 	"fasternet/internal/rng"
 )
 
-// raw is a normalisation that leaves v/255.
+// raw returns a normalisation whose result is v/255.
 func raw(channels int) (mean, std []float32) {
 	return []float32{0, 0, 0}[:channels], []float32{1, 1, 1}[:channels]
 }
@@ -33,7 +33,14 @@ func trainTransform(size, channels int) *TrainTransform {
 
 func evalTransform(size, channels int) *EvalTransform {
 	mean, std := raw(channels)
-	return &EvalTransform{Size: size, CropRatio: 0.9, Interpolation: picture.Bicubic, Mean: mean, Std: std, Channels: channels}
+	return &EvalTransform{
+		Size:          size,
+		CropRatio:     0.9,
+		Interpolation: picture.Bicubic,
+		Mean:          mean,
+		Std:           std,
+		Channels:      channels,
+	}
 }
 
 func applied(t *testing.T, tr Transform, m *picture.Image, seed uint64) *picture.Image {
@@ -46,14 +53,14 @@ func applied(t *testing.T, tr Transform, m *picture.Image, seed uint64) *picture
 	return toImage(dst, h, c)
 }
 
-// Training at a small size: every result is one of the crops of the padded image,
-// flipped or not, and all of them occur.
+// At a small size training gives one of the crops of the padded image, flipped or not, and all
+// of them occur.
 func TestTrainTransformSmall(t *testing.T) {
 	src := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 28, 30, 1)
 	tr := trainTransform(32, 3)
 	tr.Padding = 1
 	want := map[string]bool{}
-	for top := -3; top <= -1; top++ { // 28 → 32: two zeros before, two after; and one of padding
+	for top := -3; top <= -1; top++ { // 28 → 32: two zeros on each side, and one of Padding
 		for left := -2; left <= 0; left++ {
 			crop := picture.NewImage(32, 32, 1)
 			picture.CropPadded(crop, src, top, left)
@@ -154,7 +161,7 @@ func TestEvalTransformSmall(t *testing.T) {
 	}
 }
 
-// The mode of the crop overrides what the size decides.
+// The crop mode overrides what the size decides.
 func TestEvalTransformCropMode(t *testing.T) {
 	m := datatest.RandomImage[picture.Image](rng.New(2, rng.Bench), 32, 32, 1)
 	wide := datatest.RandomImage[picture.Image](rng.New(3, rng.Bench), 40, 90, 1)
@@ -187,7 +194,9 @@ func TestEvalTransformCropMode(t *testing.T) {
 		if got := tr.Seen(c.m.Height, c.m.Width); got != seen {
 			t.Errorf("%q at %d: %v is seen, want %v", c.mode, c.size, got, seen)
 		}
-		if squash := c.h == c.size && c.w == c.size; squash != (cut.Mode == CropSquash) || squash != (cut.Ratio == 1) || (cut.KeepTo > 0) != (c.h == 0) {
+		squash := c.h == c.size && c.w == c.size
+		wrong := squash != (cut.Mode == CropSquash) || squash != (cut.Ratio == 1)
+		if wrong || (cut.KeepTo > 0) != (c.h == 0) {
 			t.Errorf("%q at %d: %+v", c.mode, c.size, cut)
 		}
 	}
@@ -218,17 +227,23 @@ func TestEvalTransformResizeTo(t *testing.T) {
 	}
 }
 
-// At any size, grey and colour go to 1 and 3 channels, before anything else.
+// At any size, grey and colour become 1 or 3 channels before anything else happens.
 func TestTransformChannels(t *testing.T) {
 	rgb := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 50, 45, 3)
 	var grey, repeated picture.Image
 	picture.Convert(&grey, rgb)
 	picture.Convert(&repeated, &grey)
 	for _, size := range []int{32, 40, 384} {
-		datatest.SameImage(t, "RGB to 1", applied(t, evalTransform(size, 1), rgb, 0), applied(t, evalTransform(size, 1), &grey, 0))
-		datatest.SameImage(t, "grey to 3", applied(t, evalTransform(size, 3), &grey, 0), applied(t, evalTransform(size, 3), &repeated, 0))
-		datatest.SameImage(t, "train, RGB to 1", applied(t, trainTransform(size, 1), rgb, 7), applied(t, trainTransform(size, 1), &grey, 7))
-		datatest.SameImage(t, "train, grey to 3", applied(t, trainTransform(size, 3), &grey, 7), applied(t, trainTransform(size, 3), &repeated, 7))
+		eval := func(channels int, m *picture.Image) *picture.Image {
+			return applied(t, evalTransform(size, channels), m, 0)
+		}
+		train := func(channels int, m *picture.Image) *picture.Image {
+			return applied(t, trainTransform(size, channels), m, 7)
+		}
+		datatest.SameImage(t, "RGB to 1", eval(1, rgb), eval(1, &grey))
+		datatest.SameImage(t, "grey to 3", eval(3, &grey), eval(3, &repeated))
+		datatest.SameImage(t, "train, RGB to 1", train(1, rgb), train(1, &grey))
+		datatest.SameImage(t, "train, grey to 3", train(3, &grey), train(3, &repeated))
 	}
 }
 
@@ -251,7 +266,8 @@ func TestTransformErrors(t *testing.T) {
 			tr := trainTransform(40, 3)
 			c.change(tr)
 			datatest.WantError(t, tr.Validate(), c.want)
-			datatest.WantError(t, tr.Apply(picture.NewImage(9, 9, 3), rng.New(1, rng.Augment), make([]float32, 40*40*3)), c.want)
+			err := tr.Apply(picture.NewImage(9, 9, 3), rng.New(1, rng.Augment), make([]float32, 40*40*3))
+			datatest.WantError(t, err, c.want)
 		})
 	}
 	for _, test := range []struct {
@@ -270,7 +286,8 @@ func TestTransformErrors(t *testing.T) {
 		})
 	}
 	ok := make([]float32, 40*40*3)
-	datatest.WantError(t, trainTransform(40, 3).Apply(picture.NewImage(9, 9, 3), nil, ok), "random generator")
-	datatest.WantError(t, evalTransform(40, 3).Apply(picture.NewImage(9, 9, 3), nil, ok[1:]), "4799 values; 40×40×3 are needed")
-	datatest.WantError(t, evalTransform(40, 3).Apply(&picture.Image{Pix: nil, Height: 3, Width: 3, Channels: 3}, nil, ok), "0 values")
+	img, empty := picture.NewImage(9, 9, 3), &picture.Image{Pix: nil, Height: 3, Width: 3, Channels: 3}
+	datatest.WantError(t, trainTransform(40, 3).Apply(img, nil, ok), "random generator")
+	datatest.WantError(t, evalTransform(40, 3).Apply(img, nil, ok[1:]), "4799 values; 40×40×3 are needed")
+	datatest.WantError(t, evalTransform(40, 3).Apply(empty, nil, ok), "0 values")
 }

@@ -23,7 +23,7 @@ type Sized struct {
 	Height, Width int
 }
 
-// VerifyOptions say what [Verify] looks for. The zero value is decoding alone.
+// VerifyOptions says what [Verify] looks for. The zero value only decodes.
 type VerifyOptions struct {
 	Workers   int  // goroutines; 0 means GOMAXPROCS
 	MinSide   int  // images with a shorter side are tiny; 0 for none
@@ -38,13 +38,13 @@ type Verified struct {
 	Broken     []Broken
 	Tiny, Huge []Sized
 	Traits     Traits
-	digests    []digest // of each sample; zero for those that are broken
+	digests    []digest // of each sample; zero for broken ones
 }
 
-// Verify decodes every sample of a dataset and finds those that cannot be decoded or
-// whose label is not one of the classes, and those of unusual sizes. It is stricter
-// than training: in a JPEG file all coded data must be valid. A bad sample is a result,
-// not an error.
+// Verify decodes every sample of a dataset. It finds samples that cannot be decoded, that
+// have a label which is not one of the classes, or that have an unusual size. It is stricter
+// than training: in a JPEG file all coded data must be valid. A bad sample is a result, not
+// an error.
 func Verify(ctx context.Context, ds Dataset, o VerifyOptions) (*Verified, error) {
 	n := ds.Len()
 	if o.Workers <= 0 {
@@ -74,11 +74,11 @@ func Verify(ctx context.Context, ds Dataset, o VerifyOptions) (*Verified, error)
 	return v.verified(), nil
 }
 
-// verification is [Verify] at work.
+// verification is the state of a running [Verify].
 type verification struct {
 	VerifyOptions
 	ds      Dataset
-	digests []digest // each is written by the goroutine that has taken the sample
+	digests []digest // the goroutine that takes a sample writes its digest
 
 	mu         sync.Mutex
 	next, done int
@@ -122,7 +122,7 @@ func put[V any](m *map[int]V, i int, v V) {
 	(*m)[i] = v
 }
 
-// verified puts the results into the order of the samples.
+// verified sorts the results by sample.
 func (v *verification) verified() *Verified {
 	out := &Verified{Dataset: v.ds, digests: v.digests, Traits: v.traits}
 	for i := range v.ds.Len() {
@@ -139,7 +139,7 @@ func (v *verification) verified() *Verified {
 	return out
 }
 
-// verifySample decodes a sample. It reads it into the memory of buf, and returns that.
+// verifySample decodes a sample. It reads it into the memory of buf and returns this memory.
 func verifySample(ds Dataset, i int, buf []byte) (*picture.Image, Traits, []byte, error) {
 	var t Traits
 	if _, err := checkLabelSet(ds, i); err != nil {

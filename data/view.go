@@ -8,8 +8,8 @@ import (
 	"fasternet/internal/rng"
 )
 
-// viewRand is the generator of the augmentation of a sample in an epoch. Under
-// repeated augmentation, and a sampling that shows it more than once, an epoch has several views of it.
+// viewRand returns the generator for the augmentation of a sample in an epoch. With repeated
+// augmentation, or a sampling that shows it more than once, an epoch has several views of it.
 func viewRand(seed uint64, epoch, i, view int) *rand.Rand {
 	if view == 0 {
 		return rng.New(seed, rng.Augment, uint64(epoch), uint64(i))
@@ -17,12 +17,12 @@ func viewRand(seed uint64, epoch, i, view int) *rand.Rand {
 	return rng.New(seed, rng.Augment, uint64(epoch), uint64(i), uint64(view))
 }
 
-// View is the tensor of sample i in an epoch, as a [Loader] with this seed makes it
-// before it mixes the batch: the way to look at augmented images. Its shape is that
-// of the transform.
+// View returns the tensor of sample i in an epoch, as a [Loader] with this seed makes it
+// before it mixes the batch. Use it to look at augmented images. It has the shape of the
+// transform's output.
 func View(ds Dataset, t Transform, seed uint64, epoch, i int) ([]float32, error) {
 	if i < 0 || i >= ds.Len() {
-		return nil, fmt.Errorf("data: there is no sample %d; there are %d, from 0 on", i, ds.Len())
+		return nil, fmt.Errorf("data: there is no sample %d; there are %d, counted from 0", i, ds.Len())
 	}
 	if err := t.Validate(); err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func View(ds Dataset, t Transform, seed uint64, epoch, i int) ([]float32, error)
 	return tensor, nil
 }
 
-// view makes the tensor of a sample: it decodes no more than the transform looks at.
+// view makes the tensor of a sample. It decodes only what the transform needs.
 func (f *sampler) view(ds Dataset, t Transform, r *rand.Rand, i int, tensor []float32) error {
 	if t := partialOf(t); t != nil {
 		src, err := f.fetch(ds, i)
@@ -57,7 +57,8 @@ func (f *sampler) view(ds Dataset, t Transform, r *rand.Rand, i int, tensor []fl
 func Denormalise(x []float32, height, width int, mean, std []float32) (*picture.Image, error) {
 	c := len(mean)
 	if c != 1 && c != 3 || len(std) != c || height < 1 || width < 1 || len(x) != height*width*c {
-		return nil, fmt.Errorf("data: %d values, %d means and %d deviations make no image of %d×%d; want one of each for 1 or 3 channels, and a value for each pixel and channel",
+		return nil, fmt.Errorf("data: %d values, %d means and %d deviations make no image of %d×%d; "+
+			"want one of each for 1 or 3 channels, and a value for each pixel and channel",
 			len(x), c, len(std), height, width)
 	}
 	m := picture.NewImage(height, width, c)

@@ -11,7 +11,7 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Everything at once, with any number of workers and from any step on, is the same.
+// With all augmentations, a batch is the same for any number of workers and from any step on.
 func TestLoaderAugmentsByPosition(t *testing.T) {
 	ds := newFakeSet(43)
 	opt := trainOptions()
@@ -51,10 +51,10 @@ func TestRepeatedAugmentation(t *testing.T) {
 			looks[fmt.Sprint(b.Images[k*size:][:size])] = true
 		}
 	}
-	if len(looks) < 37 { // of 40; two crops of a sample may coincide
+	if len(looks) < 37 { // of 40; two crops of a sample may be the same
 		t.Errorf("%d different images: views of a sample are alike", len(looks))
 	}
-	// The first view is that without repeats.
+	// The first view is the one without repeats.
 	x, err := View(ds, opt.Transform, 5, 2, order[0])
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,8 @@ func TestDenormalise(t *testing.T) {
 		t.Fatal(err)
 	}
 	datatest.SameImage(t, "there and back", got, src)
-	if got, err = Denormalise([]float32{-9, 9}, 1, 2, []float32{0.5}, []float32{0.5}); err != nil || got.Pix[0] != 0 || got.Pix[1] != 255 {
+	got, err = Denormalise([]float32{-9, 9}, 1, 2, []float32{0.5}, []float32{0.5})
+	if err != nil || got.Pix[0] != 0 || got.Pix[1] != 255 {
 		t.Errorf("%v, %v", got, err)
 	}
 	_, err = Denormalise(x[1:], 32, 32, mean, std)

@@ -8,35 +8,35 @@ import (
 	"fasternet/data/picture"
 )
 
-// TTA names the views that a model is shown of an image to be evaluated on it (test-time augmentation).
+// TTA names a kind of test-time augmentation: which views of an image a model evaluates.
 type TTA string
 
 // The kinds of test-time augmentation.
 const (
 	NoTTA    TTA = "none"
 	Flip     TTA = "flip"     // the image, and its mirror image
-	FiveCrop TTA = "fivecrop" // the centre and the four corners, as torchvision's FiveCrop
-	TenCrop  TTA = "tencrop"  // these, and their mirror images
+	FiveCrop TTA = "fivecrop" // the centre and the four corners, like torchvision's FiveCrop
+	TenCrop  TTA = "tencrop"  // the five crops, and their mirror images
 )
 
-// TTAs are all kinds.
+// TTAs lists all kinds.
 var TTAs = []TTA{NoTTA, Flip, FiveCrop, TenCrop}
 
-// Views is the transform of test-time augmentation: its tensors have the views of an image one below
-// the other, [Count·Size, Size, Channels].
+// Views is the transform for test-time augmentation. Its tensors have the views of an image
+// one below the other, [Count·Size, Size, Channels].
 type Views struct {
 	Of   *EvalTransform
 	Kind TTA
 }
 
-// NewViews makes the transform of a kind that shows more than one view. It is an error when there is
-// no such kind, or the views would all show the same.
+// NewViews makes a transform with more than one view. It is an error when the kind is
+// unknown, or when all views would show the same.
 func NewViews(t *EvalTransform, kind TTA) (*Views, error) {
 	v := &Views{t, kind}
 	return v, v.Validate()
 }
 
-// Validate returns an error that names a setting which cannot work.
+// Validate returns an error that names the first setting that is wrong.
 func (v *Views) Validate() error {
 	if v.Count() < 2 {
 		var names []string
@@ -49,12 +49,13 @@ func (v *Views) Validate() error {
 		return err
 	}
 	if v.crops() && v.Of.squashes() {
-		return fmt.Errorf("data: views %s: the whole image is squashed to a square of %d pixels, so that there are no corners to crop; use %s, or data.test_crop center", v.Kind, v.Of.Size, Flip)
+		return fmt.Errorf("data: views %s: the whole image is squashed to a square of %d pixels, "+
+			"so that there are no corners to crop; use %s, or data.test_crop center", v.Kind, v.Of.Size, Flip)
 	}
 	return nil
 }
 
-// Count is how many views there are, 0 for a kind that does not exist.
+// Count returns the number of views, 0 for an unknown kind.
 func (v *Views) Count() int {
 	switch v.Kind {
 	case NoTTA:
@@ -73,7 +74,7 @@ func (v *Views) crops() bool { return v.Kind == FiveCrop || v.Kind == TenCrop }
 
 func (v *Views) flips() bool { return v.Kind == Flip || v.Kind == TenCrop }
 
-// OutputShape is Count·Size, Size, Channels.
+// OutputShape returns Count·Size, Size, Channels.
 func (v *Views) OutputShape() (height, width, channels int) {
 	return v.Count() * v.Of.Size, v.Of.Size, v.Of.Channels
 }
@@ -110,7 +111,7 @@ func (v *Views) apply(src *input, _ *rand.Rand, dst []float32) error {
 	})
 }
 
-// cropAt says where a crop is in an image of some height and width.
+// cropAt returns where a crop of size×size pixels starts in an image.
 type cropAt func(height, width, size int) (top, left int)
 
 var (

@@ -8,7 +8,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// Views of an image that is not resized are windows of it.
+// Views of an image that keeps its scale are windows of it.
 func TestViews(t *testing.T) {
 	const size, height, width = 8, 10, 10
 	tr := evalTransform(size, 1)
@@ -58,7 +58,7 @@ func TestViews(t *testing.T) {
 			if !slices.Equal(pixels, want) {
 				t.Errorf("%v, want %v", pixels, want)
 			}
-			// The first view is the evaluation's.
+			// The first view is the one of evaluation.
 			first := make([]float32, size*size)
 			if err := tr.Apply(m, nil, first); err != nil || !slices.Equal(first, got[:size*size]) {
 				t.Errorf("the first view is another: %v", err)

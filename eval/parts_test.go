@@ -56,7 +56,7 @@ func TestHoldOutOfFolders(t *testing.T) {
 		{name: "a test part for later", files: images("train/cat", "train/dog", "test/cat"), classes: []string{"cat", "dog"}},
 		{name: "a training part that is named", files: images("a/cat", "a/dog", "val/cat"), train: "a", classes: []string{"cat", "dog"}},
 		{name: "a class that is called train", files: images("bus", "car", "train"), classes: []string{"bus", "car", "train"}},
-		{name: "parts of other names", files: images("training_set/cat", "training_set/dog", "test_set/cat"), err: "look like parts of a data set and not like classes; name the folder of the training images with data.train, e.g. data.train=training_set"},
+		{name: "parts of other names", files: images("training_set/cat", "training_set/dog", "test_set/cat"), err: "look like parts of a data set, not like classes; name the folder of the training images with data.train, e.g. data.train=training_set"},
 		{name: "parts without classes", files: images("train", "test"), err: "look like parts of a data set"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

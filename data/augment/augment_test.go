@@ -19,15 +19,24 @@ func parsed(t testing.TB, text string) *policy.RandAugment {
 	return &p
 }
 
-// The table of timm's mapping: magnitudes 3, 5, 7, 9.
+// The arguments at magnitudes 3, 5, 7 and 9 equal timm's.
 func TestOperationArguments(t *testing.T) {
 	for _, test := range []struct {
 		o    operation
 		want [4]float64
 	}{
-		{opRotate, [4]float64{9, 15, 21, 27}}, {opPosterize, [4]float64{3, 2, 2, 1}}, {opSolarize, [4]float64{180, 128, 77, 26}}, {opSolarizeAdd, [4]float64{33, 55, 77, 99}},
-		{opColor, [4]float64{.27, .45, .63, .81}}, {opContrast, [4]float64{.27, .45, .63, .81}}, {opBrightness, [4]float64{.27, .45, .63, .81}}, {opSharpness, [4]float64{.27, .45, .63, .81}},
-		{opShearX, [4]float64{.09, .15, .21, .27}}, {opShearY, [4]float64{.09, .15, .21, .27}}, {opTranslateXRel, [4]float64{.135, .225, .315, .405}}, {opTranslateYRel, [4]float64{.135, .225, .315, .405}},
+		{opRotate, [4]float64{9, 15, 21, 27}},
+		{opPosterize, [4]float64{3, 2, 2, 1}},
+		{opSolarize, [4]float64{180, 128, 77, 26}},
+		{opSolarizeAdd, [4]float64{33, 55, 77, 99}},
+		{opColor, [4]float64{.27, .45, .63, .81}},
+		{opContrast, [4]float64{.27, .45, .63, .81}},
+		{opBrightness, [4]float64{.27, .45, .63, .81}},
+		{opSharpness, [4]float64{.27, .45, .63, .81}},
+		{opShearX, [4]float64{.09, .15, .21, .27}},
+		{opShearY, [4]float64{.09, .15, .21, .27}},
+		{opTranslateXRel, [4]float64{.135, .225, .315, .405}},
+		{opTranslateYRel, [4]float64{.135, .225, .315, .405}},
 	} {
 		t.Run(operations[test.o].name, func(t *testing.T) {
 			for k, m := range []float64{3, 5, 7, 9} {
@@ -42,21 +51,29 @@ func TestOperationArguments(t *testing.T) {
 						t.Fatalf("%s at %v: %v, want %v", operations[test.o].name, m, got, test.want[k])
 					}
 				}
-				if signed := test.o != opPosterize && test.o != opSolarize && test.o != opSolarizeAdd; len(signs) == 2 != signed {
+				signed := test.o != opPosterize && test.o != opSolarize && test.o != opSolarizeAdd
+				if len(signs) == 2 != signed {
 					t.Errorf("%s at %v: signs %v", operations[test.o].name, m, signs)
 				}
 			}
 		})
 	}
-	// Without inc, and at the ends.
+	// Without inc, and at the ends of the range.
 	for _, c := range []struct {
 		o          operation
 		level      float64
 		increasing bool
 		want       float64
 	}{
-		{opPosterize, 9, false, 3}, {opPosterize, 0, false, 0}, {opPosterize, 10, true, 0}, {opPosterize, 0, true, 4}, {opPosterize, 20, true, -4},
-		{opSolarize, 9, false, 230}, {opSolarize, 10, true, 0}, {opSolarize, 20, true, 0}, {opSolarizeAdd, 20, true, 128},
+		{opPosterize, 9, false, 3},
+		{opPosterize, 0, false, 0},
+		{opPosterize, 10, true, 0},
+		{opPosterize, 0, true, 4},
+		{opPosterize, 20, true, -4},
+		{opSolarize, 9, false, 230},
+		{opSolarize, 10, true, 0},
+		{opSolarize, 20, true, 0},
+		{opSolarizeAdd, 20, true, 128},
 		{opColor, 5, false, 1}, {opColor, 0, false, 0.1}, {opBrightness, 10, false, 1.9}, {opAutoContrast, 9, true, 0},
 	} {
 		if got := c.o.argument(c.level, c.increasing, rng.New(1, rng.Augment)); math.Abs(got-c.want) > 1e-12 {
@@ -88,7 +105,8 @@ func TestLevel(t *testing.T) {
 		mean, deviation, lo, hi := draws(text)
 		for i, got := range []float64{mean, deviation, lo, hi} {
 			if !math.IsNaN(want[i]) && math.Abs(got-want[i]) > 0.06 {
-				t.Errorf("%s: mean, deviation, least, largest are %v %v %v %v, want %v", text, mean, deviation, lo, hi, want)
+				t.Errorf("%s: mean, deviation, least, largest are %v %v %v %v, want %v",
+					text, mean, deviation, lo, hi, want)
 				return
 			}
 		}
@@ -103,8 +121,8 @@ func TestLevel(t *testing.T) {
 	near("rand-m6-mstd101", 3, 6/math.Sqrt(12), 0, 6)
 }
 
-// Every operation is drawn equally often, by default half of them are applied, and
-// weights are kept to.
+// Every operation is drawn equally often, or by its weight; by default half of the drawn ones are
+// applied.
 func TestRandAugmentDraws(t *testing.T) {
 	r := rng.New(1, rng.Augment)
 	var drawn [operationCount]bool
@@ -123,7 +141,7 @@ func TestRandAugmentDraws(t *testing.T) {
 	if o := weighted(&drawn, r); o != opEqualize {
 		t.Errorf("%s is drawn, where only Equalize is left", operations[o].name)
 	}
-	// A policy of one operation on a flat image of 10: each of the 15 has its value.
+	// changed applies a policy of one operation to a flat image of value 10.
 	changed := func(text string) (share float64) {
 		p, n := parsed(t, text), 0
 		for seed := range uint64(3000) {
@@ -192,7 +210,8 @@ func TestErasing(t *testing.T) {
 				}
 			}
 			want := map[ErasingMode]int{EraseConst: 1, EraseRand: c, ErasePixel: n}[mode]
-			if d := want - len(values); d < 0 || d > 3 || mode != ErasePixel && d > 0 || mode == EraseConst && values[0] != n {
+			if d := want - len(values); d < 0 || d > 3 || mode != ErasePixel && d > 0 ||
+				mode == EraseConst && values[0] != n {
 				t.Fatalf("%s: %d values of which %d are different, want %d", mode, n, len(values), want)
 			}
 		}
@@ -200,7 +219,7 @@ func TestErasing(t *testing.T) {
 			t.Errorf("%s: %d of 2000 images are erased in", mode, hit)
 		}
 	}
-	// The erased pixels are one rectangle, inside; of several each has its share.
+	// The erased pixels are one rectangle inside the image. Several rectangles share the area.
 	for seed := range uint64(300) {
 		x, n := erased(Erasing{Prob: 1, Mode: EraseConst, Count: 1, Area: erasingArea}, seed)
 		top, left, bottom, right := h, w, -1, -1
@@ -213,11 +232,12 @@ func TestErasing(t *testing.T) {
 		if n != 0 && (bottom-top+1)*(right-left+1)*c != n || bottom-top+1 == h || right-left+1 == w {
 			t.Fatalf("seed %d: %d values in a box of %d to %d, %d to %d", seed, n, top, bottom, left, right)
 		}
-		if _, n := erased(Erasing{Prob: 1, Mode: EraseConst, Count: 3, Area: [2]float64{0.3, 0.3}}, seed); n > c*h*w*4/10 {
+		three := Erasing{Prob: 1, Mode: EraseConst, Count: 3, Area: [2]float64{0.3, 0.3}}
+		if _, n := erased(three, seed); n > c*h*w*4/10 {
 			t.Fatalf("seed %d: three rectangles of 30 %% together have %d of %d values", seed, n, h*w*c)
 		}
 	}
-	// Where no rectangle fits there is none.
+	// If no rectangle fits, none is erased.
 	one := []float32{100, 100, 100}
 	(&Erasing{Prob: 1, Mode: EraseConst, Count: 1, Area: erasingArea}).Apply(one, 1, 1, 3, rng.New(1, rng.Augment))
 	if !slices.Equal(one, []float32{100, 100, 100}) && !slices.Equal(one, []float32{0, 0, 0}) {

@@ -11,33 +11,33 @@ import (
 )
 
 // Func changes an 8-bit image. It may change it in place and return it, or return another
-// one of the same size and with as many channels (1 for grey, 3 for RGB); it must not keep
-// it. All that is random comes from r, which is a function of the seed, the epoch and the
-// sample, so that runs can be repeated and resumed. It is called by many goroutines.
+// one of the same size with as many channels (1 for grey, 3 for RGB). It must not keep it.
+// All randomness comes from r, which is a function of the seed, the epoch and the sample, so
+// that runs can be repeated and resumed. Many goroutines call it at once.
 type Func func(m *picture.Image, r *rand.Rand) (*picture.Image, error)
 
-// Augmentation is a value of augment.extra.
+// Augmentation is an augmentation that augment.extra can name.
 type Augmentation struct {
 	Name string
 	Doc  string // what it does, in a line
 
-	// Options returns a pointer to a struct with the defaults of its options; nil if it has
-	// none. The tags yaml of its fields are their keys, the tags doc explain them. A method
-	// Check() error says which values cannot work. The keys name and prob are taken.
+	// Options returns a pointer to a struct of options with their defaults; nil if there are
+	// none. The yaml tags of its fields are their keys, the doc tags explain them. A method
+	// Check() error says which values are wrong. The keys name and prob are taken.
 	Options func() any
 
-	// New makes the function for options, which are what Options returned; nil without.
+	// New makes the function. options is what Options returned, filled in; nil without.
 	New func(options any) (Func, error)
 }
 
-// Step is an augmentation as a transform has it.
+// Step is an augmentation as one step of a transform.
 type Step struct {
 	Name  string
-	Prob  float64 // that an image is changed, from 0 to 1
+	Prob  float64 // probability that an image is changed
 	Apply Func
 }
 
-// Validate returns an error that names a setting which cannot work.
+// Validate returns an error that names the first setting that is wrong.
 func (s Step) Validate() error {
 	switch {
 	case s.Apply == nil:
@@ -48,7 +48,7 @@ func (s Step) Validate() error {
 	return nil
 }
 
-// Step does a step. With a probability of 1 it draws nothing itself.
+// Step does a step. With a probability of 1 it draws no number itself.
 func (c *Canvas) Step(s Step, r *rand.Rand) error {
 	if s.Prob < 1 && r.Float64() >= s.Prob {
 		return nil
@@ -60,8 +60,10 @@ func (c *Canvas) Step(s Step, r *rand.Rand) error {
 		return fmt.Errorf("augmentation %s: %w", s.Name, err)
 	case m == nil:
 		return fmt.Errorf("augmentation %s returned no image", s.Name)
-	case m.Height != height || m.Width != width || m.Channels != channels || len(m.Pix) != height*width*channels:
-		return fmt.Errorf("augmentation %s made %d×%d×%d with %d values of an image of %d×%d×%d; it must keep the shape",
+	case m.Height != height || m.Width != width || m.Channels != channels,
+		len(m.Pix) != height*width*channels:
+		return fmt.Errorf("augmentation %s made %d×%d×%d with %d values from an image of %d×%d×%d; "+
+			"it must keep the shape",
 			s.Name, m.Height, m.Width, m.Channels, len(m.Pix), height, width, channels)
 	}
 	c.Image = m
@@ -71,7 +73,7 @@ func (c *Canvas) Step(s Step, r *rand.Rand) error {
 	return nil
 }
 
-// augmentations is the table of what augment.extra can name; [Register] adds to it.
+// augmentations lists what augment.extra can name; [Register] adds to it.
 var augmentations = struct {
 	sync.Mutex
 	list []Augmentation
@@ -83,7 +85,7 @@ var augmentations = struct {
 	posterizing, solarizing, sharpening,
 }}
 
-// always is an augmentation without options.
+// always returns the New of an augmentation without options.
 func always(change func(m *picture.Image)) func(any) (Func, error) {
 	return func(any) (Func, error) {
 		return func(m *picture.Image, _ *rand.Rand) (*picture.Image, error) {
@@ -100,9 +102,9 @@ func Register(a Augmentation) {
 	defer augmentations.Unlock()
 	switch {
 	case a.Name == "" || a.New == nil:
-		panic("augment: an augmentation needs a name, and a function New")
+		panic("augment: an augmentation needs a name and a function New")
 	case slices.ContainsFunc(augmentations.list, func(b Augmentation) bool { return a.Name == b.Name }):
-		panic(fmt.Sprintf("augment: there is an augmentation called %q already", a.Name))
+		panic(fmt.Sprintf("augment: an augmentation %q is already registered", a.Name))
 	}
 	augmentations.list = append(augmentations.list, a)
 }
@@ -114,4 +116,4 @@ func Augmentations() []Augmentation {
 	return slices.Clone(augmentations.list)
 }
 
-var errOptions = errors.New("the options are of another augmentation")
+var errOptions = errors.New("the options belong to another augmentation")

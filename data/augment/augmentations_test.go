@@ -11,7 +11,7 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Every augmentation of the table does what it says to four pixels.
+// Every augmentation changes four pixels as its name says.
 func TestAugmentations(t *testing.T) {
 	grey := []uint8{10, 90, 130, 250}
 	type test struct {
@@ -26,11 +26,20 @@ func TestAugmentations(t *testing.T) {
 		{name: "autocontrast", channels: 1, in: []uint8{10, 110, 60, 110}, want: []uint8{0, 255, 127, 255}},
 		{name: "equalize", channels: 1, in: []uint8{7, 7, 7, 7}, want: []uint8{7, 7, 7, 7}},
 		{name: "grayscale", channels: 1, in: grey, want: grey},
-		{name: "grayscale", channels: 3, in: []uint8{255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9}, want: []uint8{76, 76, 76, 150, 150, 150, 29, 29, 29, 9, 9, 9}},
+		{
+			name: "grayscale", channels: 3, in: []uint8{255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9},
+			want: []uint8{76, 76, 76, 150, 150, 150, 29, 29, 29, 9, 9, 9},
+		},
 		{name: "posterize", channels: 1, in: grey, want: []uint8{0, 80, 128, 240}},
-		{name: "posterize", change: func(o any) { o.(*posterizeOptions).Bits = 1 }, channels: 1, in: grey, want: []uint8{0, 0, 128, 128}},
+		{
+			name: "posterize", change: func(o any) { o.(*posterizeOptions).Bits = 1 }, channels: 1,
+			in: grey, want: []uint8{0, 0, 128, 128},
+		},
 		{name: "solarize", channels: 1, in: grey, want: []uint8{10, 90, 125, 5}},
-		{name: "solarize", change: func(o any) { o.(*solarizeOptions).Threshold = 50 }, channels: 1, in: grey, want: []uint8{10, 165, 125, 5}},
+		{
+			name: "solarize", change: func(o any) { o.(*solarizeOptions).Threshold = 50 },
+			channels: 1, in: grey, want: []uint8{10, 165, 125, 5},
+		},
 		{name: "sharpness", channels: 1, in: grey, want: grey}, // all border
 	}
 	for _, a := range Augmentations() {
@@ -76,14 +85,32 @@ func TestSteps(t *testing.T) {
 		step Step
 		want string
 	}{
-		{"an error", Step{"a", 1, func(*picture.Image, *rand.Rand) (*picture.Image, error) { return nil, errors.New("no") }}, "augmentation a: no"},
-		{"no image", Step{"a", 1, func(*picture.Image, *rand.Rand) (*picture.Image, error) { return nil, nil }}, "augmentation a returned no image"},
-		{"another shape", Step{"a", 1, func(*picture.Image, *rand.Rand) (*picture.Image, error) { return picture.NewImage(4, 4, 3), nil }},
-			"augmentation a made 4×4×3 with 48 values of an image of 4×4×1; it must keep the shape"},
+		{
+			"an error",
+			Step{"a", 1, func(*picture.Image, *rand.Rand) (*picture.Image, error) { return nil, errors.New("no") }},
+			"augmentation a: no",
+		},
+		{
+			"no image",
+			Step{"a", 1, func(*picture.Image, *rand.Rand) (*picture.Image, error) { return nil, nil }},
+			"augmentation a returned no image",
+		},
+		{
+			"another shape",
+			Step{
+				"a", 1,
+				func(*picture.Image, *rand.Rand) (*picture.Image, error) { return picture.NewImage(4, 4, 3), nil },
+			},
+			"augmentation a made 4×4×3 with 48 values from an image of 4×4×1; it must keep the shape",
+		},
 		{"an image that is not whole", Step{"a", 1, func(m *picture.Image, _ *rand.Rand) (*picture.Image, error) {
 			return &picture.Image{Pix: m.Pix[1:], Height: 4, Width: 4, Channels: 1}, nil
 		}}, "with 15 values"},
-		{"never", Step{"a", 0, func(*picture.Image, *rand.Rand) (*picture.Image, error) { return nil, errors.New("no") }}, ""},
+		{
+			"never",
+			Step{"a", 0, func(*picture.Image, *rand.Rand) (*picture.Image, error) { return nil, errors.New("no") }},
+			"",
+		},
 		{"well", Step{"a", 1, keep}, ""},
 	} {
 		canvas := Canvas{Image: picture.NewImage(4, 4, 1)}
@@ -117,8 +144,11 @@ func TestRegister(t *testing.T) {
 		want string
 	}{
 		{"no name", Augmentation{New: always(invert)}, "needs a name"},
-		{"no function", Augmentation{Name: "x"}, "needs a name, and a function New"},
-		{"a name that is taken", Augmentation{Name: "invert", New: always(invert)}, `an augmentation called "invert" already`},
+		{"no function", Augmentation{Name: "x"}, "needs a name and a function New"},
+		{
+			"a name that is taken", Augmentation{Name: "invert", New: always(invert)},
+			`an augmentation "invert" is already registered`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer func() {
@@ -131,10 +161,11 @@ func TestRegister(t *testing.T) {
 	}
 }
 
-// A mode that does not exist is an error where it is used, not another mode.
+// An unknown mode is an error when it is used.
 func TestErasingModes(t *testing.T) {
 	e := Erasing{Prob: 1, Mode: "noise", Count: 1, Area: erasingArea}
-	if _, err := e.Apply(make([]float32, 400), 20, 20, 1, rng.New(1, rng.Augment)); err == nil || !strings.Contains(err.Error(), `"noise"`) {
+	if _, err := e.Apply(make([]float32, 400), 20, 20, 1, rng.New(1, rng.Augment)); err == nil ||
+		!strings.Contains(err.Error(), `"noise"`) {
 		t.Errorf("%v", err)
 	}
 }

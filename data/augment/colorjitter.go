@@ -2,8 +2,8 @@ package augment
 
 import "math/rand/v2"
 
-// ColorJitter changes brightness, contrast and saturation in random order, each by
-// a factor that is uniform within the strength of 1, and not negative.
+// ColorJitter changes brightness, contrast and saturation in random order, each by a factor
+// that is uniform in 1 ± strength, but not negative.
 func (c *Canvas) ColorJitter(strength float64, r *rand.Rand) {
 	if strength == 0 {
 		return

@@ -72,11 +72,13 @@ func TestRandomResizedCropBoxFallsBack(t *testing.T) {
 			t.Errorf("%d×%d: %+v, want %+v", c.height, c.width, got, c.want)
 		}
 	}
-	// In range itself, but every draw is too large for it.
-	if got := RandomResizedCropBox(90, 100, whole, [2]float64{0.5, 0.50001}, r); got != (picture.Box{Top: 0, Left: 27, Height: 90, Width: 45}) {
+	// The image's own aspect ratio is in range, but every draw is too large.
+	want := picture.Box{Top: 0, Left: 27, Height: 90, Width: 45}
+	if got := RandomResizedCropBox(90, 100, whole, [2]float64{0.5, 0.50001}, r); got != want {
 		t.Errorf("above the range: %+v", got)
 	}
-	if got := RandomResizedCropBox(7, 7, [2]float64{1e-9, 1e-9}, ratio, r); got != (picture.Box{Top: 0, Left: 0, Height: 7, Width: 7}) {
+	want = picture.Box{Top: 0, Left: 0, Height: 7, Width: 7}
+	if got := RandomResizedCropBox(7, 7, [2]float64{1e-9, 1e-9}, ratio, r); got != want {
 		t.Errorf("boxes below a pixel: %+v, want the whole image", got)
 	}
 }
@@ -94,8 +96,8 @@ func TestRandomResizedCropMeanArea(t *testing.T) {
 	}
 }
 
-// Boxes that are drawn once lie within the image, whatever its form, and have the
-// areas that were asked for where they fit.
+// Boxes that are drawn once are inside the image, whatever its shape. If they fit, they have the
+// area that was asked for.
 func TestOneDrawCropBox(t *testing.T) {
 	for _, size := range [][2]int{{100, 100}, {1, 1}, {1, 50}, {300, 7}, {480, 640}} {
 		var share float64
@@ -103,7 +105,8 @@ func TestOneDrawCropBox(t *testing.T) {
 		for i := range n {
 			r := rng.New(1, rng.Augment, 0, uint64(i))
 			b := OneDrawCropBox(size[0], size[1], [2]float64{0.08, 1}, [2]float64{3.0 / 4, 4.0 / 3}, r)
-			if b.Height < 1 || b.Width < 1 || b.Top < 0 || b.Left < 0 || b.Top+b.Height > size[0] || b.Left+b.Width > size[1] {
+			if b.Height < 1 || b.Width < 1 || b.Top < 0 || b.Left < 0 || b.Top+b.Height > size[0] ||
+				b.Left+b.Width > size[1] {
 				t.Fatalf("%v: box %+v", size, b)
 			}
 			share += float64(b.Height*b.Width) / float64(size[0]*size[1]) / n

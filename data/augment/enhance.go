@@ -2,11 +2,11 @@ package augment
 
 import "fasternet/data/picture"
 
-// Pillow's ImageEnhance: an image is blended with a degenerate one, towards it
-// (factor below 1) or away from it (above 1). All work in place.
+// This file follows Pillow's ImageEnhance: it blends an image with a degenerate one, towards
+// it (factor below 1) or away from it (above 1). All functions work in place.
 
-// blended is Pillow's Image.blend of two values: float32 arithmetic with every
-// step rounded, clamped and truncated. It is b at a factor of 1.
+// blended blends two values as Pillow's Image.blend does: float32 arithmetic with every step
+// rounded, then clamped and truncated. With factor 1 the result is b.
 func blended(a, b int, factor float32) uint8 {
 	return byteOf(int(float32(a) + float32(factor*float32(b-a))))
 }
@@ -41,8 +41,8 @@ func contrast(m *picture.Image, factor float64) {
 	towards(m, int(mean+0.5), factor)
 }
 
-// saturation blends with the grey image; a grey image stays what it is. The
-// products of the factor and a difference come from a table.
+// saturation blends with the grey image; a grey image stays as it is. The products of the
+// factor and each possible difference come from a table.
 func saturation(m *picture.Image, factor float64) {
 	if m.Channels == 1 {
 		return
@@ -60,15 +60,15 @@ func saturation(m *picture.Image, factor float64) {
 	}
 }
 
-// sharpness blends with a smoothed image, whose pixels on the border come from
-// the original. The spare image is overwritten.
+// sharpness blends with a smoothed image. Pixels on the border keep their values. It
+// overwrites the spare image.
 func sharpness(m, spare *picture.Image, factor float64) {
 	if m.Height < 3 || m.Width < 3 {
-		return // nothing but border
+		return // there are only border pixels
 	}
 	stride := m.Width * m.Channels
 	spare.Reshape(2, m.Width, m.Channels)
-	above, row := spare.Row(0, 0, m.Width), spare.Row(1, 0, m.Width) // of the original
+	above, row := spare.Row(0, 0, m.Width), spare.Row(1, 0, m.Width) // copies of the original rows
 	copy(above, m.Row(0, 0, m.Width))
 	for y := 1; y < m.Height-1; y++ {
 		out := m.Row(y, 0, m.Width)
@@ -81,9 +81,9 @@ func sharpness(m, spare *picture.Image, factor float64) {
 	}
 }
 
-// sharpenRow does a channel of a row but its ends; values are step apart. The
-// kernel of the smoothed image is 1 1 1, 1 5 1, 1 1 1, over 13. A sum is never halfway
-// between two values, so that integers round as Pillow's float32 does.
+// sharpenRow does one channel of a row except its ends; its values are step apart. The kernel
+// of the smoothed image is 1 1 1, 1 5 1, 1 1 1, over 13. A sum is never halfway between two
+// values, so integers round as Pillow's float32 does.
 func sharpenRow(out, above, row, below []uint8, step int, factor float32) {
 	above, below, out = above[:len(row)], below[:len(row)], out[:len(row)]
 	column := func(i int) int { return int(above[i]) + int(row[i]) + int(below[i]) }
@@ -96,7 +96,7 @@ func sharpenRow(out, above, row, below []uint8, step int, factor float32) {
 	}
 }
 
-// luma is the grey of a colour, see [picture.Convert].
+// luma returns the grey value of a colour, see [picture.Convert].
 func luma(r, g, b uint8) uint8 {
 	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
 }

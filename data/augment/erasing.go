@@ -18,16 +18,16 @@ const (
 	ErasePixel ErasingMode = "pixel" // normal values
 )
 
-// Erasing overwrites rectangles of a normalised image (Zhong et al., "Random Erasing
-// Data Augmentation", 2020), with the draws of timm.
+// Erasing overwrites rectangles of a normalised image (Zhong et al., "Random Erasing Data
+// Augmentation", 2020), with the same draws as timm.
 type Erasing struct {
-	Prob  float64     // probability that an image is erased in; 0 for off
-	Mode  ErasingMode // what with
-	Count int         // most rectangles: their number is uniform from 1 on, and they share the area
-	Area  [2]float64  // of all rectangles, as a share of the image's: from, to; such as 0.02, 1/3
+	Prob  float64     // probability that an image gets erased rectangles; 0 for off
+	Mode  ErasingMode // what fills the rectangles
+	Count int         // largest number of rectangles; the number is uniform from 1, and they share the area
+	Area  [2]float64  // of all rectangles together, as a share of the image's: from, to; such as 0.02, 1/3
 }
 
-// Validate returns an error that names a setting which cannot work.
+// Validate returns an error that names the first setting that is wrong.
 func (e *Erasing) Validate() error {
 	switch {
 	case !(e.Prob >= 0 && e.Prob <= 1):
@@ -35,7 +35,8 @@ func (e *Erasing) Validate() error {
 	case e.Prob == 0:
 		return nil
 	case e.Mode != EraseConst && e.Mode != EraseRand && e.Mode != ErasePixel:
-		return fmt.Errorf("data: unknown Erasing.Mode %q; use %s, %s or %s", string(e.Mode), EraseConst, EraseRand, ErasePixel)
+		return fmt.Errorf("data: unknown Erasing.Mode %q; use %s, %s or %s",
+			string(e.Mode), EraseConst, EraseRand, ErasePixel)
 	case e.Count < 1:
 		return fmt.Errorf("data: Erasing.Count is %d; at least 1 is needed", e.Count)
 	case !(0 < e.Area[0] && e.Area[0] <= e.Area[1] && e.Area[1] <= 1):
@@ -44,8 +45,8 @@ func (e *Erasing) Validate() error {
 	return nil
 }
 
-// Apply erases in x [height, width, channels], and returns the number of rectangles. It is
-// an error when there is no such mode.
+// Apply erases rectangles of x [height, width, channels], and returns how many. It is an error
+// when the mode is unknown.
 func (e *Erasing) Apply(x []float32, height, width, channels int, r *rand.Rand) (erased int, err error) {
 	if e.Prob == 0 || r.Float64() >= e.Prob {
 		return 0, nil
@@ -65,8 +66,8 @@ func (e *Erasing) Apply(x []float32, height, width, channels int, r *rand.Rand) 
 	return erased, nil
 }
 
-// box draws one of count rectangles. After ten attempts that are as high or as wide
-// as the image there is none.
+// box draws one of count rectangles. It gives up if ten rectangles in a row are as high or as
+// wide as the image.
 func (e *Erasing) box(height, width, count int, r *rand.Rand) (picture.Box, bool) {
 	const ratio = 0.3 // smallest aspect ratio; the largest is its inverse
 	share := float64(height) * float64(width) / float64(count)

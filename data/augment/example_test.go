@@ -7,7 +7,7 @@ import (
 	"fasternet/data/picture"
 )
 
-// A program of one's own adds an augmentation in an init function. Then
+// Your own program adds an augmentation in an init function. Then
 //
 //	augment: {extra: [{name: dead_pixels, prob: 0.5, share: 0.01}]}
 //

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 )
 
-// operation is one of those that RandAugment draws from: a row of the table.
+// operation is one of RandAugment's operations: an index into the table.
 type operation int
 
 // The operations, in timm's order.
@@ -28,14 +28,14 @@ const (
 	operationCount
 )
 
-// operations is the table of the operations.
+// operations has a row for each operation. Names, weights and ranges are timm's.
 var operations = [operationCount]struct {
 	name   string
-	weight int // of w0, times 200
+	weight int // probability in the set w0 of weights, times 200
 
-	// argument maps a level, which is from 0 to 1 for the usual magnitudes, to the
-	// argument: degrees; bits; a threshold; what is added; the factor of an enhancement or
-	// a shear; or a share of the width or height. Directions are drawn.
+	// argument turns a level, from 0 to 1 for the usual magnitudes, into an argument:
+	// degrees, bits, a threshold, a number to add, the factor of an enhancement or a shear,
+	// or a share of the width or height. It draws the direction.
 	argument func(level float64, increasing bool, r *rand.Rand) float64
 	apply    func(c *Canvas, v float64)
 }{
@@ -62,7 +62,7 @@ var operations = [operationCount]struct {
 	}},
 }
 
-// OperationNames lists the operations, by timm's names.
+// OperationNames lists the operations by timm's names.
 func OperationNames() (names []string) {
 	for _, o := range operations {
 		names = append(names, o.name)
@@ -78,7 +78,7 @@ func (c *Canvas) apply(o operation, v float64) {
 	operations[o].apply(c, v)
 }
 
-// argument is the argument of an operation for a level, which is usually from 0 to 10.
+// argument returns the argument of an operation for a level, usually from 0 to 10.
 func (o operation) argument(level float64, increasing bool, r *rand.Rand) float64 {
 	return operations[o].argument(level/10, increasing, r)
 }
@@ -93,7 +93,7 @@ func signed(v float64, r *rand.Rand) float64 {
 	return v
 }
 
-// upTo is an argument in both directions.
+// upTo returns an argument function with both directions.
 func upTo(most float64) func(level float64, increasing bool, r *rand.Rand) float64 {
 	return func(level float64, _ bool, r *rand.Rand) float64 { return signed(level*most, r) }
 }

@@ -11,7 +11,7 @@ import (
 	"fasternet/internal/golden"
 )
 
-// pillowNoise are the images of scripts/make_pillow_ops.py.
+// pillowNoise returns the images of scripts/make_pillow_ops.py.
 func pillowNoise(seed uint32, height, width, channels int) *picture.Image {
 	m := picture.NewImage(height, width, channels)
 	for i := range m.Pix {
@@ -65,8 +65,8 @@ func clonedImage(m *picture.Image) *picture.Image {
 	return out
 }
 
-// Every operation gives the bytes that Pillow's gives: odd sizes, one pixel, one
-// row, flat images, colour and grey.
+// Every operation gives the same bytes as Pillow's: for odd sizes, one pixel, one row, flat
+// images, colour and grey.
 func TestOperationsArePillows(t *testing.T) {
 	g := datatest.Goldens(t, "pillow_ops.safetensors")
 	seen := map[string]bool{}
@@ -77,7 +77,8 @@ func TestOperationsArePillows(t *testing.T) {
 		}
 		in := datatest.GoldenImage[picture.Image](g, "in/"+parts[1])
 		before := clonedImage(in)
-		datatest.SameImage(t, name, pillowOperation(t, in, parts[2], parts[3]), datatest.GoldenImage[picture.Image](g, name))
+		datatest.SameImage(t, name, pillowOperation(t, in, parts[2], parts[3]),
+			datatest.GoldenImage[picture.Image](g, name))
 		datatest.SameImage(t, name+" changes its input:", in, before)
 		seen[strings.Split(parts[2], ".")[0]] = true
 	}

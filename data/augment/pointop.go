@@ -2,20 +2,20 @@ package augment
 
 import "fasternet/data/picture"
 
-// Operations that map every value of an image by a table, as Pillow's ImageOps
-// does. All work in place.
+// The operations in this file map every value of an image by a table, as Pillow's ImageOps
+// does. They work in place.
 
 // lut is a table of values.
 type lut [256]uint8
 
-// apply maps all channels.
+// apply maps the values of all channels.
 func (t *lut) apply(m *picture.Image) {
 	for i, v := range m.Pix {
 		m.Pix[i] = t[v]
 	}
 }
 
-// applyRGB maps each channel by a table of its own.
+// applyRGB maps each channel by its own table.
 func applyRGB(m *picture.Image, t *[3]lut) {
 	r, g, b := &t[0], &t[1], &t[2]
 	for p := m.Pix; len(p) >= 3; p = p[3:] {
@@ -23,8 +23,8 @@ func applyRGB(m *picture.Image, t *[3]lut) {
 	}
 }
 
-// histogram counts the values of each channel. Neighbouring pixels are counted
-// apart: equal values in a row would wait for each other.
+// histogram counts the values of each channel. Neighbouring pixels count in two arrays:
+// otherwise an update would wait for the one before if their values are equal.
 func histogram(m *picture.Image) (h [3][256]uint32) {
 	var other [3][256]uint32
 	p := m.Pix
@@ -133,7 +133,7 @@ func (t *lut) level(h *[256]uint32) {
 	}
 }
 
-// invert gives 255 − v.
+// invert maps v to 255 − v.
 func invert(m *picture.Image) {
 	for i, v := range m.Pix {
 		m.Pix[i] = ^v
@@ -151,7 +151,7 @@ func posterize(m *picture.Image, bits int) {
 	}
 }
 
-// solarize inverts the values from the threshold on.
+// solarize inverts the values at the threshold and above.
 func solarize(m *picture.Image, threshold int) {
 	var t lut
 	for v := range t {

@@ -8,15 +8,15 @@ import (
 	"fasternet/data/policy"
 )
 
-// Canvas is an image that operations change, with the memory that they need.
+// Canvas is an image that operations change, with the memory for it.
 type Canvas struct {
-	Image, Spare *picture.Image         // the result is in image, which may be the former spare
-	Fill         [3]uint8               // of what a warp brings in, by channel
-	Cubic        bool                   // interpolation of warps: bicubic or bilinear
-	Note         func(operation string) // is told the names of the operations; may be nil
+	Image, Spare *picture.Image         // the result is in Image, which may be the former Spare
+	Fill         [3]uint8               // colour of areas that a warp brings in, by channel
+	Cubic        bool                   // interpolate warps bicubically, not bilinearly
+	Note         func(operation string) // called with the name of each operation; may be nil
 }
 
-// other is the spare image.
+// other returns the spare image.
 func (c *Canvas) other() *picture.Image {
 	if c.Spare == nil {
 		c.Spare = new(picture.Image)
@@ -31,11 +31,11 @@ func (c *Canvas) warp(a affine) {
 	c.Image, c.Spare = c.Spare, m
 }
 
-// RandAugment draws the operations of a policy one after another, each with its
-// magnitude, and applies them. An operation that was drawn may be left out, which
-// is timm's, not the paper's.
+// RandAugment draws the operations of a policy one after another, each with its magnitude,
+// and applies them. Each one that was drawn is applied with the policy's probability; this
+// comes from timm, not from the paper.
 func (c *Canvas) RandAugment(p *policy.RandAugment, r *rand.Rand) {
-	var drawn [operationCount]bool // of weighted ones, which come once at most
+	var drawn [operationCount]bool // weighted operations are drawn at most once
 	for range p.Ops {
 		var o operation
 		if p.Weighted {
@@ -51,7 +51,7 @@ func (c *Canvas) RandAugment(p *policy.RandAugment, r *rand.Rand) {
 	}
 }
 
-// level draws the magnitude of an application.
+// level draws the magnitude for one operation.
 func level(p *policy.RandAugment, r *rand.Rand) float64 {
 	m := float64(p.Magnitude)
 	switch {
@@ -63,7 +63,7 @@ func level(p *policy.RandAugment, r *rand.Rand) float64 {
 	return min(max(m, 0), float64(p.Max))
 }
 
-// weighted draws by weight, from those that were not drawn.
+// weighted draws an operation by weight, from those not yet drawn.
 func weighted(drawn *[operationCount]bool, r *rand.Rand) operation {
 	sum := 0
 	for o, op := range operations {
@@ -80,5 +80,5 @@ func weighted(drawn *[operationCount]bool, r *rand.Rand) operation {
 			return operation(o)
 		}
 	}
-	return opRotate // not reached: n is below the sum
+	return opRotate // never reached: n is below the sum
 }

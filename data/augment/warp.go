@@ -6,14 +6,14 @@ import (
 	"fasternet/data/picture"
 )
 
-// affine maps the centre of a pixel of the output, (x+½, y+½), to a point of the
-// input: x' = a·x + b·y + c, y' = d·x + e·y + f.
+// affine maps the centre of an output pixel, (x+½, y+½), to a point of the input:
+// x' = a·x + b·y + c, y' = d·x + e·y + f.
 type affine [6]float64
 
-// degree in radians, in the rounding of float64.
+// degree is one degree in radians, rounded to float64.
 const degree = float64(math.Pi) / 180
 
-// rotation turns an image counter-clockwise about its centre.
+// rotation returns the map that turns an image counter-clockwise about its centre.
 func rotation(degrees float64, height, width int) affine {
 	if degrees = math.Mod(degrees, 360); degrees < 0 {
 		degrees += 360
@@ -27,8 +27,8 @@ func rotation(degrees float64, height, width int) affine {
 	}
 }
 
-// decimals15 rounds a number of at most 1 to 15 decimals, as Pillow does with sine
-// and cosine.
+// decimals15 rounds a number of at most 1 to 15 decimals, as Pillow does with sine and
+// cosine.
 func decimals15(v float64) float64 {
 	const decimals = 1e15
 	p := v * decimals
@@ -43,12 +43,12 @@ func decimals15(v float64) float64 {
 	return r / decimals
 }
 
-// warp fills dst with an affine image of src, interpolated as Pillow's
-// Image.transform does: not antialiased; cubic with a = −1, unlike a resize; what
-// lies outside has the fill colour. Both images have the same channels.
+// warp fills dst with an affine image of src, interpolated like Pillow's Image.transform: not
+// antialiased, and cubic with a = −1, unlike a resize. Points outside of src get the fill
+// colour. Both images have the same channels.
 //
-// Results are truncated, so the arithmetic is float64 in Pillow's order of
-// operations, or such that the difference cannot be seen.
+// Results are truncated. So the arithmetic is float64 in Pillow's order of operations, or
+// differs only where the result cannot.
 func warp(dst, src *picture.Image, a *affine, fill *[3]uint8, cubic bool) {
 	s := warper{Image: src, affine: a, fill: fill, smooth: cubic}
 	switch quick := cubic && src.Channels == 3; {
@@ -65,8 +65,7 @@ func warp(dst, src *picture.Image, a *affine, fill *[3]uint8, cubic bool) {
 	}
 }
 
-// warper interpolates an image at points. Beyond the border it continues with the
-// pixels there.
+// warper interpolates an image at points. Past the border it repeats the border pixels.
 type warper struct {
 	*picture.Image
 	affine        *affine
@@ -75,7 +74,7 @@ type warper struct {
 	columns, rows [4]int // offsets of the neighbours into Pix
 }
 
-// pixel makes one of the output, quickly if that is asked for and possible.
+// pixel makes one output pixel. With quick it takes the quick way if this is exact.
 func (s *warper) pixel(dst *picture.Image, x, y int, quick bool) {
 	a, c := s.affine, s.Channels
 	xc, yc := float64(x)+0.5, float64(y)+0.5
@@ -98,7 +97,7 @@ func (s *warper) pixel(dst *picture.Image, x, y int, quick bool) {
 	}
 }
 
-// whole splits a coordinate of at least −½.
+// whole splits a coordinate of at least −½ into its floor and the rest.
 func whole(v float64) (int, float64) {
 	i := int(v)
 	if v < 0 {
@@ -107,7 +106,7 @@ func whole(v float64) (int, float64) {
 	return i, v - float64(i)
 }
 
-// neighbours finds the n columns from x and the n rows from y on.
+// neighbours finds n columns from x on and n rows from y on.
 func (s *warper) neighbours(x, y, n int) {
 	stride := s.Width * s.Channels
 	if x >= 0 && y >= 0 && x+n <= s.Width && y+n <= s.Height {
@@ -122,7 +121,7 @@ func (s *warper) neighbours(x, y, n int) {
 	}
 }
 
-// linear and cubic interpolate at the point that lies (dx, dy) beyond pixel (x, y).
+// linear interpolates at the point (dx, dy) to the right of and below pixel (x, y).
 func (s *warper) linear(out []uint8, x, y int, dx, dy float64) {
 	s.neighbours(x, y, 2)
 	upper, lower := s.Pix[s.rows[0]:], s.Pix[s.rows[1]:]
@@ -136,9 +135,9 @@ func (s *warper) linear(out []uint8, x, y int, dx, dy float64) {
 
 func between(a, b, d float64) float64 { return a + float64((b-a)*d) }
 
-// cubic: a coordinate that is whole, as one of the two is under shear and
-// translation, gives all neighbours but one a weight of 0, so that one axis is left
-// to interpolate.
+// cubic interpolates at the same point. Under shear and translation one of the coordinates is
+// whole. Then all neighbours but one have weight 0 on its axis, and only the other axis is
+// left to interpolate.
 func (s *warper) cubic(out []uint8, x, y int, dx, dy float64) {
 	s.neighbours(x-1, y-1, 4)
 	o, q := &s.columns, &s.rows
@@ -146,12 +145,16 @@ func (s *warper) cubic(out []uint8, x, y int, dx, dy float64) {
 	case dy == 0:
 		p := s.Pix[q[1]:]
 		for c := range out {
-			out[c] = clamped8(keysAt(float64(p[o[0]+c]), float64(p[o[1]+c]), float64(p[o[2]+c]), float64(p[o[3]+c]), dx))
+			v0, v1 := float64(p[o[0]+c]), float64(p[o[1]+c])
+			v2, v3 := float64(p[o[2]+c]), float64(p[o[3]+c])
+			out[c] = clamped8(keysAt(v0, v1, v2, v3, dx))
 		}
 	case dx == 0:
 		p := s.Pix[o[1]:]
 		for c := range out {
-			out[c] = clamped8(keysAt(float64(p[q[0]+c]), float64(p[q[1]+c]), float64(p[q[2]+c]), float64(p[q[3]+c]), dy))
+			v0, v1 := float64(p[q[0]+c]), float64(p[q[1]+c])
+			v2, v3 := float64(p[q[2]+c]), float64(p[q[3]+c])
+			out[c] = clamped8(keysAt(v0, v1, v2, v3, dy))
 		}
 	default:
 		for c := range out {
@@ -165,7 +168,7 @@ func (s *warper) cubic(out []uint8, x, y int, dx, dy float64) {
 	}
 }
 
-// keysAt is Keys' cubic with a = −1 at d between the second and the third value.
+// keysAt evaluates Keys' cubic with a = −1 at distance d from the second towards the third value.
 func keysAt(v1, v2, v3, v4, d float64) float64 {
 	p3 := 2*(v1-v2) + v3 - v4
 	p4 := v2 - v1 - v3 + v4

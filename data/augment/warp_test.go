@@ -10,8 +10,8 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Quick arithmetic gives the bytes of the exact one, for any size, distance and
-// image: noise, black and white, few levels, flat parts.
+// Quick arithmetic gives the same bytes as the exact one, for any size, distance and image: noise,
+// black and white, few levels, flat parts.
 func TestQuickWarpsAreExact(t *testing.T) {
 	r := rng.New(1, rng.Bench)
 	fill := [3]uint8{124, 116, 104}
@@ -51,13 +51,15 @@ func TestQuickWarpsAreExact(t *testing.T) {
 						s.pixel(want, x, y, false)
 					}
 				}
-				datatest.SameImage(t, fmt.Sprintf("%s by %v of %d×%d, round %d", c.name, v, m.Height, m.Width, round), got, want)
+				datatest.SameImage(t,
+					fmt.Sprintf("%s by %v of %d×%d, round %d", c.name, v, m.Height, m.Width, round),
+					got, want)
 			})
 		}
 	}
 }
 
-// Turns and translations by whole pixels by hand.
+// Turns and translations by whole pixels equal results computed by hand.
 func TestWarpByHand(t *testing.T) {
 	m := &picture.Image{Pix: []uint8{1, 2, 3, 4, 5, 6}, Height: 2, Width: 3, Channels: 1}
 	for _, c := range []struct {
@@ -78,7 +80,8 @@ func TestWarpByHand(t *testing.T) {
 		}
 	}
 	// Half a pixel: weights −0.125, 0.625, 0.625, −0.125, truncated; the last point is outside.
-	row, got := &picture.Image{Pix: []uint8{0, 0, 200, 100, 0, 0}, Height: 1, Width: 6, Channels: 1}, picture.NewImage(1, 6, 1)
+	row := &picture.Image{Pix: []uint8{0, 0, 200, 100, 0, 0}, Height: 1, Width: 6, Channels: 1}
+	got := picture.NewImage(1, 6, 1)
 	warp(got, row, &affine{1, 0, 0.5, 0, 1, 0}, &[3]uint8{9}, true)
 	if want := []uint8{0, 112, 187, 37, 0, 9}; !slices.Equal(got.Pix, want) {
 		t.Errorf("half a pixel: %v, want %v", got.Pix, want)

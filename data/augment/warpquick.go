@@ -2,15 +2,15 @@ package augment
 
 import "encoding/binary"
 
-// weightsAt are the weights of four neighbours at d beyond the second.
+// weightsAt returns the weights of four neighbours for a point at distance d from the second.
 func weightsAt(d float64) [4]float64 {
 	square := d * d
 	cube := d * square
 	return [4]float64{2*square - cube - d, 1 - 2*square + cube, d + square - cube, cube - square}
 }
 
-// flat says whether the 4×4 neighbours of an RGB image from (x, y) on have one colour. The cubic of
-// equal values is that value, to the last bit. It is false at the border.
+// flat says whether the 4×4 neighbours of an RGB image from (x, y) on all have one colour. Then
+// the cubic gives this colour, to the last bit. At the border it returns false.
 func (s *warper) flat(x, y int) bool {
 	if x < 0 || y < 0 || x+4 > s.Width || y+4 > s.Height {
 		return false
@@ -34,10 +34,10 @@ func even(p *[12]uint8) bool {
 	return binary.LittleEndian.Uint64(p[:]) == binary.LittleEndian.Uint64(p[3:]) && p[8] == p[11]
 }
 
-// quick interpolates an RGB image by weights, which takes half of the arithmetic of
-// cubic, but rounds otherwise. The first of the 4×4 neighbours is (x, y). It reports
-// false where the two could differ: values are truncated, so that is next to a whole
-// number, such as in a flat part of the image; and at the border.
+// quick interpolates an RGB image by weights. This takes half of the arithmetic of cubic, but
+// rounds differently. The first of the 4×4 neighbours is (x, y). It returns false at the
+// border, and if the result could differ from cubic: values are truncated, so this happens
+// close to a whole number, such as in a flat part of the image.
 func (s *warper) quick(out *[3]uint8, x, y int, dx, dy float64) bool {
 	if x < 0 || y < 0 || x+4 > s.Width || y+4 > s.Height {
 		return false
@@ -61,8 +61,8 @@ func acrossRGB(p *[12]uint8, w *[4]float64) (r, g, b float64) {
 	return r, g, b
 }
 
-// truncate reports whether the value is clear of the step at a whole number. Its
-// error is below 1e-11; there is no step at 0.
+// truncate returns false if the value is too close to a whole number to know on which side it
+// is. The error of v is below 1e-11. At 0 the side does not matter.
 func truncate(out *uint8, v float64) bool {
 	const margin = 1e-9
 	i := int(v + margin)

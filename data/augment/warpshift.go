@@ -6,17 +6,17 @@ import (
 	"fasternet/data/picture"
 )
 
-// Shear and translation move the pixels of a row, or of a column, by the same
-// distance. Their weights are computed once, and one axis is left to interpolate, in
-// integers.
+// Shear and translation move the pixels of a row, or of a column, by the same distance. So
+// their weights are computed once, only one axis is left to interpolate, and integers are
+// enough.
 
-// shift is a distance with the weights of the four neighbours around it.
+// shift is a distance, with the weights of the four neighbours around the point there.
 type shift struct {
-	first   int // of the neighbours, seen from the pixel
+	first   int // position of the first neighbour, relative to the pixel
 	weights [4]int32
 }
 
-const shiftFraction = 20 // bits of the weights below one
+const shiftFraction = 20 // fraction bits of the weights
 
 func shiftBy(distance float64) shift {
 	k := math.Floor(distance)
@@ -27,14 +27,14 @@ func shiftBy(distance float64) shift {
 	return s
 }
 
-// shifted truncates a sum of weighted values. It is false next to a whole number,
-// where the error of the weights, 4·255·½ at most, could tell.
+// shifted truncates a sum of weighted values. It returns false close to a whole number, where
+// the error of the weights, at most 4·255·½, could matter.
 func shifted(v int32) (uint8, bool) {
 	const margin, mask = 1 << 10, 1<<shiftFraction - 1
 	return byteOf(int(v >> shiftFraction)), uint32(v+margin)&mask >= 2*margin
 }
 
-// shiftRows is warp for an affine map that moves each row by a distance of its own.
+// shiftRows is warp for a map that moves each row by its own distance.
 func (s *warper) shiftRows(dst *picture.Image) {
 	a := s.affine
 	for y := range dst.Height {
@@ -73,8 +73,8 @@ func (s *warper) shiftRows(dst *picture.Image) {
 	}
 }
 
-// shiftColumns is warp for an affine map that moves each column by a distance of its
-// own. It goes through some columns at a time.
+// shiftColumns is warp for a map that moves each column by its own distance. It takes some
+// columns at a time.
 func (s *warper) shiftColumns(dst *picture.Image) {
 	const together = 64
 	a, stride := s.affine, 3*s.Width
@@ -92,7 +92,7 @@ func (s *warper) shiftColumns(dst *picture.Image) {
 					at := top*stride + 3*(left+i)
 					p, q := (*[3]uint8)(s.Pix[at:]), (*[3]uint8)(s.Pix[at+stride:])
 					u, v := (*[3]uint8)(s.Pix[at+2*stride:]), (*[3]uint8)(s.Pix[at+3*stride:])
-					if *p == *q && *q == *u && *u == *v { // of equal values nothing else comes out
+					if *p == *q && *q == *u && *u == *v { // equal values stay as they are
 						out[3*i], out[3*i+1], out[3*i+2] = p[0], p[1], p[2]
 						continue
 					}

@@ -1,6 +1,6 @@
 // Package classes compares lists of class names, and names the most probable classes. A label
-// is a number, and only the list that it belongs to says what it means: labels, logits and rows
-// of a classifier may go from one list to another by name, never by number alone.
+// is a number, and only its list says what it means. So labels, logits and rows of a
+// classifier move from one list to another by name, never by number alone.
 package classes
 
 import (
@@ -19,27 +19,27 @@ type Kind int
 const (
 	Same      Kind = iota // the same names in the same order
 	Reordered             // the same names in another order
-	Part                  // all names of the first list are in the second, which has more
-	Different             // a name of the first list is not in the second, or a name is there twice
+	Part                  // the second list has all names of the first, and more
+	Different             // the second list lacks a name of the first, or a list has a name twice
 	Unnamed               // one of the lists has no names, so that only numbers can be compared
 )
 
-// Match says which class of one list is which class of another: Have are the classes of
-// the labels, Want those that they are compared with.
+// Match says which class of one list is which class of another. Have are the classes of the
+// labels; Want are the classes that they are compared with.
 type Match struct {
 	Have, Want []string
 	Kind       Kind
-	// Index has the number in Want of each class in Have, -1 if there is none of that name.
-	// If Kind is Unnamed it is the number itself, which may be larger than Want is long.
+	// Index has the number in Want of each class in Have, -1 if Want has no such name.
+	// If Kind is Unnamed it is the same number, which may be past the end of Want.
 	Index []int
 
-	twice string // a name that is in one of the lists twice
+	twice string // a name that one of the lists has twice
 }
 
-// Compare matches two lists by name. Names are the same if they look the same: Unicode
-// has several ways to write an é, and file systems differ in which they keep. A list
-// without names is empty, or calls every class "" or by its own number. Numbers from 1 on,
-// or in the order of text, are names.
+// Compare matches two lists by name. Names are the same if they look the same: Unicode has
+// several ways to write an é, and file systems differ in which one they keep. A list has no
+// names if it is empty, or if each class is called "" or by its own number. Numbers from 1 on,
+// or sorted as text, are names.
 func Compare(have, want []string) Match {
 	m := Match{Have: have, Want: want, Index: make([]int, len(have))}
 	a, b := keys(have), keys(want)
@@ -68,7 +68,8 @@ func Compare(have, want []string) Match {
 		m.Kind = Reordered
 	case complete:
 		m.Kind = Part
-	case unnamed(a) != unnamed(b) && numbers(a) && numbers(b): // classes 1, 2 and 3 are not 0, 1 and 2
+	case unnamed(a) != unnamed(b) && numbers(a) && numbers(b):
+		// The classes 1, 2 and 3 are not the classes 0, 1 and 2.
 		m.Kind = Different
 	case unnamed(a) || unnamed(b):
 		m.Kind = Unnamed
@@ -81,7 +82,7 @@ func Compare(have, want []string) Match {
 	return m
 }
 
-// keys are names in the form in which they are compared.
+// keys returns names in the form in which they are compared.
 func keys(names []string) []string {
 	out := make([]string, len(names))
 	for i, name := range names {
@@ -90,7 +91,7 @@ func keys(names []string) []string {
 	return out
 }
 
-// index maps names to their numbers. It returns a name that is there twice, or "".
+// index maps names to their numbers. It also returns a name that occurs twice, or "".
 func index(names []string) (at map[string]int, twice string) {
 	at = make(map[string]int, len(names))
 	for i, name := range names {
@@ -121,7 +122,7 @@ func unnamed(names []string) bool {
 	return true
 }
 
-// Moved is how many classes have another number in Want.
+// Moved returns how many classes have another number in Want.
 func (m Match) Moved() int {
 	n := 0
 	for i, at := range m.Index {
@@ -132,7 +133,7 @@ func (m Match) Moved() int {
 	return n
 }
 
-// Common is how many classes of Have are in Want. It is 0 where only numbers can be
+// Common returns how many classes of Have are in Want. It returns 0 if only numbers can be
 // compared.
 func (m Match) Common() int {
 	if m.Kind == Unnamed {
@@ -147,10 +148,10 @@ func (m Match) Common() int {
 	return n
 }
 
-// Permutation has for each of so many outputs of a classifier for Have the output of one for
-// Want that means the same; outputs without a class keep their order. It is nil if all
-// outputs stay where they are. A class that is not in Want, or more classes than outputs,
-// is an error.
+// Permutation returns, for each output of a classifier for Have, the output of one for Want
+// that means the same. Outputs without a class keep their order. It is nil if all outputs
+// stay in place. It is an error when a class is not in Want, or when there are more classes
+// than outputs.
 func (m Match) Permutation(outputs int) ([]int, error) {
 	if len(m.Have) > outputs || len(m.Want) > outputs {
 		return nil, fmt.Errorf("%d and %d classes do not fit %d outputs", len(m.Have), len(m.Want), outputs)
@@ -175,11 +176,11 @@ func (m Match) Permutation(outputs int) ([]int, error) {
 	return nil, nil
 }
 
-// few is how many names a message shows.
+// few is how many names a message lists.
 const few = 3
 
-// Difference says in a line how the lists differ, whatever their length; have and want
-// are what to call them. It is "" if they are the same.
+// Difference says in a line how the lists differ, whatever their length; have and want are
+// the words for them. It returns "" if they are the same.
 func (m Match) Difference(have, want string) string {
 	var parts []string
 	a, b := keys(m.Have), keys(m.Want)
@@ -192,7 +193,8 @@ func (m Match) Difference(have, want string) string {
 		}
 	}
 	if first >= 0 {
-		parts = append(parts, fmt.Sprintf("class %d is %s in %s and %s in %s", first, quoted(m.Want[first]), want, quoted(m.Have[first]), have))
+		parts = append(parts, fmt.Sprintf("class %d is %s in %s and %s in %s",
+			first, quoted(m.Want[first]), want, quoted(m.Have[first]), have))
 		if differing > 1 {
 			parts[0] += fmt.Sprintf(" (%d of %d differ)", differing, min(len(a), len(b)))
 		}
@@ -211,7 +213,7 @@ func (m Match) Difference(have, want string) string {
 	return strings.Join(parts, "; ")
 }
 
-// missing are the names that are not among others.
+// missing returns the names that are not in others.
 func missing(names, others []string) (only []string) {
 	there, _ := index(keys(others))
 	for _, name := range names {
@@ -235,7 +237,7 @@ func list(names []string) string {
 	return text
 }
 
-// quoted is a name that is not too long for a line.
+// quoted returns a name in quotes, cut if it is too long for a line.
 func quoted(name string) string {
 	if runes := []rune(name); len(runes) > 60 {
 		name = string(runes[:60]) + "…"
@@ -243,17 +245,19 @@ func quoted(name string) string {
 	return strconv.Quote(name)
 }
 
-// Judge says what the match means for labels or logits that go from Have to Want: a
-// note for people, "" if there is nothing to say, or an error if they cannot go. Have
-// and want are what to call the two, e.g. "the data set" and "the model".
+// Judge says whether labels or logits can move from Have to Want. It returns a note for the
+// user, "" if there is nothing to say, or an error if they cannot move. have and want are the
+// words for the two, such as "the data set" and "the model".
 func (m Match) Judge(have, want string) (note string, err error) {
 	switch m.Kind {
 	case Same:
 		return "", nil
 	case Reordered:
-		return fmt.Sprintf("the classes of %s have another order than in %s: %s; they are matched by name", have, want, m.Difference(have, want)), nil
+		return fmt.Sprintf("the classes of %s have another order than in %s: %s; they are matched by name",
+			have, want, m.Difference(have, want)), nil
 	case Part:
-		return fmt.Sprintf("%s has %d of the %d classes of %s, without %s; they are matched by name", have, len(m.Have), len(m.Want), want, list(missing(m.Want, m.Have))), nil
+		return fmt.Sprintf("%s has %d of the %d classes of %s, without %s; they are matched by name",
+			have, len(m.Have), len(m.Want), want, list(missing(m.Want, m.Have))), nil
 	case Unnamed:
 		return m.judgeNumbers(have, want)
 	case Different:

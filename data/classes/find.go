@@ -8,17 +8,21 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Index is the number of the class with a name, or -1. Names are compared as [Compare] does.
+// Index returns the number of the class with a name, or -1. It compares names as [Compare] does.
 func Index(names []string, name string) int {
 	return slices.Index(keys(names), keys([]string{name})[0])
 }
 
-// Suggest proposes the class that a misspelt name most likely stands for, as the end of a
-// message; "" if none is near.
+// Suggest returns the class that a misspelt name most likely means, as the end of a message;
+// "" if none is similar.
 func Suggest(names []string, name string) string {
 	best, least := "", len(name)/3+2
 	for _, known := range names {
-		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(known)); d < least && known != "" {
+		if known == "" {
+			continue
+		}
+		d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(known))
+		if d < least {
 			best, least = known, d
 		}
 	}

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// AppendGiven appends the classes that a model gives an image which may have any number of them:
-// those whose probability is at least their threshold, the most probable first. Probabilities are
-// the logistic functions of the logits. A class without a threshold has that of 0.5. An output
-// without a name is none, unless no output has one.
+// AppendGiven appends the classes that a model gives an image which may have any number of
+// them: all whose probability is at least their threshold, the most probable first. The
+// probabilities are the logistic functions of the logits. A class without a threshold has 0.5.
+// Outputs without a name are left out, unless no output has a name.
 func AppendGiven(guesses []Guess, logits []float32, thresholds []float64, names []string) []Guess {
 	all := Named(len(logits), names) == 0
 	first := len(guesses)

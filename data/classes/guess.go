@@ -10,14 +10,13 @@ import (
 type Guess struct {
 	Index int
 	Label string
-	Prob  float64 // by softmax, or of any number of classes by the logistic function; NaN if a logit is
+	Prob  float64 // softmax, or the logistic function if an image may have several classes; NaN if a logit is
 }
 
 // AppendTop appends the k most probable classes, or as many as there are, the most probable
-// first; of equal ones the first counts, and a NaN comes last. An output without a name is none
-// of them: a model may have more outputs than there were classes, and what it says there means
-// nothing. If no output has a name, all are called by their numbers. Probabilities are those
-// among all outputs.
+// first. Of equal ones the first comes first; a NaN comes last. Outputs without a name are left
+// out: a model may have more outputs than classes. If no output has a name, all are called by
+// their numbers. The probabilities are the softmax over all outputs.
 func AppendTop(guesses []Guess, logits []float32, k int, names []string) []Guess {
 	top, sum := math.Inf(-1), 0.0
 	for _, v := range logits {
@@ -52,7 +51,7 @@ func AppendTop(guesses []Guess, logits []float32, k int, names []string) []Guess
 	return guesses
 }
 
-// Named is how many of so many outputs of a model have a name.
+// Named returns how many of the outputs of a model have a name.
 func Named(outputs int, names []string) (n int) {
 	for _, name := range names[:min(outputs, len(names))] {
 		if name != "" {
@@ -62,7 +61,7 @@ func Named(outputs int, names []string) (n int) {
 	return n
 }
 
-// Name is what a class is called: its name, or else its number.
+// Name returns the name of a class, or its number if it has no name.
 func Name(names []string, class int) string {
 	if class >= 0 && class < len(names) && names[class] != "" {
 		return names[class]

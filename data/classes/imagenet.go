@@ -7,26 +7,26 @@ import (
 	"sync"
 )
 
-// imagenet1k has a line for each class of ImageNet-1k, in their order: the synset, which the
-// folders of the data set are called by, a tab, and its words in WordNet.
+// imagenet1k has a line for each class of ImageNet-1k, in order: the synset, which is the name
+// of its folder in the data set, a tab, and its words in WordNet.
 //
 //go:embed imagenet1k.tsv
 var imagenet1k string
 
-// wordnetLicense belongs to the words wherever they are.
+// wordnetLicense must accompany the words wherever they go.
 //
 //go:embed imagenet1k.license
 var wordnetLicense string
 
-// WordNetLicense is the license of what [Words] says.
+// WordNetLicense returns the license of the words that [Words] returns.
 func WordNetLicense() string { return wordnetLicense }
 
 var synset = regexp.MustCompile(`^n\d{8}$`)
 
-// ImageNet1k is the number of its classes.
+// ImageNet1k is the number of classes of ImageNet-1k.
 const ImageNet1k = 1000
 
-// words are the words of the classes, by number and by synset.
+// words returns the words of the classes, by number and by synset.
 var words = sync.OnceValues(func() (byNumber []string, bySynset map[string]string) {
 	bySynset = make(map[string]string, ImageNet1k)
 	for line := range strings.Lines(imagenet1k) {
@@ -37,10 +37,9 @@ var words = sync.OnceValues(func() (byNumber []string, bySynset map[string]strin
 	return byNumber, bySynset
 })
 
-// Words are what people call the classes of a model with so many outputs, by their number, as
-// far as that is known. Names that are synsets of ImageNet-1k are replaced by their words. A
-// model of 1,000 outputs without names is taken for one of ImageNet-1k: assumed says so. Other
-// names stay as they are.
+// Words returns what people call the classes of a model, by number, if this is known. Names
+// that are synsets of ImageNet-1k become their words. A model of 1,000 outputs without names
+// is assumed to be for ImageNet-1k; then assumed is true. Other names stay as they are.
 func Words(names []string, outputs int) (out []string, assumed bool) {
 	byNumber, bySynset := words()
 	if len(names) == 0 {
@@ -51,7 +50,7 @@ func Words(names []string, outputs int) (out []string, assumed bool) {
 	}
 	for _, name := range names {
 		if !synset.MatchString(name) || bySynset[name] == "" {
-			return names, false // a data set of its own, of which one class may be called so
+			return names, false // another data set, even if one of its classes looks like a synset
 		}
 	}
 	for _, name := range names {

@@ -5,18 +5,17 @@ import "math"
 // Box is a rectangle of pixels in an image.
 type Box struct{ Top, Left, Height, Width int }
 
-// CentreCrop returns the middle height×width pixels of an image. Where the image
-// is smaller it is padded with zeros. An offset of half a pixel is rounded to
-// even, padding puts the odd pixel to the bottom and right, as torchvision does.
-// The sizes must be positive.
+// CentreCrop returns the middle height×width pixels of an image, padded with zeros if the
+// image is smaller. As in torchvision, an offset of half a pixel is rounded to even, and
+// padding puts the odd pixel at the bottom and right. The sizes must be positive.
 func CentreCrop(m *Image, height, width int) *Image {
 	dst := NewImage(height, width, m.Channels)
 	CropPadded(dst, m, CentreOffset(m.Height, height), CentreOffset(m.Width, width))
 	return dst
 }
 
-// CentreOffset is where a window of the given size starts when it is centred on
-// an axis of length n; negative if the window is the larger one.
+// CentreOffset returns where a centred window of the given size starts on an axis of length
+// n; it is negative if the window is larger.
 func CentreOffset(n, window int) int {
 	if window > n {
 		return -((window - n) / 2)
@@ -24,8 +23,8 @@ func CentreOffset(n, window int) int {
 	return int(math.RoundToEven(float64(n-window) / 2))
 }
 
-// CropPadded fills dst with the window of src whose first pixel is (top, left).
-// The window may reach beyond src, where it is 0.
+// CropPadded fills dst with the window of src whose first pixel is (top, left). Outside of
+// src the window is 0.
 func CropPadded(dst, src *Image, top, left int) {
 	x0, x1 := max(left, 0), min(left+dst.Width, src.Width)
 	for y := range dst.Height {

@@ -13,25 +13,25 @@ import (
 	"golang.org/x/image/tiff"
 )
 
-// MaxPixels is the largest number of pixels that is decoded. It is the size at
-// which Pillow refuses a file as a decompression bomb.
+// MaxPixels is the largest number of pixels to decode. It is the size at which Pillow refuses
+// a file as a decompression bomb.
 const MaxPixels = 178_956_970
 
-// Decoding says how image files become pixels where there is a choice.
+// Decoding says how to decode image files, where there is a choice.
 type Decoding struct {
 	// IgnoreOrientation leaves images as they are in the file. Otherwise they are turned
 	// as the camera says (EXIF, or else XMP). TIFF images are turned in any case, as
 	// Pillow does.
 	IgnoreOrientation bool
 	// Clip16Bit clips grey values of more than 8 bits to 255, as Pillow does. Otherwise
-	// they are scaled as colours are, which Pillow scales too.
+	// they are scaled to 8 bits, like colours, which Pillow scales too.
 	Clip16Bit bool
-	// MaxPixels is the largest number of pixels that is decoded; 0 is for the constant of that
-	// name, above which nothing is.
+	// MaxPixels is the largest number of pixels to decode; 0 stands for the constant
+	// MaxPixels, which is always a limit.
 	MaxPixels int
 }
 
-// ReadImage is [Decoding.ReadImage] of the zero value.
+// ReadImage is [Decoding.ReadImage] with the zero value.
 func ReadImage(path string) (*Image, error) { return Decoding{}.ReadImage(path) }
 
 // ReadImage decodes an image file, see [Decoding.Decode]. An error names the file.
@@ -43,18 +43,17 @@ func (how Decoding) ReadImage(path string) (*Image, error) {
 	return how.DecodeNamed(content, path)
 }
 
-// Decode is [Decoding.Decode] of the zero value.
+// Decode is [Decoding.Decode] with the zero value.
 func Decode(content []byte) (*Image, error) { return Decoding{}.Decode(content) }
 
-// Decode decodes the content of a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file. The
-// content says which of them it is. If there are several frames or pages, the first is
-// taken.
+// Decode decodes the content of a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file. It finds the
+// format by the content. Of several frames or pages it takes the first.
 //
-// Grey images without alpha have 1 channel, all others are RGB, by the rules of Pillow's
+// Grey images without alpha have 1 channel. All others become RGB by the rules of Pillow's
 // convert("RGB"): CMYK is multiplied out, palettes are looked up, an alpha channel is
 // dropped, not composed. 16-bit values keep their high byte. It is an error when the
-// content is truncated or has more than [MaxPixels] pixels. If the content is no image,
-// or one that is not decoded, the error says what it is.
+// content is truncated or has more than [MaxPixels] pixels. If it is no image, or an image
+// of another format, the error says what it is.
 func (how Decoding) Decode(content []byte) (*Image, error) {
 	format := Format(content)
 	m, err := how.decode(content, format)
@@ -76,7 +75,7 @@ func (how Decoding) DecodeNamed(content []byte, name string) (*Image, error) {
 	return m, nil
 }
 
-// Turned is an upright image.
+// Turned returns m turned upright.
 func Turned(m *Image, o Orientation) *Image {
 	if o <= Upright {
 		return m
@@ -107,8 +106,8 @@ func (how Decoding) decode(content []byte, format string) (*Image, error) {
 	return nil, notAnImage(content)
 }
 
-// Format is the usual ending of the format of a file by its first bytes; "" if it is
-// not one that is decoded.
+// Format returns the usual ending of a file's format, found by its first bytes; "" if it is
+// not a format to decode.
 func Format(content []byte) string {
 	begins := func(s string) bool { return bytes.HasPrefix(content, []byte(s)) }
 	switch {
@@ -120,7 +119,7 @@ func Format(content []byte) string {
 		return "webp"
 	case begins("GIF87a"), begins("GIF89a"):
 		return "gif"
-	case begins("BM") && len(content) >= 18 && string(content[15:18]) == "\x00\x00\x00": // the size of a header
+	case begins("BM") && len(content) >= 18 && string(content[15:18]) == "\x00\x00\x00": // size of the next header
 		return "bmp"
 	case begins("II\x2a\x00"), begins("MM\x00\x2a"):
 		return "tif"
@@ -130,7 +129,7 @@ func Format(content []byte) string {
 	return ""
 }
 
-// isPNM: P1 to P6, white space, and a number or a comment.
+// isPNM looks for P1 to P6, white space, and a number or a comment.
 func isPNM(content []byte) bool {
 	if len(content) < 4 || content[0] != 'P' || content[1] < '1' || content[1] > '6' {
 		return false
@@ -145,10 +144,15 @@ func isPNM(content []byte) bool {
 	return t.at == len(content) || '0' <= content[t.at] && content[t.at] <= '9'
 }
 
-// decodeWith decodes a file of a format with a decoder of the standard library or like
-// it.
-func (how Decoding) decodeWith(content []byte, format string, config func(io.Reader) (image.Config, error), decode func(io.Reader) (image.Image, error)) (*Image, error) {
-	// The header alone is looked at first: decoding allocates what it promises.
+// decodeWith decodes a file of a format with a decoder of the standard library, or one with
+// the same functions.
+func (how Decoding) decodeWith(
+	content []byte,
+	format string,
+	config func(io.Reader) (image.Config, error),
+	decode func(io.Reader) (image.Image, error),
+) (*Image, error) {
+	// Read the header alone first: decoding allocates what the header promises.
 	cfg, err := config(bytes.NewReader(content))
 	if err != nil {
 		return nil, err
@@ -166,8 +170,8 @@ func (how Decoding) decodeWith(content []byte, format string, config func(io.Rea
 	return fromStandard(src, how), nil
 }
 
-// checkPromise returns an error unless an image of the size that a header has is
-// decoded, and a file of that content may have it.
+// checkPromise returns an error if the size in a header is over the limit, or is more than
+// the content can hold.
 func (how Decoding) checkPromise(format string, header image.Config, content []byte) error {
 	if err := how.checkSize(header.Height, header.Width); err != nil {
 		return err
@@ -175,7 +179,7 @@ func (how Decoding) checkPromise(format string, header image.Config, content []b
 	return checkRoom(format, header.Height, header.Width, len(content))
 }
 
-// safely turns a panic of a decoder into an error: its input is anybody's file.
+// safely turns a panic of a decoder into an error: the file may come from anybody.
 func safely(decode func() (image.Image, error)) (m image.Image, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -185,7 +189,7 @@ func safely(decode func() (image.Image, error)) (m image.Image, err error) {
 	return decode()
 }
 
-// checkSize returns an error unless an image of this size is decoded.
+// checkSize returns an error if an image of this size is empty or over the limit.
 func (how Decoding) checkSize(height, width int) error {
 	if width < 1 || height < 1 {
 		return fmt.Errorf("the image is empty: %d×%d pixels", height, width)
@@ -202,18 +206,20 @@ func (how Decoding) checkSize(height, width int) error {
 
 var errTruncated = errors.New("the image is truncated")
 
-// decodeError says in words when the content ends too early, and what to do about an
-// image of a kind that a decoder does not know. An io.EOF in an error would also look
-// like the end of an epoch.
+// decodeError says in words when the content ends too early, and what to do about an image
+// that a decoder does not support. It also removes io.EOF, which would look like the end of
+// an epoch.
 func decodeError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTruncated
 	}
 	if errors.Is(err, bmp.ErrUnsupported) {
-		return fmt.Errorf("a BMP image that is compressed, or has 16 bits a pixel or an unusual header, which is not read; %w", ErrConvert)
+		return fmt.Errorf("a BMP image that is compressed, or has 16 bits a pixel or an unusual header, "+
+			"which is not read; %w", ErrConvert)
 	}
 	unknown := false
-	for _, kind := range []any{new(jpeg.UnsupportedError), new(png.UnsupportedError), new(tiff.UnsupportedError)} {
+	kinds := []any{new(jpeg.UnsupportedError), new(png.UnsupportedError), new(tiff.UnsupportedError)}
+	for _, kind := range kinds {
 		unknown = unknown || errors.As(err, kind)
 	}
 	if unknown && !errors.Is(err, ErrConvert) {
@@ -222,9 +228,8 @@ func decodeError(err error) error {
 	return err
 }
 
-// VerifyJPEG decodes a JPEG file with the decoder of the standard library, which
-// finds errors that others pass over. It is the only one for files of four colours,
-// which have been decoded with it already.
+// VerifyJPEG decodes a JPEG file with the decoder of the standard library, which finds errors
+// that the fast one ignores. Files of four colours are decoded with it in the first place.
 func VerifyJPEG(content []byte) error {
 	if h, err := parseJPEG(content); err != nil || h.inks {
 		return err

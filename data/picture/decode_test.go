@@ -31,16 +31,48 @@ func TestDecodeFormats(t *testing.T) {
 	}{
 		{"RGB PNG", datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(r), orange)), rgb(orange), 0},
 		{"RGBA PNG", datatest.EncodePNG(t, datatest.Filled(image.NewNRGBA(r), transparent)), rgb(transparent), 0},
-		{"16-bit PNG", datatest.EncodePNG(t, datatest.Filled(image.NewNRGBA64(r), color.NRGBA64{0x1234, 0xabcd, 0x00ff, 0x8000})), []uint8{0x12, 0xab, 0}, 0},
-		{"16-bit opaque", datatest.EncodePNG(t, datatest.Filled(image.NewRGBA64(r), color.RGBA64{0x1234, 0xabcd, 0x00ff, 0xffff})), []uint8{0x12, 0xab, 0}, 0},
+		{
+			"16-bit PNG",
+			datatest.EncodePNG(
+				t,
+				datatest.Filled(image.NewNRGBA64(r), color.NRGBA64{0x1234, 0xabcd, 0x00ff, 0x8000}),
+			),
+			[]uint8{0x12, 0xab, 0}, 0,
+		},
+		{
+			"16-bit opaque",
+			datatest.EncodePNG(t, datatest.Filled(image.NewRGBA64(r), color.RGBA64{0x1234, 0xabcd, 0x00ff, 0xffff})),
+			[]uint8{0x12, 0xab, 0}, 0,
+		},
 		{"grey PNG", datatest.EncodePNG(t, datatest.Filled(image.NewGray(r), color.Gray{77})), []uint8{77}, 0},
-		{"16-bit grey PNG", datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0x4dff})), []uint8{0x4d}, 0},
-		{"16-bit dark PNG", datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0x00fe})), []uint8{0}, 0},
-		{"16-bit bright PNG", datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0xffff})), []uint8{0xff}, 0},
-		{"palette PNG", datatest.EncodePNG(t, datatest.Filled(image.NewPaletted(r, color.Palette{color.Black, orange}), orange)),
-			rgb(orange), 0},
-		{"palette PNG with alpha", datatest.EncodePNG(t, datatest.Filled(image.NewPaletted(r, color.Palette{transparent, orange}), transparent)),
-			rgb(transparent), 0},
+		{
+			"16-bit grey PNG",
+			datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0x4dff})),
+			[]uint8{0x4d}, 0,
+		},
+		{
+			"16-bit dark PNG",
+			datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0x00fe})),
+			[]uint8{0}, 0,
+		},
+		{
+			"16-bit bright PNG",
+			datatest.EncodePNG(t, datatest.Filled(image.NewGray16(r), color.Gray16{0xffff})),
+			[]uint8{0xff}, 0,
+		},
+		{
+			"palette PNG",
+			datatest.EncodePNG(t, datatest.Filled(image.NewPaletted(r, color.Palette{color.Black, orange}), orange)),
+			rgb(orange), 0,
+		},
+		{
+			"palette PNG with alpha",
+			datatest.EncodePNG(
+				t,
+				datatest.Filled(image.NewPaletted(r, color.Palette{transparent, orange}), transparent),
+			),
+			rgb(transparent), 0,
+		},
 		{"RGB JPEG", datatest.EncodeJPEG(t, datatest.Filled(image.NewRGBA(r), orange)), rgb(orange), 3},
 		{"grey JPEG", datatest.EncodeJPEG(t, datatest.Filled(image.NewGray(r), color.Gray{77})), []uint8{77}, 1},
 	} {
@@ -73,8 +105,8 @@ func TestDecodeFormats(t *testing.T) {
 	}
 }
 
-// The standard library cannot write CMYK JPEG, so the conversion is tested after
-// its decoder.
+// The standard library cannot write CMYK JPEG, so this tests only the conversion, without the
+// decoder.
 func TestDecodeCMYK(t *testing.T) {
 	src := datatest.Filled(image.NewCMYK(image.Rect(0, 0, 2, 2)), color.CMYK{0, 128, 255, 51})
 	m := fromStandard(src, Decoding{})
@@ -83,7 +115,7 @@ func TestDecodeCMYK(t *testing.T) {
 	}
 }
 
-// hugePNG is a PNG header of the given size.
+// hugePNG returns a PNG header with the given size.
 func hugePNG(t *testing.T, width, height uint32) []byte {
 	t.Helper()
 	b := datatest.EncodePNG(t, image.NewGray(image.Rect(0, 0, 1, 1)))
@@ -138,10 +170,11 @@ func TestReadImageNamesTheFile(t *testing.T) {
 	datatest.WantError(t, err, "data: "+path+": a text and not an image")
 }
 
-// A header that promises more pixels than the content can hold is refused before
-// memory is taken for them; an image that packs well is not.
+// A header that promises more pixels than the content can hold is refused before memory is
+// allocated. An image that compresses well is accepted.
 func TestDecodePromises(t *testing.T) {
-	content := datatest.EncodePNG(t, image.NewPaletted(image.Rect(0, 0, 4000, 4000), color.Palette{color.Black, color.White}))
+	twoColours := color.Palette{color.Black, color.White}
+	content := datatest.EncodePNG(t, image.NewPaletted(image.Rect(0, 0, 4000, 4000), twoColours))
 	if m, err := Decode(content); err != nil || m.Width != 4000 {
 		t.Errorf("an image of one colour in %d bytes: %v", len(content), err)
 	}

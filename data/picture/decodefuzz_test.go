@@ -13,8 +13,8 @@ import (
 	"fasternet/internal/hostile"
 )
 
-// No content makes the decoder panic, or take more memory than the pixels that it
-// can hold: 1 to 8256 in a byte, of at most 32 bytes while they are decoded.
+// No content makes the decoder panic, or take more memory than its pixels may: 1 to 8256 pixels
+// for each byte, and at most 32 bytes of memory for a pixel.
 func FuzzDecode(f *testing.F) {
 	grey, colours := image.NewGray(image.Rect(0, 0, 9, 5)), image.NewNRGBA(image.Rect(0, 0, 17, 20))
 	for i := range colours.Pix {
@@ -50,7 +50,8 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if m.Height < 1 || m.Width < 1 || m.Channels != 1 && m.Channels != 3 || len(m.Pix) != m.Height*m.Width*m.Channels {
+		if m.Height < 1 || m.Width < 1 || m.Channels != 1 && m.Channels != 3 ||
+			len(m.Pix) != m.Height*m.Width*m.Channels {
 			t.Errorf("%d×%d×%d with %d values", m.Height, m.Width, m.Channels, len(m.Pix))
 		}
 	})

@@ -1,6 +1,6 @@
 package picture
 
-// IsDeepGrey says whether a file has grey values of more than 8 bits, and no alpha.
+// IsDeepGrey says whether a file has grey values of more than 8 bits and no alpha.
 func IsDeepGrey(content []byte, format string) bool {
 	switch format {
 	case "png":

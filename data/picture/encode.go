@@ -6,7 +6,7 @@ import (
 	"image/png"
 )
 
-// PNG is the PNG file of an image.
+// PNG returns the image as a PNG file.
 func (m *Image) PNG() ([]byte, error) {
 	var b bytes.Buffer
 	if err := png.Encode(&b, m.standard()); err != nil {
@@ -15,7 +15,7 @@ func (m *Image) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// JPEG is the JPEG file of an image, of a quality from 1 to 100.
+// JPEG returns the image as a JPEG file, with a quality from 1 to 100.
 func (m *Image) JPEG(quality int) ([]byte, error) {
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m.standard(), &jpeg.Options{Quality: quality}); err != nil {
@@ -24,7 +24,7 @@ func (m *Image) JPEG(quality int) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// IsLossless says whether a file has every bit of its pixels.
+// IsLossless says whether a file stores its pixels without loss.
 func IsLossless(content []byte, format string) bool {
 	if format != "webp" {
 		return format != "jpg"

@@ -12,7 +12,7 @@ import (
 // [MaxPixels] with 16 bits for each of 4 channels is smaller.
 const MaxFile = 8*MaxPixels + 1<<20
 
-// ReadFile reads a file into the memory of buf if that is large enough.
+// ReadFile reads a file into the memory of buf, if it is large enough.
 func ReadFile(path string, buf []byte) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -26,7 +26,7 @@ func ReadFile(path string, buf []byte) ([]byte, error) {
 	case info.IsDir():
 		return nil, fmt.Errorf("data: %s is a folder; a file is needed", path)
 	case info.Size() > MaxFile:
-		return nil, fmt.Errorf("data: %s has %d bytes; no image that is decoded is that large", path, info.Size())
+		return nil, fmt.Errorf("data: %s has %d bytes; no image that can be decoded is that large", path, info.Size())
 	}
 	buf, err = readInto(f, int(info.Size()), buf)
 	if err != nil {
@@ -62,7 +62,7 @@ func readInto(r io.Reader, n int, buf []byte) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// readError says what a file that cannot be opened means here.
+// readError explains why a file cannot be opened, and what to do.
 func readError(err error) error {
 	var at *fs.PathError
 	switch {

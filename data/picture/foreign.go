@@ -10,34 +10,67 @@ import (
 // ErrConvert says what to do with an image that is not decoded.
 var ErrConvert = errors.New(`convert it to PNG or JPEG first, for example with ImageMagick ("magick in.xyz out.png")`)
 
-// ConvertThem is errConvert for several.
-const ConvertThem = `convert them to PNG or JPEG first, for example with ImageMagick ("magick mogrify -format png *.xyz")`
+// ConvertThem is ErrConvert for several images.
+const ConvertThem = `convert them to PNG or JPEG first, ` +
+	`for example with ImageMagick ("magick mogrify -format png *.xyz")`
 
-// foreign are formats of images that are not decoded, with the bytes that they have at
-// an offset.
+// foreign lists formats that are not decoded, with the bytes by which they are known and the
+// offset of these bytes.
 var foreign = []struct {
 	offset int
 	magic  string
 	name   string
 }{
-	{4, "ftypavif", "an AVIF image"}, {4, "ftypavis", "an AVIF image"},
-	{4, "ftypheic", "a HEIC image"}, {4, "ftypheix", "a HEIC image"}, {4, "ftyphevc", "a HEIC image"}, {4, "ftyphevx", "a HEIC image"},
-	{4, "ftypheim", "a HEIC image"}, {4, "ftypheis", "a HEIC image"}, {4, "ftypmif1", "a HEIF image"}, {4, "ftypmsf1", "a HEIF image"},
-	{4, "ftypcrx ", "a camera raw file (CR3)"}, {4, "ftyp", "a video (MP4 or QuickTime)"},
-	{0, "\xff\x0a", "a JPEG XL image"}, {0, "\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL image"},
-	{0, "\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 image"}, {0, "\xff\x4f\xff\x51", "a JPEG 2000 image"},
-	{0, "II\xbc", "a JPEG XR image"}, {0, "II\x2b\x00", "a BigTIFF image"}, {0, "MM\x00\x2b", "a BigTIFF image"},
-	{0, "8BPS", "a Photoshop image"}, {0, "gimp xcf", "a GIMP image"}, {0, "\x00\x00\x01\x00", "an icon (ICO)"}, {0, "icns", "an icon (ICNS)"},
-	{0, "qoif", "a QOI image"}, {0, "farbfeld", "a farbfeld image"}, {0, "DDS ", "a DDS texture"},
-	{0, "\x76\x2f\x31\x01", "an OpenEXR image"}, {0, "#?RADIANCE", "a Radiance HDR image"}, {0, "PF\n", "a PFM image"}, {0, "Pf\n", "a PFM image"}, {0, "P7\n", "a PAM image"},
-	{0, "FUJIFILMCCD-RAW", "a camera raw file (RAF)"}, {0, "IIRO", "a camera raw file (ORF)"}, {0, "IIU\x00", "a camera raw file (RW2)"},
-	{0, "\x0a\x05\x01", "a PCX image"}, {0, "SIMPLE  =", "a FITS image"}, {128, "DICM", "a DICOM image"}, {0, "\x89HDF", "an HDF5 file"},
-	{0, "\x93NUMPY", "a NumPy array"}, {0, "%PDF", "a PDF document"}, {0, "%!PS", "a PostScript document"}, {0, "<svg", "an SVG drawing"},
-	{0, "\x1a\x45\xdf\xa3", "a video (Matroska or WebM)"}, {8, "AVI LIST", "a video (AVI)"},
-	{0, "PK\x03\x04", "a zip archive"}, {0, "\x1f\x8b", "a gzip archive"}, {257, "ustar", "a tar archive"},
+	{4, "ftypavif", "an AVIF image"},
+	{4, "ftypavis", "an AVIF image"},
+	{4, "ftypheic", "a HEIC image"},
+	{4, "ftypheix", "a HEIC image"},
+	{4, "ftyphevc", "a HEIC image"},
+	{4, "ftyphevx", "a HEIC image"},
+	{4, "ftypheim", "a HEIC image"},
+	{4, "ftypheis", "a HEIC image"},
+	{4, "ftypmif1", "a HEIF image"},
+	{4, "ftypmsf1", "a HEIF image"},
+	{4, "ftypcrx ", "a camera raw file (CR3)"},
+	{4, "ftyp", "a video (MP4 or QuickTime)"},
+	{0, "\xff\x0a", "a JPEG XL image"},
+	{0, "\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL image"},
+	{0, "\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 image"},
+	{0, "\xff\x4f\xff\x51", "a JPEG 2000 image"},
+	{0, "II\xbc", "a JPEG XR image"},
+	{0, "II\x2b\x00", "a BigTIFF image"},
+	{0, "MM\x00\x2b", "a BigTIFF image"},
+	{0, "8BPS", "a Photoshop image"},
+	{0, "gimp xcf", "a GIMP image"},
+	{0, "\x00\x00\x01\x00", "an icon (ICO)"},
+	{0, "icns", "an icon (ICNS)"},
+	{0, "qoif", "a QOI image"},
+	{0, "farbfeld", "a farbfeld image"},
+	{0, "DDS ", "a DDS texture"},
+	{0, "\x76\x2f\x31\x01", "an OpenEXR image"},
+	{0, "#?RADIANCE", "a Radiance HDR image"},
+	{0, "PF\n", "a PFM image"},
+	{0, "Pf\n", "a PFM image"},
+	{0, "P7\n", "a PAM image"},
+	{0, "FUJIFILMCCD-RAW", "a camera raw file (RAF)"},
+	{0, "IIRO", "a camera raw file (ORF)"},
+	{0, "IIU\x00", "a camera raw file (RW2)"},
+	{0, "\x0a\x05\x01", "a PCX image"},
+	{0, "SIMPLE  =", "a FITS image"},
+	{128, "DICM", "a DICOM image"},
+	{0, "\x89HDF", "an HDF5 file"},
+	{0, "\x93NUMPY", "a NumPy array"},
+	{0, "%PDF", "a PDF document"},
+	{0, "%!PS", "a PostScript document"},
+	{0, "<svg", "an SVG drawing"},
+	{0, "\x1a\x45\xdf\xa3", "a video (Matroska or WebM)"},
+	{8, "AVI LIST", "a video (AVI)"},
+	{0, "PK\x03\x04", "a zip archive"},
+	{0, "\x1f\x8b", "a gzip archive"},
+	{257, "ustar", "a tar archive"},
 }
 
-// notAnImage says what a content is that is not decoded, if it is known.
+// notAnImage says what a content that is not decoded is, if it is known.
 func notAnImage(content []byte) error {
 	if len(content) == 0 {
 		return errors.New("the file is empty")
@@ -62,8 +95,9 @@ func notAnImage(content []byte) error {
 	return ErrNotAnImage
 }
 
-// ErrNotAnImage is the error of a content that is no image of a known format.
-var ErrNotAnImage = errors.New("not an image that can be read: neither a JPEG nor a PNG, WebP, GIF, BMP, TIFF or PNM file")
+// ErrNotAnImage is the error for content that is no image of a known format.
+var ErrNotAnImage = errors.New("not an image that can be read: " +
+	"neither a JPEG nor a PNG, WebP, GIF, BMP, TIFF or PNM file")
 
 // isText says whether bytes are text without control characters.
 func isText(b []byte) bool {
@@ -72,5 +106,5 @@ func isText(b []byte) bool {
 			return false
 		}
 	}
-	return len(b) > 0 && (utf8.Valid(b) || len(b) > 500) // a rune may be cut
+	return len(b) > 0 && (utf8.Valid(b) || len(b) > 500) // the last rune of a long text may be cut
 }

@@ -11,12 +11,12 @@ import (
 
 // SetStandard makes an image of the standard library the source, by the rules of
 // [Decoding.Decode]: alpha is dropped, CMYK is multiplied out, chroma is interpolated. It
-// copies the pixels, into the memory of the last such image, and allocates nothing for images of
-// the types YCbCr, RGBA, NRGBA and Gray, their forms of 16 bits, and CMYK. It is an error when the image
-// is nil, empty, or larger than how.MaxPixels, and when its fields do not agree.
+// copies the pixels into memory that it reuses. For images of the types YCbCr, RGBA, NRGBA,
+// Gray and CMYK and their forms of 16 bits it allocates nothing. It is an error when the
+// image is nil, empty, or larger than how.MaxPixels, or when its fields do not agree.
 func (src *Source) SetStandard(m image.Image, how Decoding) (err error) {
 	src.content = nil
-	defer func() { // pixels that are not there, or an At of another program
+	defer func() { // Pix may be too short, or At may be another program's and panic
 		if v := recover(); v != nil {
 			err = fmt.Errorf("the image cannot be read: %v", v)
 		}
@@ -30,7 +30,10 @@ func (src *Source) SetStandard(m image.Image, how Decoding) (err error) {
 	}
 	src.image = src.copied
 	defer func() { src.copied = src.image }()
-	if planes, ok := m.(*image.YCbCr); ok && src.chroma.planes(&src.image, spread(planes), Box{0, 0, b.Dy(), b.Dx()}, kernels.Default().YCbCrToRGB) {
+	toRGB := kernels.Default().YCbCrToRGB
+	whole := Box{0, 0, b.Dy(), b.Dx()}
+	planes, ok := m.(*image.YCbCr)
+	if ok && src.chroma.planes(&src.image, spread(planes), whole, toRGB) {
 		return nil
 	}
 	how.fill(&src.image, m)
@@ -38,8 +41,8 @@ func (src *Source) SetStandard(m image.Image, how Decoding) (err error) {
 	return nil
 }
 
-// withoutPremultiplying divides colours by the alpha that they are multiplied with, as image
-// files have them. Alpha itself is dropped.
+// withoutPremultiplying divides colours by the alpha that they were multiplied with, to get
+// the colours that image files store. It drops alpha.
 func withoutPremultiplying(m *Image, src image.Image) {
 	switch src := src.(type) {
 	case *image.RGBA:
@@ -47,7 +50,7 @@ func withoutPremultiplying(m *Image, src image.Image) {
 			in, out := src.Pix[y*src.Stride:][:4*m.Width], m.Row(y, 0, m.Width)
 			for ; len(in) >= 4; in, out = in[4:], out[3:] {
 				if a := uint32(in[3]); a != 0xff && a != 0 {
-					for c := range 3 { // in the arithmetic of color.NRGBAModel
+					for c := range 3 { // as color.NRGBAModel computes it
 						out[c] = uint8(uint32(in[c]) * 0x101 * 0xffff / (a * 0x101) >> 8)
 					}
 				}

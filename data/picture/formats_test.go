@@ -24,8 +24,8 @@ func decodedRGB(t *testing.T, how Decoding, content []byte) *Image {
 	return &colours
 }
 
-// closeTo fails unless an image equals Pillow's: in every bit, or for formats that lose
-// detail but for the rounding of the decoders.
+// closeTo fails unless an image equals Pillow's: in every bit, or within the rounding of the
+// decoders for lossy formats.
 func closeTo(t *testing.T, got, want *Image, exact bool) {
 	t.Helper()
 	if exact {
@@ -33,7 +33,8 @@ func closeTo(t *testing.T, got, want *Image, exact bool) {
 		return
 	}
 	if got.Height != want.Height || got.Width != want.Width || got.Channels != want.Channels {
-		t.Fatalf("%d×%d×%d, want %d×%d×%d", got.Height, got.Width, got.Channels, want.Height, want.Width, want.Channels)
+		t.Fatalf("%d×%d×%d, want %d×%d×%d",
+			got.Height, got.Width, got.Channels, want.Height, want.Width, want.Channels)
 	}
 	most, sum := 0, 0
 	for i, v := range got.Pix {
@@ -45,7 +46,7 @@ func closeTo(t *testing.T, got, want *Image, exact bool) {
 	}
 }
 
-// Files of all formats decode to what Pillow makes of them.
+// Files of all formats decode to Pillow's pixels.
 func TestFormatsArePillows(t *testing.T) {
 	g := datatest.Goldens(t, "pillow_formats.safetensors")
 	seen := map[string]int{}
@@ -63,7 +64,8 @@ func TestFormatsArePillows(t *testing.T) {
 		seen[format]++
 		t.Run(tensor, func(t *testing.T) {
 			_, content := g.Get("file/" + name)
-			exact := format != "jpg" && (format != "webp" || strings.Contains(name, "lossless") || strings.Contains(name, "turned"))
+			exact := format != "jpg" &&
+				(format != "webp" || strings.Contains(name, "lossless") || strings.Contains(name, "turned"))
 			closeTo(t, decodedRGB(t, how, content), datatest.GoldenImage[Image](g, tensor), exact)
 		})
 	}
@@ -74,7 +76,8 @@ func TestFormatsArePillows(t *testing.T) {
 	}
 }
 
-// Any part of a JPEG file is that part of the whole image, whatever its chroma.
+// Decoding a part of a JPEG file gives the same pixels as the whole image has there, whatever its
+// chroma.
 func TestPartsOfAllJPEGs(t *testing.T) {
 	g := datatest.Goldens(t, "pillow_formats.safetensors")
 	r := rand.New(rand.NewPCG(1, 2))
@@ -107,7 +110,7 @@ func TestPartsOfAllJPEGs(t *testing.T) {
 	}
 }
 
-// An image that is not decoded is refused by its name, with what to do about it.
+// The error for a format that is not decoded names the format and says what to do.
 func TestRefusedFormats(t *testing.T) {
 	g := datatest.Goldens(t, "pillow_formats.safetensors")
 	for _, c := range []struct{ name, want string }{
@@ -151,7 +154,7 @@ func TestRefusedFormats(t *testing.T) {
 	}
 }
 
-// Files of Netpbm that are damaged are errors.
+// Damaged files of Netpbm are errors.
 func TestDamagedPNM(t *testing.T) {
 	for _, c := range []struct{ name, content, want string }{
 		{"cut", "P5 3 1 255\nab", "truncated"},

@@ -9,17 +9,18 @@ import (
 	"math"
 )
 
-// decodeGIF decodes the first frame of a GIF file. As in Pillow the image has the size
-// of the screen that the file describes, a transparent pixel has its colour in the
-// palette, and what the frame does not cover is transparent too, or of the first colour.
+// decodeGIF decodes the first frame of a GIF file as Pillow does: the image has the size of
+// the screen that the file describes, and a transparent pixel has its colour in the palette.
+// Pixels outside of the frame get the transparent colour too, or else the first colour.
 func (how Decoding) decodeGIF(content []byte) (*Image, error) {
 	cfg, err := gif.DecodeConfig(bytes.NewReader(content))
 	if err != nil {
 		return nil, err
 	}
 	start, outside := opaqueGIF(content)
-	if len(start) > 9 { // which may have made the screen larger
-		cfg.Width, cfg.Height = int(binary.LittleEndian.Uint16(start[6:])), int(binary.LittleEndian.Uint16(start[8:]))
+	if len(start) > 9 { // opaqueGIF may have made the screen larger
+		cfg.Width = int(binary.LittleEndian.Uint16(start[6:]))
+		cfg.Height = int(binary.LittleEndian.Uint16(start[8:]))
 	}
 	if err := how.checkPromise("gif", cfg, content); err != nil {
 		return nil, err
@@ -46,17 +47,17 @@ func (how Decoding) decodeGIF(content []byte) (*Image, error) {
 	return fromStandard(whole, Decoding{}), nil
 }
 
-// opaqueGIF is a copy of a GIF file up to its first frame, with a screen that the frame
-// fits on, and without the mark of a transparent colour, which the standard library would
-// make black. index is the colour that was marked, or 0. Blocks that are not understood
-// are left to the decoder.
+// opaqueGIF copies a GIF file up to its first frame. It makes the screen large enough for the
+// frame, and removes the mark of a transparent colour, which the standard library would make
+// black. index is the colour that was marked, or 0. The decoder judges blocks that this
+// function does not understand.
 func opaqueGIF(content []byte) (start []byte, index uint8) {
 	const header = 13
 	if len(content) < header {
 		return nil, 0
 	}
 	at := header
-	if flags := content[10]; flags&0x80 != 0 { // a palette of all frames
+	if flags := content[10]; flags&0x80 != 0 { // a palette for all frames
 		at += 3 << (flags&7 + 1)
 	}
 	type mark struct{ at, index int }
@@ -72,7 +73,7 @@ func opaqueGIF(content []byte) (start []byte, index uint8) {
 		at++
 	}
 	start = bytes.Clone(content[:min(at, len(content))])
-	if at+9 <= len(content) && content[at] == 0x2c { // the frame: a screen that is too small for it grows
+	if at+9 <= len(content) && content[at] == 0x2c { // the frame: enlarge a screen that is too small
 		for i := range 2 {
 			screen, frame := start[6+2*i:], content[at+1+2*i:]
 			end := int(binary.LittleEndian.Uint16(frame)) + int(binary.LittleEndian.Uint16(frame[4:]))

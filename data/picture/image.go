@@ -26,7 +26,7 @@ func (m *Image) Check() error {
 	return nil
 }
 
-// Bounds is the box of the whole image.
+// Bounds returns the box of the whole image.
 func (m *Image) Bounds() Box {
 	return Box{0, 0, m.Height, m.Width}
 }
@@ -37,8 +37,8 @@ func (m *Image) Row(y, x0, x1 int) []uint8 {
 	return m.Pix[(start+x0)*m.Channels : (start+x1)*m.Channels]
 }
 
-// Reshape makes m an image of the given shape, reusing its memory. The content
-// is undefined.
+// Reshape makes m an image of the given shape. It reuses the memory of m; the content is
+// undefined.
 func (m *Image) Reshape(height, width, channels int) {
 	n := height * width * channels
 	if cap(m.Pix) < n {
@@ -47,9 +47,9 @@ func (m *Image) Reshape(height, width, channels int) {
 	*m = Image{m.Pix[:n], height, width, channels}
 }
 
-// Convert writes src, grey or RGB, to dst as the other of the two. Grey is
-// repeated to RGB; RGB becomes grey with the luma weights of ITU-R 601 in the
-// fixed-point arithmetic of Pillow's mode "L".
+// Convert writes src to dst as RGB if it is grey, and as grey if it is RGB. Grey is repeated
+// for each colour. RGB becomes grey with the luma weights of ITU-R 601, in the fixed-point
+// arithmetic of Pillow's mode "L".
 func Convert(dst, src *Image) {
 	if src.Channels == 1 {
 		dst.Reshape(src.Height, src.Width, 3)

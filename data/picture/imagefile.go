@@ -10,17 +10,20 @@ import (
 	"strings"
 )
 
-// imageEndings are the endings of files that are taken for images, whatever their
-// content turns out to be.
-var imageEndings = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+// imageEndings are the endings of files that count as images, whatever their content is.
+var imageEndings = []string{
+	".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff",
+	".ppm", ".pgm", ".pbm", ".pnm",
+}
 
 // UnreadEndings are endings of images that are not decoded; see [foreign].
 var UnreadEndings = []string{
-	".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jxr", ".psd", ".svg", ".ico", ".icns", ".tga", ".pcx", ".dds", ".qoi", ".exr", ".hdr", ".pfm", ".pam",
-	".dcm", ".fits", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf",
+	".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jxr", ".psd", ".svg", ".ico", ".icns",
+	".tga", ".pcx", ".dds", ".qoi", ".exr", ".hdr", ".pfm", ".pam", ".dcm", ".fits",
+	".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf",
 }
 
-// ImageNames is the list of the endings of images, for messages.
+// ImageNames lists the endings of images, for messages.
 var ImageNames = strings.Join(imageEndings, ", ")
 
 // HasImageName says whether a name has the ending of an image.
@@ -28,8 +31,8 @@ func HasImageName(name string) bool {
 	return slices.Contains(imageEndings, strings.ToLower(filepath.Ext(name)))
 }
 
-// hasEnding says whether what follows the last dot of a name is an ending: up to five
-// letters and digits, and not digits alone, as in "img.0001" or "2021.05.06".
+// hasEnding says whether a name has an ending: up to five letters and digits after the last
+// dot, but not digits alone, as in "img.0001" or "2021.05.06".
 func hasEnding(name string) bool {
 	ending := strings.TrimPrefix(filepath.Ext(name), ".")
 	letters := false
@@ -44,9 +47,8 @@ func hasEnding(name string) bool {
 	return letters && len(ending) <= 5
 }
 
-// IsImageFile says whether a file counts as an image: by the ending of its name, or, if
-// it has none, by its first bytes. A file without an ending that cannot be read is an
-// error.
+// IsImageFile says whether a file counts as an image: by the ending of its name, or, if it
+// has none, by its first bytes. It is an error when a file without an ending cannot be read.
 func IsImageFile(path string) (bool, error) {
 	if HasImageName(path) {
 		return true, nil

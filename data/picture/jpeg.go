@@ -13,22 +13,21 @@ import (
 	"github.com/gen2brain/jpegn"
 )
 
-// jpegHeader is what is told of a JPEG file before it is decoded.
+// jpegHeader is what a JPEG file says before its first scan.
 type jpegHeader struct {
 	height, width int
 	channels      int         // 1 or 3, of the decoded image
 	fast          bool        // the fast decoder is known to decode it right
-	inks          bool        // four colours, as printers have them,
-	subsampled    bool        // with several pixels to a sample of the middle two
+	inks          bool        // four colours, for printing
+	subsampled    bool        // with four colours: the second and third have fewer samples than pixels
 	adobe         int         // the transform that Adobe's segment names; -1 without one
 	scan          int         // where the marker of the first scan is
-	rows          int         // where the height is, if the file is sequential and its first scan has all colours; or 0
+	rows          int         // where the height is, if the first scan has everything; or 0
 	orientation   Orientation // 0 if the file has none
 }
 
-// parseJPEG reads the segments of a JPEG file up to its first scan. It is an error
-// when there is no end marker after that: the fast decoder would fill up what is
-// missing.
+// parseJPEG reads the segments of a JPEG file up to its first scan. It is an error when there
+// is no end marker after the scan: the fast decoder would invent the missing pixels.
 func parseJPEG(b []byte) (h jpegHeader, err error) {
 	h.adobe = -1
 	frame := false
@@ -37,7 +36,7 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 	components, progressive := 0, false
 	for at := 2; ; {
 		for at < len(b) && b[at] != 0xff {
-			at++ // garbage between segments is passed over, as all decoders do
+			at++ // skip garbage between segments, as all decoders do
 		}
 		for at < len(b) && b[at] == 0xff {
 			at++
@@ -109,7 +108,8 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 	}
 }
 
-// unreadJPEG says why a frame of this marker and so many bits is not decoded; "" if it is.
+// unreadJPEG says why a frame with this marker and this number of bits is not decoded; "" if
+// it is.
 func unreadJPEG(marker, bits byte) string {
 	switch {
 	case marker == 0xc3:
@@ -124,7 +124,7 @@ func unreadJPEG(marker, bits byte) string {
 	return ""
 }
 
-// fastComponents: grey, or YCbCr with chroma that is sampled as usual.
+// fastComponents accepts grey, and YCbCr with the usual sampling of chroma.
 func fastComponents(n int, ids, sampling [4]byte, adobe int) bool {
 	switch n {
 	case 1:
@@ -134,7 +134,10 @@ func fastComponents(n int, ids, sampling [4]byte, adobe int) bool {
 			return false
 		}
 		luma := sampling[0]
-		return sampling[1] == 0x11 && sampling[2] == 0x11 && (luma == 0x11 || luma == 0x21 || luma == 0x22 || luma == 0x12)
+		if sampling[1] != 0x11 || sampling[2] != 0x11 {
+			return false
+		}
+		return luma == 0x11 || luma == 0x21 || luma == 0x22 || luma == 0x12
 	}
 	return false
 }
@@ -156,22 +159,22 @@ func (how Decoding) decodeJPEG(content []byte) (*Image, error) {
 	return m, nil
 }
 
-// jpegDecoder decodes parts of JPEG files. It keeps its memory for the next one.
+// jpegDecoder decodes parts of JPEG files. It reuses its memory.
 type jpegDecoder struct {
 	reader  bytes.Reader
 	options jpegn.Options
-	cb, cr  []uint8 // rows of chroma as long as the rows of luma
-	webp    bool    // the planes come from WebP, whose chroma is always interpolated
+	cb, cr  []uint8 // rows of chroma, as long as the rows of luma
+	webp    bool    // the planes come from WebP, which always interpolates chroma
 }
 
-// decode makes m the part of a JPEG file in box, with the given number of channels.
-// Only that part is made of the planes of the file.
+// decode makes m the part of a JPEG file in box, with the given number of channels. It
+// converts only this part of the planes.
 func (d *jpegDecoder) decode(m *Image, content []byte, h jpegHeader, box Box, channels int) error {
 	return d.decodeScaled(m, content, h, box, channels, 1)
 }
 
-// decodeScaled is decode of a part of the image made smaller by 2, 4 or 8, which
-// the header must say is fast.
+// decodeScaled is decode for a part of the image made smaller by 2, 4 or 8. The header must
+// be fast.
 func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box Box, channels, by int) error {
 	d.reader.Reset(content)
 	height := h.decodedRows(box, by)
@@ -182,7 +185,7 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 		if !h.fast {
 			return jpeg.Decode(&d.reader)
 		}
-		// To the planes of the file, at a multiple of the speed of the standard library.
+		// The fast decoder returns the planes of the file.
 		d.options.ScaleDenom = by
 		if height < h.height {
 			return jpegn.Decode(newUpperRows(content, h, height), &d.options)
@@ -192,7 +195,8 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 	d.reader.Reset(nil)
 	if err != nil {
 		if h.inks && errors.As(err, new(jpeg.UnsupportedError)) {
-			err = fmt.Errorf("a JPEG image of four colours that are sampled in an unusual way, which is not read (%w)", err)
+			err = fmt.Errorf("a JPEG image of four colours that are sampled in an unusual way, "+
+				"which is not read (%w)", err)
 		}
 		return decodeError(err)
 	}
@@ -224,7 +228,7 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 	return nil
 }
 
-// whole converts an image that has no quicker way.
+// whole converts a whole image, if no quicker way is possible.
 func (d *jpegDecoder) whole(src image.Image, h jpegHeader) *Image {
 	switch src := src.(type) {
 	case *image.CMYK:
@@ -238,8 +242,8 @@ func (d *jpegDecoder) whole(src image.Image, h jpegHeader) *Image {
 	return fromStandard(src, Decoding{})
 }
 
-// planes makes m the part of src in box, with the colours that toRGB makes of a row.
-// It reports whether src is of a form that it knows.
+// planes makes m the part of src in box; toRGB makes the colours of a row. It returns false
+// if it does not know how src is sampled.
 func (d *jpegDecoder) planes(m *Image, src *image.YCbCr, box Box, toRGB func(rgb, y, cb, cr []uint8)) bool {
 	var wide, high bool // a chroma sample covers two pixels
 	switch src.SubsampleRatio {
@@ -264,8 +268,8 @@ func (d *jpegDecoder) planes(m *Image, src *image.YCbCr, box Box, toRGB func(rgb
 	if wide {
 		chromaWidth = (width + 1) / 2
 	}
-	// The samples of chroma that the box and its neighbours need: rows of any part
-	// are upsampled as those of the whole image.
+	// Take the samples of chroma that the box and its neighbours need, so that rows of a
+	// part are upsampled like rows of the whole image.
 	c0, c1 := box.Left, box.Left+box.Width
 	if wide {
 		c0, c1 = max(box.Left/2-1, 0), min((box.Left+box.Width+1)/2+1, chromaWidth)
@@ -283,7 +287,7 @@ func (d *jpegDecoder) planes(m *Image, src *image.YCbCr, box Box, toRGB func(rgb
 			n, f := plane[near*src.CStride:][c0:c1], plane[far*src.CStride:][c0:c1]
 			switch {
 			case wide && chromaWidth <= 2 && !d.webp:
-				repeatWide(memory[:2*len(n)], n) // as libjpeg does it for such narrow images
+				repeatWide(memory[:2*len(n)], n) // as libjpeg does for such narrow images
 			case wide && high:
 				kernels.Default().UpsampleChroma(memory[:2*len(n)], n, f)
 			case wide:
@@ -302,7 +306,7 @@ func (d *jpegDecoder) planes(m *Image, src *image.YCbCr, box Box, toRGB func(rgb
 	return true
 }
 
-// grown is a slice of n values, in the memory of b if it is large enough.
+// grown returns a slice of n values, in the memory of b if it is large enough.
 func grown(b []uint8, n int) []uint8 {
 	if cap(b) < n {
 		return make([]uint8, n)

@@ -2,9 +2,9 @@ package picture
 
 import "image"
 
-// Samples of chroma that cover several pixels are interpolated as libjpeg-turbo does it:
-// three quarters of the nearest one and a quarter of the one on the other side. Those
-// that cover four are repeated.
+// If a sample of chroma covers two pixels of an axis, this file interpolates as libjpeg-turbo
+// does: three quarters of the nearest sample and a quarter of the next. If it covers four,
+// the sample is repeated.
 
 // upsampleWide makes a row of twice the length.
 func upsampleWide(out, in []uint8) {
@@ -28,8 +28,8 @@ func repeatWide(out, in []uint8) {
 	}
 }
 
-// upsampleHigh makes the upper (0) or the lower (1) of the two rows of pixels that the
-// samples in near cover; far is the row of samples on the other side.
+// upsampleHigh makes one of the two rows of pixels that the samples in near cover: the upper
+// (0) or the lower (1). far is the next row of samples on this side.
 func upsampleHigh(out, near, far []uint8, lower int) {
 	far = far[:len(near)]
 	for i, v := range near {
@@ -37,8 +37,8 @@ func upsampleHigh(out, near, far []uint8, lower int) {
 	}
 }
 
-// spread is an image whose samples of chroma cover four pixels side by side with the
-// samples of one in which they cover one or two; others are returned as they are.
+// spread repeats samples of chroma that cover four pixels of a row, so that they cover one. It
+// returns other images as they are.
 func spread(src *image.YCbCr) *image.YCbCr {
 	ratio := image.YCbCrSubsampleRatio444
 	switch src.SubsampleRatio {

@@ -15,7 +15,7 @@ import (
 	"github.com/gen2brain/jpegn"
 )
 
-// sceneJPEG is a file of a picture with much detail.
+// sceneJPEG returns a JPEG file of a picture with much detail.
 func sceneJPEG(t testing.TB, height, width int, o jpegn.EncodeOptions) []byte {
 	t.Helper()
 	scene, noise := datatest.Scene(width, height), rng.New(1, rng.Bench)
@@ -47,8 +47,8 @@ func randomBox(r *rand.Rand, height, width int) Box {
 	return box
 }
 
-// What a loader decodes of a JPEG file, the part that the crop needs, is what
-// decoding all of it gives, in colour and in grey, at every scale.
+// A loader decodes only the part of a JPEG file that the crop needs. It gives the same pixels as
+// decoding the whole file, in colour and in grey, at every scale.
 func TestPartsOfJPEGs(t *testing.T) {
 	r := rng.New(1, rng.Bench)
 	var d jpegDecoder // keeps its memory from file to file
@@ -56,8 +56,20 @@ func TestPartsOfJPEGs(t *testing.T) {
 		for _, form := range []struct {
 			name     string
 			sampling jpegn.Subsampling
-		}{{"4:4:4", jpegn.Subsample444}, {"4:2:2", jpegn.Subsample422}, {"4:2:0", jpegn.Subsample420}, {"4:4:0", jpegn.Subsample440}, {"grey", jpegn.SubsampleGray}} {
-			for _, o := range []jpegn.EncodeOptions{{Quality: 93}, {Quality: 100, OptimizeCoding: true}, {Quality: 60, RestartInterval: 1}, {Quality: 93, Progressive: true}} {
+		}{
+			{"4:4:4", jpegn.Subsample444},
+			{"4:2:2", jpegn.Subsample422},
+			{"4:2:0", jpegn.Subsample420},
+			{"4:4:0", jpegn.Subsample440},
+			{"grey", jpegn.SubsampleGray},
+		} {
+			options := []jpegn.EncodeOptions{
+				{Quality: 93},
+				{Quality: 100, OptimizeCoding: true},
+				{Quality: 60, RestartInterval: 1},
+				{Quality: 93, Progressive: true},
+			}
+			for _, o := range options {
 				o.Subsampling = form.sampling
 				t.Run(fmt.Sprintf("%d×%d %s %+v", size[0], size[1], form.name, o), func(t *testing.T) {
 					content := sceneJPEG(t, size[0], size[1], o)
@@ -69,7 +81,8 @@ func TestPartsOfJPEGs(t *testing.T) {
 						height, width := (h.height+by-1)/by, (h.width+by-1)/by
 						for _, channels := range []int{1, 3} {
 							whole, got := new(Image), new(Image)
-							if err := d.decodeScaled(whole, content, h, Box{0, 0, height, width}, channels, by); err != nil {
+							all := Box{0, 0, height, width}
+							if err := d.decodeScaled(whole, content, h, all, channels, by); err != nil {
 								t.Fatal(err)
 							}
 							for range 5 {
@@ -89,7 +102,7 @@ func TestPartsOfJPEGs(t *testing.T) {
 	}
 }
 
-// Of a sequential file in one scan, a decoder is only shown the rows that a part needs.
+// If a file is sequential and has one scan, the decoder sees only the rows that a part needs.
 func TestUpperRows(t *testing.T) {
 	for _, test := range []struct {
 		name        string
@@ -118,7 +131,8 @@ func TestUpperRows(t *testing.T) {
 			if err != nil || len(shown) != len(content) {
 				t.Fatalf("%d bytes of %d, %v", len(shown), len(content), err)
 			}
-			if c, err := jpegn.DecodeConfig(bytes.NewReader(shown)); err != nil || c.Height != test.want || c.Width != 123 {
+			if c, err := jpegn.DecodeConfig(bytes.NewReader(shown)); err != nil ||
+				c.Height != test.want || c.Width != 123 {
 				t.Errorf("%+v, %v", c, err)
 			}
 			if c, err := jpegn.DecodeConfig(bytes.NewReader(content)); err != nil || c.Height != 77 {
@@ -128,7 +142,7 @@ func TestUpperRows(t *testing.T) {
 	}
 }
 
-// A decoder does not end with a scan that leaves out a colour.
+// A decoder does not stop after a scan that lacks a colour.
 func TestWholeScan(t *testing.T) {
 	ids := []byte{1, 2, 3}
 	for _, test := range []struct {

@@ -2,18 +2,18 @@ package picture
 
 import "bytes"
 
-// decodedRows is how many rows of the file are decoded for a part of the image made smaller by the
-// given factor. Of a file with all pixels in one scan, what follows the part need not be.
+// decodedRows returns how many rows of the file to decode for a part of the image, made
+// smaller by this factor. If one scan has all pixels, the rows after the part are not needed.
 func (h *jpegHeader) decodedRows(box Box, by int) int {
 	if !h.fast || h.rows == 0 {
 		return h.height
 	}
-	const around = 2 // the next row of chroma, which covers two pixels
+	const around = 2 // pixels of the next row of chroma
 	return min(h.height, (box.Top+box.Height+around)*by)
 }
 
-// wholeScan reports whether the header of a scan names each colour of the frame once, in its order.
-// After any other scan a decoder goes on, and then it has to be at the end of the scan.
+// wholeScan reports whether the header of a scan names each colour of the frame once, in
+// order. After any other scan a decoder continues, so it must read the scan to its end.
 func wholeScan(header, ids []byte) bool {
 	if len(header) < 1+2*len(ids) || int(header[0]) != len(ids) {
 		return false
@@ -26,7 +26,7 @@ func wholeScan(header, ids []byte) bool {
 	return true
 }
 
-// upperRows reads a JPEG file as one of a smaller height, so that a decoder makes only its upper rows.
+// upperRows reads a JPEG file with a smaller height, so that a decoder makes only the upper rows.
 type upperRows struct {
 	file   bytes.Reader
 	at     int64 // where the height is
@@ -37,7 +37,7 @@ func newUpperRows(content []byte, h jpegHeader, height int) *upperRows {
 	return &upperRows{*bytes.NewReader(content), int64(h.rows), [2]byte{byte(height >> 8), byte(height)}}
 }
 
-// Len is how many bytes are left: with it the library needs one buffer.
+// Len returns how many bytes are left. The library asks for it, to read with one buffer.
 func (r *upperRows) Len() int { return r.file.Len() }
 
 func (r *upperRows) Read(p []byte) (int, error) {

@@ -14,19 +14,17 @@ import (
 // 1 is upright, 2 mirrored, 3 upside down, and so on up to 8.
 type Orientation int
 
-// Upright is the orientation of an image that is not turned.
+// Upright is the orientation of an image that need not be turned.
 const Upright Orientation = 1
 
-// swaps says whether rows of the image in the file are columns of the upright one.
+// swaps says whether rows in the file become columns of the upright image.
 func (o Orientation) swaps() bool { return o >= 5 }
 
-// backRows and backColumns say whether the rows and the columns in the file run
-// backwards.
+// backRows and backColumns say whether the rows and the columns in the file run backwards.
 func (o Orientation) backRows() bool    { return o == 3 || o == 4 || o == 6 || o == 7 }
 func (o Orientation) backColumns() bool { return o == 2 || o == 3 || o == 7 || o == 8 }
 
-// size is the size of the upright image from the size in the file, or the other way
-// round.
+// size turns the size in the file into the size of the upright image, or back.
 func (o Orientation) size(height, width int) (int, int) {
 	if o.swaps() {
 		return width, height
@@ -34,7 +32,7 @@ func (o Orientation) size(height, width int) (int, int) {
 	return height, width
 }
 
-// box is the place in a file of the given size of a box of the upright image.
+// box returns where a box of the upright image is in a file of the given size.
 func (o Orientation) box(b Box, height, width int) Box {
 	if o.swaps() {
 		b = Box{b.Left, b.Top, b.Width, b.Height}
@@ -48,7 +46,7 @@ func (o Orientation) box(b Box, height, width int) Box {
 	return b
 }
 
-// view turns the edges of a part of an image as turn turns the image.
+// view turns the edges of a part of an image, as turn turns the image.
 func (o Orientation) view(v View) View {
 	if o.backRows() {
 		v.top = float64(v.Image.Height) - v.top - v.height
@@ -62,12 +60,12 @@ func (o Orientation) view(v View) View {
 	return v
 }
 
-// turn makes dst the upright image of one in a file.
+// turn makes dst the upright form of src, an image as it is in a file.
 func (o Orientation) turn(dst, src *Image) {
 	height, width := o.size(src.Height, src.Width)
 	dst.Reshape(height, width, src.Channels)
-	// Where the first pixel of the result is in the source, and how far the next one in
-	// its row and the one below are away.
+	// start is where the first pixel of the result is in src; right and down are the
+	// distances to the next pixel in its row and to the pixel below.
 	start, right, down := 0, src.Channels, src.Width*src.Channels
 	if o.backRows() {
 		start, down = start+(src.Height-1)*src.Width*src.Channels, -down
@@ -96,8 +94,8 @@ func (o Orientation) turn(dst, src *Image) {
 	}
 }
 
-// exifOrientation is the orientation in EXIF; 0 if there is none, or one that does not
-// exist.
+// exifOrientation returns the orientation in EXIF; 0 if there is none, or if its value is
+// unknown.
 func exifOrientation(exif []byte) Orientation {
 	o := Orientation(readDirectory(exif)[tagOrientation])
 	if o < 1 || o > 8 {
@@ -106,8 +104,8 @@ func exifOrientation(exif []byte) Orientation {
 	return o
 }
 
-// xmpOrientation is the orientation in XMP, where programs put it that write no EXIF; 0
-// if there is none.
+// xmpOrientation returns the orientation in XMP, for programs that write no EXIF; 0 if there
+// is none.
 func xmpOrientation(xmp []byte) Orientation {
 	const tag = "tiff:Orientation"
 	at := bytes.Index(xmp, []byte(tag))
@@ -123,8 +121,8 @@ func xmpOrientation(xmp []byte) Orientation {
 	return 0
 }
 
-// OrientationOf is the orientation in a file of a format, 0 if it has none. As in Pillow
-// EXIF counts before XMP. A TIFF file has none here: its decoder turns it.
+// OrientationOf returns the orientation in a file, 0 if it has none. As in Pillow, EXIF counts
+// before XMP. For a TIFF file it returns 0: its decoder turns the image.
 func OrientationOf(content []byte, format string) Orientation {
 	var m metadata
 	switch format {
@@ -142,7 +140,7 @@ func OrientationOf(content []byte, format string) Orientation {
 	return m.orientation()
 }
 
-// metadata are the parts of a file that may have an orientation.
+// metadata has the parts of a file that may name an orientation.
 type metadata struct{ exif, xmp []byte }
 
 func (m *metadata) orientation() Orientation {
@@ -157,7 +155,7 @@ const (
 	xmpPrefix  = "http://ns.adobe.com/xap/1.0/\x00"
 )
 
-// segment looks at an APP1 segment of a JPEG file. The first of each kind counts.
+// segment reads an APP1 segment of a JPEG file. The first of each kind counts.
 func (m *metadata) segment(s []byte) {
 	switch {
 	case m.exif == nil && bytes.HasPrefix(s, []byte(exifPrefix)):
@@ -167,7 +165,7 @@ func (m *metadata) segment(s []byte) {
 	}
 }
 
-// png looks at the chunks of a PNG file.
+// png reads the chunks of a PNG file.
 func (m *metadata) png(content []byte) {
 	for rest := content[8:]; len(rest) >= 12; {
 		n := int(binary.BigEndian.Uint32(rest))
@@ -185,8 +183,8 @@ func (m *metadata) png(content []byte) {
 	}
 }
 
-// pngText looks at a text of a PNG file: XMP, or EXIF as ImageMagick and others wrote it
-// before PNG had a chunk for it.
+// pngText reads a text of a PNG file: XMP, or EXIF as ImageMagick and others wrote it before
+// PNG had a chunk for it.
 func (m *metadata) pngText(kind string, b []byte) {
 	keyword, text, ok := bytes.Cut(b, []byte{0})
 	if !ok {
@@ -199,7 +197,7 @@ func (m *metadata) pngText(kind string, b []byte) {
 			return
 		}
 		packed = text[0] == 1
-		text = text[2:] // language, and the keyword in it, each with a zero at its end
+		text = text[2:] // skip the language and the translated keyword, each ends with a zero
 		for range 2 {
 			if _, text, ok = bytes.Cut(text, []byte{0}); !ok {
 				return
@@ -211,26 +209,26 @@ func (m *metadata) pngText(kind string, b []byte) {
 			return
 		}
 		if packed && len(text) > 0 {
-			text = text[1:] // the method, of which there is one
+			text = text[1:] // skip the method, there is only one
 		}
-		// A name and a length come in lines of their own, then hexadecimal digits.
+		// The profile's name and its length have their own lines, then come hexadecimal digits.
 		lines := bytes.SplitN(inflated(text, packed), []byte("\n"), 4)
 		if len(lines) < 4 {
 			return
 		}
 		digits := bytes.ReplaceAll(lines[3], []byte("\n"), nil)
 		raw := make([]byte, hex.DecodedLen(len(digits)))
-		n, _ := hex.Decode(raw, digits) // up to what is no digit
+		n, _ := hex.Decode(raw, digits) // up to the first character that is no digit
 		m.exif = bytes.TrimPrefix(raw[:n], []byte(exifPrefix))
 	}
 }
 
 const (
 	rawEXIF     = "Raw profile type exif"
-	maxMetadata = 1 << 20 // bytes of an unpacked text; an orientation is near the start
+	maxMetadata = 1 << 20 // largest size of an unpacked text in bytes; the orientation is near its start
 )
 
-// inflated is a text that may be packed.
+// inflated returns a text, unpacked if it is packed.
 func inflated(text []byte, packed bool) []byte {
 	if !packed {
 		return text
@@ -239,11 +237,11 @@ func inflated(text []byte, packed bool) []byte {
 	if err != nil {
 		return nil
 	}
-	out, _ := io.ReadAll(io.LimitReader(r, maxMetadata)) // what there is of a damaged one
+	out, _ := io.ReadAll(io.LimitReader(r, maxMetadata)) // a damaged text gives its readable start
 	return out
 }
 
-// webp looks at the chunks of a WebP file.
+// webp reads the chunks of a WebP file.
 func (m *metadata) webp(content []byte) {
 	webpChunks(content, func(id string, b []byte) {
 		switch id {
@@ -255,13 +253,16 @@ func (m *metadata) webp(content []byte) {
 	})
 }
 
-// WithEXIF puts an orientation into a JPEG or PNG file that has none; an upright image
-// needs none.
+// WithEXIF puts an orientation into a JPEG or PNG file that has none. An upright image needs
+// none.
 func WithEXIF(content []byte, format string, o Orientation) []byte {
 	if o <= Upright {
 		return content
 	}
-	exif := []byte("MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00")
+	// The big-endian header, one entry (tag 0x0112, a short, 1 value), and no next directory.
+	exif := []byte("MM\x00\x2a\x00\x00\x00\x08\x00\x01" +
+		"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x00\x00\x00" +
+		"\x00\x00\x00\x00")
 	exif[19] = byte(o)
 	if format == "jpg" {
 		exif = append([]byte(exifPrefix), exif...)

@@ -9,8 +9,8 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// Images are turned as Pillow's exif_transpose turns them, in all formats that say so,
-// or stay as they are.
+// Images are turned as Pillow's exif_transpose turns them, in all formats with an orientation, or
+// stay as they are.
 func TestOrientationIsPillows(t *testing.T) {
 	g := datatest.Goldens(t, "pillow_formats.safetensors")
 	n := 0
@@ -24,7 +24,10 @@ func TestOrientationIsPillows(t *testing.T) {
 			_, content := g.Get("file/" + name)
 			exact := !strings.HasPrefix(name, "jpg")
 			closeTo(t, decodedRGB(t, Decoding{}, content), datatest.GoldenImage[Image](g, tensor), exact)
-			closeTo(t, decodedRGB(t, Decoding{IgnoreOrientation: true}, content), datatest.GoldenImage[Image](g, "rgb/"+name), exact)
+			closeTo(
+				t, decodedRGB(t, Decoding{IgnoreOrientation: true}, content),
+				datatest.GoldenImage[Image](g, "rgb/"+name), exact,
+			)
 		})
 	}
 	if n < 11 {
@@ -32,12 +35,15 @@ func TestOrientationIsPillows(t *testing.T) {
 	}
 }
 
-// Damaged EXIF is none, and EXIF counts before XMP.
+// Damaged EXIF counts as none, and EXIF counts before XMP.
 func TestOrientationSources(t *testing.T) {
 	plain := datatest.EncodeJPEG(t, datatest.Scene(20, 10))
 	xmp := func(text string) []byte {
 		s := append([]byte(xmpPrefix), text...)
-		return bytes.Join([][]byte{plain[:2], binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(len(s)+2)), s, plain[2:]}, nil)
+		return bytes.Join(
+			[][]byte{plain[:2], binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(len(s)+2)), s, plain[2:]},
+			nil,
+		)
 	}
 	cut := datatest.WithOrientation(plain, 6)
 	binary.BigEndian.PutUint32(cut[2+4+6+4:], 0xfffffff0) // where the directory is

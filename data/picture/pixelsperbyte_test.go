@@ -14,7 +14,7 @@ import (
 	"golang.org/x/image/tiff"
 )
 
-// No format takes memory for more pixels than a file of its size can be meant to have.
+// No format allocates memory for more pixels than a file of its size can reasonably have.
 func TestPixelsPerByte(t *testing.T) {
 	white := bytes.Repeat([]byte{0}, 64) // PackBits: a literal of one byte each
 	for _, c := range []struct {
@@ -58,7 +58,11 @@ func TestBlankImages(t *testing.T) {
 		{"WebP", datatest.BlankWebP(2000, 1500), 2000, 1500},
 		{"TIFF, Deflate", packed.Bytes(), 1500, 1000},
 		{"TIFF, fax", datatest.SameStrips(1600, 1600, 1600, bytes.Repeat([]byte{0xff}, 200), 4, 1), 1600, 1600},
-		{"TIFF, fax at 600 dpi", datatest.SameStrips(4960, 7016, 7016, bytes.Repeat([]byte{0xff}, 3000), 4, 1), 4960, 7016},
+		{
+			"TIFF, fax at 600 dpi",
+			datatest.SameStrips(4960, 7016, 7016, bytes.Repeat([]byte{0xff}, 3000), 4, 1),
+			4960, 7016,
+		},
 		{"BMP", plain.Bytes(), 1500, 1000},
 	} {
 		m, err := Decode(c.content)
@@ -81,9 +85,13 @@ func hugeBMP(t *testing.T, width, height uint32) []byte {
 	return b.Bytes()
 }
 
-// Every format that is decoded has a limit.
+// Every format has a limit of pixels for each byte.
 func TestRooms(t *testing.T) {
-	for _, start := range []string{"\xff\xd8", "\x89PNG\r\n\x1a\n", "RIFF\x00\x00\x00\x00WEBP", "BM" + strings.Repeat("\x00", 16), "II\x2a\x00", "MM\x00\x2a", "GIF89a", "P1 2", "P5\n#"} {
+	starts := []string{
+		"\xff\xd8", "\x89PNG\r\n\x1a\n", "RIFF\x00\x00\x00\x00WEBP", "BM" + strings.Repeat("\x00", 16),
+		"II\x2a\x00", "MM\x00\x2a", "GIF89a", "P1 2", "P5\n#",
+	}
+	for _, start := range starts {
 		format := Format([]byte(start))
 		if r, ok := rooms[format]; !ok || r.perByte < 1 {
 			t.Errorf("%q is taken for %q, which has no limit", start, format)

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// withoutClearGrey is a PNG file of 16-bit grey values without its transparent value.
-// Alpha is dropped everywhere, but the standard library would make colours of such an
-// image, of which [Decoding.Clip16Bit] is not asked. Other files are returned as they are.
+// withoutClearGrey removes the transparent value from a PNG file of 16-bit grey values. Alpha
+// is dropped everywhere, but with this value the standard library would return colours, and
+// [Decoding.Clip16Bit] would not apply. It returns other files as they are.
 func withoutClearGrey(content []byte) []byte {
 	if !IsDeepGrey(content, "png") {
 		return content

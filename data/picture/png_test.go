@@ -12,7 +12,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// pngChunk is a chunk of a PNG file.
+// pngChunk returns a chunk of a PNG file.
 func pngChunk(kind string, b []byte) []byte {
 	chunk := append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), kind...)
 	chunk = append(chunk, b...)
@@ -32,10 +32,12 @@ func zlibbed(t *testing.T, b []byte) []byte {
 	return out.Bytes()
 }
 
-// EXIF and XMP of a PNG file are found in all forms that Pillow knows.
+// EXIF and XMP in a PNG file are found in all forms that Pillow reads.
 func TestOrientationInPNGTexts(t *testing.T) {
 	exif := func(o byte) []byte {
-		b := []byte("II\x2a\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+		b := []byte("II\x2a\x00\x08\x00\x00\x00\x01\x00" +
+			"\x12\x01\x03\x00\x01\x00\x00\x00\x00\x00\x00\x00" +
+			"\x00\x00\x00\x00")
 		b[18] = o
 		return b
 	}
@@ -61,11 +63,19 @@ func TestOrientationInPNGTexts(t *testing.T) {
 		{"chunk", pngChunk("eXIf", exif(6)), 6},
 		{"raw profile", pngChunk("tEXt", join(rawEXIF, "\x00", raw(6))), 6},
 		{"raw profile, packed", pngChunk("zTXt", join(rawEXIF, "\x00\x00", zlibbed(t, raw(8)))), 8},
-		{"chunk before raw profile", append(pngChunk("eXIf", exif(3)), pngChunk("tEXt", join(rawEXIF, "\x00", raw(6)))...), 3},
+		{
+			"chunk before raw profile",
+			append(pngChunk("eXIf", exif(3)), pngChunk("tEXt", join(rawEXIF, "\x00", raw(6)))...),
+			3,
+		},
 		{"raw profile, cut", pngChunk("zTXt", join(rawEXIF, "\x00\x00", zlibbed(t, raw(8))[:5])), 0},
 		{"raw profile of nothing", pngChunk("zTXt", []byte(rawEXIF+"\x00")), 0},
 		{"XMP", pngChunk("iTXt", join("XML:com.adobe.xmp", "\x00\x00\x00\x00\x00", xmp)), 6},
-		{"XMP, packed", pngChunk("iTXt", join("XML:com.adobe.xmp", "\x00\x01\x00\x00\x00", zlibbed(t, []byte(xmp)))), 6},
+		{
+			"XMP, packed",
+			pngChunk("iTXt", join("XML:com.adobe.xmp", "\x00\x01\x00\x00\x00", zlibbed(t, []byte(xmp)))),
+			6,
+		},
 		{"XMP in a language", pngChunk("iTXt", join("XML:com.adobe.xmp", "\x00\x00\x00en\x00name\x00", xmp)), 6},
 		{"XMP, cut", pngChunk("iTXt", []byte("XML:com.adobe.xmp\x00\x01\x00")), 0},
 		{"another text", pngChunk("tEXt", []byte("Comment\x00"+xmp)), 0},
@@ -80,11 +90,17 @@ func TestOrientationInPNGTexts(t *testing.T) {
 	}
 }
 
-// A grey image of 16 bits with a transparent value is one like any other.
+// A grey image of 16 bits with a transparent value is decoded like any other grey image.
 func TestClearGrey16(t *testing.T) {
 	rows := zlibbed(t, []byte("\x00\x00\x05\x01\x02\xff\x00"))
 	header := []byte("\x00\x00\x00\x03\x00\x00\x00\x01\x10\x00\x00\x00\x00")
-	content := bytes.Join([][]byte{[]byte("\x89PNG\r\n\x1a\n"), pngChunk("IHDR", header), pngChunk("tRNS", []byte{0, 5}), pngChunk("IDAT", rows), pngChunk("IEND", nil)}, nil)
+	content := bytes.Join(
+		[][]byte{
+			[]byte("\x89PNG\r\n\x1a\n"), pngChunk("IHDR", header), pngChunk("tRNS", []byte{0, 5}),
+			pngChunk("IDAT", rows), pngChunk("IEND", nil),
+		},
+		nil,
+	)
 	for _, c := range []struct {
 		how  Decoding
 		want []byte

@@ -6,10 +6,10 @@ import (
 	"math"
 )
 
-// decodePNM decodes the first image of a file of the Netpbm formats: PBM (black and
-// white), PGM (grey) and PPM (RGB), as text (P1 to P3) or binary (P4 to P6). Values are
-// scaled from the largest one that the header names to 255, and rounded as Pillow does;
-// clip16 clips grey ones of more than 8 bits instead, see [Decoding].
+// decodePNM decodes the first image of a file of the Netpbm formats: PBM (black and white),
+// PGM (grey) and PPM (RGB), as text (P1 to P3) or binary (P4 to P6). Values are scaled so
+// that the largest one in the header becomes 255, and rounded as Pillow does. With Clip16Bit
+// grey values of more than 8 bits are clipped instead, see [Decoding].
 func decodePNM(content []byte, how Decoding) (*Image, error) {
 	h, err := parsePNM(content)
 	if err != nil {
@@ -34,7 +34,7 @@ func decodePNM(content []byte, how Decoding) (*Image, error) {
 
 // pnmHeader is the start of a Netpbm file.
 type pnmHeader struct {
-	text, bits    bool // values are written out; the image is black and white
+	text, bits    bool // values are written as text; the image is black and white
 	channels      int
 	width, height int
 	most          int // the largest value, 1 to 65535
@@ -42,7 +42,7 @@ type pnmHeader struct {
 }
 
 func parsePNM(content []byte) (h pnmHeader, err error) {
-	kind := int(content[1] - '0') // Format has seen P1 to P6
+	kind := int(content[1] - '0') // 1 to 6: Format has checked it
 	h = pnmHeader{text: kind <= 3, bits: kind == 1 || kind == 4, channels: 1, most: 1}
 	if kind == 3 || kind == 6 {
 		h.channels = 3
@@ -63,7 +63,7 @@ func parsePNM(content []byte) (h pnmHeader, err error) {
 	return h, nil
 }
 
-// scale makes 8-bit values.
+// scale returns the function that makes 8-bit values.
 func (h *pnmHeader) scale(how Decoding) func(v int) uint8 {
 	most, to := float64(h.most), 255.0
 	if how.Clip16Bit && h.channels == 1 && h.most > 255 {
@@ -118,7 +118,7 @@ func (h *pnmHeader) readText(m *Image, body []byte, scale func(v int) uint8) err
 	return nil
 }
 
-// readBits reads rows of bits, each of whole bytes; 1 is black.
+// readBits reads rows of bits, padded to whole bytes; 1 is black.
 func readBits(m *Image, body []byte) error {
 	stride := (m.Width + 7) / 8
 	if len(body) < stride*m.Height {
@@ -141,7 +141,7 @@ type pnmText struct {
 	at   int
 }
 
-// skip goes on to what is neither white space nor a comment, which ends with its line.
+// skip skips white space and comments. A comment ends with its line.
 func (t *pnmText) skip() {
 	for t.at < len(t.text) {
 		switch t.text[t.at] {
@@ -159,7 +159,7 @@ func (t *pnmText) skip() {
 	}
 }
 
-// number is the next number, which must not be larger than most.
+// number returns the next number, which must not be larger than most.
 func (t *pnmText) number(most int) (int, error) {
 	t.skip()
 	first, v := t.at, 0

@@ -23,7 +23,7 @@ type Filter struct {
 	at      func(x float64) float64
 }
 
-// Filter is the kernel of an interpolation. It is an error when there is none of that name.
+// Filter returns the kernel of an interpolation. It is an error when the name is unknown.
 func (i Interpolation) Filter() (Filter, error) {
 	switch i {
 	case Bilinear:
@@ -41,8 +41,8 @@ func triangle(x float64) float64 {
 	return max(0, 1-math.Abs(x))
 }
 
-// keys is the cubic convolution kernel of Keys, "Cubic convolution interpolation
-// for digital image processing" (1981).
+// keys is the cubic convolution kernel of Keys, "Cubic convolution interpolation for digital
+// image processing" (1981).
 func keys(x float64) float64 {
 	const a = -0.5
 	x = math.Abs(x)
@@ -70,9 +70,9 @@ func sinc(x float64) float64 {
 	return math.Sin(x) / x
 }
 
-// Resize resamples an image to height×width. The result is that of Pillow's
-// Image.resize, bit for bit: the kernel widens when shrinking (antialiasing), the
-// horizontal pass comes first, and each pass rounds to 8 bits.
+// Resize resamples an image to height×width. The result equals Pillow's Image.resize, bit for
+// bit: the kernel widens when shrinking (antialiasing), the horizontal pass comes first, and
+// each pass rounds to 8 bits.
 func Resize(m *Image, height, width int, interpolation Interpolation) (*Image, error) {
 	f, err := interpolation.Filter()
 	if err != nil {
@@ -89,36 +89,36 @@ func Resize(m *Image, height, width int, interpolation Interpolation) (*Image, e
 	return dst, nil
 }
 
-// View is a part of an image in memory: the box in it, whose sides may be fractions
-// of pixels when the image was made smaller.
+// View is a part of an image in memory. If the image was made smaller, the sides of the part
+// may be fractions of pixels.
 type View struct {
 	Image                    *Image
-	box                      Box
-	top, left, height, width float64 // of the part, from the box on
+	box                      Box     // the pixels that the part touches
+	top, left, height, width float64 // of the part, relative to the box
 }
 
-// Resizer resamples images. It keeps its tables and intermediate image for the
-// next call, so that a worker allocates nothing per sample.
+// Resizer resamples images. It reuses its tables and its intermediate image, so that a worker
+// allocates nothing for a sample.
 type Resizer struct {
 	columns, rows taps
 	narrow        Image // after the horizontal pass
 }
 
-// Resize is resizeView of a box of whole pixels.
+// Resize is ResizeView for a box of whole pixels.
 func (z *Resizer) Resize(dst, src *Image, box Box, height, width, top, left int, f Filter) {
 	z.ResizeView(dst, View{src, box, 0, 0, float64(box.Height), float64(box.Width)}, height, width, top, left, f)
 }
 
-// ResizeView resamples a part of an image to height×width and fills dst with the
-// window of the result whose first pixel is (top, left). Nothing outside the box
-// is read and nothing outside the window is computed, so that neither cropping
-// before nor cropping after costs a copy. dst has the channels of src.
+// ResizeView resamples a part of an image to height×width, and fills dst with the window of
+// the result whose first pixel is (top, left). It reads nothing outside the box and computes
+// nothing outside the window. So a crop before or after needs no copy. dst has the channels
+// of src.
 func (z *Resizer) ResizeView(dst *Image, part View, height, width, top, left int, f Filter) {
 	src, box := part.Image, part.box
 	z.columns.compute(box.Width, part.left, part.width, width, left, left+dst.Width, f)
 	z.rows.compute(box.Height, part.top, part.height, height, top, top+dst.Height, f)
 
-	// The rows that the vertical pass reads.
+	// y0 to y1 are the rows that the vertical pass reads.
 	last := dst.Height - 1
 	y0, y1 := int(z.rows.first[0]), int(z.rows.first[last])+len(z.rows.of(last))
 	z.narrow.Reshape(y1-y0, dst.Width, src.Channels)
@@ -126,8 +126,9 @@ func (z *Resizer) ResizeView(dst *Image, part View, height, width, top, left int
 		at := (box.Top+y0+y)*src.Width + box.Left
 		out := z.narrow.Row(y, 0, dst.Width)
 		if src.Channels == 3 {
-			// What follows the row is there to be read, with the weight 0.
-			kernels.Default().ResampleRGB(out, src.Pix[3*at:], z.columns.first, z.columns.weights, z.columns.stride/kernels.ResampleGroup)
+			// The kernel may read past the row, with weight 0.
+			groups := z.columns.stride / kernels.ResampleGroup
+			kernels.Default().ResampleRGB(out, src.Pix[3*at:], z.columns.first, z.columns.weights, groups)
 		} else {
 			resampleGrey(out, src.Pix[at:at+box.Width], &z.columns)
 		}
@@ -139,12 +140,12 @@ func (z *Resizer) ResizeView(dst *Image, part View, height, width, top, left int
 	}
 }
 
-// Weights are fixed-point integers with 22 fraction bits: 8 bits of the pixel and
-// 2 bits for overshoot of the kernel fill up an int32.
+// fraction is the number of fraction bits of a weight, an int32. With 8 bits of the pixel and
+// 2 bits for overshoot of the kernel it fills the 32 bits, as in Pillow.
 const fraction = kernels.ResampleBits
 
-// taps says which inputs with which weights make an output, for a range of the
-// outputs of one axis.
+// taps says, for a range of outputs of one axis, which inputs make an output, and with which
+// weights.
 type taps struct {
 	first   []int32   // first input of output i
 	count   []int     // number of inputs of output i
@@ -157,8 +158,8 @@ func (t *taps) of(i int) []int32 {
 	return t.weights[i*t.stride:][:t.count[i]]
 }
 
-// compute makes the taps of the outputs [from, to) when, of n inputs, those from
-// offset on for the given length are resampled to size outputs.
+// compute makes the taps of the outputs [from, to). Of n inputs, the part from offset on with
+// the given length is resampled to size outputs.
 func (t *taps) compute(n int, offset, length float64, size, from, to int, f Filter) {
 	scale := length / float64(size)
 	widen := max(scale, 1)
@@ -197,7 +198,7 @@ func (t *taps) compute(n int, offset, length float64, size, from, to int, f Filt
 	}
 }
 
-// clip rounds an accumulated value, which started at one half, to 8 bits.
+// clip turns a sum, which started at one half, into 8 bits.
 func clip(v int32) uint8 {
 	return uint8(min(max(v>>fraction, 0), 255))
 }

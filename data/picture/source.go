@@ -2,22 +2,22 @@ package picture
 
 import "fmt"
 
-// Source is an image that a transform starts from. Of a JPEG file only the header
-// is read before it is known which part is needed.
+// Source is an image that a transform starts from. For a JPEG file it reads only the header
+// until the part that is needed is known.
 type Source struct {
 	image       Image
-	copied      Image       // the memory of SetStandard,
-	chroma      jpegDecoder // which needs some for chroma
+	copied      Image       // memory of SetStandard
+	chroma      jpegDecoder // memory of SetStandard for chroma
 	content     []byte      // of a JPEG file, if the image is not decoded yet
 	header      jpegHeader
-	orientation Orientation // by which the decoded content is turned; upright for not
+	orientation Orientation // by which to turn the decoded content; Upright if not
 }
 
 // Set makes an image in memory the source.
 func (src *Source) Set(m *Image) { src.image, src.content = *m, nil }
 
-// Open makes an image file the source. It decodes the file, but of a JPEG file only the
-// header; the content must then stay until the last [Source.Part]. An error has the name.
+// Open makes an image file the source. It decodes the file, but only the header of a JPEG
+// file; then the content must stay until the last [Source.Part]. An error has the name.
 func (src *Source) Open(content []byte, how Decoding, name string) (err error) {
 	if err := src.Load(content, how); err != nil {
 		return fmt.Errorf("data: %s: %w", name, err)
@@ -49,10 +49,10 @@ func (src *Source) Load(content []byte, how Decoding) (err error) {
 	return nil
 }
 
-// Bytes is the size of a JPEG file that is not decoded yet, or 0.
+// Bytes returns the size of a JPEG file that is not decoded yet, or 0.
 func (src *Source) Bytes() int { return len(src.content) }
 
-// Size is the size of the whole image when it is upright.
+// Size returns the size of the whole upright image.
 func (src *Source) Size() (height, width int) {
 	if src.content != nil {
 		return src.orientation.size(src.header.height, src.header.width)
@@ -60,7 +60,7 @@ func (src *Source) Size() (height, width int) {
 	return src.image.Height, src.image.Width
 }
 
-// Check returns an error unless there is an image of a size that is decoded.
+// Check returns an error unless there is an image, of a size to decode.
 func (src *Source) Check() error {
 	if src.content != nil {
 		return Decoding{}.checkSize(src.header.height, src.header.width)
@@ -68,14 +68,14 @@ func (src *Source) Check() error {
 	return src.image.Check()
 }
 
-// Memory is what the parts of sources need besides their pixels. It is used for one
-// image after another; a part is valid until the next one.
+// Memory is what parts of sources need besides their pixels. It is reused for one image after
+// another; a part is valid until the next one.
 type Memory struct {
 	converted, turned Image
 	jpeg              jpegDecoder
 }
 
-// withChannels is img with the given number of channels.
+// withChannels returns img with the given number of channels.
 func (s *Memory) withChannels(img *Image, channels int) *Image {
 	if img.Channels == channels {
 		return img
@@ -84,9 +84,9 @@ func (s *Memory) withChannels(img *Image, channels int) *Image {
 	return &s.converted
 }
 
-// Part is the part of the picture in a box, with the given number of channels.
-// Where it is at least 2·enough pixels high and wide it may be smaller by a power of
-// 2, but not smaller than that; with enough 0 it never is.
+// Part returns the part of the picture in a box, with the given number of channels. If it is
+// at least 4·enough pixels high and wide, it may be made smaller by a power of 2, but not
+// below 2·enough. With enough 0 it keeps its size.
 func (src *Source) Part(s *Memory, box Box, channels, enough int) (View, error) {
 	whole := func(m *Image, b Box) View {
 		return View{m, b, 0, 0, float64(b.Height), float64(b.Width)}
@@ -94,7 +94,7 @@ func (src *Source) Part(s *Memory, box Box, channels, enough int) (View, error) 
 	if src.content == nil {
 		return whole(s.withChannels(&src.image, channels), box), nil
 	}
-	// From here on in the rows and columns of the file.
+	// From here on box is in the rows and columns of the file.
 	box = src.orientation.box(box, src.header.height, src.header.width)
 	by := 1
 	if enough > 0 && src.header.fast {
@@ -108,7 +108,7 @@ func (src *Source) Part(s *Memory, box Box, channels, enough int) (View, error) 
 		}
 		return s.upright(whole(&s.converted, s.converted.Bounds()), src.orientation), nil
 	}
-	// The pixels that the box covers, whole or in part.
+	// small has the pixels that the box covers, whole or in part.
 	f := float64(by)
 	small := Box{Top: box.Top / by, Left: box.Left / by}
 	small.Height = min((box.Top+box.Height+by-1)/by, (src.header.height+by-1)/by) - small.Top
@@ -132,7 +132,7 @@ func (s *Memory) upright(v View, o Orientation) View {
 	return v
 }
 
-// Release lets go of the image. Memory of more than so many bytes is not kept for the next one.
+// Release lets the image go. It keeps memory of at most most bytes for the next one.
 func (src *Source) Release(most int) {
 	src.image, src.content = Image{}, nil
 	if cap(src.copied.Pix) > most {

@@ -6,14 +6,14 @@ import (
 	"image/draw"
 )
 
-// fromStandard converts what the standard decoders return.
+// fromStandard converts an image from a decoder of the standard library.
 func fromStandard(src image.Image, how Decoding) *Image {
 	m := new(Image)
 	how.fill(m, src)
 	return m
 }
 
-// fill makes m the pixels of an image. It uses the memory of m.
+// fill makes m the pixels of an image. It reuses the memory of m.
 func (how Decoding) fill(m *Image, src image.Image) {
 	b := src.Bounds()
 	channels := 3
@@ -54,14 +54,14 @@ func (how Decoding) fill(m *Image, src image.Image) {
 				copy(row[3*x:], palette[i][:])
 			}
 		}
-	default: // for which draw has fast paths, or that are rare
+	default: // types for which draw has fast paths, or that are rare
 		rgba := image.NewRGBA(b)
 		draw.Draw(rgba, b, src, b.Min, draw.Src)
 		pickBytes(m, rgba.Pix, rgba.Stride, 4, 0, 1, 2)
 	}
 }
 
-// clipped takes the low bytes of 16-bit values, and 255 for values above that.
+// clipped takes the low bytes of 16-bit values, and 255 for values above 255.
 func clipped(m *Image, src *image.Gray16) {
 	for y := range m.Height {
 		row := m.Row(y, 0, m.Width)
@@ -74,7 +74,7 @@ func clipped(m *Image, src *image.Gray16) {
 	}
 }
 
-// fromCMYK multiplies the inks out, in the arithmetic of Pillow.
+// fromCMYK multiplies the inks out, with Pillow's arithmetic.
 func fromCMYK(m *Image, src *image.CMYK) {
 	for y := range m.Height {
 		in, out := src.Pix[y*src.Stride:][:4*m.Width], m.Row(y, 0, m.Width)
@@ -89,8 +89,8 @@ func fromCMYK(m *Image, src *image.CMYK) {
 	}
 }
 
-// pickBytes fills m from pixels of size bytes each, taking the byte at offsets[c]
-// for channel c. Of big-endian 16-bit values this takes the high byte.
+// pickBytes fills m from pixels of size bytes each. For channel c it takes the byte at
+// offsets[c], which is the high byte of a big-endian 16-bit value.
 func pickBytes(m *Image, pix []uint8, stride, size int, offsets ...int) {
 	for y := range m.Height {
 		src := pix[y*stride:][:m.Width*size]
@@ -103,7 +103,7 @@ func pickBytes(m *Image, pix []uint8, stride, size int, offsets ...int) {
 	}
 }
 
-// standard is the image in the form of the standard library; a grey one shares its
+// standard returns the image as an image of the standard library. A grey one shares its
 // memory.
 func (m *Image) standard() image.Image {
 	r := image.Rect(0, 0, m.Width, m.Height)

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/image/tiff"
 )
 
-// The tags of a TIFF directory that are looked at.
+// The tags of a TIFF directory that this package reads.
 const (
 	tagSubfileType = 254
 	tagBits        = 258
@@ -24,11 +24,11 @@ const (
 	tagDNGVersion  = 50706
 )
 
-// tiffDirectory is the first directory of a TIFF file, or of EXIF, which has the form
-// of one: the first value of each of the tags above.
+// tiffDirectory is the first directory of a TIFF file, or of EXIF, which has the same form.
+// It has the first value of each of the tags above.
 type tiffDirectory map[int]int
 
-// readDirectory reads the first directory. What cannot be read is left out.
+// readDirectory reads the first directory. It leaves out what it cannot read.
 func readDirectory(b []byte) tiffDirectory {
 	if len(b) < 8 {
 		return nil
@@ -63,7 +63,7 @@ func readDirectory(b []byte) tiffDirectory {
 		if count == 0 {
 			continue
 		}
-		if count > 4/size { // the values are elsewhere
+		if count > 4/size { // the values are stored elsewhere
 			far := uint64(order.Uint32(value))
 			if far+4 > uint64(len(b)) {
 				continue
@@ -85,7 +85,7 @@ func readDirectory(b []byte) tiffDirectory {
 	return d
 }
 
-// orOne is the value of a tag, or 1 if it is not there, as most tags of TIFF have it.
+// orOne returns the value of a tag, or 1 if it is missing: the default of most TIFF tags.
 func (d tiffDirectory) orOne(tag int) int {
 	if v, ok := d[tag]; ok {
 		return v
@@ -99,10 +99,9 @@ const (
 	tiffTransparency = 4
 )
 
-// decodeTIFF decodes the first page of a TIFF file. The library does not look at some
-// tags that change the meaning of all pixels; this does. Where the first pixel lies is one
-// of them: it is a part of the format, and not of EXIF, so that it always counts, as in
-// Pillow.
+// decodeTIFF decodes the first page of a TIFF file. The library ignores some tags that change
+// all pixels; this function reads them. One of them says where the first pixel lies. It is a
+// part of the TIFF format, not of EXIF, so it always counts, as in Pillow.
 func (how Decoding) decodeTIFF(content []byte) (*Image, error) {
 	d := readDirectory(content)
 	if err := d.check(content); err != nil {
@@ -115,8 +114,7 @@ func (how Decoding) decodeTIFF(content []byte) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The runs of a fax are white and black. Where zero is black, the library takes
-	// them the other way round.
+	// A fax codes runs of white and black. If zero is black, the library swaps them.
 	fax := d[tagCompression] == tiffG3 || d[tagCompression] == tiffG4
 	if fax && d[tagPhotometric] == tiffBlackIsZero {
 		for i, v := range m.Pix {
@@ -126,7 +124,7 @@ func (how Decoding) decodeTIFF(content []byte) (*Image, error) {
 	return Turned(m, exifOrientation(content)), nil
 }
 
-// check refuses files that the library would decode to something else than they show.
+// check refuses files that the library would decode wrongly.
 func (d tiffDirectory) check(content []byte) error {
 	_, dng := d[tagDNGVersion]
 	_, inside := d[tagSubIFDs]
@@ -136,18 +134,21 @@ func (d tiffDirectory) check(content []byte) error {
 	switch {
 	case dng, preview, cr2:
 		return fmt.Errorf("a camera raw file: what can be read of it is a small preview; %w", ErrConvert)
-	case d[tagPlanar] == 2 && d.orOne(tagSamples) > 1, d[tagFillOrder] == 2 && !fax, d[tagPhotometric] == tiffTransparency, d.twoDimensional():
+	case d[tagPlanar] == 2 && d.orOne(tagSamples) > 1,
+		d[tagFillOrder] == 2 && !fax,
+		d[tagPhotometric] == tiffTransparency,
+		d.twoDimensional():
 		return fmt.Errorf("a TIFF image %s, which is not read; %w", d.describe(), ErrConvert)
 	}
 	return nil
 }
 
-// twoDimensional: group 3 with codes of group 4.
+// twoDimensional says whether a file has fax group 3 with the codes of group 4.
 func (d tiffDirectory) twoDimensional() bool {
 	return d[tagCompression] == tiffG3 && d[tagFaxOptions]&1 != 0
 }
 
-// describe says what is unusual about a TIFF image.
+// describe says what is unusual about a TIFF image that is not read.
 func (d tiffDirectory) describe() string {
 	switch {
 	case d[tagPlanar] == 2 && d.orOne(tagSamples) > 1:

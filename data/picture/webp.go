@@ -9,7 +9,7 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// decodeWebP decodes a WebP file; of an animation the first frame, on a black canvas.
+// decodeWebP decodes a WebP file. Of an animation it takes the first frame, on a black canvas.
 func (how Decoding) decodeWebP(content []byte) (*Image, error) {
 	a, err := animatedWebP(content)
 	if err != nil || a == nil {
@@ -18,7 +18,7 @@ func (how Decoding) decodeWebP(content []byte) (*Image, error) {
 		}
 		return nil, err
 	}
-	// Both the canvas and its frame are promises of the header.
+	// The header promises both a canvas and a frame: check both.
 	if err := how.checkPromise("webp", image.Config{Width: a.width, Height: a.height}, content); err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (how Decoding) decodeWebP(content []byte) (*Image, error) {
 	return m, nil
 }
 
-// webpChunks visits the chunks of a WebP file, up to one that is cut off.
+// webpChunks visits the chunks of a WebP file. It stops at one that is cut off.
 func webpChunks(content []byte, visit func(id string, b []byte)) {
 	for rest := content[12:]; len(rest) >= 8; {
 		n := int(binary.LittleEndian.Uint32(rest[4:]))
@@ -50,10 +50,10 @@ func webpChunks(content []byte, visit func(id string, b []byte)) {
 type webpAnimation struct {
 	width, height int    // of the canvas
 	top, left     int    // of the frame on it
-	frame         []byte // as a WebP file of its own
+	frame         []byte // as a complete WebP file
 }
 
-// animatedWebP is nil for a file that is not animated.
+// animatedWebP returns nil for a file that is not animated.
 func animatedWebP(content []byte) (*webpAnimation, error) {
 	const header, animated = 12, 1 << 1
 	le24 := func(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
@@ -64,7 +64,7 @@ func animatedWebP(content []byte) (*webpAnimation, error) {
 			if a != nil {
 				return nil, errTruncated
 			}
-			return nil, nil // the decoder says what is wrong
+			return nil, nil // the decoder will say what is wrong
 		}
 		b := rest[8 : 8+n]
 		switch {
@@ -90,7 +90,7 @@ func animatedWebP(content []byte) (*webpAnimation, error) {
 	return nil, nil
 }
 
-// stillWebP makes a file of the chunks of a frame.
+// stillWebP makes a file from the chunks of a frame.
 func stillWebP(width, height int, chunks []byte) []byte {
 	const alpha = 1 << 4
 	var flags byte
@@ -107,13 +107,12 @@ func stillWebP(width, height int, chunks []byte) []byte {
 	return b
 }
 
-// fromWebP converts the planes of a lossy WebP image, which unlike those of a JPEG
-// file have luma from 16 to 235 (RFC 6386); the image libraries of Go take them for
-// the same. It is nil for other images. No other decoder of decodeWith makes
-// planes.
+// fromWebP converts the planes of a lossy WebP image. Their luma is from 16 to 235 (RFC 6386),
+// unlike in a JPEG file; Go's image libraries do not tell the two apart. It returns nil for
+// other images: among the decoders of decodeWith only WebP's returns planes.
 func fromWebP(src image.Image) *Image {
 	if alpha, ok := src.(*image.NYCbCrA); ok {
-		src = &alpha.YCbCr // dropped, as everywhere
+		src = &alpha.YCbCr // alpha is dropped, as everywhere
 	}
 	planes, ok := src.(*image.YCbCr)
 	if !ok {
@@ -127,12 +126,17 @@ func fromWebP(src image.Image) *Image {
 	return m
 }
 
-// studioToRGB converts a row of pixels with the luma of television to RGB, in the
-// arithmetic of libwebp.
+// studioToRGB converts a row of pixels to RGB, whose luma has the range of television, with
+// libwebp's arithmetic.
 func studioToRGB(rgb, y, cb, cr []uint8) {
 	for i := range y {
 		luma, u, v := int(y[i])*19077>>8, int(cb[i]), int(cr[i])
-		for c, sum := range [3]int{luma + v*26149>>8 - 14234, luma - u*6419>>8 - v*13320>>8 + 8708, luma + u*33050>>8 - 17685} {
+		sums := [3]int{
+			luma + v*26149>>8 - 14234,
+			luma - u*6419>>8 - v*13320>>8 + 8708,
+			luma + u*33050>>8 - 17685,
+		}
+		for c, sum := range sums {
 			rgb[3*i+c] = uint8(min(max(sum>>6, 0), 255))
 		}
 	}

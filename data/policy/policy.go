@@ -11,44 +11,45 @@ import (
 // augmentation with a reduced search space", 2020), with the options of timm.
 type RandAugment struct {
 	Magnitude  int     // m: on a scale from 0 to 10
-	Ops        int     // n: operations that are drawn for an image
-	Std        float64 // mstd: deviation of the magnitude; +Inf for uniform from 0 to Magnitude
-	Max        int     // mmax: largest magnitude after the deviation
-	Prob       float64 // p: probability that an operation that was drawn is applied
-	Increasing bool    // inc: all operations grow with the magnitude
+	Ops        int     // n: operations for each image
+	Std        float64 // mstd: standard deviation of the magnitude; +Inf for uniform from 0 to Magnitude
+	Max        int     // mmax: largest magnitude, whatever the deviation
+	Prob       float64 // p: probability that a drawn operation is applied
+	Increasing bool    // inc: all operations grow stronger with the magnitude
 	Weighted   bool    // w0: geometric operations are likelier, none is drawn twice
 }
 
-// Default is what the string "rand" means.
+// Default returns the policy of the string "rand".
 func Default() RandAugment {
 	return RandAugment{Magnitude: 10, Ops: 2, Max: 10, Prob: 0.5}
 }
 
-// Limits of what a string may ask for. Weighted draws are without replacement, and
-// 13 operations have a weight.
+// Limits of what a string may ask for. Weighted operations are drawn without replacement, and
+// 13 operations have a weight above 0.
 const (
 	maxMagnitude = 100
 	maxOps       = 100
 	maxWeighted  = 13
 )
 
-// uniformAbove is the deviation above which the magnitude is drawn uniformly.
+// uniformAbove is timm's limit: with a larger deviation the magnitude is drawn uniformly.
 const uniformAbove = 100
 
-// sections are what a policy may consist of, for messages.
-const sections = "m (magnitude), n (operations of an image), mstd (its deviation), mmax (largest magnitude), p (probability of each), inc1 (increasing operations), w0 (weights)"
+// sections lists the sections of a policy, for messages.
+const sections = "m (magnitude), n (operations of an image), mstd (deviation of the magnitude), " +
+	"mmax (largest magnitude), p (probability of each), inc1 (increasing operations), w0 (weights)"
 
-// Parse reads a string: "rand", then sections that a hyphen begins, each a name and
-// a number. An error says which section is wrong, and how. timm ignores a section
-// without a number, and takes the last of two that are equal in name; here both are
-// errors.
+// Parse reads a string: "rand", then sections, each with a hyphen, a name and a number. An
+// error says which section is wrong, and how. A section without a number and a section that
+// comes twice are errors; timm ignores the first and takes the last of the second.
 func Parse(text string) (RandAugment, error) {
 	p := Default()
 	parts := strings.Split(text, "-")
 	switch parts[0] {
 	case "rand":
 	case "original", "originalr", "v0", "v0r", "3a", "augmix":
-		return p, fmt.Errorf("policy %q: %s is none of RandAugment: want rand-m9-mstd0.5-inc1, for example", text, parts[0])
+		return p, fmt.Errorf("policy %q: %s is not a RandAugment policy: want rand-m9-mstd0.5-inc1, for example",
+			text, parts[0])
 	default:
 		return p, fmt.Errorf("policy %q: want rand and sections, as in rand-m9-mstd0.5-inc1", text)
 	}
@@ -56,7 +57,7 @@ func Parse(text string) (RandAugment, error) {
 	for _, s := range parts[1:] {
 		name, value := split(s)
 		if seen[name] {
-			return p, fmt.Errorf("policy %q: section %s is there twice", text, name)
+			return p, fmt.Errorf("policy %q: section %s occurs twice", text, name)
 		}
 		seen[name] = true
 		if err := p.set(name, value); err != nil {
@@ -64,12 +65,13 @@ func Parse(text string) (RandAugment, error) {
 		}
 	}
 	if p.Weighted && p.Ops > maxWeighted {
-		return p, fmt.Errorf("policy %q: w0 draws no operation twice and has %d: want n%d or less", text, maxWeighted, maxWeighted)
+		return p, fmt.Errorf("policy %q: w0 draws no operation twice and has %d: want n%d or less",
+			text, maxWeighted, maxWeighted)
 	}
 	return p, nil
 }
 
-// split takes a section apart where its number begins.
+// split cuts a section where its number begins.
 func split(s string) (name, value string) {
 	i := strings.IndexAny(s, "0123456789.")
 	if i < 0 {
@@ -93,7 +95,7 @@ func (p *RandAugment) set(name, value string) (err error) {
 	case "p":
 		p.Prob, err = number(value, 1)
 	case "inc":
-		p.Increasing = true // also inc0, as in timm
+		p.Increasing = true // with inc0 too, as in timm
 		_, err = integer(value, 0, math.MaxInt32)
 	case "w":
 		p.Weighted = true
@@ -101,7 +103,7 @@ func (p *RandAugment) set(name, value string) (err error) {
 			err = fmt.Errorf("want w0, the only set of weights")
 		}
 	case "t":
-		err = fmt.Errorf("other sets of operations are not there: leave it out, or use inc1 or w0")
+		err = fmt.Errorf("other sets of operations are not supported: leave it out, or use inc1 or w0")
 	default:
 		err = fmt.Errorf("unknown; there are %s", sections)
 	}
@@ -127,7 +129,7 @@ func number(text string, hi float64) (float64, error) {
 	return v, nil
 }
 
-// String is the policy as a string that Parse reads.
+// String returns the policy as a string that Parse reads.
 func (p RandAugment) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "rand-m%d-n%d", p.Magnitude, p.Ops)
@@ -149,10 +151,10 @@ func (p RandAugment) String() string {
 	return b.String()
 }
 
-// decimal has no exponent, whose sign would begin a section.
+// decimal formats without an exponent, whose minus sign would begin a section.
 func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// Validate returns an error unless the values are such that Parse could give.
+// Validate returns an error unless Parse could return these values.
 func (p RandAugment) Validate() error {
 	again, err := Parse(p.String())
 	if err == nil && again != p {

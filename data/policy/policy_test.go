@@ -26,7 +26,10 @@ func TestParse(t *testing.T) {
 	}{
 		{"rand", func(*policy.RandAugment) {}},
 		{"rand-m7-mstd0.5-inc1", func(p *policy.RandAugment) { p.Magnitude, p.Std, p.Increasing = 7, 0.5, true }},
-		{"rand-inc0-n3-mmax15-m12", func(p *policy.RandAugment) { p.Increasing, p.Ops, p.Max, p.Magnitude = true, 3, 15, 12 }},
+		{
+			"rand-inc0-n3-mmax15-m12",
+			func(p *policy.RandAugment) { p.Increasing, p.Ops, p.Max, p.Magnitude = true, 3, 15, 12 },
+		},
 		{"rand-mstd101-p0.25", func(p *policy.RandAugment) { p.Std, p.Prob = math.Inf(1), 0.25 }},
 		{"rand-mstd100-p.5-w0-n13", func(p *policy.RandAugment) { p.Std, p.Weighted, p.Ops = 100, true, 13 }},
 		{"rand-m0-mmax0-p0-mstd0.0", func(p *policy.RandAugment) { p.Magnitude, p.Max, p.Prob = 0, 0, 0 }},
@@ -45,7 +48,7 @@ func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "want rand and sections"},
 		{"random-m9", "want rand and sections"},
-		{"original-mstd0.5", "original is none of RandAugment"},
+		{"original-mstd0.5", "original is not a RandAugment policy"},
 		{"rand-", "unknown; there are m ("},
 		{"rand-m", `section "m": want an integer from 0 to 100, got ""`},
 		{"rand-m9.5", `got "9.5"`},
@@ -54,7 +57,7 @@ func TestParseErrors(t *testing.T) {
 		{"rand-m-1", `section "m"`},
 		{"rand-n0", "want an integer from 1"},
 		{"rand-x3", `section "x3": unknown`},
-		{"rand-m9-m8", "section m is there twice"},
+		{"rand-m9-m8", "section m occurs twice"},
 		{"rand-mstd", `want a number of 0 or more, got ""`},
 		{"rand-mstd1e999", "want a number of 0 or more"},
 		{"rand-mstd0x1p4", "want a number of 0 or more"},
@@ -105,9 +108,13 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// No text makes the reader panic; what it accepts it can write, and reads again.
+// No text makes the reader panic. A policy that it accepts can be written and read again.
 func FuzzParse(f *testing.F) {
-	for _, text := range []string{"rand", "rand-m9-mstd0.5-inc1", "rand-m15-n3-mmax20-p0.3-w0", "rand-mstd1e300", "rand--m9", "rand-m\x009", "original", "rand-p1e-5"} {
+	texts := []string{
+		"rand", "rand-m9-mstd0.5-inc1", "rand-m15-n3-mmax20-p0.3-w0", "rand-mstd1e300",
+		"rand--m9", "rand-m\x009", "original", "rand-p1e-5",
+	}
+	for _, text := range texts {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,5 +1,5 @@
-// Package preprocess says what happens to an image before a model sees it. The transform
-// and the description in an exported file are made from the same value.
+// Package preprocess says what happens to an image before a model sees it. The transform and
+// its description in an exported file come from the same value.
 package preprocess
 
 import (
@@ -12,14 +12,14 @@ import (
 	"fasternet/data/picture"
 )
 
-// Preprocessing is all that evaluation does to an image file.
+// Preprocessing is everything that evaluation does to an image file.
 type Preprocessing struct {
 	Decoding  picture.Decoding
 	Transform *data.EvalTransform
 }
 
-// Of is the preprocessing of a configuration for a model with 1 or 3 channels. It is an
-// error when the configuration has a value that does not exist.
+// Of returns the preprocessing of a configuration for a model with 1 or 3 channels. It is an
+// error when a value of the configuration is unknown.
 func Of(d configs.Data, channels int) (Preprocessing, error) {
 	how, err := Decoding(d)
 	if err != nil {
@@ -29,31 +29,37 @@ func Of(d configs.Data, channels int) (Preprocessing, error) {
 	return Preprocessing{how, t}, t.Validate()
 }
 
-// Evaluation is the transform of evaluation for a model with 1 or 3 channels. Its method
-// Validate says what of it does not exist.
+// Evaluation returns the evaluation transform for a model with 1 or 3 channels. Call its
+// method Validate to check the configuration.
 func Evaluation(d configs.Data, channels int) *data.EvalTransform {
 	return &data.EvalTransform{
-		Size: d.ImageSize, Crop: data.CropMode(d.TestCrop), CropRatio: d.TestCropRatio,
+		Size:          d.ImageSize,
+		Crop:          data.CropMode(d.TestCrop),
+		CropRatio:     d.TestCropRatio,
 		Interpolation: picture.Interpolation(d.Interpolation),
-		Mean:          float32s(d.Mean), Std: float32s(d.Std), Channels: channels,
+		Mean:          float32s(d.Mean),
+		Std:           float32s(d.Std),
+		Channels:      channels,
 	}
 }
 
-// Decoding is how a configuration decodes files.
+// Decoding returns how a configuration decodes files.
 func Decoding(d configs.Data) (how picture.Decoding, err error) {
 	switch d.Orientation {
 	case configs.IgnoreEXIF:
 		how.IgnoreOrientation = true
 	case "", configs.TurnByEXIF:
 	default:
-		return how, fmt.Errorf("data.orientation: want %s or %s, got %q", configs.TurnByEXIF, configs.IgnoreEXIF, d.Orientation)
+		return how, fmt.Errorf("data.orientation: want %s or %s, got %q",
+			configs.TurnByEXIF, configs.IgnoreEXIF, d.Orientation)
 	}
 	switch d.SixteenBit {
 	case configs.ClipSixteenBit:
 		how.Clip16Bit = true
 	case "", configs.ScaleSixteenBit:
 	default:
-		return how, fmt.Errorf("data.sixteen_bit: want %s or %s, got %q", configs.ScaleSixteenBit, configs.ClipSixteenBit, d.SixteenBit)
+		return how, fmt.Errorf("data.sixteen_bit: want %s or %s, got %q",
+			configs.ScaleSixteenBit, configs.ClipSixteenBit, d.SixteenBit)
 	}
 	return how, nil
 }
@@ -72,11 +78,15 @@ const (
 	MeanKey          = "mean"          // of pixels in [0, 1], one a channel, JSON
 	StdKey           = "std"           // likewise
 	InterpolationKey = "interpolation" // of the resize before the crop
-	CropModeKey      = "crop_mode"     // center: the shorter side is resized to size/crop_ratio, the centre cropped; squash: the whole image is resized to a square
-	CropRatioKey     = "crop_ratio"    // side of the crop to that of the resized image; 1 with squash
-	UnscaledKey      = "unscaled"      // [from, to], JSON: an image whose sides both are so many pixels is not resized but padded with black; only at sizes up to 32
-	OrientationKey   = "orientation"   // exif: the image is turned as its camera says; ignore
-	SixteenBitKey    = "sixteen_bit"   // of grey values of more than 8 bits: scale or clip
+	// CropModeKey is center (the shorter side is resized to size/crop_ratio, then the centre
+	// is cropped) or squash (the whole image is resized to a square).
+	CropModeKey  = "crop_mode"
+	CropRatioKey = "crop_ratio" // side of the crop divided by the side of the resized image; 1 with squash
+	// UnscaledKey is [from, to], JSON. An image with both sides in this range of pixels is
+	// padded with black, not resized; only at sizes up to 32.
+	UnscaledKey    = "unscaled"
+	OrientationKey = "orientation" // exif (the image is turned as its camera says) or ignore
+	SixteenBitKey  = "sixteen_bit" // scale or clip, for grey values of more than 8 bits
 )
 
 // Metadata describes the preprocessing for programs that do not read the configuration.
@@ -95,7 +105,11 @@ func (p Preprocessing) Metadata() (map[string]string, error) {
 	if p.Decoding.Clip16Bit {
 		meta[SixteenBitKey] = configs.ClipSixteenBit
 	}
-	lists := map[string]any{InputSizeKey: []int{t.Channels, t.Size, t.Size}, MeanKey: t.Mean, StdKey: t.Std}
+	lists := map[string]any{
+		InputSizeKey: []int{t.Channels, t.Size, t.Size},
+		MeanKey:      t.Mean,
+		StdKey:       t.Std,
+	}
 	if cut.KeepTo > 0 {
 		lists[UnscaledKey] = []int{cut.KeepFrom, cut.KeepTo}
 	}
@@ -112,7 +126,8 @@ func (p Preprocessing) Metadata() (map[string]string, error) {
 // String says in a line what happens to an image.
 func (p Preprocessing) String() string {
 	t, cut := p.Transform, p.Transform.Cut()
-	text := fmt.Sprintf("shorter side to %d px (%s), centre of %d px", int(float64(t.Size)/cut.Ratio), t.Interpolation, t.Size)
+	short := int(float64(t.Size) / cut.Ratio)
+	text := fmt.Sprintf("shorter side to %d px (%s), centre of %d px", short, t.Interpolation, t.Size)
 	if cut.Mode == data.CropSquash {
 		text = fmt.Sprintf("whole image squashed to %d×%d px (%s)", t.Size, t.Size, t.Interpolation)
 	}

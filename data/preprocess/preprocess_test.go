@@ -22,7 +22,7 @@ func image(height, width int) *picture.Image {
 	return m
 }
 
-// byMetadata does to an image what the metadata says, and nothing else.
+// byMetadata prepares an image by its metadata alone.
 func byMetadata(t *testing.T, meta map[string]string, m *picture.Image) []float32 {
 	t.Helper()
 	list := func(key string) (v []float64) {
@@ -37,7 +37,8 @@ func byMetadata(t *testing.T, meta map[string]string, m *picture.Image) []float3
 		t.Fatal(err)
 	}
 	resize := func(height, width int) {
-		if m, err = picture.Resize(m, height, width, picture.Interpolation(meta[preprocess.InterpolationKey])); err != nil {
+		filter := picture.Interpolation(meta[preprocess.InterpolationKey])
+		if m, err = picture.Resize(m, height, width, filter); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,8 +64,8 @@ func byMetadata(t *testing.T, meta map[string]string, m *picture.Image) []float3
 	return out
 }
 
-// What an export says about an image is what evaluation does to it, at all sizes and
-// with all settings.
+// The metadata of an export describes exactly what evaluation does, at all sizes and with all
+// settings.
 func TestMetadataIsTheTransform(t *testing.T) {
 	for _, c := range []struct {
 		settings []string
@@ -95,7 +96,9 @@ func TestMetadataIsTheTransform(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if meta[preprocess.CropModeKey] != c.mode || meta[preprocess.CropRatioKey] != fmt.Sprint(c.ratio) || meta[preprocess.UnscaledKey] != c.unscaled {
+		if meta[preprocess.CropModeKey] != c.mode ||
+			meta[preprocess.CropRatioKey] != fmt.Sprint(c.ratio) ||
+			meta[preprocess.UnscaledKey] != c.unscaled {
 			t.Errorf("%v: %v", c.settings, meta)
 		}
 		for _, size := range [][2]int{{32, 32}, {28, 30}, {70, 111}, {500, 333}} {
@@ -122,9 +125,18 @@ func TestDecoding(t *testing.T) {
 		says                 string
 	}{
 		{nil, "exif", "scale", false, false, "shorter side to 248 px (bicubic), centre of 224 px"},
-		{[]string{"data.orientation=ignore"}, "ignore", "scale", true, false, "shorter side to 248 px (bicubic), centre of 224 px; EXIF orientation ignored"},
-		{[]string{"data.sixteen_bit=clip", "data.image_size=384"}, "exif", "clip", false, true, "whole image squashed to 384×384 px (bicubic)"},
-		{[]string{"data.image_size=32"}, "exif", "scale", false, false, "shorter side to 35 px (bicubic), centre of 32 px; images of 28 to 32 px are not resized"},
+		{
+			[]string{"data.orientation=ignore"}, "ignore", "scale", true, false,
+			"shorter side to 248 px (bicubic), centre of 224 px; EXIF orientation ignored",
+		},
+		{
+			[]string{"data.sixteen_bit=clip", "data.image_size=384"}, "exif", "clip", false, true,
+			"whole image squashed to 384×384 px (bicubic)",
+		},
+		{
+			[]string{"data.image_size=32"}, "exif", "scale", false, false,
+			"shorter side to 35 px (bicubic), centre of 32 px; images of 28 to 32 px are not resized",
+		},
 	} {
 		config, err := configs.Parse("test", "data: {dir: x}", c.settings...)
 		if err != nil {
@@ -138,7 +150,8 @@ func TestDecoding(t *testing.T) {
 			t.Errorf("%v: %+v", c.settings, p.Decoding)
 		}
 		meta, err := p.Metadata()
-		if err != nil || meta[preprocess.OrientationKey] != c.orientation || meta[preprocess.SixteenBitKey] != c.sixteen {
+		if err != nil || meta[preprocess.OrientationKey] != c.orientation ||
+			meta[preprocess.SixteenBitKey] != c.sixteen {
 			t.Errorf("%v: %v, %v", c.settings, meta, err)
 		}
 		if got := p.String(); got != c.says {

@@ -9,9 +9,12 @@ import (
 	"fasternet/data/preprocess"
 )
 
-// What a configuration says of augmentation arrives where images are made.
+// The augmentation of a configuration arrives in the transform.
 func TestTransformOfConfig(t *testing.T) {
-	c, err := configs.Load("vit_base", "augment.erasing.count=3", "augment.mixup_mode=pair", "augment.mixup_off_epoch=90", "augment.cutmix_minmax=[0.2, 0.8]")
+	c, err := configs.Load(
+		"vit_base", "augment.erasing.count=3", "augment.mixup_mode=pair",
+		"augment.mixup_off_epoch=90", "augment.cutmix_minmax=[0.2, 0.8]",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +25,8 @@ func TestTransformOfConfig(t *testing.T) {
 	if p := tr.RandAugment; p == nil || p.String() != "rand-m9-n2-mstd0.5-inc1" {
 		t.Errorf("policy %v", p)
 	}
-	if want := (augment.Erasing{Prob: 0.25, Mode: augment.ErasePixel, Count: 3, Area: [2]float64{0.02, 1.0 / 3}}); tr.Erasing != want || tr.Size != 192 {
+	want := augment.Erasing{Prob: 0.25, Mode: augment.ErasePixel, Count: 3, Area: [2]float64{0.02, 1.0 / 3}}
+	if tr.Erasing != want || tr.Size != 192 {
 		t.Errorf("%+v", tr)
 	}
 	m := preprocess.Mixing(c.Augment, 10)

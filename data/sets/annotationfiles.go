@@ -11,13 +11,13 @@ import (
 	"fasternet/data"
 )
 
-// manyFiles is from how many files of a folder on the folder is listed, instead of
-// asking for every file: on a network disk each question takes its time.
+// manyFiles is the number of files in a folder from which on the folder is listed, instead of
+// asking for each file: on a network disk each request takes its time.
 const manyFiles = 32
 
-// missingFiles are the positions of files that are not there, or are folders; a path that
-// is empty is passed over. Paths with backslashes that are there with slashes are changed:
-// lists are written on Windows, too.
+// missingFiles returns the positions of files that do not exist, or are folders. It skips
+// empty paths. It changes paths with backslashes that exist with slashes: lists are written
+// on Windows, too.
 func missingFiles(root string, files []string) (missing []int) {
 	folders := map[string][]int{}
 	for i, f := range files {
@@ -29,7 +29,7 @@ func missingFiles(root string, files []string) (missing []int) {
 	for dir, members := range folders {
 		there := map[string]bool{}
 		if len(members) >= manyFiles {
-			entries, _ := os.ReadDir(inFolder(root, dir)) // if it fails, files are asked for one by one
+			entries, _ := os.ReadDir(inFolder(root, dir)) // if this fails, ask for each file
 			for _, e := range entries {
 				if e.Type().IsRegular() {
 					there[e.Name()] = true
@@ -40,7 +40,8 @@ func missingFiles(root string, files []string) (missing []int) {
 			if there[filepath.Base(files[i])] || isFile(inFolder(root, files[i])) {
 				continue
 			}
-			if slashed := strings.ReplaceAll(files[i], `\`, "/"); slashed != files[i] && isFile(inFolder(root, slashed)) {
+			slashed := strings.ReplaceAll(files[i], `\`, "/")
+			if slashed != files[i] && isFile(inFolder(root, slashed)) {
 				files[i] = slashed
 				continue
 			}
@@ -51,16 +52,20 @@ func missingFiles(root string, files []string) (missing []int) {
 	return missing
 }
 
-// isFile reports whether there is a file, or something that may be read as one.
+// isFile reports whether a path is a file, or something that may be read like one.
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode()&fs.ModeDir == 0
 }
 
 var annotationsFormat = Format{
-	Name: "annotations", Doc: "lists: text files or tables with a path and a label in each line, or annotations in the form of COCO (.json)",
-	Keys: []string{"train", "val", "classes", "label_kind", "label_key", "label_separator"}, Example: "train.txt", MultiLabel: true,
-	Signs: []string{"train.txt"},
+	Name: "annotations",
+	Doc: "lists: text files or tables with a path and a label in each line, " +
+		"or annotations in the form of COCO (.json)",
+	Keys:       []string{"train", "val", "classes", "label_kind", "label_key", "label_separator"},
+	Example:    "train.txt",
+	MultiLabel: true,
+	Signs:      []string{"train.txt"},
 	Open: func(p *Part) (data.Dataset, error) {
 		labels, err := p.Labels()
 		if err != nil {
@@ -72,8 +77,8 @@ var annotationsFormat = Format{
 	Unused: func(d configs.Data) string { return firstFound(d, "val.txt") },
 }
 
-// usualList is the list of a part that has none of its own: a text, a table, or annotations in
-// the form of COCO.
+// usualList returns the list of a part for which none is named: a text, a table, or
+// annotations in the form of COCO.
 func usualList(p *Part) string {
 	for _, ending := range []string{".txt", ".csv", ".tsv", ".json"} {
 		if name := string(p.Split) + ending; isFile(p.Path(name, "")) {

@@ -7,14 +7,14 @@ import (
 	"fasternet/data/picture"
 )
 
-// listVisit takes a line of a list of images, with the file and its label, or with what
-// is wrong with the line.
+// listVisit takes a line of a list of images: the file and its label, or what is wrong with the
+// line.
 type listVisit func(line int, file string, label sampleLabel, err error)
 
-// listRemarks are what a list says besides its lines.
+// listRemarks has what a list says besides its lines.
 type listRemarks struct {
 	unlabelled string // why a table with several columns has no labels
-	note       string // what may not be meant
+	note       string // something that is allowed, but may be a mistake
 }
 
 // readList visits the lines of an annotation file.
@@ -25,7 +25,8 @@ func readList(path, text string, r *labelReader, visit listVisit) (listRemarks, 
 		return t.found, err
 	}
 	if r.Key != "" {
-		return listRemarks{}, fmt.Errorf("data: %s: data.label_key: %q is to be a column, but the file is no table with a header", path, r.Key)
+		return listRemarks{}, fmt.Errorf("data: %s: data.label_key: %q names a column, "+
+			"but the file is no table with a header", path, r.Key)
 	}
 	line := 0
 	for text != "" {
@@ -41,7 +42,7 @@ func readList(path, text string, r *labelReader, visit listVisit) (listRemarks, 
 	return listRemarks{}, nil
 }
 
-// visitPlain takes a line apart that is not one of a table.
+// visitPlain visits a line of a list that is no table.
 func visitPlain(line int, row string, r *labelReader, visit listVisit) {
 	file, text := splitLine(row, r)
 	label := sampleLabel{}
@@ -55,15 +56,18 @@ func visitPlain(line int, row string, r *labelReader, visit listVisit) {
 	visit(line, file, label, err)
 }
 
-// plainHeader reports whether a line is the header of a list of paths, with labels or
-// without.
+// plainHeader reports whether a line is the header of a list that is no table: a name for
+// paths, and perhaps one for labels.
 func plainHeader(row string) bool {
 	words := strings.Fields(row)
-	return len(words) > 0 && isPathColumn(words[0]) && (len(words) == 1 || len(words) == 2 && isLabelKey(words[1], ""))
+	if len(words) == 0 || !isPathColumn(words[0]) {
+		return false
+	}
+	return len(words) == 1 || len(words) == 2 && isLabelKey(words[1], "")
 }
 
-// splitLine takes the path and the label of a line apart; the label is "" if there is
-// none. A path may be in quotes.
+// splitLine splits a line into the path and the label, which is "" if there is none. A path
+// may be in quotes.
 func splitLine(row string, r *labelReader) (file, label string) {
 	if quoted, ok := strings.CutPrefix(row, `"`); ok {
 		if file, label, ok := strings.Cut(quoted, `"`); ok && (label == "" || isBlank(label[0])) {
@@ -73,7 +77,7 @@ func splitLine(row string, r *labelReader) (file, label string) {
 	if picture.HasImageName(row) {
 		return row, ""
 	}
-	at, named, image := -1, -1, -1 // blanks: the last one, before a name, after an image
+	at, named, image := -1, -1, -1 // blanks: the last one, one before a class name, one after an image
 	for i := len(row) - 1; i >= 0; i-- {
 		if !isBlank(row[i]) {
 			continue
@@ -81,7 +85,9 @@ func splitLine(row string, r *labelReader) (file, label string) {
 		if at < 0 {
 			at = i
 		}
-		if word := row[:i]; image < 0 && picture.HasImageName(word[strings.LastIndexAny(word, " \t")+1:]) {
+		word := row[:i]
+		word = word[strings.LastIndexAny(word, " \t")+1:]
+		if image < 0 && picture.HasImageName(word) {
 			image = i
 		}
 		label := strings.TrimSpace(row[i:])
@@ -92,7 +98,7 @@ func splitLine(row string, r *labelReader) (file, label string) {
 			continue
 		}
 		if _, ok := r.byName[sameName(label)]; ok {
-			named = i // the longest name counts
+			named = i // in the end the longest name counts
 		}
 	}
 	switch {

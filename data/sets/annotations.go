@@ -19,9 +19,9 @@ type Annotations struct {
 	root    string
 	list    string // the text file
 	files   []string
-	lines   []int32   // of the text file
+	lines   []int32   // of the text file; 0 if it is JSON
 	labels  []int32   // -1 if there are sets
-	sets    [][]int32 // labels of each image, of any number; nil if each has one
+	sets    [][]int32 // labels of each image, any number of them; nil if each image has one
 	classes []string
 	kind    LabelKind
 	faults  data.FaultList
@@ -29,27 +29,27 @@ type Annotations struct {
 	notes   []string
 
 	once  sync.Once
-	roots []string // absoluteRoots
+	roots []string // set by absoluteRoots
 
-	unlabelled string // why there are no labels, if the list says more than paths
+	unlabelled string // why there are no labels, if lines have more than paths
 }
 
-// OpenAnnotations reads a list of images with a line for each: its path, relative to
-// root unless it is absolute, white space, and the number of its class or, if there are
-// names for the classes, the name of one. Names may have blanks in them: the longest name
-// at the end of the line counts. Blank lines do not count.
+// OpenAnnotations reads a list of images. Each line has the path of an image, relative to root
+// unless it is absolute, white space, and the number of its class or, if the classes have
+// names, the name of one. Names may contain blanks: the longest name at the end of the line
+// counts. Blank lines do not count.
 //
-// The list may also be a table, CSV with commas or semicolons or TSV, quoted or not. With
-// a header its columns are found by their names, such as path and label; labels in
-// several columns must agree. Without one it has two columns.
+// The list may also be a table, CSV with commas or semicolons or TSV, quoted or not. Columns
+// are found by their names in the header, such as path and label; labels in several columns
+// must agree. A table without a header has two columns.
 //
-// Without labels in any line all images are of one class without a name. It is an error
-// when a label is wrong, only some images have one, a file is listed with two, or a file
-// is not there; errors name the line.
+// If no line has a label, all images are of one class without a name. It is an error when a
+// label is wrong, only some images have one, a file is listed with two labels, or a file does
+// not exist. Errors name the line.
 //
-// With [Labels.Multi] an image has any number of labels: after its path in a plain list, in a
-// column of a table with ; or | between them, or as a column of 0 and 1 for each class. A file
-// .json has annotations in the form of COCO.
+// With [Labels.Multi] an image has any number of labels: after its path in a plain list, in one
+// column of a table with ; or | between them, or as a column of 0 and 1 for each class. A .json
+// file has annotations in the form of COCO.
 func OpenAnnotations(path, root string, labels Labels) (*Annotations, error) {
 	d, err := InspectAnnotations(path, root, labels)
 	if err != nil {
@@ -58,8 +58,8 @@ func OpenAnnotations(path, root string, labels Labels) (*Annotations, error) {
 	return d, data.CheckFaults(d, false)
 }
 
-// InspectAnnotations is [OpenAnnotations] that does not stop at what is wrong with a
-// line, but remembers it: see [data.FaultsOf].
+// InspectAnnotations is [OpenAnnotations], but does not stop at a line that is wrong. It keeps
+// the faults for [data.FaultsOf].
 func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) {
 	if err := labels.check(); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func InspectAnnotations(path, root string, labels Labels) (*Annotations, error) 
 	return inspectList(path, root, "", labels)
 }
 
-// inspectList is InspectAnnotations for a part of a data set, "" if that is not known.
+// inspectList is InspectAnnotations for a part of a data set; "" if the part is not known.
 func inspectList(path, root, part string, labels Labels) (*Annotations, error) {
 	d := &Annotations{root: root, list: path, missing: data.FaultList{Images: true}}
 	if strings.EqualFold(filepath.Ext(path), ".json") {
@@ -92,12 +92,12 @@ func inspectList(path, root, part string, labels Labels) (*Annotations, error) {
 		d.faults.Add("%s:%d: %w", path, d.lines[i], err)
 	}
 	d.labels, d.classes, d.kind = r.classes, r.classNames(), r.kind()
-	d.checkFiles() // paths of Windows become those that are here
+	d.checkFiles() // also changes paths of Windows
 	d.checkRepeats(bad)
 	return d, nil
 }
 
-// read takes the lines of the list. bad says which of them are at fault.
+// read reads the lines of the list. bad says which lines are wrong.
 func (d *Annotations) read(text string, r *labelReader) (bad []bool, err error) {
 	var unlabelled []int32 // lines
 	found, err := readList(d.list, text, r, func(line int, file string, label sampleLabel, err error) {
@@ -150,7 +150,8 @@ func (d *Annotations) checkRepeats(bad []bool) {
 		case !ok:
 			first[key] = int32(i)
 		case d.sets != nil && !slices.Equal(d.sets[k], d.sets[i]):
-			d.faults.Add("%s: %s is listed twice, with labels %q here and %q before (%s): put all labels of an image into one entry",
+			d.faults.Add("%s: %s is listed twice, with labels %q here and %q before (%s): "+
+				"put all labels of an image into one entry",
 				d.place(i), file, data.LabelNames(d, i), data.LabelNames(d, int(k)), d.place(int(k)))
 		case d.labels[k] != d.labels[i]:
 			d.faults.Add("%s:%d: two labels that disagree: %s is of class %q here and of class %q in line %d",
@@ -160,13 +161,14 @@ func (d *Annotations) checkRepeats(bad []bool) {
 		}
 	}
 	if again > 0 {
-		d.notes = append(d.notes, fmt.Sprintf("%s: %d of %d lines list a file that an earlier line lists", d.list, again, len(d.files)))
+		d.notes = append(d.notes, fmt.Sprintf("%s: %d of %d lines list a file that an earlier line lists",
+			d.list, again, len(d.files)))
 	}
 }
 
 func (d *Annotations) className(i int) string { return d.classes[d.labels[i]] }
 
-// checkFiles finds files that are not there.
+// checkFiles finds files that do not exist.
 func (d *Annotations) checkFiles() {
 	for _, i := range missingFiles(d.root, d.files) {
 		from := ""
@@ -185,12 +187,13 @@ func (d *Annotations) place(i int) string {
 	return fmt.Sprintf("%s:%d", d.list, d.lines[i])
 }
 
-// LabelHint says where labels come from.
+// LabelHint says how to give the images labels.
 func (d *Annotations) LabelHint() string {
 	if d.unlabelled != "" || d.sets != nil {
 		return ""
 	}
-	return fmt.Sprintf("give every line of %s a label: path, white space, and the number or the name of a class", d.list)
+	return fmt.Sprintf("give every line of %s a label: path, white space, and the number or the name of a class",
+		d.list)
 }
 
 // WhyUnlabelled says why there are no labels, or "".
@@ -199,22 +202,22 @@ func (d *Annotations) WhyUnlabelled() string { return d.unlabelled }
 // Faults lists what is wrong with the lines.
 func (d *Annotations) Faults() []data.Fault { return append(d.faults.All(), d.missing.All()...) }
 
-// Notes says what is right, but may not be meant.
+// Notes says what is allowed, but may be a mistake.
 func (d *Annotations) Notes() []string { return d.notes }
 
-// LabelKind is how the labels are written.
+// LabelKind returns how the labels are written.
 func (d *Annotations) LabelKind() LabelKind { return d.kind }
 
-// Len is the number of images.
+// Len returns the number of images.
 func (d *Annotations) Len() int { return len(d.files) }
 
 // Classes lists the class names.
 func (d *Annotations) Classes() []string { return d.classes }
 
-// LabelSets has the class indices of each image, if there are any number of them; else it is nil.
+// LabelSets returns the class indices of each image, if it may have any number of them; else nil.
 func (d *Annotations) LabelSets() [][]int32 { return d.sets }
 
-// Label is the class index of image i, -1 if there are [Annotations.LabelSets].
+// Label returns the class index of image i, or -1 if there are [Annotations.LabelSets].
 func (d *Annotations) Label(i int) int { return int(d.labels[i]) }
 
 // Image decodes image i, see [data.DecodeAs].
@@ -226,10 +229,10 @@ func (d *Annotations) Encoded(i int, buf []byte) (content []byte, ok bool, err e
 	return content, true, err
 }
 
-// Name is the path of image i.
+// Name returns the path of image i.
 func (d *Annotations) Name(i int) string { return inFolder(d.root, d.files[i]) }
 
-// inFolder is the path of a file, relative to root unless it is absolute.
+// inFolder returns the path of a file, relative to root unless it is absolute.
 func inFolder(root, file string) string {
 	if filepath.IsAbs(file) {
 		return file
@@ -237,7 +240,7 @@ func inFolder(root, file string) string {
 	return filepath.Join(root, file)
 }
 
-// Key is what sample i is called within the dataset.
+// Key returns the name of sample i within the dataset.
 func (d *Annotations) Key(i int) string {
 	file := d.files[i]
 	if filepath.IsAbs(file) {
@@ -246,8 +249,8 @@ func (d *Annotations) Key(i int) string {
 	return path.Clean(filepath.ToSlash(file))
 }
 
-// within is an absolute path relative to the root, if it lies there, maybe by a symbolic
-// link; otherwise the path itself.
+// within returns an absolute path relative to the root, if it lies there, perhaps by a symbolic
+// link; otherwise it returns the path itself.
 func (d *Annotations) within(file string) string {
 	for _, root := range d.absoluteRoots() {
 		if within, err := filepath.Rel(root, file); err == nil && filepath.IsLocal(within) {
@@ -257,7 +260,7 @@ func (d *Annotations) within(file string) string {
 	return file
 }
 
-// absoluteRoots are the absolute forms of the root: as it is called, and without links.
+// absoluteRoots returns the absolute forms of the root: as it is named, and without links.
 func (d *Annotations) absoluteRoots() []string {
 	d.once.Do(func() {
 		if root, err := filepath.Abs(d.root); err == nil {
@@ -272,8 +275,8 @@ func (d *Annotations) absoluteRoots() []string {
 	return d.roots
 }
 
-// StampSize is the size of the file of sample i in bytes.
+// StampSize returns the size of the file of sample i in bytes.
 func (d *Annotations) StampSize(i int) uint64 { return fileSize(d.Name(i)) }
 
-// Place is the file of sample i.
+// Place returns the file of sample i.
 func (d *Annotations) Place(i int) (file, within string) { return d.Name(i), "" }

@@ -12,9 +12,9 @@ import (
 
 // readSets reads a list of images that have any number of labels each.
 //
-// In a line of a plain list the labels follow the path of the image. In a table they are in a
-// column labels, with a separator between them; or every class has a column of its own, with 1
-// where an image has it and 0 where not. An image without labels has none of the classes.
+// In a plain list the labels follow the path of the image. In a table they are in a column
+// labels, with a separator between them; or every class has its own column, with 1 if an image
+// has the class and 0 if not. An image without labels has none of the classes.
 func (d *Annotations) readSets(text string, labels Labels) error {
 	s := &labelSets{Labels: labels}
 	r := newLabelReader(labels)
@@ -33,8 +33,9 @@ func (d *Annotations) readSets(text string, labels Labels) error {
 		d.lines = append(d.lines, int32(line))
 	}
 	delimiter := delimiterOf(d.list, text)
-	if labels.Separator != "" && delimiter != 0 && strings.ContainsRune(labels.Separator, delimiter) && !tableEnding(d.list) {
-		delimiter = 0 // between labels, not between columns
+	separates := labels.Separator != "" && delimiter != 0 && strings.ContainsRune(labels.Separator, delimiter)
+	if separates && !tableEnding(d.list) {
+		delimiter = 0 // it stands between labels, not between columns
 	}
 	switch {
 	case delimiter != 0:
@@ -47,7 +48,8 @@ func (d *Annotations) readSets(text string, labels Labels) error {
 			d.notes = append(d.notes, t.found.note)
 		}
 	case labels.Key != "":
-		return fmt.Errorf("data: %s: data.label_key: %q is to be a column, but the file is no table with a header", d.list, labels.Key)
+		return fmt.Errorf("data: %s: data.label_key: %q names a column, but the file is no table with a header",
+			d.list, labels.Key)
 	default:
 		for i, row := range strings.Split(text, "\n") {
 			if row = strings.TrimSpace(row); row != "" && (i > 0 || !plainHeader(row)) {
@@ -79,10 +81,10 @@ func tableEnding(path string) bool {
 	return ending == ".csv" || ending == ".tsv"
 }
 
-// setVisit takes a line of a list, with the file and its labels, or with what is wrong with it.
+// setVisit takes a line of a list: the file and its labels, or what is wrong with the line.
 type setVisit func(line int, file string, texts []string, err error)
 
-// visitPlainSet takes a line apart that is not one of a table: a path, white space and labels.
+// visitPlainSet visits a line of a list that is no table: a path, white space and labels.
 func visitPlainSet(line int, row string, l *Labels, visit setVisit) {
 	if quoted, ok := strings.CutPrefix(row, `"`); ok {
 		if file, rest, ok := strings.Cut(quoted, `"`); ok && (rest == "" || isBlank(rest[0])) {
@@ -107,18 +109,22 @@ func visitPlainSet(line int, row string, l *Labels, visit setVisit) {
 	visit(line, row[:at], l.split(row[at:]), nil)
 }
 
-// setColumns are the columns with the labels in a table of images with any number of them.
+// setColumns finds the labels in a table of images with any number of them.
 type setColumns struct {
 	labels *Labels
 	visit  setVisit
-	text   int   // column with all labels, -1 for one column a class
+	text   int   // column with all labels, -1 if each class has a column
 	each   []int // columns of the classes
 }
 
-// labelsNames are what a column or a key with several labels is called, besides isLabelKey.
-var labelsNames = []string{"labels", "classes", "categories", "targets", "tags", "classnames", "labelnames", "classids", "labelids", "categoryids"}
+// labelsNames are usual names for a column or a key with several labels, besides those of
+// isLabelKey.
+var labelsNames = []string{
+	"labels", "classes", "categories", "targets", "tags",
+	"classnames", "labelnames", "classids", "labelids", "categoryids",
+}
 
-// isLabelsKey is isLabelKey where there may be several labels.
+// isLabelsKey is isLabelKey if there may be several labels.
 func isLabelsKey(key, want string) bool {
 	return isLabelKey(key, want) || want == "" && slices.Contains(labelsNames, plainKey(key))
 }
@@ -132,7 +138,8 @@ func (s *setColumns) columns(t *listTable, next []string) error {
 		case k == t.file:
 		case isLabelsKey(name, s.labels.Key):
 			if s.text >= 0 {
-				return fmt.Errorf("columns %q and %q may both have the labels; say which with data.label_key", t.header[s.text], name)
+				return fmt.Errorf("columns %q and %q may both have the labels; say which with data.label_key",
+					t.header[s.text], name)
 			}
 			s.text = k
 		case !isPartColumn(name):
@@ -140,21 +147,23 @@ func (s *setColumns) columns(t *listTable, next []string) error {
 		}
 	}
 	names := ListNames(t.header)
+	one := len(others) == 1 && len(next) == len(t.header) // the only column left, and its first value
 	switch {
 	case s.text >= 0:
 		return nil
 	case s.labels.Key != "":
 		return fmt.Errorf("data.label_key: there is no column %q; the columns are %s", s.labels.Key, names)
 	case len(others) == 0:
-		return fmt.Errorf("the columns are %s: which has the labels? Call it labels, or give every class a column of 0 and 1", names)
-	case len(others) == 1 && len(next) == len(t.header) && next[others[0]] != "" && !isFlag(next[others[0]]):
-		s.text = others[0] // whatever it is called
+		return fmt.Errorf("the columns are %s: which has the labels? "+
+			"Call it labels, or give every class a column of 0 and 1", names)
+	case one && next[others[0]] != "" && !isFlag(next[others[0]]):
+		s.text = others[0] // whatever its name is
 		return nil
 	}
 	return s.columnsOfClasses(t, others)
 }
 
-// columnsOfClasses takes a column for each class: those of the classes that are known, or all.
+// columnsOfClasses takes a column for each class: for the known classes, or else all columns.
 func (s *setColumns) columnsOfClasses(t *listTable, others []int) error {
 	first := map[string]int{}
 	for _, k := range others {
@@ -167,7 +176,7 @@ func (s *setColumns) columnsOfClasses(t *listTable, others []int) error {
 	if s.labels.Classes == nil {
 		for _, k := range others {
 			if t.header[k] == "" {
-				return fmt.Errorf("column %d has no name, which would be that of its class", k+1)
+				return fmt.Errorf("column %d has no name, but the name of a class is needed", k+1)
 			}
 			s.each = append(s.each, k)
 			s.labels.Classes = append(s.labels.Classes, t.header[k])
@@ -177,7 +186,8 @@ func (s *setColumns) columnsOfClasses(t *listTable, others []int) error {
 	}
 	var unused []string
 	for _, k := range others {
-		if !slices.ContainsFunc(s.labels.Classes, func(c string) bool { return sameName(c) == sameName(t.header[k]) }) {
+		isThis := func(class string) bool { return sameName(class) == sameName(t.header[k]) }
+		if !slices.ContainsFunc(s.labels.Classes, isThis) {
 			unused = append(unused, t.header[k])
 		}
 	}
@@ -190,12 +200,12 @@ func (s *setColumns) columnsOfClasses(t *listTable, others []int) error {
 	}
 	s.labels.Kind = LabelName
 	if len(unused) > 0 {
-		t.found.note = fmt.Sprintf("%s: columns that are no class are not looked at: %s", t.path, ListNames(unused))
+		t.found.note = fmt.Sprintf("%s: columns that are no class are ignored: %s", t.path, ListNames(unused))
 	}
 	return nil
 }
 
-// row visits a row of a table with a header, whose path is that of an image.
+// row visits a row of a table with a header; the row has the path of an image.
 func (s *setColumns) row(t *listTable, line int, row []string) {
 	if s.text >= 0 {
 		s.visit(line, row[t.file], s.labels.split(row[s.text]), nil)
@@ -215,7 +225,7 @@ func (s *setColumns) row(t *listTable, line int, row []string) {
 	s.visit(line, row[t.file], texts, nil)
 }
 
-// bare visits a row of a table without a header: a path, and labels in one field or in several.
+// bare visits a row of a table without a header: a path, and labels in one or several fields.
 func (s *setColumns) bare(line int, row []string) {
 	var texts []string
 	for _, field := range row[1:] {
@@ -247,5 +257,6 @@ func flag(text string) (bool, error) {
 	if _, whole := wholeNumber(text); !whole && isFraction(text) {
 		return false, fmt.Errorf("want 0 or 1, got %.40q: %w", text, errRegression)
 	}
-	return false, fmt.Errorf("want 1 for an image that has the class and 0 for one that has it not, got %.40q; if the column is no class, list the classes in the file of data.classes", text)
+	return false, fmt.Errorf("want 1 for an image that has the class and 0 for one that does not, got %.40q; "+
+		"if the column is no class, list the classes in the file of data.classes", text)
 }

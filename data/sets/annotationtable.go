@@ -12,19 +12,26 @@ import (
 	"fasternet/data/picture"
 )
 
-// pathColumns are what a column of paths is called, the surest first.
-var pathColumns = []string{"path", "filepath", "imagepath", "imgpath", "file", "filename", "imagefile", "imagefilename", "imagename", "imgname",
-	"image", "img", "imageid", "imgid", "name", "id"}
+// pathColumns are usual names for a column of paths, the surest first.
+var pathColumns = []string{
+	"path", "filepath", "imagepath", "imgpath",
+	"file", "filename", "imagefile", "imagefilename",
+	"imagename", "imgname", "image", "img",
+	"imageid", "imgid", "name", "id",
+}
 
 func isPathColumn(name string) bool { return slices.Contains(pathColumns, plainKey(name)) }
 
-// isPartColumn reports whether a column says to which part of a data set a row belongs.
-func isPartColumn(name string) bool {
-	return slices.Contains([]string{"split", "set", "subset", "part", "partition", "phase", "usage", "fold", "istrain", "isval", "isvalid", "istest"}, plainKey(name))
+// partColumns are usual names for a column that says to which part of a data set a row belongs.
+var partColumns = []string{
+	"split", "set", "subset", "part", "partition", "phase", "usage", "fold",
+	"istrain", "isval", "isvalid", "istest",
 }
 
-// delimiterOf is what separates the columns of a table, or 0 if the text is none: by the
-// ending of its name, or by a first line that is a header or begins with a path.
+func isPartColumn(name string) bool { return slices.Contains(partColumns, plainKey(name)) }
+
+// delimiterOf returns what separates the columns of a table, or 0 if the text is no table. It
+// looks at the ending of the file, and for a first line that is a header or begins with a path.
 func delimiterOf(path, text string) (delimiter rune) {
 	first, _, _ := strings.Cut(strings.TrimLeft(text, "\n\t "), "\n")
 	ending := strings.ToLower(filepath.Ext(path))
@@ -35,15 +42,19 @@ func delimiterOf(path, text string) (delimiter rune) {
 			continue
 		}
 		_, numbered := wholeNumber(fields[0])
-		if ending == ".csv" || ending == ".tsv" || strings.HasPrefix(first, `"`) || picture.HasImageName(fields[0]) ||
-			numbered && picture.HasImageName(fields[len(fields)-1]) || isHeader(fields, nil) {
+		switch {
+		case ending == ".csv", ending == ".tsv",
+			strings.HasPrefix(first, `"`),
+			picture.HasImageName(fields[0]),
+			numbered && picture.HasImageName(fields[len(fields)-1]),
+			isHeader(fields, nil):
 			delimiter, most = d, len(fields)
 		}
 	}
 	return delimiter
 }
 
-// fieldsOf is a line taken apart, nil if that is not possible.
+// fieldsOf splits a line into fields; nil if this is not possible.
 func fieldsOf(line string, delimiter rune) []string {
 	c := csv.NewReader(strings.NewReader(line))
 	c.Comma, c.LazyQuotes = delimiter, true
@@ -61,14 +72,16 @@ func trimmed(fields []string) []string {
 	return fields
 }
 
-// isHeader reports whether the first line of a table names its columns: no image, but a
-// usual name, or an image in the next line.
+// isHeader reports whether the first line of a table names its columns: it has no image, but
+// a usual name, or the next line has an image.
 func isHeader(first, next []string) bool {
 	if slices.ContainsFunc(first, picture.HasImageName) {
 		return false
 	}
 	isLabel := func(name string) bool { return isLabelKey(name, "") }
-	return slices.ContainsFunc(first, isPathColumn) || slices.ContainsFunc(first, isLabel) || slices.ContainsFunc(next, picture.HasImageName)
+	return slices.ContainsFunc(first, isPathColumn) ||
+		slices.ContainsFunc(first, isLabel) ||
+		slices.ContainsFunc(next, picture.HasImageName)
 }
 
 // listTable is a list with columns.
@@ -77,7 +90,7 @@ type listTable struct {
 	csv    *csv.Reader
 	reader *labelReader
 	visit  listVisit
-	sets   *setColumns // of images with any number of labels; else nil
+	sets   *setColumns // if images have any number of labels; else nil
 
 	header []string // names of the columns, nil without a header
 	file   int      // column
@@ -88,7 +101,7 @@ type listTable struct {
 func newListTable(path, text string, delimiter rune, r *labelReader, visit listVisit) *listTable {
 	c := csv.NewReader(strings.NewReader(text))
 	c.Comma, c.FieldsPerRecord = delimiter, -1
-	c.TrimLeadingSpace = delimiter != '\t' // a quote may follow the space; tabs are counted
+	c.TrimLeadingSpace = delimiter != '\t' // a quote may follow a space; but tabs separate
 	return &listTable{path: path, csv: c, reader: r, visit: visit}
 }
 
@@ -111,7 +124,8 @@ func (t *listTable) read() error {
 		}
 	} else {
 		if t.reader.Key != "" {
-			return fmt.Errorf("data: %s: data.label_key: %q is to be a column, but the table has no header", t.path, t.reader.Key)
+			return fmt.Errorf("data: %s: data.label_key: %q names a column, but the table has no header",
+				t.path, t.reader.Key)
 		}
 		t.row(line, first)
 	}
@@ -125,7 +139,7 @@ func (t *listTable) read() error {
 	return err
 }
 
-// next is the next row that is not empty, with its line; io.EOF after the last.
+// next returns the next row that is not empty, and its line; io.EOF after the last.
 func (t *listTable) next() (row []string, line int, err error) {
 	for {
 		row, err := t.csv.Read()
@@ -147,7 +161,9 @@ func (t *listTable) malformed(err error) error {
 	if !errors.As(err, &at) {
 		return fmt.Errorf("data: %s: %w", t.path, err)
 	}
-	return fmt.Errorf("data: %s:%d: column %d: %w; put a field with a quote or a separator in it into quotes, and double the quotes in it", t.path, at.Line, at.Column, at.Err)
+	return fmt.Errorf("data: %s:%d: column %d: %w; "+
+		"put a field with a quote or a separator in it into quotes, and double the quotes in it",
+		t.path, at.Line, at.Column, at.Err)
 }
 
 // columns finds the columns of the path and of the labels in a header.
@@ -163,7 +179,8 @@ func (t *listTable) columns(header, next []string) error {
 	names := ListNames(header)
 	for _, name := range header {
 		if isPartColumn(name) && name != t.reader.Key {
-			t.found.note = fmt.Sprintf("%s: column %.40q is not looked at: all rows are of this part; write a file for each part", t.path, name)
+			t.found.note = fmt.Sprintf("%s: column %.40q is ignored: all rows belong to this part; "+
+				"write a file for each part", t.path, name)
 		}
 	}
 	if t.file < 0 {
@@ -182,9 +199,10 @@ func (t *listTable) columns(header, next []string) error {
 	case t.reader.Key != "":
 		return fmt.Errorf("data.label_key: there is no column %q; the columns are %s", t.reader.Key, names)
 	case len(header) == 2 && !isPathColumn(header[other]):
-		t.labels = []int{other} // whatever it is called
+		t.labels = []int{other} // whatever its name is
 	case len(header) > 1:
-		t.found.unlabelled = fmt.Sprintf("%s: the columns are %s: which has the labels? Call it label, or name it with data.label_key", t.path, names)
+		t.found.unlabelled = fmt.Sprintf("%s: the columns are %s: which has the labels? "+
+			"Call it label, or name it with data.label_key", t.path, names)
 	}
 	return nil
 }
@@ -205,7 +223,8 @@ func (t *listTable) row(line int, row []string) {
 		row = row[:len(t.header)] // a separator at the end
 	}
 	if len(row) != len(t.header) {
-		err = fmt.Errorf("%d fields, but the header has %d; put a field with a separator in it into quotes", len(row), len(t.header))
+		err = fmt.Errorf("%d fields, but the header has %d; put a field with a separator in it into quotes",
+			len(row), len(t.header))
 		t.failed(line, err)
 		return
 	}
@@ -233,7 +252,7 @@ func (t *listTable) row(line int, row []string) {
 	t.visit(line, row[t.file], label, err)
 }
 
-// failed visits a row that is wrong.
+// failed visits a wrong row.
 func (t *listTable) failed(line int, err error) {
 	if t.sets != nil {
 		t.sets.visit(line, "", nil, err)
@@ -253,7 +272,7 @@ func (t *listTable) bare(line int, row []string) {
 	}
 	label := sampleLabel{}
 	named := false
-	for _, sep := range []string{"", " "} { // a name may have separators in it
+	for _, sep := range []string{"", " "} { // a class name may contain separators
 		if name := strings.Join(row[1:], string(t.csv.Comma)+sep); len(row) > 2 && !named {
 			_, named = t.reader.byName[sameName(name)]
 			text = name

@@ -10,7 +10,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// A file of CIFAR that ends after a whole record looks complete: its number of images tells.
+// A CIFAR file that was cut after a whole record looks complete. The number of its images shows it.
 func TestCIFARFilesThatAreShort(t *testing.T) {
 	records := func(n int) []byte { return make([]byte, n*(1+3*cifarPixels)) }
 	kind, dir := CIFAR10, t.TempDir()
@@ -27,7 +27,8 @@ func TestCIFARFilesThatAreShort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(data.NotesOf(train), ";"); !strings.HasSuffix(got, "fewer images than the 10 of the published data set: data_batch_3.bin 7; they may have been cut short") {
+	want := "fewer images than the 10 of the published data set: data_batch_3.bin 7; they may have been cut short"
+	if got := strings.Join(data.NotesOf(train), ";"); !strings.HasSuffix(got, want) {
 		t.Errorf("notes of the training part: %q", got)
 	}
 	test, err := OpenCIFAR(dir, kind, false)

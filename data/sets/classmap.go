@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// ReadClassMap reads a file with the name of a class in each line; the number of
-// the line, from 0, is the index of the class. Blank lines at the end do not count.
-// A name that is there twice is an error.
+// ReadClassMap reads a file with the name of a class in each line. The number of the line, from
+// 0, is the index of the class. Blank lines at the end do not count. A name that occurs twice
+// is an error.
 func ReadClassMap(path string) ([]string, error) {
 	text, err := readText(path)
 	if err != nil {
@@ -20,12 +20,14 @@ func ReadClassMap(path string) ([]string, error) {
 		switch {
 		case lines[i] == "":
 			return nil, fmt.Errorf("data: %s:%d: want the name of a class in every line, got an empty line", path, i+1)
-		case !utf8.ValidString(lines[i]): // it could not be kept in a checkpoint
-			return nil, fmt.Errorf("data: %s:%d: class %.40q is not UTF-8; save the file in that encoding", path, i+1, lines[i])
+		case !utf8.ValidString(lines[i]): // a checkpoint could not store it
+			return nil, fmt.Errorf("data: %s:%d: class %.40q is not UTF-8; save the file in that encoding",
+				path, i+1, lines[i])
 		}
 	}
 	if first, second, twice := duplicate(lines); twice {
-		return nil, fmt.Errorf("data: %s:%d: class %q is there twice, also in line %d", path, second+1, lines[second], first+1)
+		return nil, fmt.Errorf("data: %s:%d: class %q occurs twice, also in line %d",
+			path, second+1, lines[second], first+1)
 	}
 	if k, wrong := wrongName(lines); wrong != "" {
 		return nil, fmt.Errorf("data: %s:%d: %s", path, k+1, wrong)
@@ -33,7 +35,7 @@ func ReadClassMap(path string) ([]string, error) {
 	return lines, nil
 }
 
-// duplicate finds the first name that is there a second time.
+// duplicate finds the first name that occurs a second time.
 func duplicate(names []string) (first, second int, twice bool) {
 	seen := make(map[string]int, len(names))
 	for i, name := range names {
@@ -54,7 +56,7 @@ func indexOf(names []string) map[string]int {
 	return index
 }
 
-// numbered are n classes that are called by their numbers.
+// numbered returns n classes whose names are their numbers.
 func numbered(n int) []string {
 	names := make([]string, n)
 	for i := range names {
@@ -66,7 +68,7 @@ func numbered(n int) []string {
 // fewNames is how many class names a message lists.
 const fewNames = 5
 
-// ListNames is a list of class names, cut where it is long.
+// ListNames returns a list of class names, cut if it is long.
 func ListNames(names []string) string {
 	var b strings.Builder
 	for i, name := range names[:min(len(names), fewNames)] {

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// sameName is the form in which class names are compared: Unicode has several ways to
-// write an é, and file systems differ in which they keep.
+// sameName returns the form in which class names are compared: Unicode has several ways to
+// write an é, and file systems differ in which one they keep.
 func sameName(name string) string { return norm.NFC.String(name) }
 
-// wrongName is what is wrong with one of some class names, and the number of the class: it
-// could not be kept in a checkpoint, or looks like another one. It is "" if nothing is.
+// wrongName returns the first class whose name is wrong, and what is wrong with it: a checkpoint
+// could not store it, or it looks like another name. It returns "" if all are right.
 func wrongName(names []string) (class int, wrong string) {
 	seen := make(map[string]int, len(names))
 	for i, name := range names {
@@ -26,17 +26,19 @@ func wrongName(names []string) (class int, wrong string) {
 		at, twice := seen[key]
 		switch {
 		case twice && names[at] == name:
-			return i, fmt.Sprintf("class %q is there twice", name)
+			return i, fmt.Sprintf("class %q occurs twice", name)
 		case twice:
-			return i, fmt.Sprintf("two classes look like %q: %+q and %+q are different ways to write the same name in Unicode: rename one, or join them", key, names[at], name)
+			return i, fmt.Sprintf("two classes look like %q: "+
+				"%+q and %+q are different ways to write the same name in Unicode: rename one, or join them",
+				key, names[at], name)
 		}
 		seen[key] = i
 	}
 	return 0, ""
 }
 
-// nameNotes tell of class names that may be meant otherwise: some differ in case or white
-// space alone, or are numbers in the order of text.
+// nameNotes tells about class names that may be a mistake: some differ only in case or white
+// space, or they are numbers sorted as text.
 func nameNotes(names []string) (notes []string) {
 	var near []string
 	first := make(map[string]string, len(names))
@@ -53,22 +55,22 @@ func nameNotes(names []string) (notes []string) {
 		if more := len(near) - fewNames; more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
-		notes = append(notes, "classes whose names differ in case or white space alone: "+text)
+		notes = append(notes, "some class names differ only in case or white space: "+text)
 	}
 	if k := unsortedNumber(names); k >= 0 {
-		notes = append(notes, fmt.Sprintf("the names of the classes are numbers in the order of text: class %d is %q; "+
-			"a list of the names in another order can be given with data.classes", k, names[k]))
+		notes = append(notes, fmt.Sprintf("the names of the classes are numbers, sorted as text: class %d is %q; "+
+			"to sort them otherwise, list the names in the file of data.classes", k, names[k]))
 	}
 	return notes
 }
 
-// foldedName is a name without its case and with single blanks.
+// foldedName returns a name in lower case and with single blanks.
 func foldedName(name string) string {
 	return strings.ToLower(strings.Join(strings.Fields(sameName(name)), " "))
 }
 
-// unsortedNumber is the first class whose name is a smaller number than the one before, if
-// all names are numbers; otherwise it is -1.
+// unsortedNumber returns the first class whose name is a smaller number than the one before,
+// if all names are numbers; otherwise -1.
 func unsortedNumber(names []string) (class int) {
 	numbers := make([]int, len(names))
 	for i, name := range names {
@@ -89,8 +91,8 @@ func unsortedNumber(names []string) (class int) {
 	return -1
 }
 
-// classIndex maps names, however they are written in Unicode, to the numbers of classes:
-// look them up by [sameName].
+// classIndex maps names to the numbers of classes. Look a name up by [sameName], since Unicode
+// may write it in several ways.
 func classIndex(names []string) map[string]int {
 	index := make(map[string]int, len(names))
 	for i, name := range names {

@@ -13,7 +13,7 @@ import (
 
 const composed, decomposed = "\u00e9", "e\u0301" // both look like é
 
-// Class names that cannot be kept, or that look like another one, are faults.
+// Class names that cannot be stored, or that look like another name, are faults.
 func TestWrongName(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -25,8 +25,11 @@ func TestWrongName(t *testing.T) {
 		{"usual", []string{"cat", "dog", composed}, 0, ""},
 		{"case", []string{"cat", "Cat"}, 0, ""},
 		{"not UTF-8", []string{"cat", "caf\xe9"}, 1, `class "caf\xe9" is not UTF-8`},
-		{"twice", []string{"cat", "dog", "cat"}, 2, `class "cat" is there twice`},
-		{"two forms", []string{"x", composed, decomposed}, 2, `two classes look like "é": "\u00e9" and "e\u0301" are different ways`},
+		{"twice", []string{"cat", "dog", "cat"}, 2, `class "cat" occurs twice`},
+		{
+			"two forms", []string{"x", composed, decomposed}, 2,
+			`two classes look like "é": "\u00e9" and "e\u0301" are different ways`,
+		},
 	} {
 		class, got := wrongName(c.names)
 		if class != c.class || (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
@@ -42,11 +45,11 @@ func TestNameNotes(t *testing.T) {
 		want  string
 	}{
 		{"usual", []string{"cat", "dog"}, ""},
-		{"case", []string{"Cat", "cat", "dog"}, `differ in case or white space alone: "Cat" and "cat"`},
+		{"case", []string{"Cat", "cat", "dog"}, `differ only in case or white space: "Cat" and "cat"`},
 		{"blanks", []string{"dog", "dog "}, `"dog" and "dog "`},
 		{"numbers in order", []string{"0", "1", "2"}, ""},
 		{"numbers with zeros", []string{"01", "02", "10"}, ""},
-		{"numbers as text", []string{"0", "1", "10", "2"}, `numbers in the order of text: class 2 is "10"`},
+		{"numbers as text", []string{"0", "1", "10", "2"}, `numbers, sorted as text: class 2 is "10"`},
 		{"numbers from 1", []string{"1", "10", "2"}, `class 1 is "10"`},
 		{"not all numbers", []string{"1", "10", "2", "x"}, ""},
 	} {
@@ -57,8 +60,7 @@ func TestNameNotes(t *testing.T) {
 	}
 }
 
-// Names of data.classes and of what has the images are the same if they look the same, in
-// folders, lists and shards.
+// A name in data.classes and a name in folders, lists or shards are the same if they look the same.
 func TestClassesByLook(t *testing.T) {
 	root := t.TempDir()
 	writeTree(t, root, "train/"+decomposed+"/1.png", "train/dog/1.png")
@@ -71,7 +73,8 @@ func TestClassesByLook(t *testing.T) {
 		t.Errorf("folders: %d images, label %d, left out %v", d.Len(), d.Label(1), d.LeftOut())
 	}
 	writeTree(t, root, "train/"+composed+"/1.png")
-	if entries, _ := os.ReadDir(filepath.Join(root, "train")); len(entries) == 3 { // not on systems that know they are the same
+	entries, _ := os.ReadDir(filepath.Join(root, "train"))
+	if len(entries) == 3 { // 2 on systems where both names are the same file
 		_, err := OpenClassFolders(filepath.Join(root, "train"), classes.Classes)
 		datatest.WantError(t, err, "two classes look like")
 	}
@@ -85,7 +88,8 @@ func TestClassesByLook(t *testing.T) {
 	}
 	long := "a.png " + strings.Repeat(decomposed, 5) // longer in bytes than the name of the class
 	datatest.WriteFile(t, filepath.Join(root, "list.txt"), []byte(long))
-	if a, err := OpenAnnotations(filepath.Join(root, "list.txt"), root, Labels{Classes: []string{"x", strings.Repeat(composed, 5)}}); err != nil || a.Label(0) != 1 {
+	long5 := Labels{Classes: []string{"x", strings.Repeat(composed, 5)}}
+	if a, err := OpenAnnotations(filepath.Join(root, "list.txt"), root, long5); err != nil || a.Label(0) != 1 {
 		t.Errorf("list %q: %v", long, err)
 	}
 	datatest.WriteFile(t, filepath.Join(root, "classes.txt"), []byte("dog\n"+composed+"\n"+decomposed+"\n"))
@@ -93,7 +97,7 @@ func TestClassesByLook(t *testing.T) {
 	datatest.WantError(t, err, "classes.txt:3: two classes look like")
 }
 
-// Class folders that cannot be classes of their own are faults, each with its reason.
+// Class folders that cannot be classes are faults, each with its reason.
 func TestClassFolderFaults(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -101,12 +105,30 @@ func TestClassFolderFaults(t *testing.T) {
 		link  [2]string // target and path
 		want  string    // "" for none
 	}{
-		{"two forms of Unicode", []string{composed + "/1.png", decomposed + "/1.png"}, [2]string{}, "two classes look like"},
-		{"not UTF-8", []string{"caf\xe9/1.png", "dog/1.png"}, [2]string{}, `the name of class "caf\xe9" is not UTF-8: rename it`},
-		{"a link to a class", []string{"cat/1.png", "dog/1.png"}, [2]string{"cat", "kitten"}, "kitten are the same folder, by a symbolic link"},
-		{"a link that comes first", []string{"cat/1.png", "dog/1.png"}, [2]string{"dog", "a"}, "are the same folder, by a symbolic link"},
-		{"a link to another folder", []string{"cat/1.png", "x/fox/1.png"}, [2]string{"../root/x", "y"}, "are the same folder"},
-		{"parts", []string{"training_set/cat/1.png", "test_set/cat/1.png"}, [2]string{}, `the folders "test_set", "training_set" look like parts`},
+		{
+			"two forms of Unicode", []string{composed + "/1.png", decomposed + "/1.png"},
+			[2]string{}, "two classes look like",
+		},
+		{
+			"not UTF-8", []string{"caf\xe9/1.png", "dog/1.png"}, [2]string{},
+			`the name of class "caf\xe9" is not UTF-8: rename it`,
+		},
+		{
+			"a link to a class", []string{"cat/1.png", "dog/1.png"}, [2]string{"cat", "kitten"},
+			"kitten are the same folder, by a symbolic link",
+		},
+		{
+			"a link that comes first", []string{"cat/1.png", "dog/1.png"}, [2]string{"dog", "a"},
+			"are the same folder, by a symbolic link",
+		},
+		{
+			"a link to another folder", []string{"cat/1.png", "x/fox/1.png"},
+			[2]string{"../root/x", "y"}, "are the same folder",
+		},
+		{
+			"parts", []string{"training_set/cat/1.png", "test_set/cat/1.png"}, [2]string{},
+			`the folders "test_set", "training_set" look like parts`,
+		},
 		{"parts and more", []string{"Train/1.png", "Val/1.png", "meta/1.png"}, [2]string{}, "look like parts"},
 		{"a class that is called train", []string{"bus/1.png", "car/1.png", "train/1.png"}, [2]string{}, ""},
 		{"classes that are called test", []string{"test1/1.png", "test2/1.png"}, [2]string{}, ""},
@@ -133,10 +155,13 @@ func TestClassFolderFaults(t *testing.T) {
 	}
 }
 
-// What a system keeps in folders of its own is no image of a class.
+// Images in folders that a system keeps for itself belong to no class.
 func TestSystemFolders(t *testing.T) {
 	root := t.TempDir()
-	writeTree(t, root, "cat/1.png", "cat/@eaDir/1.png/SYNOFILE_THUMB_M.jpg", "dog/1.png", "__MACOSX/cat/1.png", "lost+found/1.png", "$RECYCLE.BIN/1.png")
+	writeTree(
+		t, root, "cat/1.png", "cat/@eaDir/1.png/SYNOFILE_THUMB_M.jpg", "dog/1.png",
+		"__MACOSX/cat/1.png", "lost+found/1.png", "$RECYCLE.BIN/1.png",
+	)
 	d, err := OpenClassFolders(root, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +174,7 @@ func TestSystemFolders(t *testing.T) {
 	}
 }
 
-// The folders of parts are found in any case of letters.
+// The folders of parts are found whatever the case of their letters.
 func TestFindSplitInAnyCase(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -162,9 +187,18 @@ func TestFindSplitInAnyCase(t *testing.T) {
 		{"capitals", []string{"TRAINING/a/1.png"}, data.Train, "TRAINING"},
 		{"Valid", []string{"Train/a/1.png", "Valid/a/1.png", "Test/a/1.png"}, data.Val, "Valid"},
 		{"Test", []string{"Train/a/1.png", "Test/a/1.png"}, data.Val, "Test"},
-		{"two", []string{"TRAIN/a/1.png", "Train/a/1.png"}, data.Train, `which of "TRAIN", "Train" is the train split? Name it with data.train`},
-		{"other names", []string{"training_set/a/1.png", "test_set/a/1.png"}, data.Train, `there is "training_set": name the folder with data.train`},
-		{"other names of validation", []string{"train/a/1.png", "test_set/a/1.png"}, data.Val, `there is "test_set": name the folder with data.val`},
+		{
+			"two", []string{"TRAIN/a/1.png", "Train/a/1.png"}, data.Train,
+			`which of "TRAIN", "Train" is the train split? Name it with data.train`,
+		},
+		{
+			"other names", []string{"training_set/a/1.png", "test_set/a/1.png"}, data.Train,
+			`there is "training_set": name the folder with data.train`,
+		},
+		{
+			"other names of validation", []string{"train/a/1.png", "test_set/a/1.png"}, data.Val,
+			`there is "test_set": name the folder with data.val`,
+		},
 		{"nothing like it", []string{"cat/1.png"}, data.Train, "put the images of a class into"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

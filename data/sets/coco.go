@@ -14,8 +14,8 @@ import (
 	"fasternet/data"
 )
 
-// cocoFile is what is read of annotations in the form of COCO: a JSON object with images,
-// categories, and annotations, each of which says that an image shows a category.
+// cocoFile is what is used of annotations in the form of COCO: a JSON object with images,
+// categories, and annotations. Each annotation says that an image shows a category.
 type cocoFile struct {
 	files      []string // of the images, in their order
 	images     map[int64]int
@@ -23,7 +23,7 @@ type cocoFile struct {
 	shows      [][]int64 // categories of each image
 }
 
-// readCOCO reads a file. Boxes, masks and whatever else it has are passed over.
+// readCOCO reads a file. It ignores boxes, masks and whatever else it has.
 func readCOCO(path string) (*cocoFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *cocoFile) read(d *json.Decoder) error {
 					return errors.New("want an id and a file_name")
 				}
 				if _, twice := c.images[*v.ID]; twice {
-					return fmt.Errorf("id %d is there twice", *v.ID)
+					return fmt.Errorf("id %d occurs twice", *v.ID)
 				}
 				c.images[*v.ID] = len(c.files)
 				c.files = append(c.files, filepath.FromSlash(v.File))
@@ -81,7 +81,7 @@ func (c *cocoFile) read(d *json.Decoder) error {
 					return errors.New("want an id and a name")
 				}
 				if _, twice := c.categories[*v.ID]; twice {
-					return fmt.Errorf("id %d is there twice", *v.ID)
+					return fmt.Errorf("id %d occurs twice", *v.ID)
 				}
 				c.categories[*v.ID] = v.Name
 				return nil
@@ -111,10 +111,10 @@ func (c *cocoFile) read(d *json.Decoder) error {
 	for _, a := range annotations {
 		i, ok := c.images[*a.Image]
 		if !ok {
-			return fmt.Errorf("an annotation is of image_id %d, which is not among the images", *a.Image)
+			return fmt.Errorf("an annotation has image_id %d, which is not among the images", *a.Image)
 		}
 		if _, ok := c.categories[*a.Category]; !ok {
-			return fmt.Errorf("an annotation is of category_id %d, which is not among the categories", *a.Category)
+			return fmt.Errorf("an annotation has category_id %d, which is not among the categories", *a.Category)
 		}
 		if !slices.Contains(c.shows[i], *a.Category) {
 			c.shows[i] = append(c.shows[i], *a.Category)
@@ -160,7 +160,7 @@ func eachElement[T any](d *json.Decoder, key string, take func(T) error) error {
 	return ended(err)
 }
 
-// names are the categories in the order of their ids.
+// names returns the categories in the order of their ids.
 func (c *cocoFile) names() (names []string) {
 	for _, id := range slices.Sorted(maps.Keys(c.categories)) {
 		names = append(names, c.categories[id])
@@ -168,8 +168,8 @@ func (c *cocoFile) names() (names []string) {
 	return names
 }
 
-// folder is where the images are: in the folder of the data set, or in one under it that is
-// called as COCO has it, after the part or the file of annotations.
+// folder finds the images: in the folder of the data set, or in a folder under it with a usual
+// name for COCO, from the part or the file of annotations.
 func (c *cocoFile) folder(root, list, part string) string {
 	if len(c.files) == 0 {
 		return root
@@ -178,7 +178,8 @@ func (c *cocoFile) folder(root, list, part string) string {
 	if _, after, ok := strings.Cut(stem, "_"); ok { // instances_train2017
 		stem = after
 	}
-	for _, within := range []string{"", "images", stem, part, filepath.Join("images", stem), filepath.Join("images", part)} {
+	usual := []string{"", "images", stem, part, filepath.Join("images", stem), filepath.Join("images", part)}
+	for _, within := range usual {
 		if isFile(inFolder(filepath.Join(root, within), c.files[0])) {
 			return filepath.Join(root, within)
 		}
@@ -186,15 +187,16 @@ func (c *cocoFile) folder(root, list, part string) string {
 	return root
 }
 
-// readCOCO takes annotations in the form of COCO. With one label an image all annotations of an
-// image must be of one category.
+// readCOCO reads annotations in the form of COCO. If each image has one label, all annotations
+// of an image must have the same category.
 func (d *Annotations) readCOCO(labels Labels, part string) error {
 	c, err := readCOCO(d.list)
 	if err != nil {
 		return err
 	}
 	if labels.Key != "" {
-		return fmt.Errorf("data: %s: data.label_key: annotations in the form of COCO have no column %q; leave it out", d.list, labels.Key)
+		return fmt.Errorf("data: %s: data.label_key: annotations in the form of COCO have no column %q; leave it out",
+			d.list, labels.Key)
 	}
 	d.root = c.folder(d.root, d.list, part)
 	given := labels
@@ -226,9 +228,11 @@ func (d *Annotations) readCOCO(labels Labels, part string) error {
 		case len(set) == 1:
 			d.labels[i] = set[0]
 		case len(set) == 0:
-			d.faults.Add("%s: no annotation, and so no label; images without labels are for task multilabel", d.place(i))
+			d.faults.Add("%s: no annotation, and so no label; images without labels need the task multilabel",
+				d.place(i))
 		default:
-			d.faults.Add("%s: annotations of %d categories; images with several labels are for task multilabel", d.place(i), len(set))
+			d.faults.Add("%s: annotations of %d categories; images with several labels need the task multilabel",
+				d.place(i), len(set))
 		}
 	}
 	d.sets = nil

@@ -14,8 +14,8 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// pixels is a data set of grey images of 2×3 pixels of these values; -1 is one that
-// cannot be read.
+// pixels is a data set of grey images of 2×3 pixels with these values. An image with -1 cannot be
+// read.
 type pixelList []int
 
 func (p pixelList) Len() int          { return len(p) }
@@ -67,12 +67,13 @@ func TestFindCopies(t *testing.T) {
 			}
 		})
 	}
-	if v, err := data.Verify(t.Context(), pixelList{1, 1}, data.VerifyOptions{}); err != nil || len(data.FindCopies(v)) != 0 {
+	if v, err := data.Verify(t.Context(), pixelList{1, 1}, data.VerifyOptions{}); err != nil ||
+		len(data.FindCopies(v)) != 0 {
 		t.Errorf("without Copies: %v, %v", data.FindCopies(v), err)
 	}
 }
 
-// An image that was saved again without a loss is a copy.
+// An image that was saved again without loss is a copy.
 func TestCopiesAreOfPixels(t *testing.T) {
 	root := t.TempDir()
 	m := datatest.Scene(20, 30)
@@ -99,9 +100,17 @@ func TestVerifySizes(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		size image.Point
-	}{{"a", image.Point{9, 40}}, {"b", image.Point{40, 9}}, {"c", image.Point{10, 10}}, {"d", image.Point{40, 26}}, {"e", image.Point{40, 25}}, {"f", image.Point{1, 2000}}} {
+	}{
+		{"a", image.Point{9, 40}},
+		{"b", image.Point{40, 9}},
+		{"c", image.Point{10, 10}},
+		{"d", image.Point{40, 26}},
+		{"e", image.Point{40, 25}},
+		{"f", image.Point{1, 2000}},
+	} {
 		t.Run(c.name, func(t *testing.T) {
-			datatest.WriteFile(t, filepath.Join(root, "x", c.name+".png"), datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rectangle{Max: c.size}), color.Black)))
+			datatest.WriteFile(t, filepath.Join(root, "x", c.name+".png"),
+				datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rectangle{Max: c.size}), color.Black)))
 		})
 	}
 	names := func(all []data.Sized) (names []string) {
@@ -111,11 +120,13 @@ func TestVerifySizes(t *testing.T) {
 		return names
 	}
 	done := 0
-	v, err := data.Verify(t.Context(), openFolder(t, root, ""), data.VerifyOptions{MinSide: 10, MaxPixels: 1000, Progress: func(n, of int) {
+	progress := func(n, of int) {
 		if done = n; of != 6 {
 			t.Errorf("progress of %d", of)
 		}
-	}})
+	}
+	o := data.VerifyOptions{MinSide: 10, MaxPixels: 1000, Progress: progress}
+	v, err := data.Verify(t.Context(), openFolder(t, root, ""), o)
 	if err != nil || done != 6 {
 		t.Fatal(err)
 	}
@@ -125,7 +136,8 @@ func TestVerifySizes(t *testing.T) {
 	if got, want := names(v.Huge), []string{"d 40×26"}; !slices.Equal(got, want) {
 		t.Errorf("huge: %q, want %q", got, want)
 	}
-	if v, err = data.Verify(t.Context(), openFolder(t, root, ""), data.VerifyOptions{}); err != nil || v.Tiny != nil || v.Huge != nil {
+	if v, err = data.Verify(t.Context(), openFolder(t, root, ""), data.VerifyOptions{}); err != nil ||
+		v.Tiny != nil || v.Huge != nil {
 		t.Errorf("without limits: %+v, %v", v, err)
 	}
 }

@@ -26,12 +26,12 @@ func (r ramps) Image(i int) (*picture.Image, error) {
 	return m, nil
 }
 
-// rampOptions are the keys below data.options.
+// rampOptions has the keys of data.options.
 type rampOptions struct {
 	Size int `yaml:"size" doc:"height and width in pixels"`
 }
 
-// Check is asked when a configuration is read.
+// Check is called when a configuration is read.
 func (o *rampOptions) Check() error {
 	if o.Size < 1 || o.Size > 1024 {
 		return configs.WrongOption("size", "want 1 to 1024, got %d", o.Size)
@@ -50,7 +50,7 @@ func init() {
 	})
 }
 
-// A program of one's own adds a format. Then
+// Your own program adds a format. Then
 //
 //	data: {name: ramps, options: {size: 28}}
 //

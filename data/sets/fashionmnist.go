@@ -9,7 +9,7 @@ import (
 	"fasternet/data"
 )
 
-// debianFashionMNIST is where the Debian package dataset-fashion-mnist puts it.
+// debianFashionMNIST is where the Debian package dataset-fashion-mnist puts its files.
 const debianFashionMNIST = "/usr/share/datasets/fashion-mnist"
 
 var fashionMNISTClasses = []string{
@@ -17,13 +17,12 @@ var fashionMNISTClasses = []string{
 	"Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 }
 
-// OpenFashionMNIST reads the training or the test part of Fashion-MNIST (Xiao,
-// Rasul and Vollgraf, 2017): 60,000 or 10,000 grey images of 28×28 pixels in 10
-// classes. The files in dir have their usual names, such as
-// train-images-idx3-ubyte, with or without .gz.
+// OpenFashionMNIST reads the training or the test part of Fashion-MNIST (Xiao, Rasul and
+// Vollgraf, 2017): 60,000 or 10,000 grey images of 28×28 pixels in 10 classes. The files in dir
+// have their usual names, such as train-images-idx3-ubyte, with or without .gz.
 //
-// With dir "" it looks in [FashionMNISTCache] and then where the Debian package
-// dataset-fashion-mnist puts the files.
+// With dir "" it looks in [FashionMNISTCache], and then in the folder of the Debian package
+// dataset-fashion-mnist.
 func OpenFashionMNIST(dir string, train bool) (*IDX, error) {
 	if dir == "" {
 		cache, err := FashionMNISTCache()
@@ -49,8 +48,8 @@ func OpenFashionMNIST(dir string, train bool) (*IDX, error) {
 	return OpenIDX(images, labels, slices.Clone(fashionMNISTClasses))
 }
 
-// FashionMNISTCache is the folder in the user's cache where
-// [FetchFashionMNIST] puts the files by default.
+// FashionMNISTCache returns the folder in the user's cache where [FetchFashionMNIST] puts the
+// files by default.
 func FashionMNISTCache() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -59,7 +58,7 @@ func FashionMNISTCache() (string, error) {
 	return filepath.Join(cache, "fasternet", "fashion-mnist"), nil
 }
 
-// firstWithFashionMNIST is the first of the folders that has all four files.
+// firstWithFashionMNIST returns the first of the folders that has all four files.
 func firstWithFashionMNIST(folders ...string) (string, error) {
 	for _, dir := range folders {
 		complete := true
@@ -72,12 +71,12 @@ func firstWithFashionMNIST(folders ...string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("data: Fashion-MNIST is in none of %q; run fasternet-train data fetch fashion-mnist, "+
-		"or apt-get install dataset-fashion-mnist, or give a folder that has the four files", folders)
+	return "", fmt.Errorf("data: none of %q has Fashion-MNIST; run fasternet-train data fetch fashion-mnist, "+
+		"or apt-get install dataset-fashion-mnist, or name a folder that has the four files", folders)
 }
 
-// findIDX is the path of a file in dir, with .gz or without. The compressed one
-// comes first, since that is what [FetchFashionMNIST] writes over a damaged file.
+// findIDX returns the path of a file in dir, with .gz or without. The compressed one comes
+// first: [FetchFashionMNIST] writes it to replace a damaged file.
 func findIDX(dir, name string) (string, error) {
 	for _, suffix := range []string{".gz", ""} {
 		path := filepath.Join(dir, name+suffix)

@@ -47,7 +47,8 @@ func TestOpenFashionMNISTInFolder(t *testing.T) {
 	}
 	empty := t.TempDir()
 	_, err := OpenFashionMNIST(empty, true)
-	datatest.WantError(t, err, empty+": no file train-images-idx3-ubyte or train-images-idx3-ubyte.gz; run fasternet-train")
+	datatest.WantError(t, err,
+		empty+": no file train-images-idx3-ubyte or train-images-idx3-ubyte.gz; run fasternet-train")
 }
 
 func TestOpenFashionMNISTInCache(t *testing.T) {
@@ -71,7 +72,10 @@ func TestFashionMNISTNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := firstWithFashionMNIST(missing, partial)
-	for _, want := range []string{missing, partial, "data fetch fashion-mnist", "apt-get install dataset-fashion-mnist", "give a folder"} {
+	wants := []string{
+		missing, partial, "data fetch fashion-mnist", "apt-get install dataset-fashion-mnist", "name a folder",
+	}
+	for _, want := range wants {
 		datatest.WantError(t, err, want)
 	}
 }
@@ -97,7 +101,8 @@ func TestRealFashionMNIST(t *testing.T) {
 			t.Errorf("%d test images of class %q, want 1000", n, info.Classes[class])
 		}
 	}
-	if info.Height != (data.Spread{Min: 28, Median: 28, Max: 28}) || info.Width != (data.Spread{Min: 28, Median: 28, Max: 28}) || info.Grey != info.Decoded {
+	if info.Height != (data.Spread{Min: 28, Median: 28, Max: 28}) ||
+		info.Width != (data.Spread{Min: 28, Median: 28, Max: 28}) || info.Grey != info.Decoded {
 		t.Errorf("%+v", info)
 	}
 	if d.Label(0) != 9 || d.Label(1) != 2 || d.Label(2) != 1 {

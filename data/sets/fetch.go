@@ -14,29 +14,27 @@ import (
 	"time"
 )
 
-// FetchOptions changes where [FetchFashionMNIST] looks. The zero value is the
-// usual choice.
+// FetchOptions says where [FetchFashionMNIST] looks. The zero value is the usual choice.
 type FetchOptions struct {
-	// Folders to copy from before the network is asked; nil means that of the
-	// Debian package.
+	// Folders are tried before the network; nil means the folder of the Debian package.
 	Folders []string
 
-	// Mirrors are base URLs, which are tried in order; nil means the public ones.
+	// Mirrors are base URLs, tried in order; nil means the public ones.
 	Mirrors []string
 
-	// Progress, if set, is called as the bytes of a file arrive. The total is -1
-	// where the server does not tell it.
+	// Progress, if set, is called as the bytes of a file arrive. The total is -1 if the
+	// server does not tell it.
 	Progress func(name string, done, total int64)
 }
 
-// fashionMNISTMirrors are those that the authors of the dataset name.
+// fashionMNISTMirrors are the two that the authors of the dataset name.
 var fashionMNISTMirrors = []string{
 	"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 	"https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 }
 
-// publishedFile is a file with the size and SHA-256 of its content before
-// compression, which a copy that was compressed again shares with the original.
+// publishedFile is a file with the size and SHA-256 of its content before compression: a copy
+// that was compressed again still has the same content.
 type publishedFile struct {
 	name   string // without .gz
 	size   int64
@@ -50,10 +48,9 @@ var fashionMNISTFiles = []publishedFile{
 	{"t10k-labels-idx1-ubyte", 10008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"},
 }
 
-// FetchFashionMNIST puts the four files of Fashion-MNIST into dir, or into
-// [FashionMNISTCache] if dir is "". Files that are there and right stay. Each
-// file is checked against its published content and appears only when it is
-// complete.
+// FetchFashionMNIST puts the four files of Fashion-MNIST into dir, or into [FashionMNISTCache]
+// if dir is "". It keeps files that are there and right. It checks each file against its
+// published content; a file appears only when it is complete.
 func FetchFashionMNIST(ctx context.Context, dir string, opt FetchOptions) error {
 	if dir == "" {
 		var err error
@@ -73,7 +70,7 @@ func FetchFashionMNIST(ctx context.Context, dir string, opt FetchOptions) error 
 // fetcher gets published files from folders and mirrors.
 type fetcher struct {
 	FetchOptions
-	patience time.Duration // for a mirror that sends nothing
+	patience time.Duration // how long to wait for a mirror that sends nothing
 }
 
 func (f fetcher) fetch(ctx context.Context, dir string, files []publishedFile) error {
@@ -132,8 +129,8 @@ func (f fetcher) fetchFile(ctx context.Context, dir string, file publishedFile) 
 		"or copy the four files of Fashion-MNIST into %s", file.name, errors.Join(tried...), dir)
 }
 
-// store writes the file under a temporary name, verifies it and then gives it its
-// name, so that no half-written or wrong file is ever found under that.
+// store writes the file under a temporary name, verifies it and then renames it. So no
+// half-written or wrong file ever has the final name.
 func store(dir string, file publishedFile, write func(io.Writer) error) error {
 	tmp, err := os.CreateTemp(dir, "."+file.name+".*")
 	if err != nil {
@@ -159,8 +156,8 @@ func store(dir string, file publishedFile, write func(io.Writer) error) error {
 	return os.Rename(tmp.Name(), filepath.Join(dir, file.name+".gz"))
 }
 
-// verify returns an error unless the content of the file at path, decompressed if
-// need be, is the published one.
+// verify returns an error unless the file at path has the published content. It decompresses
+// the file if necessary.
 func (p publishedFile) verify(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -177,8 +174,8 @@ func (p publishedFile) verify(path string) error {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); n != p.size || got != p.sha256 {
-		return fmt.Errorf("the content is not the published one: SHA-256 of the decompressed content is %s, expected %s",
-			got, p.sha256)
+		return fmt.Errorf("the content is not the published one: "+
+			"SHA-256 of the decompressed content is %s, expected %s", got, p.sha256)
 	}
 	return nil
 }
@@ -220,7 +217,7 @@ func (f fetcher) download(ctx context.Context, w io.Writer, url string, file pub
 	return causeOr(ctx, err)
 }
 
-// causeOr is err, or why ctx ended if that was the reason for it.
+// causeOr returns err, or the reason why ctx ended if err came from this.
 func causeOr(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -228,10 +225,16 @@ func causeOr(ctx context.Context, err error) error {
 	return err
 }
 
-// transfer copies a file from r to w, reports the progress and calls arrived
-// after each part.
-func (f fetcher) transfer(ctx context.Context, w io.Writer, r io.Reader, file publishedFile, total int64, arrived func()) error {
-	// Even incompressible content grows by less than this in gzip.
+// transfer copies a file from r to w, reports the progress and calls arrived after each part.
+func (f fetcher) transfer(
+	ctx context.Context,
+	w io.Writer,
+	r io.Reader,
+	file publishedFile,
+	total int64,
+	arrived func(),
+) error {
+	// gzip makes even incompressible content larger by less than this.
 	limit := file.size + file.size/100 + 1024
 	part := make([]byte, 1<<16)
 	for done := int64(0); ; {
@@ -240,7 +243,7 @@ func (f fetcher) transfer(ctx context.Context, w io.Writer, r io.Reader, file pu
 		}
 		n, err := r.Read(part)
 		if done += int64(n); done > limit {
-			return fmt.Errorf("more than %d bytes; that cannot be this file", limit)
+			return fmt.Errorf("more than %d bytes; this cannot be the right file", limit)
 		}
 		if _, err := w.Write(part[:n]); err != nil {
 			return err

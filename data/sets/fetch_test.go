@@ -91,7 +91,7 @@ func TestFetchDownloads(t *testing.T) {
 		t.Errorf("progress ends at %d of %d bytes", last, len(got))
 	}
 
-	// What is there and right is not fetched again; what is wrong is replaced.
+	// Right files are not fetched again; wrong ones are replaced.
 	before := *requests
 	if err := f.fetch(t.Context(), dir, []publishedFile{a, b}); err != nil {
 		t.Fatal(err)
@@ -117,7 +117,8 @@ func TestFetchBesideDamagedPlainFile(t *testing.T) {
 	url, _ := mirror(t, map[string][]byte{"/a.gz": gzipped(content)})
 	dir := t.TempDir()
 	datatest.WriteFile(t, filepath.Join(dir, "a"), []byte("damaged"))
-	if err := (fetcher{FetchOptions{Mirrors: []string{url}}, time.Minute}).fetch(t.Context(), dir, []publishedFile{a}); err != nil {
+	f := fetcher{FetchOptions{Mirrors: []string{url}}, time.Minute}
+	if err := f.fetch(t.Context(), dir, []publishedFile{a}); err != nil {
 		t.Fatal(err)
 	}
 	path, err := findIDX(dir, "a")
@@ -174,12 +175,17 @@ func TestFetchErrors(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			err := fetcher{FetchOptions{Mirrors: []string{test.url}}, time.Minute}.fetch(t.Context(), dir, []publishedFile{a})
+			err := fetcher{FetchOptions{Mirrors: []string{test.url}}, time.Minute}.fetch(
+				t.Context(), dir, []publishedFile{a},
+			)
 			if err == nil {
 				t.Errorf("%s: no error", test.name)
 				return
 			}
-			for _, want := range []string{test.want, "could not fetch a:", test.url, "apt-get install dataset-fashion-mnist", "into " + dir} {
+			wants := []string{
+				test.want, "could not fetch a:", test.url, "apt-get install dataset-fashion-mnist", "into " + dir,
+			}
+			for _, want := range wants {
 				datatest.WantError(t, err, want)
 			}
 			wantFiles(t, dir)
@@ -187,7 +193,7 @@ func TestFetchErrors(t *testing.T) {
 	}
 }
 
-// hanging serves the first bytes of a file and then nothing until the client goes.
+// hanging serves the first bytes of a file, and then nothing until the client gives up.
 func hanging(t *testing.T) (url string, started chan struct{}) {
 	t.Helper()
 	started = make(chan struct{}, 2) // no test makes more requests

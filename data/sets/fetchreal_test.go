@@ -4,7 +4,7 @@ package sets
 
 import "testing"
 
-// The published sums are for the real files, and a folder serves as a mirror.
+// The published sums belong to the real files, and a folder serves as a mirror.
 func TestFetchRealFashionMNIST(t *testing.T) {
 	if _, err := firstWithFashionMNIST(debianFashionMNIST); err != nil {
 		t.Skip(err)

@@ -10,17 +10,17 @@ import (
 	"fasternet/data/picture"
 )
 
-// Files is a dataset of image files without labels, in the order given. All are
-// of class 0, which has no name.
+// Files is a dataset of image files without labels, in the order given. All are of class 0,
+// which has no name.
 type Files []string
 
 // Len is the number of files.
 func (f Files) Len() int { return len(f) }
 
-// Classes is one class without a name.
+// Classes returns one class without a name.
 func (Files) Classes() []string { return []string{""} }
 
-// Label is 0.
+// Label returns 0.
 func (Files) Label(int) int { return 0 }
 
 // Image decodes file i, see [picture.ReadImage].
@@ -32,7 +32,7 @@ func (f Files) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
 	return content, true, err
 }
 
-// As is the dataset of the files, decoded in a certain way.
+// As returns the dataset of the files, decoded in this way.
 func (f Files) As(how picture.Decoding) data.Dataset {
 	d := &decodedFiles{Files: f}
 	d.DecodeAs(how)
@@ -48,13 +48,13 @@ func (f *decodedFiles) Image(i int) (*picture.Image, error) {
 	return f.Decoding().ReadImage(f.Files[i])
 }
 
-// Name is the path of file i.
+// Name returns the path of file i.
 func (f Files) Name(i int) string { return f[i] }
 
-// ListImages lists the images (by name, see [OpenImageFolder]) in a folder
-// and below it, sorted by path; the paths begin with the folder. Symbolic links are
-// followed, names that start with a dot left out; left tells of all files that are
-// left out. It is an error when there are no images, or a folder cannot be read.
+// ListImages lists the images in a folder and below it (by name, see [OpenImageFolder]), sorted
+// by path. The paths begin with the folder. It follows symbolic links and leaves out names that
+// start with a dot; left lists all files that are left out. It is an error when there are no
+// images, or when a folder cannot be read.
 func ListImages(folder string) (files Files, left []data.LeftOut, err error) {
 	d := &ImageFolder{root: folder}
 	d.list("", nil)
@@ -76,11 +76,11 @@ func ListImages(folder string) (files Files, left []data.LeftOut, err error) {
 	return files, d.left, nil
 }
 
-// Key is what sample i is called within the dataset.
+// Key returns the name of sample i within the dataset.
 func (f Files) Key(i int) string { return filepath.ToSlash(f[i]) }
 
-// StampSize is the size of the file of sample i in bytes.
+// StampSize returns the size of the file of sample i in bytes.
 func (f Files) StampSize(i int) uint64 { return fileSize(f[i]) }
 
-// Place is the file of sample i.
+// Place returns the file of sample i.
 func (f Files) Place(i int) (file, within string) { return f[i], "" }

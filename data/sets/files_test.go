@@ -41,8 +41,9 @@ func TestListImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := data.DescribeLeftOut(left), "1 file with another ending is left out: .txt 1; 1 hidden file or folder is left out"; got != want {
-		t.Errorf("left out: %q, want %q", got, want)
+	leftOut := "1 file with another ending is left out: .txt 1; 1 hidden file or folder is left out"
+	if got := data.DescribeLeftOut(left); got != leftOut {
+		t.Errorf("left out: %q, want %q", got, leftOut)
 	}
 	var names []string
 	for _, f := range files {
@@ -55,7 +56,10 @@ func TestListImages(t *testing.T) {
 	if m, err := files.Image(1); err != nil || m.Width != 5 || files.Len() != 4 || files.Name(1) != files[1] {
 		t.Errorf("image: %v, %v", m, err)
 	}
-	for _, c := range []struct{ path, want string }{{t.TempDir(), "no images"}, {filepath.Join(dir, "none"), "no such file"}} {
+	for _, c := range []struct{ path, want string }{
+		{t.TempDir(), "no images"},
+		{filepath.Join(dir, "none"), "no such file"},
+	} {
 		t.Run(c.path, func(t *testing.T) {
 			if _, _, err := ListImages(c.path); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v, want %s", c.path, err, c.want)
@@ -93,10 +97,16 @@ func (ramp) Image(i int) (*picture.Image, error) {
 	return m, nil
 }
 
-// Bad samples keep their place, and all others are what they are without them,
-// in every order of the workers.
+// Bad samples keep their place, and all others are the same as without them, in every order of
+// the workers.
 func TestSkipBad(t *testing.T) {
-	options := data.LoaderOptions{Batch: 4, Workers: 3, Prefetch: 2, Transform: &data.EvalTransform{Size: 4, Crop: data.CropSquash, Interpolation: picture.Bicubic, Mean: []float32{0}, Std: []float32{1}, Channels: 1}}
+	options := data.LoaderOptions{
+		Batch: 4, Workers: 3, Prefetch: 2,
+		Transform: &data.EvalTransform{
+			Size: 4, Crop: data.CropSquash, Interpolation: picture.Bicubic, Mean: []float32{0},
+			Std: []float32{1}, Channels: 1,
+		},
+	}
 	if l, err := data.NewLoader(holes{ramp(10)}, options); err != nil {
 		t.Fatal(err)
 	} else if it := l.Epoch(t.Context(), 0, 0); true {
@@ -128,7 +138,8 @@ func TestSkipBad(t *testing.T) {
 				if errA != nil || errB != nil {
 					t.Fatal(errA, errB)
 				}
-				if !slices.Equal(a.Indices, b.Indices) || !slices.Equal(a.Labels, b.Labels) || !slices.Equal(a.Targets, b.Targets) {
+				if !slices.Equal(a.Indices, b.Indices) || !slices.Equal(a.Labels, b.Labels) ||
+					!slices.Equal(a.Targets, b.Targets) {
 					t.Fatalf("samples %v and %v", a.Indices, b.Indices)
 				}
 				bad := b.Bad
@@ -136,7 +147,8 @@ func TestSkipBad(t *testing.T) {
 					image := a.Images[k*16 : (k+1)*16]
 					if i%3 == 1 {
 						image = make([]float32, 16)
-						if len(bad) == 0 || bad[0].At != k || bad[0].Index != i || !strings.Contains(bad[0].Err.Error(), fmt.Sprint("sample ", i, ": torn")) {
+						if len(bad) == 0 || bad[0].At != k || bad[0].Index != i ||
+							!strings.Contains(bad[0].Err.Error(), fmt.Sprint("sample ", i, ": torn")) {
 							t.Fatalf("bad: %+v, at %d", bad, k)
 						}
 						bad = bad[1:]

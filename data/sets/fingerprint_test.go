@@ -13,7 +13,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// A fingerprint stays the same when a data set moves, and tells what has changed.
+// A fingerprint stays the same when a data set moves, and shows what has changed.
 func TestFingerprint(t *testing.T) {
 	files := []string{"train/cat/1.png", "train/cat/2.png", "train/dog/1.png", "train/dog/2.png"}
 	set := func(t *testing.T, change func(dir string)) *data.Fingerprint {
@@ -35,13 +35,18 @@ func TestFingerprint(t *testing.T) {
 		want   data.Changes
 	}{
 		{"moved", nil, data.Changes{}},
-		{"added", func(dir string) { writeTree(t, dir, "train/dog/0.png", "train/dog/new/1.png") }, data.Changes{Added: 2}},
+		{
+			"added",
+			func(dir string) { writeTree(t, dir, "train/dog/0.png", "train/dog/new/1.png") },
+			data.Changes{Added: 2},
+		},
 		{"removed", func(dir string) { os.Remove(filepath.Join(dir, "train/cat/1.png")) }, data.Changes{Removed: 1}},
 		{"renamed", func(dir string) {
 			os.Rename(filepath.Join(dir, "train/cat/1.png"), filepath.Join(dir, "train/cat/9.png"))
 		}, data.Changes{Added: 1, Removed: 1}},
 		{"another image", func(dir string) {
-			datatest.WriteFile(t, filepath.Join(dir, "train/cat/1.png"), datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 90, 20)), color.White)))
+			datatest.WriteFile(t, filepath.Join(dir, "train/cat/1.png"),
+				datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 90, 20)), color.White)))
 		}, data.Changes{Resized: 1}},
 		{"another class", func(dir string) {
 			os.Rename(filepath.Join(dir, "train/cat/1.png"), filepath.Join(dir, "train/dog/3.png"))
@@ -59,7 +64,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// The order of the samples has a hash of its own, which file sizes do not change.
+// The order of the samples has its own hash, which file sizes do not change.
 func TestFingerprintOrder(t *testing.T) {
 	dir := t.TempDir()
 	list := func(text string) *Annotations {
@@ -78,7 +83,8 @@ func TestFingerprintOrder(t *testing.T) {
 	if a.Listing != b.Listing || a.Order == b.Order {
 		t.Errorf("another order: %+v, %+v", a, b)
 	}
-	if got := data.Compare(a.Stamps, c.Stamps); got != (data.Changes{Relabelled: 1}) || a.Order == c.Order || a.Listing == c.Listing {
+	if got := data.Compare(a.Stamps, c.Stamps); got != (data.Changes{Relabelled: 1}) ||
+		a.Order == c.Order || a.Listing == c.Listing {
 		t.Errorf("another label: %+v", got)
 	}
 	if d := data.TakeFingerprint(list("a.png cat\nb.png dog\n"), false); d.Order != a.Order || d.Listing == a.Listing {
@@ -86,7 +92,7 @@ func TestFingerprintOrder(t *testing.T) {
 	}
 }
 
-// Names may be there several times, as in shards that all begin with 000.png.
+// Names may occur several times, as in shards that all begin with 000.png.
 func TestCompareSameNames(t *testing.T) {
 	stamps := func(sizes ...uint64) (s []data.Stamp) {
 		for _, size := range sizes {
@@ -110,7 +116,7 @@ func TestCompareSameNames(t *testing.T) {
 	}
 }
 
-// Every format says what its samples are: a change in one of them is seen.
+// In every format the fingerprint shows a change of one sample.
 func TestFingerprintFormats(t *testing.T) {
 	pixels := func(v uint8) []uint8 { return []uint8{1, 2, 3, v} }
 	for _, c := range []struct {
@@ -120,8 +126,14 @@ func TestFingerprintFormats(t *testing.T) {
 	}{
 		{"shards", func(t *testing.T, dir string, v uint8) data.Dataset {
 			path := filepath.Join(dir, "a.tar")
-			content := datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 4+int(v), 30)), color.White))
-			datatest.WriteFile(t, path, tarOf(t, "1.png", string(datatest.PNGOf(t, 1)), "1.cls", "0", "2.png", string(content)+fmt.Sprintf("%*d", v, 1), "2.cls", "1"))
+			picture := image.NewRGBA(image.Rect(0, 0, 4+int(v), 30))
+			content := datatest.EncodePNG(t, datatest.Filled(picture, color.White))
+			datatest.WriteFile(t, path,
+				tarOf(
+					t,
+					"1.png", string(datatest.PNGOf(t, 1)), "1.cls", "0",
+					"2.png", string(content)+fmt.Sprintf("%*d", v, 1), "2.cls", "1",
+				))
 			d, err := OpenShards([]string{path}, Labels{})
 			if err != nil {
 				t.Fatal(err)
@@ -130,7 +142,8 @@ func TestFingerprintFormats(t *testing.T) {
 		}, data.Changes{Resized: 1}},
 		{"packed", func(t *testing.T, dir string, v uint8) data.Dataset {
 			writeTree(t, dir, "cat/1.png", "dog/1.png")
-			datatest.WriteFile(t, filepath.Join(dir, "dog/1.png"), datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 4+int(v), 30)), color.White)))
+			datatest.WriteFile(t, filepath.Join(dir, "dog/1.png"),
+				datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 4+int(v), 30)), color.White)))
 			src, err := OpenClassFolders(dir, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -150,14 +163,19 @@ func TestFingerprintFormats(t *testing.T) {
 			return &IDX{"train.gz", "train.gz", pixels(v), 1, 2, []int32{0, 1}, []string{"a", "b"}}
 		}, data.Changes{Resized: 1}},
 		{"cifar", func(_ *testing.T, _ string, v uint8) data.Dataset {
-			d := &CIFAR{files: []string{"/x/a.bin"}, ends: []int{2}, labels: []uint8{0, 1}, classes: []string{"a", "b"}, pixels: make([]uint8, 2*3*cifarPixels)}
+			d := &CIFAR{
+				files: []string{"/x/a.bin"}, ends: []int{2}, labels: []uint8{0, 1},
+				classes: []string{"a", "b"}, pixels: make([]uint8, 2*3*cifarPixels),
+			}
 			d.pixels[len(d.pixels)-1] = v
 			return d
 		}, data.Changes{Resized: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			a, again := data.TakeFingerprint(c.open(t, filepath.Join(dir, "a"), 1), true), data.TakeFingerprint(c.open(t, filepath.Join(dir, "b"), 1), true)
+			a, again := data.TakeFingerprint(c.open(t, filepath.Join(dir, "a"), 1), true), data.TakeFingerprint(
+				c.open(t, filepath.Join(dir, "b"), 1), true,
+			)
 			if a.Listing != again.Listing || a.Order != again.Order {
 				t.Error("the same data have another fingerprint elsewhere")
 			}
@@ -169,11 +187,12 @@ func TestFingerprintFormats(t *testing.T) {
 	}
 }
 
-// A folder and what was packed or sharded of its files are the same data set.
+// A folder and its packed file or its shards have the same fingerprint.
 func TestFingerprintPacked(t *testing.T) {
 	dir := t.TempDir()
 	for i, name := range []string{"cat/1.png", "cat/2.png", "dog/1.png"} {
-		datatest.WriteFile(t, filepath.Join(dir, name), datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 5+i, 6)), color.White)))
+		datatest.WriteFile(t, filepath.Join(dir, name),
+			datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 5+i, 6)), color.White)))
 	}
 	src, err := OpenClassFolders(dir, nil)
 	if err != nil {
@@ -209,11 +228,13 @@ func TestFingerprintPacked(t *testing.T) {
 	}
 }
 
-// A large data set is quick, since nothing is decoded.
+// The fingerprint of a large data set is quick, because nothing is decoded.
 func BenchmarkFingerprint(b *testing.B) {
 	d := &Annotations{root: b.TempDir(), classes: numbered(1000)}
 	for i := range 100_000 {
-		d.files, d.labels = append(d.files, fmt.Sprintf("n%08d/n%08d_%d.JPEG", i%1000, i%1000, i)), append(d.labels, int32(i%1000))
+		d.files, d.labels = append(d.files, fmt.Sprintf("n%08d/n%08d_%d.JPEG", i%1000, i%1000, i)), append(
+			d.labels, int32(i%1000),
+		)
 	}
 	for b.Loop() {
 		data.TakeFingerprint(d, true)

@@ -11,8 +11,8 @@ import (
 	"fasternet/internal/hostile"
 )
 
-// No file of records and no file of names makes the reader of CIFAR panic, or take
-// more memory than the content, its pixels and their copy.
+// No file of records or names makes the CIFAR reader panic, or use more memory than the content,
+// its pixels and a copy of them.
 func FuzzCIFAR(f *testing.F) {
 	kinds := []CIFARKind{CIFAR10, CIFAR100, CIFAR100Coarse}
 	f.Add(make([]byte, 2*3074), "", uint8(1))
@@ -43,8 +43,8 @@ func FuzzCIFAR(f *testing.F) {
 	})
 }
 
-// A class map has a name in every line, each once, or an error; its memory is that of
-// the text, and of a header and a place in a table for every line.
+// A class map has a name in every line, each once, or reading it is an error. It uses memory for
+// the text, and a header and a place in a table for each line.
 func FuzzClassMap(f *testing.F) {
 	f.Add("ant\nbee\n")
 	f.Add("\ufeffant\r\nbee\r\n\r\n")
@@ -72,7 +72,7 @@ func FuzzClassMap(f *testing.F) {
 	})
 }
 
-// A packed file is opened in memory for its index, and every image is whole or an error.
+// Opening a packed file uses memory for its index only. Every image is complete or an error.
 func FuzzPacked(f *testing.F) {
 	src := packSource(f)
 	path := filepath.Join(f.TempDir(), "p.pack")
@@ -104,12 +104,17 @@ func FuzzPacked(f *testing.F) {
 	})
 }
 
-// Shards are listed in memory for their entries, whose names are never opened as files.
+// Indexing shards uses memory for their entries only. Their names are never opened as files.
 func FuzzShards(f *testing.F) {
 	a := string(datatest.PNGOf(f, 10))
 	f.Add(tarOf(f, "x/1.png", a, "x/1.cls", "3"))
 	f.Add(tarOf(f, "dog/1.png", a, "cat/2.png", a))
-	f.Add(tarOf(f, "1.png", a, "2.png", a, "1.cls.txt", "dog", "2.json", `{"label": 1, "class_name": "a b"}`, "1.seg.png", a))
+	f.Add(
+		tarOf(
+			f, "1.png", a, "2.png", a, "1.cls.txt", "dog", "2.json",
+			`{"label": 1, "class_name": "a b"}`, "1.seg.png", a,
+		),
+	)
 	f.Add(tarOf(f, "1.png", a, "1.txt", "a caption", "2.cls", "2", "._1.png", "x", "1.png", a))
 	f.Add(tarOf(f, "1.json", `[1]`, "1.PNG", a, "2.png", a, "2.json", "{", "2.target.cls", "\xff\xfe2\x00"))
 	f.Fuzz(func(t *testing.T, content []byte) {
@@ -129,10 +134,10 @@ func FuzzShards(f *testing.F) {
 	})
 }
 
-// fuzzLabels are what labels may mean; the length of an input decides.
+// fuzzLabels returns one of several meanings of labels, chosen by the length of the input.
 var fuzzLabels = []Labels{{}, {Classes: []string{"a b", "b", "0", "dog"}}, {Key: "label"}}
 
-// fuzzedSet checks that there is a class for every label, also of what is at fault.
+// fuzzedSet checks that every label has a class, even of samples with faults.
 func fuzzedSet(t *testing.T, d data.Dataset) {
 	if _, err := data.CountClasses(d); err != nil {
 		t.Error(err)
@@ -143,7 +148,7 @@ func fuzzedSet(t *testing.T, d data.Dataset) {
 	data.DescribeLeftOut(data.LeftOutOf(d))
 }
 
-// An annotation file has a class in every line that is known, in memory for its lines.
+// Every label of an annotation file has a class, and reading it uses memory for its lines only.
 func FuzzAnnotations(f *testing.F) {
 	f.Add("a.png 1\nb c.jpg 0\n")
 	f.Add("a.png\nb.png")

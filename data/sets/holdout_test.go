@@ -13,7 +13,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// named is a data set that is names and labels alone.
+// named is a data set that has only names and labels.
 type named struct {
 	names  []string
 	labels []int
@@ -25,12 +25,12 @@ func (n named) Label(i int) int                 { return n.labels[i] }
 func (n named) Name(i int) string               { return n.names[i] }
 func (named) Image(int) (*picture.Image, error) { return picture.NewImage(1, 1, 1), nil }
 
-// with is a copy with another sample.
+// with returns a copy with one more sample.
 func (n named) with(at int, name string, label int) named {
 	return named{slices.Insert(slices.Clone(n.names), at, name), slices.Insert(slices.Clone(n.labels), at, label)}
 }
 
-// without is a copy without a sample.
+// without returns a copy without a sample.
 func (n named) without(i int) named {
 	return named{slices.Delete(slices.Clone(n.names), i, i+1), slices.Delete(slices.Clone(n.labels), i, i+1)}
 }
@@ -46,7 +46,7 @@ func fourClasses(perClass int) named {
 	return n
 }
 
-// heldOut has the keys of the samples that are held out.
+// heldOut returns the keys of the samples that are held out.
 func heldOut(t *testing.T, ds data.Dataset, fraction float64, seed uint64) map[string]bool {
 	t.Helper()
 	train, val, err := data.HoldOut(ds, fraction, seed)
@@ -68,8 +68,8 @@ func heldOut(t *testing.T, ds data.Dataset, fraction float64, seed uint64) map[s
 	return held
 }
 
-// The score of a name is the same for ever and everywhere: other programs compute it
-// too (the numbers are from Python's hashlib).
+// The score of a name never changes and is the same everywhere: other programs compute it too
+// (the numbers come from Python's hashlib).
 func TestScore(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -106,7 +106,7 @@ func TestHoldOutFraction(t *testing.T) {
 	}
 }
 
-// A sample that comes or goes moves no other one, wherever it is in the list.
+// Adding or removing a sample moves no other one, wherever it is in the list.
 func TestHoldOutMovesNone(t *testing.T) {
 	ds := fourClasses(30)
 	for seed := range uint64(5) {
@@ -134,7 +134,7 @@ func TestHoldOutMovesNone(t *testing.T) {
 	}
 }
 
-// A class keeps a training image, however few it has, and whatever else is chosen.
+// A class keeps a training image, however few it has, and whatever the seed.
 func TestHoldOutKeepsOne(t *testing.T) {
 	for seed := range uint64(200) {
 		ds := fourClasses(20).with(0, "x/only.png", 3)
@@ -154,24 +154,25 @@ func TestHoldOutKeepsOne(t *testing.T) {
 		if slices.Contains(count, 0) {
 			t.Fatalf("seed %d: training images %v", seed, count)
 		}
-		// Only an image that would be the last of its class in training can be moved by
-		// another one of this class.
+		// Another image can move only one image of its class: the one that would be the last in
+		// training.
 		before := heldOut(t, ds, 0.7, seed)
 		after := heldOut(t, ds.with(5, "2/new.png", 2), 0.7, seed)
 		for _, name := range ds.names {
-			if last := name[:2] == "2/" && count[2] == 1 && data.Score(name, seed) < 0.7; before[name] != after[name] && !last {
+			last := name[:2] == "2/" && count[2] == 1 && data.Score(name, seed) < 0.7
+			if before[name] != after[name] && !last {
 				t.Errorf("seed %d: %s has moved", seed, name)
 			}
 		}
 	}
 }
 
-// An image of two classes, or one that is listed twice, is never in both parts.
+// An image that is listed twice, or in two classes, is never in both parts.
 func TestHoldOutOneNameTwice(t *testing.T) {
 	for seed := range uint64(50) {
 		ds := fourClasses(10).with(0, "1/003.png", 0).with(20, "9/shared.png", 2).with(3, "9/shared.png", 3)
 		heldOut(t, ds, 0.8, seed)
-		// Class a would lose x, its last one, which class b has too.
+		// Class a would lose x, its last image, which class b has too.
 		few := named{[]string{"x", "x", "w", "y", "z", "z", "v"}, []int{0, 1, 1, 1, 2, 2, 2}}
 		if few := few.with(0, "u", 3); data.Score("u", seed) > 0.9 {
 			heldOut(t, few, 0.9, seed)
@@ -186,9 +187,12 @@ func TestHoldOutErrors(t *testing.T) {
 		fraction float64
 		want     string
 	}{
-		{"no fraction", fourClasses(5), 0, "a fraction of 0 cannot be held out"},
-		{"not a number", fourClasses(5), math.NaN(), "a fraction of NaN cannot be held out"},
-		{"none", fourClasses(1), 1e-9, "leaves 4 for training and 0 for validation; each is held out by its name with that probability"},
+		{"no fraction", fourClasses(5), 0, "cannot hold out a fraction of 0"},
+		{"not a number", fourClasses(5), math.NaN(), "cannot hold out a fraction of NaN"},
+		{
+			"none", fourClasses(1), 1e-9,
+			"leaves 4 for training and 0 for validation; each is held out by its name with that probability",
+		},
 		{"one image", named{[]string{"a"}, []int{0}}, 0.99, "leaves 1 for training and 0 for validation"},
 		{"a wrong label", named{[]string{"a", "b"}, []int{0, 4}}, 0.5, "b: label 4 is not one of the 4 classes"},
 	} {
@@ -199,8 +203,8 @@ func TestHoldOutErrors(t *testing.T) {
 	}
 }
 
-// A data set is taken apart in the same way after it has moved, been packed, or been
-// written to shards in another order.
+// A data set is split in the same way after it has been moved, packed, or written to shards in
+// another order.
 func TestHoldOutEverywhere(t *testing.T) {
 	root, other := t.TempDir(), t.TempDir()
 	var paths []string
@@ -239,7 +243,8 @@ func TestHoldOutEverywhere(t *testing.T) {
 	if _, err := Pack(t.Context(), pack, src, PackOptions{Form: PackJPEG, Quality: 90, ShortSide: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteShards(t.Context(), shards, src, ShardOptions{Name: "train", PerShard: 10, Shuffle: true}); err != nil {
+	o := ShardOptions{Name: "train", PerShard: 10, Shuffle: true}
+	if err := WriteShards(t.Context(), shards, src, o); err != nil {
 		t.Fatal(err)
 	}
 	work, err := os.Getwd()
@@ -256,8 +261,14 @@ func TestHoldOutEverywhere(t *testing.T) {
 	}{
 		{"moved", func() (data.Dataset, error) { return OpenClassFolders(other, nil) }},
 		{"relative", func() (data.Dataset, error) { return OpenClassFolders(relative+"/.", nil) }},
-		{"classes in another order", func() (data.Dataset, error) { return OpenClassFolders(other, []string{"c2", "c0", "c1"}) }},
-		{"a list", func() (data.Dataset, error) { return OpenAnnotations(filepath.Join(root, "list.txt"), root, Labels{}) }},
+		{
+			"classes in another order",
+			func() (data.Dataset, error) { return OpenClassFolders(other, []string{"c2", "c0", "c1"}) },
+		},
+		{
+			"a list",
+			func() (data.Dataset, error) { return OpenAnnotations(filepath.Join(root, "list.txt"), root, Labels{}) },
+		},
 		{"packed", func() (data.Dataset, error) {
 			d, err := OpenPacked(pack)
 			if err == nil {
@@ -287,7 +298,7 @@ func TestHoldOutEverywhere(t *testing.T) {
 	}
 }
 
-// Runs of before held out by a shuffle; they go on with the same parts.
+// Runs of older versions held images out by a shuffle. They continue with the same parts.
 func TestHoldOutShuffled(t *testing.T) {
 	ds := fourClasses(10)
 	train, val, err := data.HoldOutShuffled(ds, 0.2, 1)
@@ -298,7 +309,12 @@ func TestHoldOutShuffled(t *testing.T) {
 	for i := range val.Len() {
 		names = append(names, val.Name(i))
 	}
-	want := []string{"0/004.png", "0/009.png", "1/001.png", "1/006.png", "2/005.png", "2/006.png", "3/002.png", "3/003.png"}
+	want := []string{
+		"0/004.png", "0/009.png",
+		"1/001.png", "1/006.png",
+		"2/005.png", "2/006.png",
+		"3/002.png", "3/003.png",
+	}
 	if !slices.Equal(names, want) {
 		t.Errorf("held out %q, want %q", names, want)
 	}

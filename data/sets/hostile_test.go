@@ -29,7 +29,8 @@ func TestCIFAR(t *testing.T) {
 		return b
 	}
 	folder := filepath.Join(dir, "cifar-100-binary")
-	datatest.WriteFile(t, filepath.Join(folder, "train.bin"), append(record([]byte{3, 70}, 1), record([]byte{4, 5}, 2)...))
+	datatest.WriteFile(t, filepath.Join(folder, "train.bin"),
+		append(record([]byte{3, 70}, 1), record([]byte{4, 5}, 2)...))
 	d, err := OpenCIFAR(dir, CIFAR100, true)
 	if err != nil || d.Len() != 2 || d.Label(0) != 70 || d.Label(1) != 5 || len(d.Classes()) != 100 {
 		t.Fatal(err)
@@ -53,18 +54,19 @@ func TestCIFAR(t *testing.T) {
 	datatest.WantError(t, err, "label 100 of record 0")
 	datatest.WriteFile(t, filepath.Join(folder, "fine_label_names.txt"), []byte("a\nb\na"))
 	_, err = OpenCIFAR(dir, CIFAR100, true)
-	datatest.WantError(t, err, `class "a" is there twice`)
+	datatest.WantError(t, err, `class "a" occurs twice`)
 }
 
-// tarOf makes a tar of names and contents in turn.
+// tarOf makes a tar from names and contents in turn.
 func tarOf(t testing.TB, members ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for i := 0; i < len(members); i += 2 {
 		h := &tar.Header{Name: members[i], Mode: 0o644, Size: int64(len(members[i+1])), Typeflag: tar.TypeReg}
-		if err := errors.Join(w.WriteHeader(h), func() error { _, err := w.Write([]byte(members[i+1])); return err }()); err != nil {
-			t.Fatal(err)
+		err := w.WriteHeader(h)
+		if _, also := w.Write([]byte(members[i+1])); err != nil || also != nil {
+			t.Fatal(err, also)
 		}
 	}
 	if err := w.Close(); err != nil {
@@ -89,8 +91,11 @@ func TestShardFiles(t *testing.T) {
 		})
 	}
 	for _, test := range []struct{ pattern, want string }{
-		{"s-{00..03}.tar", "s-03.tar"}, {"s-{00..02.tar", "not closed"}, {"s-{02..00}.tar", "numbers that rise"}, {"s-{0..999999999}.tar", "numbers that rise"},
-		{"t*.tar", "no file matches"}, {"s-{00,00}.tar", "is there twice"},
+		{"s-{00..03}.tar", "s-03.tar"},
+		{"s-{00..02.tar", "not closed"},
+		{"s-{02..00}.tar", "numbers that rise"},
+		{"s-{0..999999999}.tar", "numbers that rise"},
+		{"t*.tar", "no file matches"}, {"s-{00,00}.tar", "occurs twice"},
 	} {
 		t.Run(test.pattern, func(t *testing.T) {
 			_, err := ShardFiles(filepath.Join(dir, test.pattern))
@@ -102,7 +107,9 @@ func TestShardFiles(t *testing.T) {
 func TestWriteShards(t *testing.T) {
 	root, out := t.TempDir(), t.TempDir()
 	for i := range 5 {
-		datatest.WriteFile(t, filepath.Join(root, fmt.Sprintf("c%d", i%2), fmt.Sprintf("%d.jpg", i)), datatest.PNGOf(t, uint8(10*i)))
+		datatest.WriteFile(t,
+			filepath.Join(root, fmt.Sprintf("c%d", i%2), fmt.Sprintf("%d.jpg", i)),
+			datatest.PNGOf(t, uint8(10*i)))
 	}
 	d, err := OpenClassFolders(root, nil)
 	if err != nil {
@@ -148,11 +155,13 @@ func sameSet(t *testing.T, got, want data.Dataset) {
 	}
 }
 
-// packSource is a folder of 9 images in 3 classes.
+// packSource makes a folder of 9 images in 3 classes.
 func packSource(t testing.TB) *ImageFolder {
 	root := t.TempDir()
 	for i := range 9 {
-		datatest.WriteFile(t, filepath.Join(root, fmt.Sprintf("c%d", i%3), fmt.Sprintf("%d.png", i)), datatest.PNGOf(t, uint8(10*i)))
+		datatest.WriteFile(t,
+			filepath.Join(root, fmt.Sprintf("c%d", i%3), fmt.Sprintf("%d.png", i)),
+			datatest.PNGOf(t, uint8(10*i)))
 	}
 	d, err := OpenClassFolders(root, nil)
 	if err != nil {
@@ -186,19 +195,21 @@ func TestPack(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Killed after any number of bytes, it is resumed to the same file.
+	// If packing was killed after any number of bytes, resuming gives the same file.
 	for _, at := range []int{0, 10, 64, 100, len(whole) / 3, len(whole) / 2, len(whole) - 400, len(whole) - 1} {
 		datatest.WriteFile(t, path+".part", whole[:at])
-		if r, err := Pack(t.Context(), path, src, decoded); err != nil || r.Samples != 9 || (at > 400 && r.Resumed == 0) {
+		if r, err := Pack(t.Context(), path, src, decoded); err != nil || r.Samples != 9 ||
+			(at > 400 && r.Resumed == 0) {
 			t.Fatalf("resumed at %d: %+v, %v", at, r, err)
 		}
 		if again, _ := os.ReadFile(path); !bytes.Equal(again, whole) {
 			t.Fatalf("resumed at %d: another file", at)
 		}
 	}
-	// Of other options nothing is taken.
+	// With other options nothing is kept.
 	datatest.WriteFile(t, path+".part", whole)
-	if r, err := Pack(t.Context(), path, src, PackOptions{Form: PackJPEG, ShortSide: 2, Quality: 100}); err != nil || r.Resumed != 0 {
+	if r, err := Pack(t.Context(), path, src, PackOptions{Form: PackJPEG, ShortSide: 2, Quality: 100}); err != nil ||
+		r.Resumed != 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	if m, err := open().Image(3); err != nil || m.Height != 2 || m.Width != 3 {
@@ -229,7 +240,7 @@ func TestPack(t *testing.T) {
 			datatest.WantError(t, err, test.want)
 		})
 	}
-	// A flipped bit in a sample is found when it is read, and by Verify.
+	// A flipped bit in a sample is found when the sample is read, and by Verify.
 	spoilt := bytes.Clone(whole)
 	first := binary.LittleEndian.Uint64(spoilt[binary.LittleEndian.Uint64(spoilt[len(spoilt)-packFooterSize:]):])
 	spoilt[first+recordHeaderSize+uint64(len(data.Key(src, 0)))+5] ^= 0x10
@@ -244,7 +255,7 @@ func TestPack(t *testing.T) {
 	if err != nil || len(v.Broken) != 1 || v.Broken[0].Index != 0 {
 		t.Errorf("%+v, %v", v, err)
 	}
-	// A file that is cut while it is mapped is an error, not the end of the process.
+	// Cutting a file while it is mapped leads to an error, not to the end of the process.
 	if err := os.Truncate(path, 64); err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +298,10 @@ func TestPackLeavesOutBadImages(t *testing.T) {
 	_, err := Pack(t.Context(), path, src, PackOptions{Form: PackDecoded})
 	datatest.WantError(t, err, src.Name(4))
 	var told []error
-	r, err := Pack(t.Context(), path, src, PackOptions{Form: PackDecoded, SkipBad: func(err error) { told = append(told, err) }})
+	r, err := Pack(
+		t.Context(), path, src,
+		PackOptions{Form: PackDecoded, SkipBad: func(err error) { told = append(told, err) }},
+	)
 	if err != nil || r.Samples != 8 || r.Skipped != 1 || len(told) != 1 {
 		t.Fatalf("%+v, %v, %v", r, told, err)
 	}

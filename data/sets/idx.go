@@ -18,8 +18,8 @@ import (
 	"fasternet/data/picture"
 )
 
-// maxIDXBytes is the largest IDX content that is read. The largest set in use
-// (EMNIST ByClass, 0.6 GB) fits.
+// maxIDXBytes is the largest IDX content to read. The largest set in use (EMNIST ByClass,
+// 0.6 GB) fits.
 const maxIDXBytes = 1 << 30
 
 // IDX is a dataset in two IDX files, the format of MNIST, held in memory.
@@ -31,11 +31,11 @@ type IDX struct {
 	classes       []string
 }
 
-// OpenIDX reads a dataset of grey images: imagesPath is an IDX file of unsigned
-// bytes [N, height, width], labelsPath one of bytes or integers [N], or [N, any] with
-// the class first (QMNIST); each label is an index into classes, which are numbers
-// if nil. The files may be compressed with gzip, whatever their names are. It is an
-// error when a file is damaged or the two do not fit together.
+// OpenIDX reads a dataset of grey images. imagesPath is an IDX file of unsigned bytes
+// [N, height, width]. labelsPath is one of bytes or integers [N], or [N, any] with the class
+// first (QMNIST). Each label is an index into classes; if this is nil, numbers are the names.
+// The files may be compressed with gzip, whatever their names are. It is an error when a file
+// is damaged or the two do not fit together.
 func OpenIDX(imagesPath, labelsPath string, classes []string) (*IDX, error) {
 	dims, kind, pixels, err := readIDXFile(imagesPath)
 	if err != nil {
@@ -71,26 +71,33 @@ func OpenIDX(imagesPath, labelsPath string, classes []string) (*IDX, error) {
 	return &IDX{imagesPath, filepath.Base(imagesPath), pixels, dims[1], dims[2], labels, classes}, nil
 }
 
-// Len is the number of samples.
+// Len returns the number of samples.
 func (d *IDX) Len() int { return len(d.labels) }
 
 // Classes lists the class names.
 func (d *IDX) Classes() []string { return d.classes }
 
-// Label is the class index of sample i.
+// Label returns the class index of sample i.
 func (d *IDX) Label(i int) int { return int(d.labels[i]) }
 
-// Image is sample i, a grey image that shares the memory of the dataset.
+// Image returns sample i, a grey image that shares the memory of the dataset.
 func (d *IDX) Image(i int) (*picture.Image, error) {
 	size := d.height * d.width
-	return &picture.Image{Pix: d.pixels[i*size : (i+1)*size : (i+1)*size], Height: d.height, Width: d.width, Channels: 1}, nil
+	return &picture.Image{
+		Pix:      d.pixels[i*size : (i+1)*size : (i+1)*size],
+		Height:   d.height,
+		Width:    d.width,
+		Channels: 1,
+	}, nil
 }
 
-// Name is the name of the image file with the index of sample i.
+// Name returns the name of the image file with the index of sample i.
 func (d *IDX) Name(i int) string { return fmt.Sprintf("%s[%d]", d.name, i) }
 
-// The types of integers in IDX files, and their sizes in bytes.
+// idxByte is the IDX type of unsigned bytes.
 const idxByte = 0x08
+
+// idxIntegers has the IDX types of integers, and their sizes in bytes.
 
 var idxIntegers = map[uint8]int{idxByte: 1, 0x09: 1, 0x0b: 2, 0x0c: 4}
 
@@ -107,14 +114,15 @@ func readIDXFile(path string) (dims []int, kind uint8, content []uint8, err erro
 	return dims, kind, content, nil
 }
 
-// readIDXLabels reads the labels of a file, or the first column of them.
+// readIDXLabels reads the labels of a file: all values, or the first column.
 func readIDXLabels(path string) ([]int32, error) {
 	dims, kind, content, err := readIDXFile(path)
 	if err != nil {
 		return nil, err
 	}
 	if len(dims) == 0 || len(dims) > 2 || len(content) == 0 {
-		return nil, fmt.Errorf("data: %s: dimensions %v; a file of labels has one, or two with the class in the first column", path, dims)
+		return nil, fmt.Errorf("data: %s: dimensions %v; "+
+			"a file of labels has one, or two with the class in the first column", path, dims)
 	}
 	size := idxIntegers[kind]
 	step := len(content) / dims[0]
@@ -132,15 +140,15 @@ func readIDXLabels(path string) ([]int32, error) {
 			labels[i] = int32(binary.BigEndian.Uint32(v))
 		}
 		if labels[i] < 0 || labels[i] >= maxClasses {
-			return nil, fmt.Errorf("data: %s: label %d of sample %d is not from 0 to %d", path, labels[i], i, maxClasses-1)
+			return nil, fmt.Errorf("data: %s: label %d of sample %d is not from 0 to %d",
+				path, labels[i], i, maxClasses-1)
 		}
 	}
 	return labels, nil
 }
 
-// FindMNIST is where the images and labels of the training or the test part of a
-// data set with the names of MNIST are, train-images-idx3-ubyte and so on, with or
-// without .gz.
+// FindMNIST finds the images and labels of the training or the test part of a data set with
+// the names of MNIST, train-images-idx3-ubyte and so on, with or without .gz.
 func FindMNIST(dir string, train bool) (images, labels string, err error) {
 	part := "t10k"
 	if train {
@@ -156,15 +164,16 @@ func FindMNIST(dir string, train bool) (images, labels string, err error) {
 			}
 		}
 		if *file.path == "" {
-			return "", "", fmt.Errorf("data: %s: no file %s or %s.gz; name the files with data.train, data.train_labels, data.val and data.val_labels", dir, file.name, file.name)
+			return "", "", fmt.Errorf("data: %s: no file %s or %s.gz; "+
+				"name the files with data.train, data.train_labels, data.val and data.val_labels",
+				dir, file.name, file.name)
 		}
 	}
 	return images, labels, nil
 }
 
-// readIDX reads an IDX file of integers: two zero bytes, the type, the number of
-// dimensions, each dimension as a big-endian uint32, and the values, big-endian,
-// last index fastest.
+// readIDX reads an IDX file of integers: two zero bytes, the type, the number of dimensions,
+// each dimension as a big-endian uint32, and the values, big-endian, last index fastest.
 func readIDX(r io.Reader) (dims []int, kind uint8, content []uint8, err error) {
 	r, err = gunzipped(r)
 	if err != nil {
@@ -179,7 +188,8 @@ func readIDX(r io.Reader) (dims []int, kind uint8, content []uint8, err error) {
 	}
 	size := idxIntegers[magic[2]]
 	if size == 0 {
-		return nil, 0, nil, fmt.Errorf("IDX type %#02x is not supported; only integers (0x08, 0x09, 0x0b, 0x0c) are", magic[2])
+		return nil, 0, nil, fmt.Errorf("IDX type %#02x is not supported; use integers (0x08, 0x09, 0x0b, 0x0c)",
+			magic[2])
 	}
 	for i := range int(magic[3]) {
 		var d uint32
@@ -187,12 +197,13 @@ func readIDX(r io.Reader) (dims []int, kind uint8, content []uint8, err error) {
 			return nil, 0, nil, truncated(fmt.Sprintf("dimension %d", i), err)
 		}
 		if d != 0 && size > maxIDXBytes/int(d) {
-			return nil, 0, nil, fmt.Errorf("the dimensions %v exceed the limit of %d bytes", append(dims, int(d)), maxIDXBytes)
+			return nil, 0, nil, fmt.Errorf("the dimensions %v exceed the limit of %d bytes",
+				append(dims, int(d)), maxIDXBytes)
 		}
 		size *= int(d)
 		dims = append(dims, int(d))
 	}
-	// The buffer grows with what really arrives: a header can promise anything.
+	// The buffer grows with the data that arrives: a header can promise anything.
 	var buf bytes.Buffer
 	buf.Grow(min(size, 1<<20))
 	if n, err := io.CopyN(&buf, r, int64(size)); err != nil {
@@ -201,13 +212,13 @@ func readIDX(r io.Reader) (dims []int, kind uint8, content []uint8, err error) {
 	switch n, err := io.CopyN(io.Discard, r, 1); {
 	case n != 0:
 		return nil, 0, nil, fmt.Errorf("there is more data than the %d values of the dimensions %v", size, dims)
-	case !errors.Is(err, io.EOF): // such as a wrong checksum of gzip
+	case !errors.Is(err, io.EOF): // for example, gzip found a wrong checksum
 		return nil, 0, nil, truncated("its end", err)
 	}
 	return dims, magic[2], buf.Bytes(), nil
 }
 
-// gunzipped is r, decompressed if its content is gzip.
+// gunzipped returns r, decompressed if its content is gzip.
 func gunzipped(r io.Reader) (io.Reader, error) {
 	b := bufio.NewReaderSize(r, 1<<16)
 	if head, _ := b.Peek(2); !bytes.Equal(head, []byte{0x1f, 0x8b}) {
@@ -227,21 +238,23 @@ func truncated(where string, err error) error {
 	return fmt.Errorf("at %s: %w", where, err)
 }
 
-// Key is what sample i is called within the dataset.
+// Key returns the name of sample i within the dataset.
 func (d *IDX) Key(i int) string {
 	return strings.TrimSuffix(d.name, ".gz") + "[" + strconv.Itoa(i) + "]"
 }
 
-// StampSize is a checksum of the pixels of sample i.
+// StampSize returns a checksum of the pixels of sample i.
 func (d *IDX) StampSize(i int) uint64 { return pixelSum(d, i) }
 
-// Place is the file of sample i, and where it is in there.
+// Place returns the file of sample i, and where it is in the file.
 func (d *IDX) Place(i int) (file, within string) { return d.path, strconv.Itoa(i) }
 
 var idxFormat = Format{
-	Name: "idx", Doc: "images and labels in IDX files, as MNIST",
-	Keys: []string{"train", "val", "train_labels", "val_labels", "classes"}, Example: "train-images-idx3-ubyte.gz",
-	Signs: []string{"train-images-idx3-ubyte*"},
+	Name:    "idx",
+	Doc:     "images and labels in IDX files, as MNIST",
+	Keys:    []string{"train", "val", "train_labels", "val_labels", "classes"},
+	Example: "train-images-idx3-ubyte.gz",
+	Signs:   []string{"train-images-idx3-ubyte*"},
 	Open: func(p *Part) (data.Dataset, error) {
 		labels, err := p.Labels()
 		if err != nil {

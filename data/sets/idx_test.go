@@ -13,7 +13,7 @@ import (
 	"fasternet/internal/hostile"
 )
 
-// idxFile is an IDX file of unsigned bytes.
+// idxFile returns an IDX file of unsigned bytes.
 func idxFile(content []uint8, dims ...int) []byte {
 	b := []byte{0, 0, 8, uint8(len(dims))}
 	for _, d := range dims {
@@ -81,8 +81,8 @@ func TestReadIDXErrors(t *testing.T) {
 	}
 }
 
-// FuzzReadIDX: whatever the input, the content has the size of the dimensions, and
-// no more memory is used than the input has data for.
+// FuzzReadIDX checks that the content has the size of the dimensions, and that memory is only used
+// for data that the input really has.
 func FuzzReadIDX(f *testing.F) {
 	f.Add(idxFile([]uint8{1, 2, 3, 4}, 2, 2))
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -118,14 +118,16 @@ func TestOpenIDX(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Len() != 2 || d.Label(0) != 1 || d.Label(1) != 0 || d.Name(1) != "images[1]" || !slices.Equal(d.Classes(), twoClasses) {
+	if d.Len() != 2 || d.Label(0) != 1 || d.Label(1) != 0 || d.Name(1) != "images[1]" ||
+		!slices.Equal(d.Classes(), twoClasses) {
 		t.Errorf("dataset is %+v", d)
 	}
 	m, err := d.Image(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	datatest.SameImage(t, "image 1", m, &picture.Image{Pix: []uint8{7, 8, 9, 10, 11, 12}, Height: 2, Width: 3, Channels: 1})
+	datatest.SameImage(t, "image 1", m,
+		&picture.Image{Pix: []uint8{7, 8, 9, 10, 11, 12}, Height: 2, Width: 3, Channels: 1})
 }
 
 func TestOpenIDXErrors(t *testing.T) {
@@ -145,7 +147,10 @@ func TestOpenIDXErrors(t *testing.T) {
 		{"zero images", idxFile(nil, 0, 2, 2), idxFile(nil, 0), false, "no images"},
 		{"zero size", idxFile(nil, 3, 0, 2), goodLabels, false, "no images"},
 		{"counts", goodImages, idxFile([]uint8{0, 1}, 2), true, "has 3 images, but"},
-		{"label", goodImages, idxFile([]uint8{0, 2, 0}, 3), true, "label 2 of sample 1 is not below the number of classes, 2"},
+		{
+			"label", goodImages, idxFile([]uint8{0, 2, 0}, 3), true,
+			"label 2 of sample 1 is not below the number of classes, 2",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()

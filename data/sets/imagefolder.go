@@ -27,23 +27,23 @@ type ImageFolder struct {
 	seen    []classFolder
 }
 
-// classFolder is a class folder as the system knows it.
+// classFolder is a class folder as the file system knows it.
 type classFolder struct {
 	name string
 	info fs.FileInfo
 	link bool
 }
 
-// OpenImageFolder lists the images of root/<split>/<class>/**/*, which are told by
-// the usual endings in any case, such as .jpg or .png; of files without an ending, by
-// their content. [data.Train] is in the folder train or training, [data.Val] in the
-// first that exists of val, valid, validation, eval, evaluation and test, [data.Test] in test.
-// With split "" the class folders are those in root itself.
+// OpenImageFolder lists the images of root/<split>/<class>/**/*. A file is an image if it has
+// a usual ending in any case, such as .jpg or .png; a file without an ending, if its content is
+// an image. [data.Train] is in the folder train or training, [data.Val] in the first that exists
+// of val, valid, validation, eval, evaluation and test, [data.Test] in test. With split "" the
+// class folders are directly in root.
 //
-// The index of a class is its position in the list of class folders, sorted by
-// code point. Files are sorted by path within a class. Symbolic links are
-// followed; names that start with a dot are left out, and so are files outside the
-// class folders: see [data.LeftOutOf]. It is an error when a class folder has no images.
+// The index of a class is its position in the list of class folders, sorted by code point.
+// Files are sorted by path within a class. Symbolic links are followed. Names that start with
+// a dot and files outside the class folders are left out: see [data.LeftOutOf]. It is an error
+// when a class folder has no images.
 func OpenImageFolder(root string, split data.Split) (*ImageFolder, error) {
 	if split != "" {
 		var err error
@@ -54,9 +54,9 @@ func OpenImageFolder(root string, split data.Split) (*ImageFolder, error) {
 	return OpenClassFolders(root, nil)
 }
 
-// OpenClassFolders is [OpenImageFolder] of the class folders in root. With a class
-// map the index of a class is its position there; folders of other names are left
-// out, and it is an error when one of its classes has no folder.
+// OpenClassFolders is [OpenImageFolder] for the class folders in root. With a class map the
+// index of a class is its position there. Folders with other names are left out, and it is an
+// error when a class has no folder.
 func OpenClassFolders(root string, classes []string) (*ImageFolder, error) {
 	d, err := InspectClassFolders(root, classes)
 	if err != nil {
@@ -65,21 +65,20 @@ func OpenClassFolders(root string, classes []string) (*ImageFolder, error) {
 	return d, data.CheckFaults(d, false)
 }
 
-// InspectClassFolders is [OpenClassFolders] that does not stop at what is wrong, but
-// remembers it: see [data.FaultsOf]. A class without images is one of the classes.
+// InspectClassFolders is [OpenClassFolders], but does not stop at what is wrong. It keeps the
+// faults for [data.FaultsOf]. A class without images is one of the classes.
 func InspectClassFolders(root string, classes []string) (*ImageFolder, error) {
 	return inspectFolders(root, classes, true)
 }
 
-// InspectValidationFolders is [InspectClassFolders] of images that nothing is trained on:
-// a class of the class map need not have images, and without a class map a folder without
-// images is left out.
+// InspectValidationFolders is [InspectClassFolders] for images that are not for training. A
+// class of the class map need not have images; without a class map, a folder without images is
+// left out.
 func InspectValidationFolders(root string, classes []string) (*ImageFolder, error) {
 	return inspectFolders(root, classes, false)
 }
 
-// inspectFolders lists the class folders in root. With all, every class has to have
-// images.
+// inspectFolders lists the class folders in root. With all, every class must have images.
 func inspectFolders(root string, classes []string, all bool) (*ImageFolder, error) {
 	top, err := os.Stat(root)
 	if err != nil {
@@ -106,7 +105,7 @@ func inspectFolders(root string, classes []string, all bool) (*ImageFolder, erro
 		d.checkNames()
 	}
 	if len(d.classes) == 0 {
-		return nil, fmt.Errorf("data: %s: no class folders; put the images of each class into a folder of its own", root)
+		return nil, fmt.Errorf("data: %s: no class folders; put the images of each class into their own folder", root)
 	}
 	if len(d.files) == 0 && len(d.faults) == 0 {
 		return nil, fmt.Errorf("data: %s: no images (%s by name) in the class folders", root, picture.ImageNames)
@@ -114,8 +113,8 @@ func inspectFolders(root string, classes []string, all bool) (*ImageFolder, erro
 	return d, nil
 }
 
-// folders lists the class folders among the entries of the root, which are sorted by
-// name. What else is there is left out.
+// folders lists the class folders among the entries of the root, which are sorted by name. All
+// other entries are left out.
 func (d *ImageFolder) folders(entries []fs.DirEntry, mapped bool) (names []string) {
 	for _, e := range entries {
 		if hidden(e.Name()) {
@@ -124,9 +123,9 @@ func (d *ImageFolder) folders(entries []fs.DirEntry, mapped bool) (names []strin
 		}
 		info, err := os.Stat(filepath.Join(d.root, e.Name()))
 		switch {
-		case err != nil && mapped: // the class map says whether it is missed
+		case err != nil && mapped: // mapped reports it if the class map has it
 			d.leave(e.Name(), data.BrokenLink)
-		case err != nil || info.IsDir(): // to pass over a broken link would shift the class indices
+		case err != nil || info.IsDir(): // skipping a broken link would shift the class indices
 			names = append(names, e.Name())
 		case !info.Mode().IsRegular():
 			d.leave(e.Name(), data.Special)
@@ -144,7 +143,8 @@ func (d *ImageFolder) mapped(folders []string, all bool, top fs.FileInfo) {
 		if at, ok := there[sameName(name)]; ok {
 			d.class(folders[at], c, all, top)
 		} else if all {
-			d.fault("%s: no folder of class %d, %q, which data.classes has%s", d.root, c, name, nearFolder(name, folders))
+			d.fault("%s: no folder of class %d, %q, which data.classes has%s",
+				d.root, c, name, nearFolder(name, folders))
 		}
 	}
 	var meant []string
@@ -155,27 +155,28 @@ func (d *ImageFolder) mapped(folders []string, all bool, top fs.FileInfo) {
 			d.leave(name, data.OtherClass)
 		}
 	}
-	if _, wrong := wrongName(meant); wrong != "" { // two folders of one class
+	if _, wrong := wrongName(meant); wrong != "" { // two folders for one class
 		d.fault("%s: %s", d.root, wrong)
 	}
 }
 
-// checkNames finds class folders that are the parts of a data set, and names that are no
-// good or may be meant otherwise.
+// checkNames finds class folders that are the parts of a data set, and class names that are
+// wrong or may be a mistake.
 func (d *ImageFolder) checkNames() {
 	switch _, wrong := wrongName(d.classes); {
 	case wrong != "":
 		d.fault("%s: %s", d.root, wrong)
 	case areParts(d.classes):
 		parts := partNames(d.classes)
-		d.fault("%s: the folders %s look like parts of a data set and not like classes; name the folder of the training images with data.train, e.g. data.train=%s",
+		d.fault("%s: the folders %s look like parts of a data set, not like classes; "+
+			"name the folder of the training images with data.train, e.g. data.train=%s",
 			d.root, ListNames(parts), parts[slices.IndexFunc(parts, isTraining)])
 	default:
 		d.notes = nameNotes(d.classes)
 	}
 }
 
-// nearFolder hints at a folder whose name differs in case or white space alone.
+// nearFolder hints at a folder whose name differs only in case or white space.
 func nearFolder(class string, folders []string) string {
 	for _, name := range folders {
 		if foldedName(name) == foldedName(class) {
@@ -185,8 +186,8 @@ func nearFolder(class string, folders []string) string {
 	return ""
 }
 
-// class appends the images of a class folder. It reports whether that is a class: with
-// all also if it has no images, which is a fault then.
+// class appends the images of a class folder, and reports whether the folder is a class. A
+// folder without images is none, but with all it is a class with a fault.
 func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) bool {
 	first, faults, left := len(d.files), len(d.faults), len(d.left)
 	d.distinct(name)
@@ -205,13 +206,13 @@ func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) b
 	return true
 }
 
-// distinct finds class folders that a symbolic link makes the same.
+// distinct finds class folders that are the same folder by a symbolic link.
 func (d *ImageFolder) distinct(name string) {
 	path := filepath.Join(d.root, name)
 	info, err := os.Stat(path)
 	entry, also := os.Lstat(path)
 	if err != nil || also != nil {
-		return // list says so
+		return // list will say so
 	}
 	this := classFolder{name, info, entry.Mode()&fs.ModeSymlink != 0}
 	for _, other := range d.seen {
@@ -223,23 +224,23 @@ func (d *ImageFolder) distinct(name string) {
 	d.seen = append(d.seen, this)
 }
 
-// LabelHint says where labels come from.
+// LabelHint says how to give the images labels.
 func (d *ImageFolder) LabelHint() string {
-	return fmt.Sprintf("the images of each class have to be in a folder of its own in %s", d.root)
+	return fmt.Sprintf("put the images of each class into their own folder in %s", d.root)
 }
 
-// fault remembers something that is wrong.
+// fault records something that is wrong.
 func (d *ImageFolder) fault(format string, args ...any) {
 	d.faults = append(d.faults, data.Fault{Err: fmt.Errorf("data: "+format, args...)})
 }
 
-// leave remembers a file that is left out, by its path below the root.
+// leave records a file that is left out, by its path below the root.
 func (d *ImageFolder) leave(rel string, why data.Reason) {
 	d.left = append(d.left, data.LeftOut{Path: filepath.Join(d.root, rel), Reason: why})
 }
 
-// list appends the images in the folder rel and below. The folders above it are
-// known by above, since a symbolic link may lead back to one of them.
+// list appends the images in the folder rel and below. above are the folders above it: a
+// symbolic link may lead back to one of them.
 func (d *ImageFolder) list(rel string, above []fs.FileInfo) {
 	path := filepath.Join(d.root, rel)
 	info, err := os.Stat(path)
@@ -263,7 +264,7 @@ func (d *ImageFolder) list(rel string, above []fs.FileInfo) {
 	}
 }
 
-// entry takes an entry of a folder: it is an image, a folder, or left out.
+// entry handles an entry of a folder: it is an image, a folder, or left out.
 func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
 	if hidden(e.Name()) {
 		d.leave(name, data.Hidden)
@@ -278,7 +279,8 @@ func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
 			mode = target.Mode()
 		case picture.HasImageName(name): // a sample that cannot be read
 			d.files = append(d.files, name)
-			d.faults = append(d.faults, data.Fault{Err: fmt.Errorf("data: following a symbolic link: %w", err), Image: true})
+			err = fmt.Errorf("data: following a symbolic link: %w", err)
+			d.faults = append(d.faults, data.Fault{Err: err, Image: true})
 			return
 		case errors.Is(err, fs.ErrNotExist):
 			d.leave(name, data.BrokenLink)
@@ -302,8 +304,8 @@ func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
 	}
 }
 
-// reason is why a regular file is left out: that it is not an image, or, of an image,
-// the given one.
+// reason says why a regular file is left out: it is no image, or, for an image, the given
+// reason.
 func (d *ImageFolder) reason(name string, image data.Reason) data.Reason {
 	is, err := picture.IsImageFile(filepath.Join(d.root, name))
 	switch {
@@ -315,16 +317,21 @@ func (d *ImageFolder) reason(name string, image data.Reason) data.Reason {
 	return data.OtherEnding
 }
 
-// hidden reports whether a name is hidden, or is of a folder that a system or a program
-// keeps for itself: among its files may be images, such as the thumbnails of a network
-// drive.
+// hidden reports whether a name starts with a dot, or is a folder that a system or a program
+// keeps for itself. Such a folder may have images, such as the thumbnails of a network drive.
 func hidden(name string) bool {
 	return strings.HasPrefix(name, ".") || slices.Contains(systemFolders, name)
 }
 
-// systemFolders are the folders of macOS archives, of Synology and QNAP drives, of Windows,
-// and of Linux file systems.
-var systemFolders = []string{"__MACOSX", "@eaDir", "#recycle", "@Recycle", "@Recently-Snapshot", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__"}
+// systemFolders are folders of macOS archives, of Synology and QNAP drives, of Windows, of Linux
+// file systems, and of Python.
+var systemFolders = []string{
+	"__MACOSX",
+	"@eaDir", "#recycle", "@Recycle", "@Recently-Snapshot", "#snapshot",
+	"$RECYCLE.BIN", "System Volume Information",
+	"lost+found",
+	"__pycache__",
+}
 
 // LeftOut lists the files below the root that are not samples.
 func (d *ImageFolder) LeftOut() []data.LeftOut { return d.left }
@@ -332,16 +339,16 @@ func (d *ImageFolder) LeftOut() []data.LeftOut { return d.left }
 // Faults lists what is wrong with the folders.
 func (d *ImageFolder) Faults() []data.Fault { return d.faults }
 
-// Notes says what is right, but may not be meant.
+// Notes says what is allowed, but may be a mistake.
 func (d *ImageFolder) Notes() []string { return d.notes }
 
-// Len is the number of images.
+// Len returns the number of images.
 func (d *ImageFolder) Len() int { return len(d.files) }
 
 // Classes lists the names of the class folders.
 func (d *ImageFolder) Classes() []string { return d.classes }
 
-// Label is the class index of image i.
+// Label returns the class index of image i.
 func (d *ImageFolder) Label(i int) int { return int(d.labels[i]) }
 
 // Image decodes image i, see [data.DecodeAs].
@@ -353,16 +360,16 @@ func (d *ImageFolder) Encoded(i int, buf []byte) (content []byte, ok bool, err e
 	return content, true, err
 }
 
-// Name is the path of image i.
+// Name returns the path of image i.
 func (d *ImageFolder) Name(i int) string { return filepath.Join(d.root, d.files[i]) }
 
-// Key is what sample i is called within the dataset.
+// Key returns the name of sample i within the dataset.
 func (d *ImageFolder) Key(i int) string { return filepath.ToSlash(d.files[i]) }
 
-// StampSize is the size of the file of sample i in bytes.
+// StampSize returns the size of the file of sample i in bytes.
 func (d *ImageFolder) StampSize(i int) uint64 { return fileSize(d.Name(i)) }
 
-// Place is the file of sample i, not a link to it.
+// Place returns the file of sample i; for a link, the file that it leads to.
 func (d *ImageFolder) Place(i int) (file, within string) {
 	file = d.Name(i)
 	if d.links && picture.IsLink(file) {

@@ -13,8 +13,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// writeTree writes a small valid image to each path below root, whatever its
-// name.
+// writeTree writes a small valid image to each path below root, whatever the name.
 func writeTree(t *testing.T, root string, paths ...string) {
 	t.Helper()
 	content := datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 3, 2)), color.Black))
@@ -52,7 +51,15 @@ func TestImageFolder(t *testing.T) {
 	want := []struct {
 		file  string
 		label int
-	}{{"10/x.jpeg", 0}, {"2/x.jpg", 1}, {"B/x.png", 2}, {"b/1.png", 3}, {"b/2.JPEG", 3}, {"b/deep/er/3.Jpg", 3}, {"é/x.png", 4}}
+	}{
+		{"10/x.jpeg", 0},
+		{"2/x.jpg", 1},
+		{"B/x.png", 2},
+		{"b/1.png", 3},
+		{"b/2.JPEG", 3},
+		{"b/deep/er/3.Jpg", 3},
+		{"é/x.png", 4},
+	}
 	if d.Len() != len(want) {
 		t.Fatalf("%d images, want %d", d.Len(), len(want))
 	}
@@ -73,7 +80,11 @@ func TestImageFolderSplits(t *testing.T) {
 		folder string
 		split  data.Split
 	}{
-		{"train", data.Train}, {"training", data.Train}, {"val", data.Val}, {"valid", data.Val}, {"validation", data.Val},
+		{"train", data.Train},
+		{"training", data.Train},
+		{"val", data.Val},
+		{"valid", data.Val},
+		{"validation", data.Val},
 		{"eval", data.Val}, {"evaluation", data.Val}, {"test", data.Val},
 	} {
 		t.Run(c.folder, func(t *testing.T) {
@@ -129,12 +140,24 @@ func TestImageFolderErrors(t *testing.T) {
 	}{
 		{"missing root", data.Train, func(root string) { os.Remove(root) }, "", "no such folder"},
 		{"missing, none", "", func(root string) { os.Remove(root) }, "", "no such file"},
-		{"missing split", data.Val, func(root string) { writeTree(t, root, "train/a/x.png") }, "",
-			"no folder of the val split; looked for val, valid, validation, eval, evaluation, test: put the images of a class into "},
+		{
+			"missing split", data.Val, func(root string) { writeTree(t, root, "train/a/x.png") },
+			"",
+			"no folder of the val split; looked for val, valid, validation, eval, evaluation, test: put the " +
+				"images of a class into ",
+		},
 		{"unknown split", "dev", func(string) {}, "", `unknown split "dev"; use train, val or test`},
-		{"empty class", data.Train, func(root string) { writeTree(t, root, "train/a/x.png", "train/cat/notes.txt") }, "train/cat",
-			"no images (.jpg, .jpeg, .jpe, .jfif, .png, .webp, .gif, .bmp, .tif, .tiff, .ppm, .pgm, .pbm, .pnm by name) in this class folder; remove it or add images"},
-		{"no classes", data.Train, func(root string) { writeTree(t, root, "train/x.png") }, "train", "no class folders"},
+		{
+			"empty class", data.Train,
+			func(root string) { writeTree(t, root, "train/a/x.png", "train/cat/notes.txt") },
+			"train/cat",
+			"no images (.jpg, .jpeg, .jpe, .jfif, .png, .webp, .gif, .bmp, .tif, .tiff, .ppm, .pgm, .pbm, .pnm " +
+				"by name) in this class folder; remove it or add images",
+		},
+		{
+			"no classes", data.Train, func(root string) { writeTree(t, root, "train/x.png") },
+			"train", "no class folders",
+		},
 		{"cycle", data.Train, func(root string) {
 			writeTree(t, root, "train/a/b/x.png")
 			symlink(t, "..", filepath.Join(root, "train/a/b/up"))

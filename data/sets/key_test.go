@@ -10,8 +10,8 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// Samples are called the same wherever the folder of the data set is, in every format
-// and through every view.
+// Samples keep their keys wherever the folder of the data set is, in every format and through
+// every view.
 func TestKey(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -24,7 +24,8 @@ func TestKey(t *testing.T) {
 		}, []string{"cat/a/c.png", "cat/b.png", "dog/a.png"}},
 		{"annotations", func(t *testing.T, dir string) (data.Dataset, error) {
 			list := filepath.Join(dir, "list.txt")
-			datatest.WriteFile(t, list, []byte("cat/1.png 0\n./cat//2.png 0\n"+filepath.Join(dir, "cat", "3.png")+" 1\n/elsewhere/4.png 1\n"))
+			datatest.WriteFile(t, list,
+				[]byte("cat/1.png 0\n./cat//2.png 0\n"+filepath.Join(dir, "cat", "3.png")+" 1\n/elsewhere/4.png 1\n"))
 			return InspectAnnotations(list, dir, Labels{}) // the files are not there
 		}, []string{"cat/1.png", "cat/2.png", "cat/3.png", "/elsewhere/4.png"}},
 		{"annotations of a folder by a link", func(t *testing.T, dir string) (data.Dataset, error) {
@@ -34,14 +35,19 @@ func TestKey(t *testing.T) {
 			}
 			link, list := filepath.Join(t.TempDir(), "link"), filepath.Join(dir, "list.txt")
 			symlink(t, dir, link)
-			datatest.WriteFile(t, list, []byte(filepath.Join(dir, "cat", "1.png")+" 0\n"+filepath.Join(link, "cat", "2.png")+" 1\n"))
+			datatest.WriteFile(t, list,
+				[]byte(filepath.Join(dir, "cat", "1.png")+" 0\n"+filepath.Join(link, "cat", "2.png")+" 1\n"))
 			return InspectAnnotations(list, link, Labels{})
 		}, []string{"cat/1.png", "cat/2.png"}},
 		{"shards", func(t *testing.T, dir string) (data.Dataset, error) {
 			var files []string
 			for _, name := range []string{"a", "b"} {
 				path := filepath.Join(dir, name+".tar")
-				datatest.WriteFile(t, path, tarOf(t, name+"1.png", string(datatest.PNGOf(t, 1)), name+"1.cls", "0", "x/"+name+"2.png", string(datatest.PNGOf(t, 2)), "x/"+name+"2.cls", "1"))
+				datatest.WriteFile(t, path,
+					tarOf(
+						t, name+"1.png", string(datatest.PNGOf(t, 1)), name+"1.cls", "0",
+						"x/"+name+"2.png", string(datatest.PNGOf(t, 2)), "x/"+name+"2.cls", "1",
+					))
 				files = append(files, path)
 			}
 			return OpenShards(files, Labels{})
@@ -98,7 +104,8 @@ func TestRelabel(t *testing.T) {
 	writeTree(t, dir, "cat/1.png", "dog/2.png")
 	ds := openFolder(t, dir, "")
 	other, err := data.Relabel(ds, []int{2, 0}, []string{"dog", "eel", "cat"})
-	if err != nil || other.Label(0) != 2 || other.Label(1) != 0 || other.Classes()[2] != "cat" || other.Name(0) != ds.Name(0) {
+	if err != nil || other.Label(0) != 2 || other.Label(1) != 0 || other.Classes()[2] != "cat" ||
+		other.Name(0) != ds.Name(0) {
 		t.Fatalf("%+v, %v", other, err)
 	}
 	file, err := os.ReadFile(ds.Name(1))

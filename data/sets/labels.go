@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxClasses bounds what a label in a file may claim.
+// maxClasses limits the labels in a file: about a million classes.
 const maxClasses = 1 << 20
 
 // LabelKind says how labels are written.
@@ -22,35 +22,36 @@ const (
 	LabelName   LabelKind = "name"   // the name of a class
 )
 
-// Labels say what labels in a text mean: in an annotation file or a shard.
+// Labels says what the labels in a list or a shard mean.
 type Labels struct {
-	// Classes are the names of the classes. With nil they are called by their numbers,
-	// as many as the largest label says.
+	// Classes are the names of the classes. With nil the names are numbers, from 0 to the
+	// largest label.
 	Classes []string
 	From    string    // where Classes come from, for messages: a file, [FromTraining] or ""
 	Kind    LabelKind // "" is LabelAuto
 	Key     string    // column, member or JSON key of the label; "" for the usual ones
 
-	// Multi says that images have any number of labels. Separator is what is between them in a
-	// text; "" for ; or |.
+	// Multi says that images have any number of labels. Separator stands between them in a
+	// text; "" means ; or |.
 	Multi     bool
 	Separator string
 }
 
-// FromTraining says that the names of the classes are what the training part has labels of.
+// FromTraining is the value of From if the classes are those of the training part's labels.
 const FromTraining = "the training part"
 
-// check returns an error unless there is a kind of that name.
+// check returns an error if the kind is unknown.
 func (l Labels) check() error {
 	switch l.Kind {
 	case "", LabelAuto, LabelNumber, LabelName:
 		return nil
 	}
-	return fmt.Errorf("data: labels of the kind %q; want %s, %s or %s", string(l.Kind), LabelAuto, LabelNumber, LabelName)
+	return fmt.Errorf("data: unknown kind of labels %q; use %s, %s or %s",
+		string(l.Kind), LabelAuto, LabelNumber, LabelName)
 }
 
-// Ambiguous reports whether a number may be the name of a class with another number, so
-// that only the labels of a whole data set can tell which is meant.
+// Ambiguous reports whether a number may be the name of a class with another number. Then only
+// the labels of a whole data set show which one is meant.
 func (l Labels) Ambiguous() bool {
 	for i, name := range l.Classes {
 		if n, ok := wholeNumber(name); ok && n != int64(i) && n >= 0 && n < int64(len(l.Classes)) {
@@ -60,13 +61,13 @@ func (l Labels) Ambiguous() bool {
 	return false
 }
 
-// class is what a label may mean: the class with that name, and the class with that
+// class has the two meanings of a label: the class with this name, and the class with this
 // number; -1 for none.
 type class struct{ name, number int32 }
 
 var noClass = class{-1, -1}
 
-// meet is what two labels of one sample may both mean.
+// meet returns what two labels of one sample can both mean.
 func (c class) meet(other class) (class, bool) {
 	is := func(k int32) int32 {
 		if k >= 0 && (k == other.name || k == other.number) {
@@ -83,11 +84,11 @@ type labelReader struct {
 	Labels
 	byName  map[string]int32  // by sameName
 	longest int               // bytes of the longest name
-	folded  map[string]string // names by foldedName; made when it is needed
+	folded  map[string]string // names by foldedName; made on first use
 
 	classes        []int32 // of the samples so far
 	unsure         []unsure
-	names, numbers bool // labels were seen that can only be names, or only numbers
+	names, numbers bool // there was a label that can only be a name, or only a number
 	most           int  // the largest class
 }
 
@@ -106,8 +107,8 @@ func newLabelReader(l Labels) *labelReader {
 	return r
 }
 
-// parse reads a label: the name of a class, or its number, which may be written as a
-// float (3.0). The error says why it is none.
+// parse reads a label: the name of a class, or its number, perhaps written as a float (3.0).
+// The error says why it is no label.
 func (r *labelReader) parse(text string) (class, error) {
 	text = strings.TrimSpace(text)
 	c := noClass
@@ -124,7 +125,7 @@ func (r *labelReader) parse(text string) (class, error) {
 	return c, nil
 }
 
-// limit is the number of classes that there may be.
+// limit returns how many classes there may be.
 func (r *labelReader) limit() int {
 	if r.Classes == nil {
 		return maxClasses
@@ -142,7 +143,8 @@ func (r *labelReader) wrong(text string, n int64, isNumber bool) error {
 	case text == "":
 		return errors.New("the label is empty")
 	case r.Kind == LabelName && r.Classes == nil:
-		return fmt.Errorf("label %.40q: labels by name need data.classes, a file with the name of a class in each line", text)
+		return fmt.Errorf("label %.40q: labels by name need data.classes, a file with the name of a class in each line",
+			text)
 	case r.Kind == LabelName:
 		return fmt.Errorf("label %.40q is not one of the %d class names%s%s", text, count, from, r.near(text))
 	case isNumber && n < 0:
@@ -152,7 +154,8 @@ func (r *labelReader) wrong(text string, n int64, isNumber bool) error {
 	case isNumber && r.From == FromTraining:
 		return fmt.Errorf("label %.40s is not a class of the training part, whose labels end at %d", text, count-1)
 	case isNumber && n == int64(count):
-		return fmt.Errorf("label %.40s is not below the number of classes, %d%s; labels count from 0", text, count, from)
+		return fmt.Errorf("label %.40s is not below the number of classes, %d%s; labels count from 0",
+			text, count, from)
 	case isNumber:
 		return fmt.Errorf("label %.40s is not below the number of classes, %d%s", text, count, from)
 	case isFraction(text):
@@ -160,12 +163,15 @@ func (r *labelReader) wrong(text string, n int64, isNumber bool) error {
 	case r.Kind == LabelNumber:
 		return fmt.Errorf("label %.40q is not a number", text)
 	case r.Classes == nil:
-		return fmt.Errorf("label %.40q is not a number; labels by name need data.classes, a file with the name of a class in each line%s", text, r.severalHint(text))
+		return fmt.Errorf("label %.40q is not a number; "+
+			"labels by name need data.classes, a file with the name of a class in each line%s",
+			text, r.severalHint(text))
 	}
-	return fmt.Errorf("label %.40q is neither a number nor one of the %d class names%s%s%s", text, count, from, r.near(text), r.severalHint(text))
+	return fmt.Errorf("label %.40q is neither a number nor one of the %d class names%s%s%s",
+		text, count, from, r.near(text), r.severalHint(text))
 }
 
-// near hints at a name that differs from a text in case or white space alone.
+// near hints at a class whose name differs only in case or white space.
 func (r *labelReader) near(text string) string {
 	if r.folded == nil {
 		r.folded = make(map[string]string, len(r.Classes))
@@ -179,15 +185,15 @@ func (r *labelReader) near(text string) string {
 	return ""
 }
 
-// severalHint says what to do if a label looks like several.
+// severalHint says what to do if a label looks like several labels.
 func (r *labelReader) severalHint(text string) string {
 	if !r.Multi && strings.ContainsAny(text, ";|") {
-		return "; images with several labels are for task multilabel"
+		return "; images with several labels need the task multilabel"
 	}
 	return ""
 }
 
-// add takes the label of the next sample.
+// add adds the label of the next sample.
 func (r *labelReader) add(c class) {
 	switch {
 	case c.name < 0:
@@ -205,10 +211,10 @@ func (r *labelReader) add(c class) {
 	r.most = max(r.most, int(r.classes[len(r.classes)-1]))
 }
 
-// addNone takes a sample without a label.
+// addNone adds a sample without a label.
 func (r *labelReader) addNone() { r.classes = append(r.classes, 0) }
 
-// kind is what the labels have turned out to be.
+// kind returns what the labels seen so far turned out to be.
 func (r *labelReader) kind() LabelKind {
 	switch {
 	case r.Kind == LabelName, r.Kind == LabelNumber:
@@ -221,9 +227,9 @@ func (r *labelReader) kind() LabelKind {
 	return LabelAuto
 }
 
-// settle decides for all samples whether numbers are meant where they are names of
-// classes too: labels of one data set are written in one way. If it cannot be told, the
-// error is about the sample that is returned.
+// settle decides for all samples whether labels that can be both are names or numbers: all
+// labels of a data set are written in one way. If this is not clear, the error is about the
+// sample that it returns.
 func (r *labelReader) settle() (sample int, err error) {
 	kind := r.kind()
 	for _, u := range r.unsure {
@@ -234,14 +240,15 @@ func (r *labelReader) settle() (sample int, err error) {
 			r.classes[u.sample] = u.class.number
 		default:
 			text := r.Classes[u.class.name]
-			return u.sample, fmt.Errorf("label %s may be the name of class %d or the number of class %d, %q: say which with data.label_kind, name or number",
+			return u.sample, fmt.Errorf("label %s may be the name of class %d or the number of class %d, %q: "+
+				"say which with data.label_kind, name or number",
 				text, u.class.name, u.class.number, r.Classes[u.class.number])
 		}
 	}
 	return 0, nil
 }
 
-// classNames are the names of the classes, known by now.
+// classNames returns the names of the classes; call it after the last label.
 func (r *labelReader) classNames() []string {
 	switch {
 	case r.most < 0: // no sample has a label
@@ -252,8 +259,8 @@ func (r *labelReader) classNames() []string {
 	return numbered(r.most + 1)
 }
 
-// wholeNumber reads an integer, which may have a point and zeros after it. One that
-// fits in no int64 is the largest or the smallest.
+// wholeNumber reads an integer, perhaps with a point and zeros after it. If it does not fit
+// into an int64, the result is the largest or the smallest.
 func wholeNumber(text string) (n int64, ok bool) {
 	digits, zeros, _ := strings.Cut(text, ".")
 	if strings.Trim(zeros, "0") != "" {

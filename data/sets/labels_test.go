@@ -24,7 +24,7 @@ func TestClassMap(t *testing.T) {
 		{name: "Windows", text: "\ufeffdog\r\ncat\r\n\r\n", want: []string{"dog", "cat"}},
 		{name: "UTF-16", text: utf16LE("dog\r\ncafé au lait\r\n"), want: []string{"dog", "café au lait"}},
 		{name: "UTF-16 of the other order", text: "\xfe\xff\x00d\x00\n\x00c", want: []string{"d", "c"}},
-		{name: "twice", text: "dog\ncat\ndog", err: ":3: class \"dog\" is there twice, also in line 1"},
+		{name: "twice", text: "dog\ncat\ndog", err: ":3: class \"dog\" occurs twice, also in line 1"},
 		{name: "empty line", text: "a\n\nb", err: ":2: want the name"},
 		{name: "empty", text: "", err: ":1: want the name"},
 		{name: "Latin-1", text: "dog\ncaf\xe9\n", err: `:2: class "caf\xe9" is not UTF-8`},
@@ -47,7 +47,7 @@ func TestClassMap(t *testing.T) {
 	datatest.WantError(t, err, "is a folder; a text file is needed")
 }
 
-// idxOf is the content of an IDX file of bytes.
+// idxOf returns the content of an IDX file of bytes.
 func idxOf(content []byte, dims ...int) []byte {
 	out := []byte{0, 0, 8, byte(len(dims))}
 	for _, d := range dims {
@@ -56,29 +56,34 @@ func idxOf(content []byte, dims ...int) []byte {
 	return append(out, content...)
 }
 
-// A data set in which one class alone has samples trains no classifier, in any format;
-// one in which two have some does.
+// In every format a classifier needs samples of two classes at least.
 func TestCheckLabels(t *testing.T) {
 	a := string(datatest.PNGOf(t, 10))
 	for _, c := range []struct {
 		name, want string
 		open       func(dir string, label int) (data.Dataset, error) // two samples, of class 1 and of another one
 	}{
-		{"folders", `are of one class, "c1", and a classifier needs two or more; the images of each class have to be in a folder of its own in `, func(dir string, label int) (data.Dataset, error) {
+		{"folders", `are of one class, "c1", and a classifier needs two or more; put the images of each class ` +
+			`into their own folder in `, func(dir string, label int) (data.Dataset, error) {
 			writeTree(t, dir, "c1/1.png", fmt.Sprintf("c%d/2.png", label))
 			return OpenClassFolders(dir, nil)
 		}},
-		{"list", `are of one class, "1", and a classifier needs two or more; give every line of `, func(dir string, label int) (data.Dataset, error) {
+		{"list", `are of one class, "1", and a classifier needs two or more; ` +
+			`give every line of `, func(dir string, label int) (data.Dataset, error) {
 			writeTree(t, dir, "1.png", "2.png")
 			datatest.WriteFile(t, filepath.Join(dir, "list.txt"), fmt.Appendf(nil, "1.png 1\n2.png %d\n", label))
 			return OpenAnnotations(filepath.Join(dir, "list.txt"), dir, Labels{})
 		}},
-		{"shards", `are of one class, "dog", and a classifier needs two or more; the members are png, cls; a label is `, func(dir string, label int) (data.Dataset, error) {
-			datatest.WriteFile(t, filepath.Join(dir, "a.tar"), tarOf(t, "1.png", a, "1.cls", "1", "2.png", a, "2.cls", fmt.Sprint(label)))
+		{"shards", `are of one class, "dog", and a classifier needs two or more; ` +
+			`the members are png, cls; a label is `, func(dir string, label int) (data.Dataset, error) {
+			datatest.WriteFile(t, filepath.Join(dir, "a.tar"),
+				tarOf(t, "1.png", a, "1.cls", "1", "2.png", a, "2.cls", fmt.Sprint(label)))
 			return OpenShards([]string{filepath.Join(dir, "a.tar")}, Labels{Classes: []string{"cat", "dog"}})
 		}},
-		{"folders in shards", `are of one class, "1", and a classifier needs two or more; the members are png; a label is `, func(dir string, label int) (data.Dataset, error) {
-			datatest.WriteFile(t, filepath.Join(dir, "a.tar"), tarOf(t, "1/1.png", a, fmt.Sprintf("%d/2.png", label), a))
+		{"folders in shards", `are of one class, "1", and a classifier needs two or more; ` +
+			`the members are png; a label is `, func(dir string, label int) (data.Dataset, error) {
+			datatest.WriteFile(t, filepath.Join(dir, "a.tar"),
+				tarOf(t, "1/1.png", a, fmt.Sprintf("%d/2.png", label), a))
 			return OpenShards([]string{filepath.Join(dir, "a.tar")}, Labels{})
 		}},
 		{"packed", `are of one class, "c1"`, func(dir string, label int) (data.Dataset, error) {
@@ -135,7 +140,7 @@ func TestCountClasses(t *testing.T) {
 		ds := wrongLabel{ramp(5), label}
 		_, err := data.CountClasses(ds)
 		datatest.WantError(t, err, fmt.Sprintf("sample 3: label %d is not one of the 2 classes", label))
-		// Nothing is written of such a data set.
+		// Such a data set is not written.
 		err = WriteShards(t.Context(), t.TempDir(), ds, ShardOptions{Name: "train", PerShard: 2})
 		datatest.WantError(t, err, "is not one of the 2 classes")
 		_, err = Pack(t.Context(), filepath.Join(t.TempDir(), "p.pack"), ds, PackOptions{Form: PackDecoded})
@@ -156,8 +161,8 @@ func (w wrongLabel) Label(i int) int {
 	return w.Dataset.Label(i)
 }
 
-// Shards are what is read back: no label where there was none, no names that change, and
-// nothing that is left of other shards.
+// Shards read back as they were written: without labels if there were none, with the same names,
+// and without other shards in the folder.
 func TestWriteShardsForReading(t *testing.T) {
 	root := t.TempDir()
 	writeTree(t, root, "10/a.png", "2/b.png", "1/c.png") // names that are numbers of other classes
@@ -188,8 +193,11 @@ func TestWriteShardsForReading(t *testing.T) {
 	if err := write(src, "train", 1); err != nil {
 		t.Errorf("once more: %v", err)
 	}
-	datatest.WantError(t, write(src, "train", 2), "train-000002.tar is there already and would be read as one of the 2 new shards")
-	datatest.WantError(t, write(relabel(t, src, []int{0, 1, 2}, []string{"2", "10", "5"}), "val", 2), `classes.txt has no class "5"; it belongs to the other part`)
+	datatest.WantError(t, write(src, "train", 2),
+		"train-000002.tar exists already and would be read as one of the 2 new shards")
+	datatest.WantError(t,
+		write(relabel(t, src, []int{0, 1, 2}, []string{"2", "10", "5"}), "val", 2),
+		`classes.txt has no class "5"; it belongs to the other part`)
 	// Another part, without one of the classes and in another order, has the same labels.
 	few, err := InspectValidationFolders(root, []string{"1", "2"})
 	if err != nil {
@@ -201,18 +209,23 @@ func TestWriteShardsForReading(t *testing.T) {
 	if names, err = ReadClassMap(filepath.Join(out, ClassFile)); err != nil || !slices.Equal(names, src.Classes()) {
 		t.Errorf("%q, %v", names, err)
 	}
-	val, err := OpenShards([]string{filepath.Join(out, "val-000000.tar")}, Labels{Classes: names, Kind: ShardLabelKind(out)})
+	shards := []string{filepath.Join(out, "val-000000.tar")}
+	val, err := OpenShards(shards, Labels{Classes: names, Kind: ShardLabelKind(out)})
 	if err != nil || val.Label(0) != 2 || val.Label(1) != 0 {
 		t.Errorf("%+v, %v", val, err)
 	}
 
 	for _, name := range []string{" a", "", "a\nb"} {
-		err := WriteShards(t.Context(), t.TempDir(), relabel(t, src, []int{0, 1, 2}, []string{"x", "y", name}), ShardOptions{Name: "train", PerShard: 5})
+		err := WriteShards(
+			t.Context(), t.TempDir(), relabel(t, src, []int{0, 1, 2}, []string{"x", "y", name}),
+			ShardOptions{Name: "train", PerShard: 5},
+		)
 		datatest.WantError(t, err, fmt.Sprintf("class 2 is called %q, which cannot be a line of classes.txt", name))
 	}
 
 	unlabelled := t.TempDir()
-	if err := WriteShards(t.Context(), unlabelled, Files{filepath.Join(root, "2", "b.png")}, ShardOptions{Name: "train", PerShard: 5}); err != nil {
+	image := Files{filepath.Join(root, "2", "b.png")}
+	if err := WriteShards(t.Context(), unlabelled, image, ShardOptions{Name: "train", PerShard: 5}); err != nil {
 		t.Fatal(err)
 	}
 	d, err := OpenShards([]string{filepath.Join(unlabelled, "train-000000.tar")}, Labels{})
@@ -224,7 +237,7 @@ func TestWriteShardsForReading(t *testing.T) {
 	}
 }
 
-// Of the validation part, class folders may be missing or empty.
+// In the validation part, class folders may be missing or empty.
 func TestValidationFolders(t *testing.T) {
 	root := t.TempDir()
 	writeTree(t, root, "cat/1.png", "fox/2.png", "fox/3.png", "dog/notes.txt", "Emu/4.png")
@@ -235,8 +248,16 @@ func TestValidationFolders(t *testing.T) {
 		want    []string
 		left    string
 	}{
-		{"names of their own", nil, []int{1, 2, 2, 0}, []string{"Emu", "cat", "fox"}, "1 file with another ending is left out: .txt 1; 1 folder without images is left out"},
-		{"class map", []string{"fox", "dog", "emu", "cat"}, []int{0, 0, 3}, []string{"fox", "dog", "emu", "cat"}, "1 file with another ending is left out: .txt 1; 1 folder that is not a class of data.classes is left out"},
+		{
+			"names of their own", nil, []int{1, 2, 2, 0}, []string{"Emu", "cat", "fox"},
+			"1 file with another ending is left out: .txt 1; 1 folder without images is left out",
+		},
+		{
+			"class map", []string{"fox", "dog", "emu", "cat"}, []int{0, 0, 3},
+			[]string{"fox", "dog", "emu", "cat"},
+			"1 file with another ending is left out: .txt 1; 1 folder that is not a class of data.classes is " +
+				"left out",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := InspectValidationFolders(root, c.classes)
@@ -270,11 +291,14 @@ func TestValidationFolders(t *testing.T) {
 	datatest.WantError(t, err, "no images ")
 }
 
-// A text has lines that end in one way, whatever it was written with.
+// All lines of a text end in "\n", whatever program wrote it.
 func TestDecodeText(t *testing.T) {
 	for _, c := range []struct{ name, content, want string }{
 		{"plain", "a\nb", "a\nb"}, {"Windows", "\ufeffa\r\nb\r\n", "a\nb\n"}, {"old Mac", "a\rb", "a\nb"},
-		{"UTF-16", utf16LE("a\r\nb"), "a\nb"}, {"zero at the end", "3\x00", "3"}, {"empty", "", ""}, {"a mark alone", "\xff\xfe", ""},
+		{"UTF-16", utf16LE("a\r\nb"), "a\nb"},
+		{"zero at the end", "3\x00", "3"},
+		{"empty", "", ""},
+		{"a mark alone", "\xff\xfe", ""},
 	} {
 		if text, err := decodeText([]byte(c.content)); err != nil || text != c.want {
 			t.Errorf("%s: %q, %v, want %q", c.name, text, err, c.want)
@@ -284,14 +308,24 @@ func TestDecodeText(t *testing.T) {
 	datatest.WantError(t, err, "zero bytes; save it as UTF-8")
 }
 
-// The labels of a list and of shards are parsed by one function.
+// One function parses the labels of lists and of shards.
 func TestParseLabel(t *testing.T) {
 	r := newLabelReader(Labels{Classes: []string{"cat", "2", "New York", "3.5", "-1"}})
 	for _, c := range []struct {
 		text         string
 		name, number int32
 	}{
-		{"cat", 0, -1}, {" New York\n", 2, -1}, {"0", -1, 0}, {"2", 1, 2}, {"2.0", -1, 2}, {"4.", -1, 4}, {"+1", -1, 1}, {"003", -1, 3}, {"3.5", 3, -1}, {"-1", 4, -1}, {"-0", -1, 0},
+		{"cat", 0, -1},
+		{" New York\n", 2, -1},
+		{"0", -1, 0},
+		{"2", 1, 2},
+		{"2.0", -1, 2},
+		{"4.", -1, 4},
+		{"+1", -1, 1},
+		{"003", -1, 3},
+		{"3.5", 3, -1},
+		{"-1", 4, -1},
+		{"-0", -1, 0},
 	} {
 		if got, err := r.parse(c.text); err != nil || got != (class{c.name, c.number}) {
 			t.Errorf("%q: %+v, %v, want name %d, number %d", c.text, got, err, c.name, c.number)

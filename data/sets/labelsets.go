@@ -9,17 +9,17 @@ import (
 	"fasternet/data"
 )
 
-// labelSets reads the labels of images that have any number of them.
+// labelSets reads the labels of images that may have any number of them.
 type labelSets struct {
 	Labels
-	texts [][]string // labels of each image, as they are written
+	texts [][]string // labels of each image, as written
 }
 
-// add takes the labels of the next image.
+// add adds the labels of the next image.
 func (s *labelSets) add(texts []string) { s.texts = append(s.texts, texts) }
 
-// split takes the labels in a text apart. Without a separator of its own it is ; or | or a line
-// end, and numbers may have commas or blanks between them.
+// split splits a text into labels. The separator is l.Separator, or else ; or | or a line end.
+// Numbers may also have commas or blanks between them.
 func (s *Labels) split(text string) []string {
 	var parts []string
 	if s.Separator != "" {
@@ -37,9 +37,9 @@ func (s *Labels) split(text string) []string {
 	return slices.DeleteFunc(parts, func(p string) bool { return p == "" })
 }
 
-// settle finds the classes that the labels mean. Without names of classes they are numbers if
-// all are, and otherwise names, whose classes are in the order of text. bad is told which image
-// has a label that is wrong.
+// settle finds the classes that the labels mean. If there are no class names, the labels are
+// numbers if all of them can be; otherwise they are names, and the classes are sorted as text.
+// settle calls bad for each image with a wrong label.
 func (s *labelSets) settle(bad func(image int, err error)) (sets [][]int32, classes []string, kind LabelKind) {
 	sets = make([][]int32, len(s.texts))
 	l := s.Labels
@@ -47,7 +47,7 @@ func (s *labelSets) settle(bad func(image int, err error)) (sets [][]int32, clas
 		l.Kind, l.Classes = LabelName, s.names()
 	}
 	r := newLabelReader(l)
-	var images []int // of the labels that are read
+	var images []int // the image of each label that was read
 	for i, texts := range s.texts {
 		for _, text := range texts {
 			c, err := r.parse(text)
@@ -70,14 +70,14 @@ func (s *labelSets) settle(bad func(image int, err error)) (sets [][]int32, clas
 		sets[i] = slices.Compact(sets[i])
 	}
 	classes = r.classNames()
-	if l.Classes != nil { // also if no image has a label
+	if l.Classes != nil { // even if no image has a label
 		classes = l.Classes
 	}
 	return sets, classes, r.kind()
 }
 
-// areNames says whether labels without a list of classes are names. Real numbers are neither
-// names nor classes.
+// areNames says whether labels are names, if there is no list of classes. Real numbers are
+// neither names nor classes.
 func (s *labelSets) areNames(bad func(image int, err error)) bool {
 	if s.Kind == LabelName {
 		return true
@@ -101,7 +101,7 @@ func (s *labelSets) areNames(bad func(image int, err error)) bool {
 	return names && s.Kind != LabelNumber
 }
 
-// names are all labels, in the order of text.
+// names returns all labels, sorted as text.
 func (s *labelSets) names() (names []string) {
 	seen := map[string]bool{}
 	for _, texts := range s.texts {
@@ -116,10 +116,10 @@ func (s *labelSets) names() (names []string) {
 	return names
 }
 
-// errRegression says what is not done with real numbers.
-var errRegression = errors.New("a real number is not a class; to predict numbers (regression) is not supported")
+// errRegression says that real numbers cannot be labels.
+var errRegression = errors.New("a real number is not a class; regression (predicting numbers) is not supported")
 
-// describeSets checks class names that come from the labels, and tells what may not be meant.
+// describeSets checks class names that come from the labels, and notes possible mistakes.
 func describeSets(l Labels, classes []string, faults *data.FaultList, file string) (notes []string) {
 	if l.Classes != nil {
 		return nil

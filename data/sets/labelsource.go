@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// sampleLabel is put together of all that says something of the class of one sample:
-// members of a shard, keys of a JSON object, columns of a table. They must agree.
+// sampleLabel collects everything that tells the class of one sample: members of a shard, keys
+// of a JSON object, columns of a table. They must agree.
 type sampleLabel struct {
 	class class
 	has   bool   // there is a label
-	from  string // what gave it
+	from  string // where it comes from
 	text  string
-	doubt error // why something that need not be a label is none
+	doubt error // why something that may not be meant as a label is none
 }
 
-// add takes what one place says; from is "" if there is only one. If it is firm, it is
-// there for the label alone, so that anything else in it is an error. What is not firm,
-// such as a text, may also be a caption, and counts only if it is a label or a number.
+// add adds what one place says; from is "" if there is only one. A firm place exists only for
+// the label, so that any other content is an error. Other places, such as a text, may also be a
+// caption; they count only if they are a label or a number.
 func (s *sampleLabel) add(r *labelReader, from, text string, firm bool) error {
 	c, err := r.parse(text)
 	if err != nil {
@@ -37,13 +37,14 @@ func (s *sampleLabel) add(r *labelReader, from, text string, firm bool) error {
 		if r.Key == "" {
 			hint = "; data.label_key says which counts"
 		}
-		return fmt.Errorf("two labels that disagree: %.40s in %s, %.40s in %s%s", s.text, s.from, strings.TrimSpace(text), from, hint)
+		return fmt.Errorf("two labels that disagree: %.40s in %s, %.40s in %s%s",
+			s.text, s.from, strings.TrimSpace(text), from, hint)
 	}
 	s.class = both
 	return nil
 }
 
-// fail takes that a place has no label in it.
+// fail records that a place has no label.
 func (s *sampleLabel) fail(from string, err error, firm bool) error {
 	if from != "" {
 		err = fmt.Errorf("%s: %w", from, err)
@@ -57,11 +58,11 @@ func (s *sampleLabel) fail(from string, err error, firm bool) error {
 	return nil
 }
 
-// found reports whether there is a label. If there is only something that could be one,
-// the error says why it is none.
+// found reports whether there is a label. If there is only something that could be one, the
+// error says why it is none.
 func (s *sampleLabel) found() (bool, error) { return s.has, s.doubt }
 
-// labelWords are the words that a column or a JSON key with a label is called by, alone
+// labelNames are usual names for a column or a JSON key with a label: one of labelWords, alone
 // or with one of labelEndings.
 var (
 	labelWords   = []string{"label", "class", "cls", "target", "category"}
@@ -77,14 +78,14 @@ var (
 	}()
 )
 
-// joints are what is written between the words of a key, or not.
+// joints are the characters between the words of a key, which may also be missing.
 var joints = strings.NewReplacer("_", "", "-", "", " ", "")
 
-// plainKey is a key or the name of a column without what is written in several ways.
+// plainKey returns the name of a key or a column in lower case and without joints.
 func plainKey(key string) string { return strings.ToLower(joints.Replace(key)) }
 
-// isLabelKey reports whether a column or a JSON key is one of a label; want is the one
-// that the user has named, if any.
+// isLabelKey reports whether a column or a JSON key has a label; want is the one that the user
+// has named, if any.
 func isLabelKey(key, want string) bool {
 	if want != "" {
 		return plainKey(key) == plainKey(want)
@@ -92,8 +93,8 @@ func isLabelKey(key, want string) bool {
 	return labelNames[plainKey(key)]
 }
 
-// addJSON takes a JSON text: an object with a label under one of the usual keys, or a
-// label by itself. Other objects say nothing of a label.
+// addJSON adds a JSON text: an object with a label under one of the usual keys, or a label by
+// itself. Other objects are ignored.
 func (s *sampleLabel) addJSON(r *labelReader, from string, text []byte) error {
 	if t := bytes.TrimSpace(text); len(t) > 0 && t[0] != '{' {
 		return s.addValue(r, from, text, false)
@@ -103,7 +104,7 @@ func (s *sampleLabel) addJSON(r *labelReader, from string, text []byte) error {
 		return s.fail(from, fmt.Errorf("want a JSON object with a label: %w", err), false)
 	}
 	want := r.Key
-	if want == "json" { // whatever the key
+	if want == "json" { // it names the member, not a key
 		want = ""
 	}
 	for _, f := range object {
@@ -123,9 +124,9 @@ type field struct {
 	value json.RawMessage
 }
 
-// readObject reads a JSON object, sorted by its keys. A key may be there twice.
+// readObject reads a JSON object, sorted by its keys. A key may occur twice.
 func readObject(text []byte) (fields []field, err error) {
-	if err := json.Unmarshal(text, &struct{}{}); err != nil { // with anything after it
+	if err := json.Unmarshal(text, &struct{}{}); err != nil { // also finds extra text after the object
 		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -147,7 +148,7 @@ func readObject(text []byte) (fields []field, err error) {
 	return fields, nil
 }
 
-// addValue takes a JSON value.
+// addValue adds a JSON value.
 func (s *sampleLabel) addValue(r *labelReader, from string, value []byte, firm bool) error {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(value))
@@ -168,7 +169,7 @@ func (s *sampleLabel) addValue(r *labelReader, from string, value []byte, firm b
 	return s.fail(from, fmt.Errorf("want a number or a name, got %.40s", value), firm)
 }
 
-// addNumber takes a JSON number, which is not the name of a class.
+// addNumber adds a JSON number, which cannot be the name of a class.
 func (s *sampleLabel) addNumber(r *labelReader, from, text string, firm bool) error {
 	if r.Kind != LabelName {
 		kind := r.Kind

@@ -29,16 +29,47 @@ func TestDescribeLeftOut(t *testing.T) {
 		{"one", of(data.OtherEnding, "x/a.GIF"), "1 file with another ending is left out: .gif 1"},
 		{"as many of each", of(data.OtherEnding, "a.jfif", "b.gif", "c.ppm", "d", "D.JFIF", "e.gif", "f.ppm", "x.y/g"),
 			"8 files with other endings are left out: .jfif 2, .gif 2, .ppm 2, none 2"},
-		{"members of shards", of(data.OtherEnding, "a/x.tar:README", "a/x.tar:b/notes.TXT"), "2 files with other endings are left out: none 1, .txt 1"},
-		{"the most first", of(data.OtherEnding, "a.txt", "b.gif", "c.gif"), "3 files with other endings are left out: .gif 2, .txt 1"},
-		{"an image that is not read", of(data.OtherEnding, "a.HEIC", "b.txt"), "2 files with other endings are left out: .heic 1, .txt 1 " +
-			"(the .heic file is an image of a format that is not read; " + picture.ErrConvert.Error() + ")"},
-		{"images that are not read", of(data.OtherEnding, "a.heic", "b.avif", "c.heic"), "3 files with other endings are left out: .heic 2, .avif 1 " +
-			"(the 3 files .avif, .heic are images of formats that are not read; " + picture.ConvertThem + ")"},
-		{"many endings", many, "11 files with other endings are left out: .9 2, .1 1, .2 1, .3 1, .4 1, .5 1, .6 1, .7 1, and 2 more endings"},
-		{"several reasons", slices.Concat(of(data.Hidden, ".a", ".b"), of(data.Outside, "c.png"), of(data.OtherEnding, "d.txt"), of(data.BrokenLink, "e"), of(data.Special, "f"), of(data.OtherClass, "g")),
-			"1 file with another ending is left out: .txt 1; 1 image outside the class folders is left out; 1 folder that is not a class of data.classes is left out; " +
-				"1 broken link is left out; 1 pipe, socket or device is left out; 2 hidden files and folders are left out"},
+		{
+			"members of shards",
+			of(data.OtherEnding, "a/x.tar:README", "a/x.tar:b/notes.TXT"),
+			"2 files with other endings are left out: none 1, .txt 1",
+		},
+		{
+			"the most first", of(data.OtherEnding, "a.txt", "b.gif", "c.gif"),
+			"3 files with other endings are left out: .gif 2, .txt 1",
+		},
+		{
+			"an image that is not read", of(data.OtherEnding, "a.HEIC", "b.txt"),
+			"2 files with other endings are left out: .heic 1, .txt 1 " +
+				"(the .heic file is an image of a format that is not read; " + picture.ErrConvert.Error() + ")",
+		},
+		{
+			"images that are not read", of(data.OtherEnding, "a.heic", "b.avif", "c.heic"),
+			"3 files with other endings are left out: .heic 2, .avif 1 " +
+				"(the 3 files .avif, .heic are images of formats that are not read; " + picture.ConvertThem + ")",
+		},
+		{
+			"many endings", many,
+			"11 files with other endings are left out: .9 2, .1 1, .2 1, .3 1, .4 1, .5 1, .6 1, .7 1, and 2 " +
+				"more endings",
+		},
+		{
+			"several reasons",
+			slices.Concat(
+				of(data.Hidden, ".a", ".b"),
+				of(data.Outside, "c.png"),
+				of(data.OtherEnding, "d.txt"),
+				of(data.BrokenLink, "e"),
+				of(data.Special, "f"),
+				of(data.OtherClass, "g"),
+			),
+			"1 file with another ending is left out: .txt 1; " +
+				"1 image outside the class folders is left out; " +
+				"1 folder that is not a class of data.classes is left out; " +
+				"1 broken link is left out; " +
+				"1 pipe, socket or device is left out; " +
+				"2 hidden files and folders are left out",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := data.DescribeLeftOut(c.left); got != c.want {
@@ -48,12 +79,13 @@ func TestDescribeLeftOut(t *testing.T) {
 	}
 }
 
-// What is there is a sample, or left out with a reason, or a fault: nothing is
-// passed over in silence.
+// Everything in the folder is a sample, or left out with a reason, or a fault. Nothing is skipped
+// in silence.
 func TestLeftOutAndFaults(t *testing.T) {
 	root := t.TempDir()
-	writeTree(t, root, "cat/1.png", "cat/.cache/2.png", "cat/.DS_Store", "cat/deep/er/3.png", "cat/deep/er/notes.txt", "cat/4.avif", "cat/img.0005",
-		"dog/1.png", "fox/1.png", "stray.png", "labels.csv", ".git/x.png")
+	writeTree(t, root,
+		"cat/1.png", "cat/.cache/2.png", "cat/.DS_Store", "cat/deep/er/3.png", "cat/deep/er/notes.txt",
+		"cat/4.avif", "cat/img.0005", "dog/1.png", "fox/1.png", "stray.png", "labels.csv", ".git/x.png")
 	datatest.WriteFile(t, filepath.Join(root, "cat", "README"), []byte("images of cats"))
 	symlink(t, "nowhere", filepath.Join(root, "cat", "old"))
 	symlink(t, "nowhere", filepath.Join(root, "cat", "9.png"))
@@ -73,8 +105,10 @@ func TestLeftOutAndFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{".git hidden", "cat/.DS_Store hidden", "cat/.cache hidden", "cat/4.avif ending", "cat/README ending",
-		"cat/deep/er/notes.txt ending", "cat/old broken link", "labels.csv ending", "stray.png outside"}
+	want := []string{
+		".git hidden", "cat/.DS_Store hidden", "cat/.cache hidden", "cat/4.avif ending", "cat/README ending",
+		"cat/deep/er/notes.txt ending", "cat/old broken link", "labels.csv ending", "stray.png outside",
+	}
 	if got := left(d); !slices.Equal(got, want) {
 		t.Errorf("left out %q\nwant     %q", got, want)
 	}
@@ -109,7 +143,8 @@ func TestLeftOutAndFaults(t *testing.T) {
 	if got := left(d); !slices.Equal(got, want) {
 		t.Errorf("with a class map left out %q\nwant %q", got, want)
 	}
-	if err := data.CheckFaults(data.Few(d, 1, 0), true); err == nil || !strings.Contains(err.Error(), `class 2, "wolf"`) {
+	if err := data.CheckFaults(data.Few(d, 1, 0), true); err == nil ||
+		!strings.Contains(err.Error(), `class 2, "wolf"`) {
 		t.Errorf("a part of it: %v", err)
 	}
 	if got := data.LeftOutOf(data.Few(data.Few(d, 2, 0), 1, 0)); len(got) != len(want) {
@@ -117,8 +152,8 @@ func TestLeftOutAndFaults(t *testing.T) {
 	}
 }
 
-// A link to nothing with the name of an image is an image that cannot be read: an
-// error, or one that is skipped.
+// A link to nothing with the name of an image is an image that cannot be read: it is an error, or
+// is skipped.
 func TestBrokenImageLink(t *testing.T) {
 	root := t.TempDir()
 	writeTree(t, root, "a/1.png")
@@ -133,7 +168,8 @@ func TestBrokenImageLink(t *testing.T) {
 	datatest.WantError(t, data.CheckFaults(d, false), "2.png")
 	_, err = d.Image(1)
 	datatest.WantError(t, err, "2.png is a symbolic link to nothing")
-	if v, err := data.Verify(t.Context(), d, data.VerifyOptions{Workers: 2}); err != nil || len(v.Broken) != 1 || v.Broken[0].Index != 1 {
+	if v, err := data.Verify(t.Context(), d, data.VerifyOptions{Workers: 2}); err != nil ||
+		len(v.Broken) != 1 || v.Broken[0].Index != 1 {
 		t.Errorf("verify: %+v, %v", v, err)
 	}
 	if files, _, err := ListImages(root); err != nil || len(files) != 2 {

@@ -16,11 +16,13 @@ import (
 	"fasternet/internal/rng"
 )
 
-// A file that vanishes or cannot be read during training is named, or replaced.
+// If a file vanishes or cannot be read during training, the error names it, or another replaces it.
 func TestLoaderReplacesBadImages(t *testing.T) {
 	root := t.TempDir()
 	for i := range 8 {
-		datatest.WriteFile(t, filepath.Join(root, fmt.Sprintf("c%d", i%2), fmt.Sprintf("%d.jpg", i)), datatest.EncodeJPEG(t, datatest.Scene(40+i, 40)))
+		datatest.WriteFile(t,
+			filepath.Join(root, fmt.Sprintf("c%d", i%2), fmt.Sprintf("%d.jpg", i)),
+			datatest.EncodeJPEG(t, datatest.Scene(40+i, 40)))
 	}
 	d, err := OpenClassFolders(root, nil)
 	if err != nil {
@@ -67,17 +69,41 @@ func TestLoaderReplacesBadImages(t *testing.T) {
 	it2 := newLoader(t, d, opt).Epoch(t.Context(), 0, 0)
 	defer it2.Close()
 	_, err = it2.Next()
-	datatest.WantError(t, err, "so are all images after it, 7 or more")
+	datatest.WantError(t, err, "the next 7 images cannot be read either")
 }
 
-// BenchmarkLoader is Fashion-MNIST through padding, crop, flip and mixup.
+// BenchmarkLoader measures Fashion-MNIST through padding, crop, flip and mixup.
 func BenchmarkLoader(b *testing.B) {
 	for _, workers := range []int{1, 2} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
 			mean, std := []float32{0.29, 0.29, 0.29}, []float32{0.35, 0.35, 0.35}
-			opt := data.LoaderOptions{Batch: 128, Workers: workers, Prefetch: 2, Shuffle: true, DropLast: true, Seed: 5,
-				Mix: &data.Mixup{MixupAlpha: 0.8, CutmixAlpha: 1, Prob: 0.8, SwitchProb: 0.5, Smoothing: 0.1, Classes: 10}}
-			opt.Transform = &data.TrainTransform{Size: 32, HFlip: 0.5, Padding: 4, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Interpolation: picture.Bicubic, Mean: mean, Std: std, Channels: 3}
+			opt := data.LoaderOptions{
+				Batch:    128,
+				Workers:  workers,
+				Prefetch: 2,
+				Shuffle:  true,
+				DropLast: true,
+				Seed:     5,
+				Mix: &data.Mixup{
+					MixupAlpha:  0.8,
+					CutmixAlpha: 1,
+					Prob:        0.8,
+					SwitchProb:  0.5,
+					Smoothing:   0.1,
+					Classes:     10,
+				},
+				Transform: &data.TrainTransform{
+					Size:          32,
+					HFlip:         0.5,
+					Padding:       4,
+					Scale:         [2]float64{0.08, 1},
+					Ratio:         [2]float64{3.0 / 4, 4.0 / 3},
+					Interpolation: picture.Bicubic,
+					Mean:          mean,
+					Std:           std,
+					Channels:      3,
+				},
+			}
 			l := newLoader(b, realFashionMNIST(b, false), opt)
 			images, epoch := 0, 0
 			b.ReportAllocs()
@@ -100,9 +126,10 @@ func BenchmarkLoader(b *testing.B) {
 	}
 }
 
-// BenchmarkLoaderJPEG is one worker on photo-sized JPEG files at 224×224.
+// BenchmarkLoaderJPEG measures one worker with photo-sized JPEG files at 224×224.
 func BenchmarkLoaderJPEG(b *testing.B) {
-	photo, err := picture.Resize(datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 30, 40, 3), 375, 500, picture.Bicubic)
+	small := datatest.RandomImage[picture.Image](rng.New(1, rng.Bench), 30, 40, 3)
+	photo, err := picture.Resize(small, 375, 500, picture.Bicubic)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -130,7 +157,7 @@ func BenchmarkLoaderJPEG(b *testing.B) {
 	b.ReportMetric(32*float64(b.N)/b.Elapsed().Seconds(), "img/s")
 }
 
-// A loader, which decodes only a part of a file, crops and flips the upright image.
+// A loader decodes only a part of a file, but crops and flips the upright image.
 func TestOrientationOfParts(t *testing.T) {
 	dir := t.TempDir()
 	plain := datatest.EncodeJPEG(t, datatest.Scene(123, 77))
@@ -148,7 +175,13 @@ func TestOrientationOfParts(t *testing.T) {
 				if tall := whole.Height > whole.Width; tall != (!how.IgnoreOrientation && 5 <= o && o <= 8) {
 					t.Errorf("orientation %d, %+v: %d×%d pixels", o, how, whole.Height, whole.Width)
 				}
-				for _, tr := range []data.Transform{trainTransform(40, 3), evalTransform(48, 3), evalTransform(400, 1), trainTransform(32, 3)} {
+				transforms := []data.Transform{
+					trainTransform(40, 3),
+					evalTransform(48, 3),
+					evalTransform(400, 1),
+					trainTransform(32, 3),
+				}
+				for _, tr := range transforms {
 					h, w, c := tr.OutputShape()
 					want := make([]float32, h*w*c)
 					if err := tr.Apply(whole, rng.New(5, rng.Augment, 1, 0), want); err != nil {
@@ -181,7 +214,7 @@ func (noise) Label(i int) int                       { return i % 4 }
 func (noise) Name(i int) string                     { return fmt.Sprintf("noise %d", i) }
 func (d noise) Image(i int) (*picture.Image, error) { return d[i], nil }
 
-// plain are means and deviations that leave pixels in [0, 1].
+// plain returns means and deviations that leave pixels in [0, 1].
 func plain(channels int) (mean, std []float32) {
 	return make([]float32, channels), slices.Repeat([]float32{1}, channels)
 }
@@ -194,7 +227,10 @@ func trainTransform(size, channels int) *data.TrainTransform {
 
 func evalTransform(size, channels int) *data.EvalTransform {
 	mean, std := plain(channels)
-	return &data.EvalTransform{Size: size, CropRatio: 0.9, Interpolation: picture.Bicubic, Mean: mean, Std: std, Channels: channels}
+	return &data.EvalTransform{
+		Size: size, CropRatio: 0.9, Interpolation: picture.Bicubic, Mean: mean, Std: std,
+		Channels: channels,
+	}
 }
 
 func newLoader(t testing.TB, ds data.Dataset, opt data.LoaderOptions) *data.Loader {
@@ -206,7 +242,7 @@ func newLoader(t testing.TB, ds data.Dataset, opt data.LoaderOptions) *data.Load
 	return l
 }
 
-// batches are the batches of an epoch, which stay as they are.
+// batches returns copies of the batches of an epoch.
 func batches(t *testing.T, l *data.Loader, epoch, startStep int) (all []data.Batch) {
 	t.Helper()
 	it := l.Epoch(t.Context(), epoch, startStep)

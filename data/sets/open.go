@@ -12,9 +12,9 @@ import (
 )
 
 // Open opens the training or the validation part of the configured data set. With
-// data.val_fraction or data.folds both are made of the training part. It is an error when something
-// is wrong with the part; with data.on_bad_image: skip, images that cannot be read are
-// not.
+// data.val_fraction or data.folds both come from the training part. It is an error when
+// something is wrong with the part; but with data.on_bad_image: skip, an image that cannot be
+// read is no error.
 func Open(d configs.Data, train bool) (data.Dataset, error) {
 	ds, err := Inspect(d, train)
 	if err != nil {
@@ -36,15 +36,16 @@ func checkFaults(d configs.Data, ds data.Dataset) error {
 	return fmt.Errorf("data.on_bad_image: want error or skip, got %q", d.OnBadImage)
 }
 
-// moved says what to do about an error if the folder of the data set is not there.
+// moved adds what to do to an error, if the folder of the data set does not exist.
 func moved(dir string, err error) error {
 	if _, gone := os.Stat(dir); dir == "" || !errors.Is(gone, fs.ErrNotExist) {
 		return err
 	}
-	return fmt.Errorf("data.dir: %s: no such folder; if the data set has moved, say where it is now: --data FOLDER", dir)
+	return fmt.Errorf("data.dir: %s: no such folder; if the data set has moved, say where it is now: --data FOLDER",
+		dir)
 }
 
-// Inspect is [Open] that leaves what is wrong with the part to the caller: see
+// Inspect is [Open], but leaves what is wrong with the part to the caller: see
 // [data.FaultsOf].
 func Inspect(d configs.Data, train bool) (data.Dataset, error) {
 	if d.HoldsOut() {
@@ -60,7 +61,7 @@ func Inspect(d configs.Data, train bool) (data.Dataset, error) {
 	return decoded(d, train, nil)
 }
 
-// OpenBoth opens both parts, see [Open]. What they have in common is read once.
+// OpenBoth opens both parts, see [Open]. It reads only once what they have in common.
 func OpenBoth(d configs.Data) (train, val data.Dataset, err error) {
 	if train, val, err = InspectBoth(d); err != nil {
 		return nil, nil, err
@@ -73,7 +74,7 @@ func OpenBoth(d configs.Data) (train, val data.Dataset, err error) {
 	return train, val, nil
 }
 
-// InspectBoth is [OpenBoth] that leaves what is wrong with the parts to the caller.
+// InspectBoth is [OpenBoth], but leaves what is wrong with the parts to the caller.
 func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
 	if err := checkDir(d); err != nil {
 		return nil, nil, err
@@ -97,7 +98,8 @@ func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
 	case configs.ShuffleSplit:
 		train, val, err = data.HoldOutShuffled(train, d.ValFraction, d.ValSeed)
 	default:
-		return nil, nil, fmt.Errorf("data.val_split: want %s or %s, got %q", configs.HashSplit, configs.ShuffleSplit, d.ValSplit)
+		return nil, nil, fmt.Errorf("data.val_split: want %s or %s, got %q",
+			configs.HashSplit, configs.ShuffleSplit, d.ValSplit)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("data.val_fraction: %w", err)
@@ -105,7 +107,7 @@ func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
 	return train, val, nil
 }
 
-// checkDir returns an error unless there is such a format, and a folder if it needs one.
+// checkDir returns an error if the format is unknown, or if it needs a folder and has none.
 func checkDir(d configs.Data) error {
 	f, err := formatOf(d)
 	if err != nil || d.Dir != "" || f.NoDir {
@@ -118,7 +120,7 @@ func checkDir(d configs.Data) error {
 	return fmt.Errorf("data.dir: want the folder of the data set: --data FOLDER%s", layout)
 }
 
-// decoded is a part whose files are decoded as the configuration says.
+// decoded opens a part and sets how its files are decoded.
 func decoded(d configs.Data, train bool, training data.Dataset) (data.Dataset, error) {
 	how, err := preprocess.Decoding(d)
 	if err != nil {
@@ -132,8 +134,8 @@ func decoded(d configs.Data, train bool, training data.Dataset) (data.Dataset, e
 	return ds, nil
 }
 
-// part opens a part that has files of its own. For the validation part, training is the
-// training part if that is open; otherwise it is opened where labels need it.
+// part opens a part that has its own files. For the validation part, training is the training
+// part if it is open already; otherwise part opens it if the labels need it.
 func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, error) {
 	f, err := formatOf(d)
 	if err != nil {
@@ -151,7 +153,7 @@ func part(d configs.Data, train bool, training data.Dataset) (data.Dataset, erro
 	case err != nil:
 		return nil, err
 	case ds == nil:
-		return nil, fmt.Errorf("data.name: %s opened no data set, without an error", d.Name)
+		return nil, fmt.Errorf("data.name: %s returned neither a data set nor an error", d.Name)
 	}
 	return ds, nil
 }

@@ -18,15 +18,15 @@ import (
 	"golang.org/x/exp/mmap"
 )
 
-// A packed file is, with little-endian numbers:
+// A packed file consists of, with little-endian numbers:
 //
 //	header   [64]  magic, version, form, samples, fingerprint of the source; CRC
-//	records        of each sample: header [40], name, payload
-//	index          of each sample: offset uint64, label int32, 4 zero bytes
+//	records        for each sample: header [40], name, payload
+//	index          for each sample: offset uint64, label int32, 4 zero bytes
 //	meta           JSON: classes, and how the file was made
 //	footer   [48]  offset of the index and of meta, samples, CRC of both; magic
 //
-// Checksums are CRC-32C. A file without a footer is one that is not finished.
+// Checksums are CRC-32C. A file without a footer is not finished.
 const (
 	packMagic   = "FNPACK\r\n"
 	packEnd     = "\r\nFNPEND"
@@ -47,7 +47,7 @@ type PackForm string
 
 // The forms.
 const (
-	PackJPEG    PackForm = "jpeg"    // image files: as they were, or made smaller where they were larger
+	PackJPEG    PackForm = "jpeg"    // image files: as they were, or made smaller if they were larger
 	PackDecoded PackForm = "decoded" // pixels
 )
 
@@ -73,10 +73,11 @@ func (h packHeader) bytes() []byte {
 
 func parsePackHeader(b []byte) (h packHeader, err error) {
 	if len(b) < packHeaderSize || string(b[:8]) != packMagic {
-		return h, errors.New("not a packed file (data pack makes them)")
+		return h, errors.New("not a packed file (make one with data pack)")
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != packVersion {
-		return h, fmt.Errorf("a packed file of version %d; this program reads version %d: pack the data set again", v, packVersion)
+		return h, fmt.Errorf("a packed file of version %d; this program reads version %d: pack the data set again",
+			v, packVersion)
 	}
 	if binary.LittleEndian.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli) {
 		return h, errors.New("the header is damaged: its checksum is wrong")
@@ -84,7 +85,7 @@ func parsePackHeader(b []byte) (h packHeader, err error) {
 	return packHeader{b[12] == 1, binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])}, nil
 }
 
-// record is a sample in a packed file. Of an image file the sizes are 0.
+// record is a sample in a packed file. For an image file the sizes are 0.
 type record struct {
 	label                   int32
 	height, width, channels uint32
@@ -112,7 +113,7 @@ func (r *record) appendTo(b []byte) []byte {
 	return b
 }
 
-// recordSize is how long a record is by its header, or -1 if it cannot be one.
+// recordSize returns the length of a record from its header, or -1 if it is no record.
 func recordSize(b []byte) int64 {
 	if len(b) < recordHeaderSize || binary.LittleEndian.Uint32(b) != recordMagic {
 		return -1
@@ -126,24 +127,29 @@ func recordSize(b []byte) int64 {
 
 // parseRecord checks a whole record. The payload shares the memory of b.
 func parseRecord(b []byte) (r record, err error) {
-	if recordSize(b) != int64(len(b)) || binary.LittleEndian.Uint32(b[4:]) != crc32.Checksum(b[8:], castagnoli) {
+	whole := recordSize(b) == int64(len(b))
+	if !whole || binary.LittleEndian.Uint32(b[4:]) != crc32.Checksum(b[8:], castagnoli) {
 		return r, errors.New("the record is damaged: its checksum is wrong; pack the data set again")
 	}
 	name := binary.LittleEndian.Uint32(b[20:])
 	r = record{
-		label: int32(binary.LittleEndian.Uint32(b[16:])), height: binary.LittleEndian.Uint32(b[24:]),
-		width: binary.LittleEndian.Uint32(b[28:]), channels: binary.LittleEndian.Uint32(b[32:]),
-		orientation: picture.Orientation(b[36]), made: made(b[37]),
-		name: string(b[recordHeaderSize:][:name]), payload: b[recordHeaderSize+name:],
+		label:       int32(binary.LittleEndian.Uint32(b[16:])),
+		height:      binary.LittleEndian.Uint32(b[24:]),
+		width:       binary.LittleEndian.Uint32(b[28:]),
+		channels:    binary.LittleEndian.Uint32(b[32:]),
+		orientation: picture.Orientation(b[36]),
+		made:        made(b[37]),
+		name:        string(b[recordHeaderSize:][:name]),
+		payload:     b[recordHeaderSize+name:],
 	}
 	return r, nil
 }
 
-// made says how a record was made of its sample.
+// made says how a record was made from its sample.
 type made byte
 
 const (
-	madeUnknown  made = iota // by a version that did not say
+	madeUnknown  made = iota // by a version that did not record it
 	madeKept                 // the file as it was
 	madeLossless             // a PNG file
 	madeLossy                // a JPEG file
@@ -159,20 +165,20 @@ type packMeta struct {
 	Lossy     bool     `json:"lossy,omitempty"`
 }
 
-// Packed is a dataset in a packed file, which is mapped into memory: samples are
-// read in any order at the speed of the page cache, and each is checked.
+// Packed is a dataset in a packed file, which is mapped into memory. It reads samples in any
+// order at the speed of the page cache, and checks each one.
 type Packed struct {
 	data.Decoder
 	path    string
 	file    *mmap.ReaderAt
 	header  packHeader
 	meta    packMeta
-	offsets []int64 // of the records, and of the index
+	offsets []int64 // of the records, then of the index
 	labels  []int32
 }
 
-// OpenPacked maps a packed file. It is an error when it is of another version, not
-// finished, or its index is damaged.
+// OpenPacked maps a packed file. It is an error when the file has another version or is not
+// finished, or when its index is damaged.
 func OpenPacked(path string) (*Packed, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -216,8 +222,9 @@ func (d *Packed) open() error {
 	index, meta := int64(binary.LittleEndian.Uint64(foot)), int64(binary.LittleEndian.Uint64(foot[8:]))
 	count := binary.LittleEndian.Uint64(foot[16:])
 	damaged := errors.New("the index is damaged; pack the data set again")
-	if index < packHeaderSize || meta < index || size-packFooterSize < meta ||
-		count != d.header.count || uint64(meta-index) != count*indexEntrySize || count > uint64(size) {
+	switch {
+	case index < packHeaderSize, meta < index, size-packFooterSize < meta,
+		count != d.header.count, uint64(meta-index) != count*indexEntrySize, count > uint64(size):
 		return damaged
 	}
 	tail := make([]byte, size-packFooterSize-index)
@@ -247,8 +254,8 @@ func (d *Packed) open() error {
 	return nil
 }
 
-// readAt reads from the mapping. A file that was cut short since it was mapped
-// faults; that becomes an error.
+// readAt reads from the mapping. If the file was cut short after it was mapped, the read
+// faults; readAt turns this into an error.
 func (d *Packed) readAt(b []byte, at int64) (err error) {
 	defer func(before bool) {
 		debug.SetPanicOnFault(before)
@@ -260,19 +267,19 @@ func (d *Packed) readAt(b []byte, at int64) (err error) {
 	return err
 }
 
-// Close ends the mapping. The dataset must not be used any more.
+// Close ends the mapping. The dataset must not be used afterwards.
 func (d *Packed) Close() error { return d.file.Close() }
 
 // Decoded reports whether the samples are pixels.
 func (d *Packed) Decoded() bool { return d.header.decoded }
 
-// Len is the number of samples.
+// Len returns the number of samples.
 func (d *Packed) Len() int { return len(d.labels) }
 
 // Classes lists the class names.
 func (d *Packed) Classes() []string { return d.meta.Classes }
 
-// Label is the class index of sample i.
+// Label returns the class index of sample i.
 func (d *Packed) Label(i int) int { return int(d.labels[i]) }
 
 // read returns the record of sample i, in the memory of buf if it is large enough.
@@ -285,7 +292,7 @@ func (d *Packed) read(i int, buf []byte) (record, []byte, error) {
 	err := d.readAt(buf, d.offsets[i])
 	var r record
 	if err == nil {
-		// After it may come records of samples that were left out.
+		// Records of samples that were left out may follow.
 		if size := recordSize(buf); size >= 0 && size <= int64(n) {
 			buf = buf[:size]
 		}
@@ -300,7 +307,7 @@ func (d *Packed) read(i int, buf []byte) (record, []byte, error) {
 	return r, buf, nil
 }
 
-// Encoded returns the image file of sample i, of a file of form [PackJPEG].
+// Encoded returns the image file of sample i, if the form is [PackJPEG].
 func (d *Packed) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
 	if d.Decoded() {
 		return nil, false, nil
@@ -309,14 +316,19 @@ func (d *Packed) Encoded(i int, buf []byte) (content []byte, ok bool, err error)
 	return r.payload, true, err
 }
 
-// Stored makes m the pixels of sample i as they are in the file, in the memory of buf if
-// it is large enough, and returns that memory.
+// Stored makes m the pixels of sample i as they are in the file, in the memory of buf if it is
+// large enough, and returns this memory.
 func (d *Packed) Stored(i int, m *picture.Image, buf []byte) (picture.Orientation, []byte, error) {
 	r, buf, err := d.read(i, buf)
 	if err != nil {
 		return 0, buf, err
 	}
-	*m = picture.Image{Pix: r.payload, Height: int(r.height), Width: int(r.width), Channels: int(r.channels)}
+	*m = picture.Image{
+		Pix:      r.payload,
+		Height:   int(r.height),
+		Width:    int(r.width),
+		Channels: int(r.channels),
+	}
 	if err := m.Check(); err != nil {
 		return 0, buf, fmt.Errorf("%w, at %s[%d]", err, d.path, i)
 	}
@@ -326,7 +338,7 @@ func (d *Packed) Stored(i int, m *picture.Image, buf []byte) (picture.Orientatio
 	return r.orientation, buf, nil
 }
 
-// Image is sample i.
+// Image decodes sample i.
 func (d *Packed) Image(i int) (*picture.Image, error) {
 	if d.header.decoded {
 		m := new(picture.Image)
@@ -343,8 +355,7 @@ func (d *Packed) Image(i int) (*picture.Image, error) {
 	return d.Decoding().DecodeNamed(content, d.Name(i))
 }
 
-// Name is the file, the number of sample i, and the name that it had when it was
-// packed.
+// Name returns the file, the number of sample i, and the name that it had when it was packed.
 func (d *Packed) Name(i int) string {
 	name := fmt.Sprintf("%s[%d]", d.path, i)
 	if packed := d.packedName(i); packed != "" {
@@ -353,7 +364,7 @@ func (d *Packed) Name(i int) string {
 	return name
 }
 
-// packedName is the name that sample i had when it was packed, "" if the record has none
+// packedName returns the name that sample i had when it was packed, "" if the record has none
 // or cannot be read.
 func (d *Packed) packedName(i int) string {
 	head := make([]byte, recordHeaderSize)
@@ -371,7 +382,7 @@ func (d *Packed) packedName(i int) string {
 	return string(text)
 }
 
-// Key is what sample i is called within the dataset.
+// Key returns the name of sample i within the dataset.
 func (d *Packed) Key(i int) string {
 	if name := d.packedName(i); name != "" {
 		return filepath.ToSlash(name)
@@ -379,8 +390,9 @@ func (d *Packed) Key(i int) string {
 	return strconv.Itoa(i)
 }
 
-// StampSize of an image file is its own, so that a folder and what was packed of it have the same
-// fingerprint as long as the files are the same; pixels have the checksum of their record.
+// StampSize returns the size of the image file of sample i, so that a folder and its packed file
+// have the same fingerprint as long as the files are the same. For pixels it returns the checksum
+// of their record.
 func (d *Packed) StampSize(i int) uint64 {
 	head := make([]byte, recordHeaderSize)
 	if d.readAt(head, d.offsets[i]) != nil {
@@ -392,13 +404,15 @@ func (d *Packed) StampSize(i int) uint64 {
 	return binary.LittleEndian.Uint64(head[8:])
 }
 
-// Place is the file of sample i, and where it is in there.
+// Place returns the file of sample i, and where it is in the file.
 func (d *Packed) Place(i int) (file, within string) { return d.path, strconv.Itoa(i) }
 
 var packedFormat = Format{
-	Name: "packed", Doc: `files that "data pack" wrote`,
-	Keys: []string{"train", "val"}, Example: "train.pack",
-	Signs: []string{"train.pack"},
+	Name:    "packed",
+	Doc:     `files that "data pack" wrote`,
+	Keys:    []string{"train", "val"},
+	Example: "train.pack",
+	Signs:   []string{"train.pack"},
 	Open: func(p *Part) (data.Dataset, error) {
 		ds, err := OpenPacked(p.Path(p.File, string(p.Split)+".pack"))
 		return orNil(ds, p.called(err))

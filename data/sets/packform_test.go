@@ -14,7 +14,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// packed packs a dataset and opens what it made.
+// packed packs a dataset and opens the file.
 func packed(t *testing.T, ds data.Dataset, o PackOptions) (*Packed, PackResult) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.pack")
@@ -30,8 +30,8 @@ func packed(t *testing.T, ds data.Dataset, o PackOptions) (*Packed, PackResult) 
 	return d, r
 }
 
-// Files that need not be made smaller are kept byte for byte, whatever their format;
-// those of lossless formats lose nothing when they are made smaller.
+// Files that are small enough are kept byte for byte, whatever their format. Files of lossless
+// formats lose nothing but size when they are made smaller.
 func TestPackLosesNothing(t *testing.T) {
 	g := datatest.Goldens(t, "pillow_formats.safetensors")
 	dir := t.TempDir()
@@ -39,9 +39,18 @@ func TestPackLosesNothing(t *testing.T) {
 		name     string
 		lossless bool
 	}{
-		{"png/rgb", true}, {"png/grey16", true}, {"tif/rgb-lzw", true}, {"tif/g4-min-is-black", true}, {"gif/animated", true}, {"bmp/palette", true},
+		{"png/rgb", true},
+		{"png/grey16", true},
+		{"tif/rgb-lzw", true},
+		{"tif/g4-min-is-black", true},
+		{"gif/animated", true},
+		{"bmp/palette", true},
 		{"pnm/p6-deep", true}, {"webp/lossless", true}, {"webp/animated-lossless", true}, {"webp/alpha-lossless", true},
-		{"webp/lossy", false}, {"webp/animated-lossy", false}, {"webp/alpha", false}, {"jpg/420", false}, {"jpg/ycck-420", false},
+		{"webp/lossy", false},
+		{"webp/animated-lossy", false},
+		{"webp/alpha", false},
+		{"jpg/420", false},
+		{"jpg/ycck-420", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, content := g.Get("file/" + c.name)
@@ -112,7 +121,7 @@ func TestPackPixels(t *testing.T) {
 	}
 }
 
-// What is packed has the orientations of its source: it can be read with and without.
+// A packed file keeps the orientations of its source. It can be read with and without them.
 func TestPackKeepsOrientation(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -123,8 +132,10 @@ func TestPackKeepsOrientation(t *testing.T) {
 		}
 	}
 	for o := 1; o <= 8; o++ {
-		datatest.WriteFile(t, filepath.Join(dir, fmt.Sprintf("%d.jpg", o)), datatest.WithOrientation(datatest.EncodeJPEG(t, tall), o))
-		datatest.WriteFile(t, filepath.Join(dir, fmt.Sprintf("%d.png", o)), picture.WithEXIF(datatest.EncodePNG(t, tall), "png", picture.Orientation(o)))
+		datatest.WriteFile(t, filepath.Join(dir, fmt.Sprintf("%d.jpg", o)),
+			datatest.WithOrientation(datatest.EncodeJPEG(t, tall), o))
+		datatest.WriteFile(t, filepath.Join(dir, fmt.Sprintf("%d.png", o)),
+			picture.WithEXIF(datatest.EncodePNG(t, tall), "png", picture.Orientation(o)))
 	}
 	files, _, err := ListImages(dir)
 	if err != nil || len(files) != 16 {
@@ -132,7 +143,9 @@ func TestPackKeepsOrientation(t *testing.T) {
 	}
 	for _, packedAs := range []picture.Decoding{{}, {IgnoreOrientation: true}} {
 		for _, o := range []PackOptions{
-			{Form: PackJPEG, Quality: 100}, {Form: PackJPEG, Quality: 100, ShortSide: 40}, {Form: PackJPEG, Quality: 100, ShortSide: 20},
+			{Form: PackJPEG, Quality: 100},
+			{Form: PackJPEG, Quality: 100, ShortSide: 40},
+			{Form: PackJPEG, Quality: 100, ShortSide: 20},
 			{Form: PackDecoded}, {Form: PackDecoded, ShortSide: 20},
 		} {
 			d, _ := packed(t, files.As(packedAs), o)
@@ -154,15 +167,17 @@ func TestPackKeepsOrientation(t *testing.T) {
 						t.Fatal(err)
 					}
 					if got.Height != want.Height || got.Width != want.Width {
-						t.Fatalf("%s, %+v, %+v: %d×%d, want %d×%d", src.Name(i), o, how, got.Height, got.Width, want.Height, want.Width)
+						t.Fatalf("%s, %+v, %+v: %d×%d, want %d×%d",
+							src.Name(i), o, how, got.Height, got.Width, want.Height, want.Width)
 					}
 					for k := range got.Pix { // JPEG and the order of resizing and turning round
 						if diff := int(got.Pix[k]) - int(want.Pix[k]); diff > 12 || diff < -12 {
-							t.Fatalf("%s, %+v, %+v: value %d is %d, want %d", src.Name(i), o, how, k, got.Pix[k], want.Pix[k])
+							t.Fatalf("%s, %+v, %+v: value %d is %d, want %d",
+								src.Name(i), o, how, k, got.Pix[k], want.Pix[k])
 						}
 					}
 				}
-				// Packed and sharded again it is still so.
+				// After packing and sharding again the orientations are still there.
 				again, _ := packed(t, d, PackOptions{Form: PackJPEG, Quality: 100})
 				data.DecodeAs(again, how)
 				sameSize(t, again, src, o.ShortSide == 20)
@@ -176,7 +191,7 @@ func TestPackKeepsOrientation(t *testing.T) {
 				}
 				data.DecodeAs(s, how)
 				sameSize(t, s, src, o.ShortSide == 20)
-				// A loader's way to the same image.
+				// A loader reads the same image.
 				tr := evalTransform(20, 3)
 				a, err1 := data.View(d, tr, 1, 0, 5)
 				m, err2 := d.Image(5)
@@ -193,7 +208,7 @@ func TestPackKeepsOrientation(t *testing.T) {
 	}
 }
 
-// sameSize demands images of the same sizes, or of half of them.
+// sameSize fails unless images have the same sizes, or half of them.
 func sameSize(t *testing.T, got, want data.Dataset, half bool) {
 	t.Helper()
 	for i := range want.Len() {
@@ -212,7 +227,7 @@ func sameSize(t *testing.T, got, want data.Dataset, half bool) {
 	}
 }
 
-// An interrupted file goes on, and counts what became of the samples that were there.
+// Packing resumes after an interruption, and counts how the samples written before were stored.
 func TestPackCountsWhatWasThere(t *testing.T) {
 	src := packSource(t)
 	path := filepath.Join(t.TempDir(), "x.pack")

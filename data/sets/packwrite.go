@@ -20,22 +20,25 @@ import (
 	"fasternet/data/picture"
 )
 
-// PackOptions say how [Pack] makes a packed file.
+// PackOptions says how [Pack] makes a packed file.
 type PackOptions struct {
 	Form      PackForm
-	ShortSide int  // images with a longer one are made smaller; 0 keeps all sizes
+	ShortSide int  // images with a larger short side are made smaller; 0 keeps all sizes
 	Quality   int  // of JPEG files that are made smaller, 1 to 100
-	Lossy     bool // images of lossless files become JPEG too, not PNG
+	Lossy     bool // images from lossless files become JPEG too, not PNG
 	Workers   int  // goroutines; 0 means GOMAXPROCS
 	Progress  func(done, total int)
-	SkipBad   func(err error) // is told of samples that cannot be read, which are left out; nil makes them an error
+	// SkipBad is called for each sample that cannot be read and is left out. If it is nil,
+	// such a sample is an error.
+	SkipBad func(err error)
 }
 
-// Check returns an error that names an option which cannot work.
+// Check returns an error that names the first option that is wrong.
 func (o PackOptions) Check() error {
 	switch {
 	case o.Form != PackJPEG && o.Form != PackDecoded:
-		return fmt.Errorf("data: form of a packed file: want %s or %s, got %q", PackJPEG, PackDecoded, string(o.Form))
+		return fmt.Errorf("data: form of a packed file: want %s or %s, got %q",
+			PackJPEG, PackDecoded, string(o.Form))
 	case o.ShortSide < 0:
 		return fmt.Errorf("data: short side of %d; 0 (keep the size) or more is needed", o.ShortSide)
 	case o.Form == PackJPEG && (o.Quality < 1 || o.Quality > 100):
@@ -47,8 +50,8 @@ func (o PackOptions) Check() error {
 // PackResult says what [Pack] did.
 type PackResult struct {
 	Samples int   `json:"samples"`
-	Resumed int   `json:"resumed"` // of them, samples that were there from before
-	Skipped int   `json:"skipped"` // that could not be read
+	Resumed int   `json:"resumed"` // of these, samples from an earlier, interrupted run
+	Skipped int   `json:"skipped"` // samples that could not be read
 	Bytes   int64 `json:"bytes"`
 
 	// How the samples were stored. With form [PackDecoded] all are pixels.
@@ -58,20 +61,21 @@ type PackResult struct {
 	Pixels   int `json:"pixels"`
 }
 
-// Pack writes a dataset as a packed file. While it is written it is called
-// path.part; what is there of an earlier, interrupted call with the same dataset
-// and options is checked and kept.
+// Pack writes a dataset as a packed file. Until it is complete its name is path.part. If an
+// earlier call with the same dataset and options was interrupted, Pack checks the records that
+// it has written and keeps them.
 //
-// Of form [PackJPEG] files that are small enough are taken as they are, byte for byte.
-// Others are made smaller: files of a lossless format become PNG, which loses nothing
-// more, and all others JPEG. The orientation of the camera is kept next to the pixels, so
-// the packed dataset can be read with it or without.
+// With form [PackJPEG] it takes files that are small enough as they are, byte for byte. It makes
+// the others smaller: files of a lossless format become PNG, so that nothing more is lost, and
+// all others JPEG. It stores the camera's orientation next to the pixels, so that the packed
+// dataset can be read with it or without.
 func Pack(ctx context.Context, path string, ds data.Dataset, o PackOptions) (PackResult, error) {
 	if err := o.Check(); err != nil {
 		return PackResult{}, err
 	}
 	if data.IsMultiLabel(ds) {
-		return PackResult{}, errors.New("data: a packed data set has one label for each image, and these images have any number: shards (data shard) can have them")
+		return PackResult{}, errors.New("data: a packed data set has one label for each image, " +
+			"and these images have any number: use shards (data shard)")
 	}
 	if _, err := data.CountClasses(ds); err != nil {
 		return PackResult{}, err
@@ -105,11 +109,13 @@ type packWriter struct {
 	result PackResult
 }
 
-// fingerprint tells data sets and options apart: a file of another one is begun
-// anew.
+// fingerprint identifies the data set and the options. If a file has another one, Pack starts
+// again.
 func (w *packWriter) fingerprint() uint64 {
 	h := fnv.New64a()
-	fmt.Fprintln(h, packVersion, w.o.Form, w.o.ShortSide, w.o.Quality, w.o.Lossy, w.decoding(), w.ds.Len(), len(w.ds.Classes()))
+	fmt.Fprintln(h,
+		packVersion, w.o.Form, w.o.ShortSide, w.o.Quality, w.o.Lossy,
+		w.decoding(), w.ds.Len(), len(w.ds.Classes()))
 	for _, c := range w.ds.Classes() {
 		fmt.Fprintf(h, "%q\n", c)
 	}
@@ -126,7 +132,7 @@ func (w *packWriter) run(ctx context.Context) error {
 	}
 	w.out = bufio.NewWriterSize(w.f, 1<<20)
 	if err := w.records(ctx); err != nil {
-		// What is whole stays for the next call.
+		// Keep the complete records for the next call.
 		return errors.Join(err, w.out.Flush())
 	}
 	if err := w.out.Flush(); err != nil {
@@ -135,8 +141,8 @@ func (w *packWriter) run(ctx context.Context) error {
 	return w.finish(head)
 }
 
-// resume keeps the records of an earlier call that are whole, and cuts off the
-// rest. A sample that was skipped then is a record without a payload.
+// resume keeps the complete records of an earlier call, and cuts off the rest. A sample that
+// was skipped then is a record without a payload.
 func (w *packWriter) resume(head packHeader) error {
 	w.at = packHeaderSize
 	old := make([]byte, packHeaderSize)
@@ -192,7 +198,7 @@ func (w *packWriter) place(r *record, n int64) {
 	w.next++
 }
 
-// records makes the records in workers and writes them in their order.
+// records makes the records in workers and writes them in order.
 func (w *packWriter) records(ctx context.Context) error {
 	workers := w.o.Workers
 	if workers <= 0 {
@@ -281,14 +287,15 @@ func (w *packWriter) record(i int) (record, error) {
 		return r, nil
 	}
 	if !small {
-		// Rounded to nearest: the aspect ratio stays as good as it can be.
+		// Round to nearest, to change the aspect ratio as little as possible.
 		scale := func(n int) int { return max(1, (n*w.o.ShortSide+short/2)/short) }
 		if m, err = picture.Resize(m, scale(m.Height), scale(m.Width), picture.Bicubic); err != nil {
 			return r, err
 		}
 	}
 	if w.o.Form == PackDecoded {
-		r.height, r.width, r.channels, r.payload, r.made = uint32(m.Height), uint32(m.Width), uint32(m.Channels), m.Pix, madePixels
+		r.height, r.width, r.channels = uint32(m.Height), uint32(m.Width), uint32(m.Channels)
+		r.payload, r.made = m.Pix, madePixels
 		return r, nil
 	}
 	made, as := madeLossy, "jpg"
@@ -311,8 +318,8 @@ func (w *packWriter) encode(m *picture.Image, format string) ([]byte, error) {
 	return m.JPEG(w.o.Quality)
 }
 
-// decoding is how files are decoded before they are made smaller. They are not turned:
-// their orientation stays with them.
+// decoding returns how to decode files before they are made smaller. They are not turned: they
+// keep their orientation.
 func (w *packWriter) decoding() picture.Decoding {
 	how := data.DecodingOf(w.ds)
 	how.IgnoreOrientation = true
@@ -324,7 +331,13 @@ func (w *packWriter) finish(head packHeader) error {
 	if w.result.Samples == 0 {
 		return errors.New("none of the samples can be read")
 	}
-	meta, err := json.Marshal(packMeta{w.ds.Classes(), w.o.Form, w.o.ShortSide, w.o.Quality, w.o.Lossy})
+	meta, err := json.Marshal(packMeta{
+		Classes:   w.ds.Classes(),
+		Form:      w.o.Form,
+		ShortSide: w.o.ShortSide,
+		Quality:   w.o.Quality,
+		Lossy:     w.o.Lossy,
+	})
 	if err != nil {
 		return err
 	}
@@ -339,7 +352,7 @@ func (w *packWriter) finish(head packHeader) error {
 	if _, err := w.f.Write(append(tail, foot...)); err != nil {
 		return err
 	}
-	// The samples that were skipped are not counted.
+	// The header counts only the samples that were not skipped.
 	head.count = uint64(w.result.Samples)
 	_, err = w.f.WriteAt(head.bytes(), 0)
 	return err

@@ -10,27 +10,27 @@ import (
 	"fasternet/data"
 )
 
-// Part is a part of a data set that is to be opened.
+// Part describes a part of a data set to open.
 type Part struct {
 	Config configs.Data
 	Split  data.Split // data.Train or data.Val
 
-	// File and LabelFile are what data.train and data.train_labels say, or data.val and
-	// data.val_labels; "" for the usual ones.
+	// File and LabelFile are the values of data.train and data.train_labels, or data.val
+	// and data.val_labels; "" for the usual ones.
 	File, LabelFile string
 
 	Options any // what Format.Options made, with the values of data.options
 
-	training data.Dataset // of the validation part, if it is open
+	training data.Dataset // for the validation part: the training part, if it is open
 }
 
 // Train says whether it is the training part.
 func (p *Part) Train() bool { return p.Split == data.Train }
 
-// Path is a path relative to data.dir; usual is taken for "".
+// Path returns a path relative to data.dir; for "" it takes usual.
 func (p *Part) Path(name, usual string) string { return under(p.Config.Dir, name, usual) }
 
-// under is a path relative to dir.
+// under returns a path relative to dir.
 func under(dir, name, usual string) string {
 	if name == "" {
 		name = usual
@@ -41,7 +41,7 @@ func under(dir, name, usual string) string {
 	return filepath.Join(dir, name)
 }
 
-// called says what to do about an error if the file of a part is not there.
+// called adds what to do to an error, if the file of a part does not exist.
 func (p *Part) called(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w; say what the file is called with data.%s", err, p.Split)
@@ -57,16 +57,22 @@ func ClassNames(d configs.Data) ([]string, error) {
 	return ReadClassMap(under(d.Dir, d.Classes, ""))
 }
 
-// OwnLabels says what labels mean as far as the configuration does: data.classes,
-// data.label_kind and data.label_key.
+// OwnLabels returns what the configuration says about labels: data.classes, data.label_kind and
+// data.label_key.
 func (p *Part) OwnLabels() (l Labels, err error) {
-	l = Labels{Kind: LabelKind(p.Config.LabelKind), Key: p.Config.LabelKey, Multi: p.Config.MultiLabel, Separator: p.Config.Separator}
+	l = Labels{
+		Kind:      LabelKind(p.Config.LabelKind),
+		Key:       p.Config.LabelKey,
+		Multi:     p.Config.MultiLabel,
+		Separator: p.Config.Separator,
+	}
 	switch l.Kind {
 	case "":
 		l.Kind = LabelAuto
 	case LabelAuto, LabelNumber, LabelName:
 	default:
-		return l, fmt.Errorf("data.label_kind: want %s, %s or %s, got %q", LabelAuto, LabelNumber, LabelName, string(l.Kind))
+		return l, fmt.Errorf("data.label_kind: want %s, %s or %s, got %q",
+			LabelAuto, LabelNumber, LabelName, string(l.Kind))
 	}
 	if p.Config.Classes != "" {
 		l.From = p.Config.Classes
@@ -87,8 +93,8 @@ func (p *Part) Labels() (Labels, error) {
 	return p.LikeTraining(l)
 }
 
-// LikeTraining lets labels mean the same in the validation part as in the training part,
-// which says how many classes there are, and whether labels are numbers or names.
+// LikeTraining makes labels mean the same in the validation part as in the training part, which
+// says how many classes there are, and whether labels are numbers or names.
 func (p *Part) LikeTraining(l Labels) (Labels, error) {
 	if p.Train() || l.Classes != nil && !l.Ambiguous() {
 		return l, nil
@@ -96,7 +102,7 @@ func (p *Part) LikeTraining(l Labels) (Labels, error) {
 	if p.training == nil {
 		var err error
 		p.training, err = part(p.Config, true, nil)
-		if errors.Is(err, fs.ErrNotExist) { // a part to be evaluated alone
+		if errors.Is(err, fs.ErrNotExist) { // there is only a validation part
 			return l, nil
 		}
 		if err != nil {
@@ -112,7 +118,7 @@ func (p *Part) LikeTraining(l Labels) (Labels, error) {
 	return l, nil
 }
 
-// orNil is a data set without a type if there is an error: a nil pointer would not be nil.
+// orNil returns a plain nil if there is an error: a nil pointer in an interface is not nil.
 func orNil[D data.Dataset](ds D, err error) (data.Dataset, error) {
 	if err != nil {
 		return nil, err

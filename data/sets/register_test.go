@@ -63,10 +63,20 @@ func TestRegisteredFormat(t *testing.T) {
 		want     configs.Options
 	}{
 		{"defaults", "data: {name: dots, dir: x}", nil, configs.Options{"count": 10, "level": 7, "names": []any{}}},
-		{"of a base, key by key", "base: " + base + "\ndata: {options: {level: 3}}", nil, configs.Options{"count": 4, "level": 3, "names": []any{}}},
-		{"of a setting", "base: " + base, []string{"data.options.count=6", "data.options.names=[x, y]"}, configs.Options{"count": 6, "level": 200, "names": []any{"x", "y"}}},
+		{
+			"of a base, key by key", "base: " + base + "\ndata: {options: {level: 3}}", nil,
+			configs.Options{"count": 4, "level": 3, "names": []any{}},
+		},
+		{
+			"of a setting", "base: " + base,
+			[]string{"data.options.count=6", "data.options.names=[x, y]"},
+			configs.Options{"count": 6, "level": 200, "names": []any{"x", "y"}},
+		},
 		{"of another format", "base: " + base + "\ndata: {name: packed}", nil, nil},
-		{"of another format and back", "base: " + base + "\ndata: {name: packed}", []string{"data.name=dots"}, configs.Options{"count": 10, "level": 7, "names": []any{}}},
+		{
+			"of another format and back", "base: " + base + "\ndata: {name: packed}",
+			[]string{"data.name=dots"}, configs.Options{"count": 10, "level": 7, "names": []any{}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config, err := configs.Load(write("c.yaml", c.text), c.settings...)
@@ -76,7 +86,7 @@ func TestRegisteredFormat(t *testing.T) {
 			if !reflect.DeepEqual(config.Data.Options, c.want) {
 				t.Errorf("%#v, want %#v", config.Data.Options, c.want)
 			}
-			// What is written down means the same.
+			// The configuration written to a file means the same.
 			text, err := config.YAML()
 			if err != nil {
 				t.Fatal(err)
@@ -99,11 +109,13 @@ func TestRegisteredFormat(t *testing.T) {
 		t.Errorf("%v, %v", m, err)
 	}
 	config.Data.Options = configs.Options{"count": "many"} // by a program
-	if _, err := sets.Open(config.Data, true); err == nil || err.Error() != `config: data.options.count: want an integer, got "many"` {
+	if _, err := sets.Open(config.Data, true); err == nil ||
+		err.Error() != `config: data.options.count: want an integer, got "many"` {
 		t.Errorf("%v", err)
 	}
 	config.Data.Options, config.Data.Train = nil, "none"
-	if _, err := sets.Open(config.Data, true); err == nil || !strings.Contains(err.Error(), "dots opened no data set") {
+	if _, err := sets.Open(config.Data, true); err == nil ||
+		!strings.Contains(err.Error(), "dots returned neither a data set nor an error") {
 		t.Errorf("%v", err)
 	}
 	if got := sets.FormatIn(dir); got != "imagefolder" {
@@ -115,28 +127,34 @@ func TestRegisteredFormat(t *testing.T) {
 	}
 }
 
-// A checkpoint may come from a program that has other formats and augmentations: its
-// weights can be used, and what opens the data says what is missing.
+// A checkpoint may come from a program with other formats and augmentations. Its weights can be
+// used; to open the data is an error that says what is missing.
 func TestUnknownNames(t *testing.T) {
-	const text = "data: {name: hexagons, dir: x, options: {side: 3}}\naugment: {extra: [{name: glow, prob: 0.5, radius: 2}]}\n"
+	const text = "data: {name: hexagons, dir: x, options: {side: 3}}\n" +
+		"augment: {extra: [{name: glow, prob: 0.5, radius: 2}]}\n"
 	c, err := configs.Parse("config in the checkpoint", text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(c.Data.Options, configs.Options{"side": 3}) || len(c.Augment.Extra) != 1 || c.Augment.Extra[0].Options["radius"] != 2 {
+	if !reflect.DeepEqual(c.Data.Options, configs.Options{"side": 3}) || len(c.Augment.Extra) != 1 ||
+		c.Augment.Extra[0].Options["radius"] != 2 {
 		t.Errorf("%+v, %+v", c.Data.Options, c.Augment.Extra)
 	}
-	if _, err := sets.Open(c.Data, true); err == nil || !strings.Contains(err.Error(), `data.name: no data set is called "hexagons"`) {
+	if _, err := sets.Open(c.Data, true); err == nil ||
+		!strings.Contains(err.Error(), `data.name: no data set is called "hexagons"`) {
 		t.Errorf("%v", err)
 	}
-	if _, err := configs.Parse("config in the checkpoint", text, "data.name=octagons"); err == nil || !strings.Contains(err.Error(), "--set data.name=octagons: data.name: want imagefolder or ") {
+	if _, err := configs.Parse("config in the checkpoint", text, "data.name=octagons"); err == nil ||
+		!strings.Contains(err.Error(), "--set data.name=octagons: data.name: want imagefolder or ") {
 		t.Errorf("%v", err)
 	}
 	path := filepath.Join(t.TempDir(), "c.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := configs.Load(path); err == nil || !strings.Contains(err.Error(), "c.yaml:1: data.name: want") && !strings.Contains(err.Error(), "c.yaml:2: augment.extra: no augmentation") {
+	if _, err := configs.Load(path); err == nil ||
+		!strings.Contains(err.Error(), "c.yaml:1: data.name: want") &&
+			!strings.Contains(err.Error(), "c.yaml:2: augment.extra: no augmentation") {
 		t.Errorf("%v", err)
 	}
 }
@@ -149,11 +167,19 @@ func TestRegisterErrors(t *testing.T) {
 		want   string
 	}{
 		{"no name", sets.Format{Open: open}, "needs a name"},
-		{"no opener", sets.Format{Name: "x"}, "a function that opens a part"},
-		{"a name that is taken", sets.Format{Name: "shards", Open: open}, `a format called "shards" already`},
+		{"no opener", sets.Format{Name: "x"}, "a function Open"},
+		{"a name that is taken", sets.Format{Name: "shards", Open: open}, `a format "shards" is already registered`},
 		{"a key that does not exist", sets.Format{Name: "x", Open: open, Keys: []string{"trian"}}, "takes data.trian"},
-		{"options without keys", sets.Format{Name: "x", Open: open, Options: func() any { return &struct{ Width int }{} }}, "field Width of its options has no key"},
-		{"options that are no pointer", sets.Format{Name: "x", Open: open, Options: func() any { return 3 }}, "want a pointer to a struct"},
+		{
+			"options without keys",
+			sets.Format{Name: "x", Open: open, Options: func() any { return &struct{ Width int }{} }},
+			"field Width of its options has no key",
+		},
+		{
+			"options that are no pointer",
+			sets.Format{Name: "x", Open: open, Options: func() any { return 3 }},
+			"want a pointer to a struct",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer func() {
@@ -166,8 +192,7 @@ func TestRegisterErrors(t *testing.T) {
 	}
 }
 
-// Every format of the table is explained, takes keys that exist, and has an example where it
-// takes data.train.
+// Every format has an explanation and takes known keys. If it takes data.train, it has an example.
 func TestFormats(t *testing.T) {
 	for _, f := range sets.Formats() {
 		takes := false

@@ -14,9 +14,9 @@ import (
 	"fasternet/data"
 )
 
-// ShardFiles are the files that a pattern with {000..123}, {a,b}, *, ? and […]
-// stands for, sorted within each alternative. It is an error when a file of a brace
-// expansion is not there.
+// ShardFiles returns the files that a pattern with {000..123}, {a,b}, *, ? and […] stands for,
+// sorted within each alternative. It is an error when a file of a brace expansion does not
+// exist.
 func ShardFiles(pattern string) (files []string, err error) {
 	patterns, err := expandBraces(pattern)
 	if err != nil {
@@ -37,7 +37,7 @@ func ShardFiles(pattern string) (files []string, err error) {
 		return nil, fmt.Errorf("data: no file matches %s", pattern)
 	}
 	if first, second, twice := duplicate(files); twice {
-		return nil, fmt.Errorf("data: %s: %s is there twice, as shard %d and %d", pattern, files[first], first, second)
+		return nil, fmt.Errorf("data: %s: %s occurs twice, as shard %d and %d", pattern, files[first], first, second)
 	}
 	return files, nil
 }
@@ -83,9 +83,12 @@ func expandBraces(pattern string) ([]string, error) {
 }
 
 var shardsFormat = Format{
-	Name: "shards", Doc: "tar files in WebDataset form",
-	Keys: []string{"train", "val", "classes", "label_kind", "label_key", "label_separator"}, MultiLabel: true, Example: "train-{000000..000127}.tar",
-	Signs: []string{"train*.tar", "train/*.tar", "train*.tar.*", "train*.tgz"},
+	Name:       "shards",
+	Doc:        "tar files in WebDataset form",
+	Keys:       []string{"train", "val", "classes", "label_kind", "label_key", "label_separator"},
+	MultiLabel: true,
+	Example:    "train-{000000..000127}.tar",
+	Signs:      []string{"train*.tar", "train/*.tar", "train*.tar.*", "train*.tgz"},
 	Open: func(p *Part) (data.Dataset, error) {
 		labels, err := p.OwnLabels()
 		if err == nil && p.Config.Classes == "" {
@@ -107,8 +110,8 @@ var shardsFormat = Format{
 	Unused: func(d configs.Data) string { return firstFound(d, "val*.tar", filepath.Join("val", "*.tar")) },
 }
 
-// shardLabels says what labels mean in shards that "data shard" has written: it writes the
-// names of the classes, and labels as it says.
+// shardLabels returns what labels mean in shards that "data shard" has written. It writes a file
+// with the names of the classes, and how it writes the labels.
 func shardLabels(dir string, l Labels) (Labels, error) {
 	names, err := ReadClassMap(filepath.Join(dir, ClassFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -124,8 +127,8 @@ func shardLabels(dir string, l Labels) (Labels, error) {
 	return l, nil
 }
 
-// shardsInDir are the shards of a part: what the pattern finds, or <split>*.tar in the
-// folder or in one called like the part.
+// shardsInDir returns the shards of a part: the files that its pattern finds, or <split>*.tar
+// in the folder, or *.tar in a folder with the name of the part.
 func shardsInDir(p *Part) ([]string, error) {
 	if p.File != "" {
 		return ShardFiles(p.Path(p.File, ""))
@@ -141,16 +144,17 @@ func shardsInDir(p *Part) ([]string, error) {
 			return found, nil
 		}
 	}
-	return nil, fmt.Errorf("data: no shards %s; say what they are called with data.%s, e.g. %s-{000000..000127}.tar", usual, split, split)
+	return nil, fmt.Errorf("data: no shards %s; name them with data.%s, e.g. %s-{000000..000127}.tar",
+		usual, split, split)
 }
 
-// compressed returns an error if there are shards that are not among the found ones since
-// they are compressed.
+// compressed returns an error if a shard was not found because it is compressed.
 func compressed(pattern string, found []string) error {
 	others, _ := filepath.Glob(strings.TrimSuffix(pattern, ".tar") + ".t*")
 	for _, file := range others {
 		if name, ok := CompressedShard(file); ok && !slices.Contains(found, name) {
-			return fmt.Errorf("data: %s: a compressed shard; images are read where they lie in a shard, so decompress it first", file)
+			return fmt.Errorf("data: %s: a compressed shard; images are read directly from a shard, "+
+				"so decompress it first", file)
 		}
 	}
 	return nil

@@ -12,14 +12,14 @@ import (
 	"fasternet/data/picture"
 )
 
-// maxMember bounds the members of a shard that are read for their label.
+// maxMember is the largest member, in bytes, that is read for a label.
 const maxMember = 1 << 20
 
-// shardIndex puts the samples of shards together.
+// shardIndex builds the samples of shards from their members.
 type shardIndex struct {
 	set     *Shards
 	reader  *labelReader
-	sets    *labelSets              // of samples with any number of labels; else nil
+	sets    *labelSets              // if samples have any number of labels; else nil
 	samples map[string]*shardSample // of the shard that is being read
 	order   []*shardSample
 
@@ -27,33 +27,33 @@ type shardIndex struct {
 	keyIDs map[string]uint16
 
 	others     []otherImage    // samples whose image has a key such as seg.png
-	extra      map[uint16]bool // keys of images that lie next to the image of their sample
-	labelled   int             // samples with something that is there for their label
-	doubts     data.FaultList  // samples with a text in which there is no label
-	unlabelled []int           // samples with nothing
+	extra      map[uint16]bool // keys of images that are next to the image of their sample
+	labelled   int             // samples with a member or a key that exists for the label
+	doubts     data.FaultList  // samples with a text that has no label
+	unlabelled []int           // samples without either
 	orphans    []orphan        // labels without an image
-	orphanOf   map[string]int  // by sample
+	orphanOf   map[string]int  // orphans by sample
 }
 
-// shardSample is a sample that is being put together.
+// shardSample is a sample while its members are collected.
 type shardSample struct {
 	key    string
-	first  string       // member
-	image  member       // "" if there is none whose key is an ending alone
-	others []otherImage // that are not
+	first  string       // its first member
+	image  member       // the image whose key is just an ending; "" if there is none
+	others []otherImage // images with other keys
 	label  sampleLabel
-	texts  []string // labels, where there are any number of them
-	trust  int      // how surely what they come from is there for them; 0 for nothing
-	bad    bool     // what is there for the label is wrong
+	texts  []string // labels, if there may be any number of them
+	trust  int      // how surely the member that texts come from is for labels; 0 for no member
+	bad    bool     // the label is wrong
 	from   string   // a member with a label
 	keys   []uint16 // of its members
 }
 
-// otherImage is an image whose key is not an ending alone.
+// otherImage is an image whose key is more than an ending.
 type otherImage struct {
 	member
 	key    uint16
-	sample int // whose image it is taken for
+	sample int // the sample that takes it for its image
 }
 
 // orphan is a label without an image.
@@ -62,11 +62,17 @@ type orphan struct {
 	member, key string
 }
 
-// manyKeys is the ID of all keys of members that are too many to tell apart.
+// manyKeys is the ID that keys of members share when there are too many of them.
 const manyKeys = 1 << 15
 
 func newShardIndex(files []string, labels Labels) *shardIndex {
-	x := &shardIndex{set: &Shards{files: files}, reader: newLabelReader(labels), keyIDs: map[string]uint16{}, extra: map[uint16]bool{}, orphanOf: map[string]int{}}
+	x := &shardIndex{
+		set:      &Shards{files: files},
+		reader:   newLabelReader(labels),
+		keyIDs:   map[string]uint16{},
+		extra:    map[uint16]bool{},
+		orphanOf: map[string]int{},
+	}
 	if labels.Multi {
 		x.sets = &labelSets{Labels: labels}
 	}
@@ -92,7 +98,8 @@ func (x *shardIndex) read(shard int32, file string) error {
 		x.member(shard, m)
 	}
 	if !t.ended() {
-		x.set.notes = append(x.set.notes, fmt.Sprintf("%s does not end as a tar file does: it may have been cut short after member %q", file, t.last))
+		x.set.notes = append(x.set.notes, fmt.Sprintf(
+			"%s does not end as a tar file does: it may have been cut short after member %q", file, t.last))
 	}
 	for _, s := range x.order {
 		x.sample(shard, s)
@@ -101,7 +108,7 @@ func (x *shardIndex) read(shard int32, file string) error {
 	return nil
 }
 
-// member takes a member into its sample.
+// member adds a member to its sample.
 func (x *shardIndex) member(shard int32, m shardMember) {
 	if hiddenMember(m.name) {
 		x.leave(shard, m.name, data.Hidden)
@@ -129,14 +136,15 @@ func (x *shardIndex) member(shard int32, m shardMember) {
 func (x *shardIndex) take(s *shardSample, shard int32, m shardMember, key string) error {
 	id := x.keyID(key)
 	if id != manyKeys && slices.Contains(s.keys, id) {
-		return fmt.Errorf("sample %q has a member %s twice in this shard; give every sample a name of its own", s.key, key)
+		return fmt.Errorf("sample %q has a member %s twice in this shard; give every sample its own name",
+			s.key, key)
 	}
 	s.keys = append(s.keys, id)
 	if !picture.HasImageName("." + key) {
 		return x.label(s, m, key)
 	}
 	if m.size > picture.MaxFile {
-		return fmt.Errorf("%d bytes; no image that is decoded is that large", m.size)
+		return fmt.Errorf("%d bytes; no image that can be decoded is that large", m.size)
 	}
 	image := member{shard: shard, offset: m.offset, size: m.size, name: m.name, key: m.key}
 	if strings.Contains(key, ".") {
@@ -144,13 +152,19 @@ func (x *shardIndex) take(s *shardSample, shard int32, m shardMember, key string
 		return nil
 	}
 	if s.image.name != "" {
-		return fmt.Errorf("a second image of the same sample, next to %s; a sample is what has the same name up to the first dot", path.Base(s.image.name))
+		return secondImage(s.image.name)
 	}
 	s.image = image
 	return nil
 }
 
-// keyID is a number for the key of a member.
+// secondImage is the error for an image next to the image of its sample.
+func secondImage(first string) error {
+	return fmt.Errorf("a second image of the same sample, next to %s; "+
+		"a sample consists of the members with the same name up to the first dot", path.Base(first))
+}
+
+// keyID returns a number for the key of a member.
 func (x *shardIndex) keyID(key string) uint16 {
 	id, ok := x.keyIDs[key]
 	if !ok {
@@ -172,7 +186,7 @@ func (x *shardIndex) name(shard int32, member string) string {
 	return x.set.files[shard] + ":" + member
 }
 
-// label takes what a member says of the class of its sample.
+// label reads what a member says about the class of its sample.
 func (x *shardIndex) label(s *shardSample, m shardMember, key string) error {
 	if x.sets != nil {
 		return x.labelsOf(s, m, key)
@@ -203,8 +217,8 @@ func (x *shardIndex) label(s *shardSample, m shardMember, key string) error {
 	return s.label.add(x.reader, from, text, firm)
 }
 
-// isLabelMember reports whether a member is read as a label, and whether it is there for
-// nothing else. want is the key that the user has named, if any.
+// isLabelMember reports whether a member is read as a label, and whether it can be nothing else
+// (firm). want is the key that the user has named, if any.
 func isLabelMember(key, want string) (firm, isText bool) {
 	if want != "" {
 		named := key == strings.ToLower(want) && key != "json"
@@ -220,7 +234,7 @@ func isLabelMember(key, want string) (firm, isText bool) {
 	return false, key == "txt"
 }
 
-// sample takes a whole sample of a shard.
+// sample adds a complete sample of a shard.
 func (x *shardIndex) sample(shard int32, s *shardSample) {
 	labelled, doubt := s.label.found()
 	labelled = labelled || s.bad || s.trust > 0
@@ -238,8 +252,7 @@ func (x *shardIndex) sample(shard int32, s *shardSample) {
 	case image.name == "":
 		other := s.others[0]
 		if len(s.others) > 1 {
-			x.set.faults.Add("%s: a second image of the same sample, next to %s; a sample is what has the same name up to the first dot",
-				x.name(shard, s.others[1].name), path.Base(other.name))
+			x.set.faults.Add("%s: %w", x.name(shard, s.others[1].name), secondImage(other.name))
 		}
 		image, other.sample = other.member, n
 		x.others = append(x.others, other)
@@ -274,7 +287,8 @@ func (x *shardIndex) finish() (*Shards, error) {
 	d := x.set
 	d.found = x.members()
 	if len(d.samples) == 0 {
-		return nil, fmt.Errorf("data: %s: no images in %d shard(s); the members are %s", d.files[0], len(d.files), d.found)
+		return nil, fmt.Errorf("data: %s: no images in %d shard(s); the members are %s",
+			d.files[0], len(d.files), d.found)
 	}
 	x.checkImages()
 	unlabelled := x.checkOrphans()
@@ -293,21 +307,24 @@ func (x *shardIndex) finish() (*Shards, error) {
 			d.samples[i].label = label
 		}
 	case key != "" && key != LabelFolder:
-		return nil, fmt.Errorf("data: %s: data.label_key: no sample has a member or a JSON key %q; the members are %s", d.files[0], key, d.found)
-	case x.doubts.Count() > 0: // texts that say what the images show, but not by a label
-		d.classes, d.unlabelled = []string{""}, strings.TrimPrefix(x.doubts.All()[0].Err.Error(), "data: ")
+		return nil, fmt.Errorf("data: %s: data.label_key: no sample has a member or a JSON key %q; the members are %s",
+			d.files[0], key, d.found)
+	case x.doubts.Count() > 0: // texts that describe the images, but are no labels
+		d.classes = []string{""}
+		d.unlabelled = strings.TrimPrefix(x.doubts.All()[0].Err.Error(), "data: ")
 	default:
 		d.labelByFolder(x.reader.Classes)
 	}
 	return d, nil
 }
 
-// checkImages finds samples without an image of their own: what lies next to the image in
-// other samples, such as a mask, is not taken for it.
+// checkImages finds samples without their own image: if a key is next to the image in other
+// samples, such as a mask, it is no image of a sample.
 func (x *shardIndex) checkImages() {
 	for _, o := range x.others {
 		if x.extra[o.key] {
-			x.set.faults.Add("%s: the image that it belongs to is missing: in other samples there is one next to it", x.set.Name(o.sample))
+			x.set.faults.Add("%s: the image that it belongs to is missing: other samples have one next to it",
+				x.set.Name(o.sample))
 		}
 	}
 }
@@ -315,7 +332,7 @@ func (x *shardIndex) checkImages() {
 // checkOrphans finds labels without an image, and returns the images without a label.
 func (x *shardIndex) checkOrphans() (unlabelled data.FaultList) {
 	d := x.set
-	const apart = "; there is one of that name in %s, but a sample has to be in one shard"
+	const apart = "; there is one of that name in %s, but a sample must be in one shard"
 	images := map[string]int{}
 	for _, i := range x.unlabelled {
 		s := d.samples[i]
@@ -338,7 +355,7 @@ func (x *shardIndex) checkOrphans() (unlabelled data.FaultList) {
 	return unlabelled
 }
 
-// sampleKey is the name of the sample that a member belongs to.
+// sampleKey returns the name of the sample that a member belongs to.
 func sampleKey(name string) string {
 	folder, base := path.Split(name)
 	stem, _, _ := strings.Cut(base, ".")

@@ -9,13 +9,13 @@ import (
 	"fasternet/data"
 )
 
-// infoFile is what WebDataset readers look for the number of samples in.
+// infoFile is where WebDataset readers look for the number of samples.
 const infoFile = "_info.json"
 
 // shardInfo is the content of infoFile.
 type shardInfo struct {
 	Splits map[string]shardSplit `json:"splits"`
-	// LabelKind is ours: class names may look like numbers.
+	// LabelKind is our addition: class names may look like numbers.
 	LabelKind LabelKind `json:"label_kind,omitempty"`
 }
 
@@ -25,8 +25,8 @@ type shardSplit struct {
 	ShardLengths []int    `json:"shard_lengths"`
 }
 
-// readShardInfo reads the file in a folder of shards. There need not be one, and one of
-// another program may say other things.
+// readShardInfo reads the file in a folder of shards. The file may be missing, or another
+// program's with other content.
 func readShardInfo(dir string) (info shardInfo) {
 	path := filepath.Join(dir, infoFile)
 	if stat, err := os.Stat(path); err != nil || stat.Size() > 1<<26 {
@@ -39,8 +39,8 @@ func readShardInfo(dir string) (info shardInfo) {
 	return info
 }
 
-// ShardLabelKind says how the labels of the shards in a folder are written, if
-// [WriteShards] has written them; otherwise it is "".
+// ShardLabelKind returns how the labels of the shards in a folder are written, if
+// [WriteShards] has written them; otherwise "".
 func ShardLabelKind(dir string) LabelKind {
 	if kind := readShardInfo(dir).LabelKind; kind == LabelNumber {
 		return kind
@@ -50,7 +50,7 @@ func ShardLabelKind(dir string) LabelKind {
 
 // writeInfo adds the split to infoFile.
 func (w *shardWriter) writeInfo() error {
-	info := readShardInfo(w.dir) // of another split, or of one that is replaced
+	info := readShardInfo(w.dir) // has the other splits, and perhaps an old version of this one
 	if info.Splits == nil {
 		info.Splits = map[string]shardSplit{}
 	}

@@ -12,15 +12,15 @@ import (
 	"fasternet/data"
 )
 
-// How surely a member of a shard is there for the labels of its sample.
+// How surely a member of a shard is for the labels of its sample.
 const (
 	mayBeLabels = 1 + iota // a text, which may also be a caption
 	jsonLabels             // a key of a JSON object
-	sureLabels             // a member that is called so
+	sureLabels             // a member with a usual name for labels
 )
 
-// labelsOf takes what a member says of the labels of a sample that has any number of them. Of
-// several members the surest counts.
+// labelsOf reads what a member says about the labels of a sample that may have any number of
+// them. Of several members the surest counts.
 func (x *shardIndex) labelsOf(s *shardSample, m shardMember, key string) error {
 	trust := x.trust(key)
 	if trust <= s.trust {
@@ -58,7 +58,7 @@ func (x *shardIndex) labelsOf(s *shardSample, m shardMember, key string) error {
 	return nil
 }
 
-// trust is how surely a member with a key is there for labels; 0 for not.
+// trust returns how surely a member with this key is for labels; 0 if it is not.
 func (x *shardIndex) trust(key string) int {
 	want := strings.ToLower(x.sets.Key)
 	stem := strings.TrimSuffix(key, ".txt")
@@ -77,7 +77,7 @@ func (x *shardIndex) trust(key string) int {
 	return 0
 }
 
-// jsonLabels takes the labels in a JSON text: a list, or an object with a key for them.
+// jsonLabels reads the labels in a JSON text: a list, or an object with a key for them.
 func (x *shardIndex) jsonLabels(text []byte) (texts []string, found bool, err error) {
 	if t := bytes.TrimSpace(text); len(t) > 0 && t[0] == '[' {
 		texts, err = x.listed(t)
@@ -97,7 +97,8 @@ func (x *shardIndex) jsonLabels(text []byte) (texts []string, found bool, err er
 			continue
 		}
 		if found {
-			return nil, false, fmt.Errorf("keys %q and %q may both have the labels; say which with data.label_key", from, f.key)
+			return nil, false, fmt.Errorf("keys %q and %q may both have the labels; say which with data.label_key",
+				from, f.key)
 		}
 		if texts, err = x.listed(f.value); err != nil {
 			return nil, false, fmt.Errorf("key %q: %w", f.key, err)
@@ -107,7 +108,7 @@ func (x *shardIndex) jsonLabels(text []byte) (texts []string, found bool, err er
 	return texts, found, nil
 }
 
-// listed takes a JSON value: a list of names or numbers, one of them, a text with several, or
+// listed reads a JSON value: a list of names or numbers, a single one, a text with several, or
 // null for none.
 func (x *shardIndex) listed(value []byte) (texts []string, err error) {
 	var v any
@@ -146,7 +147,8 @@ func (x *shardIndex) listed(value []byte) (texts []string, err error) {
 func (x *shardIndex) finishSets(unlabelled data.FaultList) error {
 	d := x.set
 	if x.sets.Key == LabelFolder {
-		return fmt.Errorf("data: %s: data.label_key: a folder is one label of a sample; several are in its members, which are %s", d.files[0], d.found)
+		return fmt.Errorf("data: %s: data.label_key: a folder is one label of a sample; "+
+			"several are in its members, which are %s", d.files[0], d.found)
 	}
 	d.sets, d.classes, d.kind = x.sets.settle(func(i int, err error) { d.faults.Add("%s: %w", d.Name(i), err) })
 	for i := range d.samples {

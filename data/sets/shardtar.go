@@ -18,13 +18,13 @@ type shardTar struct {
 	file *os.File
 	size int64
 	tar  *tar.Reader
-	last string // the member before
+	last string // the previous member
 }
 
 // shardMember is a regular file in a shard.
 type shardMember struct {
-	name         string // its path, clean
-	key          string // that it had in the data set that the shard was made of; may be ""
+	name         string // its cleaned path
+	key          string // its key in the data set that the shard was made from; may be ""
 	offset, size int64
 	text         io.Reader // the content
 }
@@ -34,7 +34,8 @@ func openShardTar(file string) (*shardTar, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &shardTar{file: f, tar: tar.NewReader(f)} // it reads whole blocks and seeks, so the offset of f is where the data are
+	// tar reads whole blocks and seeks, so the offset of f is where the data are.
+	t := &shardTar{file: f, tar: tar.NewReader(f)}
 	if err := t.check(); err != nil {
 		f.Close()
 		return nil, err
@@ -42,7 +43,7 @@ func openShardTar(file string) (*shardTar, error) {
 	return t, nil
 }
 
-// check finds files that are no tar files, by their first bytes.
+// check refuses files that are no tar files, by their first bytes.
 func (t *shardTar) check() error {
 	info, err := t.file.Stat()
 	if err != nil {
@@ -62,19 +63,26 @@ func (t *shardTar) check() error {
 	}
 	for _, c := range compressions {
 		if bytes.HasPrefix(head[:n], []byte(c.magic)) {
-			return fmt.Errorf("compressed with %s; images are read where they lie in a shard, so decompress it: %s %s", c.name, c.command, t.file.Name())
+			return fmt.Errorf("compressed with %s; images are read directly from a shard, so decompress it: %s %s",
+				c.name, c.command, t.file.Name())
 		}
 	}
-	for _, archive := range []struct{ name, magic string }{{"zip", "PK\x03\x04"}, {"7z", "7z\xbc\xaf\x27\x1c"}, {"RAR", "Rar!"}} {
+	archives := []struct{ name, magic string }{
+		{"zip", "PK\x03\x04"},
+		{"7z", "7z\xbc\xaf\x27\x1c"},
+		{"RAR", "Rar!"},
+	}
+	for _, archive := range archives {
 		if bytes.HasPrefix(head[:n], []byte(archive.magic)) {
-			return fmt.Errorf("a %s file; a shard is a tar file: unpack it, and make a tar file of what was in it", archive.name)
+			return fmt.Errorf("a %s file, but a shard is a tar file: unpack it, and make a tar file from its content",
+				archive.name)
 		}
 	}
 	return nil
 }
 
-// compressions are what tar files are compressed with: how such a file begins and ends
-// its name, and what undoes it.
+// compressions lists programs that compress tar files: the first bytes of such a file, the
+// ending of its name, and the command that decompresses it.
 var compressions = []struct {
 	name, magic, command string
 	endings              []string
@@ -88,8 +96,8 @@ var compressions = []struct {
 	{"compress", "\x1f\x9d", "uncompress", []string{".tar.Z"}},
 }
 
-// CompressedShard reports whether a file has the name of a tar file that is compressed,
-// and what the tar file is called.
+// CompressedShard reports whether a file has the name of a compressed tar file, and what the
+// name of the tar file is.
 func CompressedShard(file string) (tarFile string, ok bool) {
 	for _, c := range compressions {
 		for _, ending := range c.endings {
@@ -101,7 +109,7 @@ func CompressedShard(file string) (tarFile string, ok bool) {
 	return "", false
 }
 
-// next is the next member, of those that are files; io.EOF after the last.
+// next returns the next member that is a file; io.EOF after the last.
 func (t *shardTar) next() (m shardMember, err error) {
 	for {
 		h, err := t.tar.Next()
@@ -117,7 +125,8 @@ func (t *shardTar) next() (m shardMember, err error) {
 		case tar.TypeDir, tar.TypeXGlobalHeader, 'X': // X: headers of Solaris
 			continue
 		default:
-			return m, fmt.Errorf("member %q is a link or special; want regular files (tar --dereference --hard-dereference)", h.Name)
+			return m, fmt.Errorf("member %q is a link or special; "+
+				"want regular files (tar --dereference --hard-dereference)", h.Name)
 		}
 		m, err = t.member(h)
 		if err != nil {
@@ -136,7 +145,7 @@ func (t *shardTar) member(h *tar.Header) (m shardMember, err error) {
 		return m, fmt.Errorf("%d bytes, but only %d follow: the shard is truncated", h.Size, t.size-at)
 	case h.Typeflag == tar.TypeGNUSparse || sparse(h):
 		return m, errors.New("it is sparse; pack the shard without --sparse")
-	case path.IsAbs(h.Name) || slices.Contains(strings.Split(h.Name, "/"), "..") || strings.ContainsRune(h.Name, 0):
+	case unsafePath(h.Name):
 		return m, errors.New("a name that is absolute or climbs with .. is not safe")
 	}
 	m = shardMember{name: path.Clean(h.Name), offset: at, size: h.Size, text: t.tar}
@@ -144,6 +153,13 @@ func (t *shardTar) member(h *tar.Header) (m shardMember, err error) {
 		m.key = key
 	}
 	return m, nil
+}
+
+// unsafePath reports whether a path is absolute, climbs with "..", or has a zero byte.
+func unsafePath(name string) bool {
+	return path.IsAbs(name) ||
+		slices.Contains(strings.Split(name, "/"), "..") ||
+		strings.ContainsRune(name, 0)
 }
 
 func sparse(h *tar.Header) bool {
@@ -166,14 +182,15 @@ func (t *shardTar) damaged(err error) error {
 	return fmt.Errorf("not a tar file, or a damaged one, %s: %w", where, err)
 }
 
-// end is io.EOF, or an error if something follows the end of the archive: what is in
-// tar files that were joined with cat would be lost.
+// end returns io.EOF, or an error if something follows the end of the archive: if tar files
+// were joined with cat, reading would stop after the first.
 func (t *shardTar) end() error {
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := t.file.Read(buf)
 		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
-			return fmt.Errorf("more follows the end of the archive, after member %q; join tar files with tar --concatenate, not with cat", t.last)
+			return fmt.Errorf("more follows the end of the archive, after member %q; "+
+				"join tar files with tar --concatenate, not with cat", t.last)
 		}
 		if err != nil {
 			return err
@@ -181,8 +198,8 @@ func (t *shardTar) end() error {
 	}
 }
 
-// ended reports whether the archive ends as it should, with zeros. One that does not may
-// have lost members.
+// ended reports whether the archive ends as it should, with zeros. Otherwise members may be
+// missing.
 func (t *shardTar) ended() bool {
 	const block = 512
 	tail := make([]byte, block)
@@ -193,12 +210,11 @@ func (t *shardTar) ended() bool {
 	return err == nil && len(bytes.Trim(tail, "\x00")) == 0
 }
 
-// paxFolder is where programs that do not know the headers of another kind of tar put
-// them as files.
+// paxFolder is the folder where programs that do not know pax headers unpack them as files.
 var paxFolder = regexp.MustCompile(`^PaxHeaders?(\.\d+)?$`)
 
-// hiddenMember reports whether a member or a folder above it is hidden, or is a header of
-// tar that was taken for a file.
+// hiddenMember reports whether a member or a folder above it is hidden, or is a pax header that
+// was taken for a file.
 func hiddenMember(name string) bool {
 	return slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool {
 		return hidden(part) || paxFolder.MatchString(part)

@@ -18,7 +18,7 @@ import (
 	"fasternet/internal/rng"
 )
 
-// ShardOptions say how [WriteShards] writes.
+// ShardOptions says how [WriteShards] writes.
 type ShardOptions struct {
 	Name     string // of the split; the shards are called <Name>-000000.tar
 	PerShard int    // samples in a shard
@@ -30,20 +30,20 @@ type ShardOptions struct {
 // ClassFile is the file of class names that [WriteShards] writes.
 const ClassFile = "classes.txt"
 
-// The header of an image has a comment with the name of the sample in the data set that
-// the shards were made of. A comment is the only kind of record that no other reader
-// warns about.
+// The header of an image has a comment with the name of the sample in the data set that the
+// shards were made from. Other readers do not warn about a comment, but about any other kind of
+// record.
 const (
 	paxComment  = "comment"
 	nameComment = "sample="
 )
 
-// WriteShards writes a dataset as tar files in WebDataset form to dir: for each
-// sample its image, as the file that it is or as a PNG, and its class index, if the
-// samples have labels. The name of the sample is kept in a comment in the header. It adds
-// the class names and _info.json with the number of samples. A shard has its name only
-// when it is complete. It is an error when a label is not one of the classes, or when dir
-// has shards that would be read as part of the dataset.
+// WriteShards writes a dataset as tar files in WebDataset form to dir. For each sample it
+// writes the image, as the file that it is or as a PNG, and the class index, if there are
+// labels; a comment in the header keeps the name of the sample. It adds the class names, and
+// _info.json with the number of samples. A shard gets its final name only when it is complete.
+// It is an error when a label is not one of the classes, or when dir has shards that would be
+// read as part of the dataset.
 func WriteShards(ctx context.Context, dir string, ds data.Dataset, o ShardOptions) error {
 	if o.PerShard < 1 {
 		return fmt.Errorf("data: %d samples in a shard; at least 1 is needed", o.PerShard)
@@ -84,25 +84,27 @@ func WriteShards(ctx context.Context, dir string, ds data.Dataset, o ShardOption
 	return w.writeInfo()
 }
 
-// classFile is the content of the file of class names.
+// classFile returns the content of the file of class names.
 func classFile(ds data.Dataset) []byte { return []byte(strings.Join(ds.Classes(), "\n") + "\n") }
 
-// writableNames returns an error unless the class names are what is read back from a file
-// with one in each line.
+// writableNames returns an error unless each class name can be a line of a file, and is read
+// back as it is.
 func writableNames(ds data.Dataset) error {
 	if data.Unlabelled(ds) {
 		return nil
 	}
 	for c, name := range ds.Classes() {
-		if name == "" || name != strings.TrimSpace(name) || strings.ContainsAny(name, "\r\n\x00") || !utf8.ValidString(name) {
-			return fmt.Errorf("data: class %d is called %q, which cannot be a line of %s; rename it", c, name, ClassFile)
+		plain := name != "" && name == strings.TrimSpace(name)
+		if !plain || strings.ContainsAny(name, "\r\n\x00") || !utf8.ValidString(name) {
+			return fmt.Errorf("data: class %d is called %q, which cannot be a line of %s; rename it",
+				c, name, ClassFile)
 		}
 	}
 	return nil
 }
 
-// checkOldShards returns an error if there are shards in the folder that would be read as
-// some of the new ones.
+// checkOldShards returns an error if the folder has shards that would be read as part of the
+// new ones, and that these do not replace.
 func checkOldShards(dir string, ds data.Dataset, o ShardOptions) error {
 	old, err := filepath.Glob(filepath.Join(dir, o.Name+"*.tar"))
 	if err != nil {
@@ -111,15 +113,19 @@ func checkOldShards(dir string, ds data.Dataset, o ShardOptions) error {
 	shards := (ds.Len() + o.PerShard - 1) / o.PerShard
 	for _, path := range old {
 		var n int
-		if _, err := fmt.Sscanf(filepath.Base(path), o.Name+"-%06d.tar", &n); err != nil || filepath.Base(path) != shardName(o.Name, n) || n >= shards {
-			return fmt.Errorf("data: %s is there already and would be read as one of the %d new shards: remove it, or choose another folder", path, shards)
+		base := filepath.Base(path)
+		_, err := fmt.Sscanf(base, o.Name+"-%06d.tar", &n)
+		replaced := err == nil && base == shardName(o.Name, n) && n < shards
+		if !replaced {
+			return fmt.Errorf("data: %s exists already and would be read as one of the %d new shards: "+
+				"remove it, or choose another folder", path, shards)
 		}
 	}
 	return nil
 }
 
-// withShardClasses gives a dataset the labels of the part whose shards are in the folder
-// already: both have one file of class names. A part may lack some of them.
+// withShardClasses gives a dataset the labels of the other part, if its shards are in the folder
+// already: both parts share the file of class names. A part may lack some of them.
 func withShardClasses(dir string, ds data.Dataset, o ShardOptions) (data.Dataset, error) {
 	others := readShardInfo(dir).Splits
 	delete(others, o.Name)
@@ -138,7 +144,9 @@ func withShardClasses(dir string, ds data.Dataset, o ShardOptions) (data.Dataset
 	for c, name := range ds.Classes() {
 		var ok bool
 		if index[c], ok = at[name]; !ok {
-			return nil, fmt.Errorf("data: %s has no class %q; it belongs to the other part, whose shards are there: write the training part first, or choose another folder", path, name)
+			return nil, fmt.Errorf("data: %s has no class %q; "+
+				"it belongs to the other part, whose shards are there: "+
+				"write the training part first, or choose another folder", path, name)
 		}
 	}
 	return data.Relabel(ds, index, names)
@@ -177,7 +185,8 @@ func (w *shardWriter) shard(ctx context.Context, first, end int, order func(int)
 			w.o.Progress(i+1, w.ds.Len())
 		}
 	}
-	for _, step := range []func() error{t.Close, f.Sync, f.Close, func() error { return os.Rename(f.Name(), final) }} {
+	rename := func() error { return os.Rename(f.Name(), final) }
+	for _, step := range []func() error{t.Close, f.Sync, f.Close, rename} {
 		if err := step(); err != nil {
 			return fmt.Errorf("data: writing a shard: %w", err)
 		}
@@ -186,7 +195,7 @@ func (w *shardWriter) shard(ctx context.Context, first, end int, order func(int)
 	return nil
 }
 
-// sample writes sample i under a number, which is unique and sorts as written.
+// sample writes sample i under a number, which is unique and sorts in the order of writing.
 func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 	content, ok, err := data.Encoded(w.ds, i, w.buf)
 	if err != nil {
@@ -215,7 +224,8 @@ func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 	parts := []part{{ending, content}}
 	if !data.Unlabelled(w.ds) {
 		if data.IsMultiLabel(w.ds) {
-			text, err := json.Marshal(map[string][]int{"labels": append([]int{}, data.LabelSet(w.ds, i)...)})
+			labels := append([]int{}, data.LabelSet(w.ds, i)...)
+			text, err := json.Marshal(map[string][]int{"labels": labels})
 			if err != nil {
 				return fmt.Errorf("data: %w", err)
 			}
@@ -226,7 +236,12 @@ func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 	}
 	for _, part := range parts {
 		// Equal data sets give equal shards: no owner, no time.
-		h := &tar.Header{Name: fmt.Sprintf("%08d.%s", number, part.key), Mode: 0o644, Size: int64(len(part.content)), ModTime: time.Unix(0, 0)}
+		h := &tar.Header{
+			Name:    fmt.Sprintf("%08d.%s", number, part.key),
+			Mode:    0o644,
+			Size:    int64(len(part.content)),
+			ModTime: time.Unix(0, 0),
+		}
 		if part.key == ending {
 			h.PAXRecords = map[string]string{paxComment: nameComment + data.Key(w.ds, i)}
 		}
@@ -240,7 +255,7 @@ func (w *shardWriter) sample(t *tar.Writer, number, i int) error {
 	return nil
 }
 
-// writeWhole writes a small file so that it is there as a whole or not at all.
+// writeWhole writes a small file: afterwards it exists as a whole or not at all.
 func writeWhole(path string, content []byte) error {
 	if err := os.WriteFile(path+".tmp", content, 0o644); err != nil {
 		return fmt.Errorf("data: %w", err)

@@ -11,7 +11,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// The same file in two parts is found by whatever path it is called, and no others are.
+// A file that two parts share is found, whatever path leads to it. Other files are not.
 func TestShared(t *testing.T) {
 	root := t.TempDir()
 	for i := range 4 {
@@ -24,7 +24,8 @@ func TestShared(t *testing.T) {
 	symlink(t, "../../train/cat/2.png", filepath.Join(root, "pool", "cat", "a.png"))
 	symlink(t, "../../val/cat/2.png", filepath.Join(root, "pool", "cat", "b.png"))
 	datatest.WriteFile(t, filepath.Join(root, "train.txt"), []byte("train/cat/0.png 0\ntrain/cat/1.png 1\n"))
-	datatest.WriteFile(t, filepath.Join(root, "val.txt"), []byte("./train/cat/1.png 1\nval/cat/0.png 0\n"+filepath.Join(root, "train", "cat", "0.png")+" 0\n"))
+	datatest.WriteFile(t, filepath.Join(root, "val.txt"),
+		[]byte("./train/cat/1.png 1\nval/cat/0.png 0\n"+filepath.Join(root, "train", "cat", "0.png")+" 0\n"))
 	shard := filepath.Join(root, "a.tar")
 	datatest.WriteFile(t, shard, tarOf(t, "1.png", "x", "1.cls", "0", "2.png", "x", "2.cls", "1"))
 	datatest.WriteFile(t, filepath.Join(root, "b.tar"), tarOf(t, "1.png", "x", "1.cls", "0"))
@@ -67,7 +68,10 @@ func TestShared(t *testing.T) {
 		{"both are links", folder("pool"), folder("pool"), 2, "pool/cat/a.png"},
 		{"lists", list("train.txt"), list("val.txt"), 2, "train/cat/1.png"},
 		{"a list and a folder", list("train.txt"), folder("linked"), 2, "linked/cat/0.png"},
-		{"a part", data.Subset(folder("train"), []int{0, 1}), data.Subset(folder("train"), []int{3, 1}), 1, "train/cat/1.png"},
+		{
+			"a part", data.Subset(folder("train"), []int{0, 1}),
+			data.Subset(folder("train"), []int{3, 1}), 1, "train/cat/1.png",
+		},
 		{"one shard", tars("a.tar"), tars("a.tar", "b.tar"), 2, "a.tar:1.png"},
 		{"shards with the same names in them", tars("a.tar"), tars("b.tar"), 0, ""},
 		{"one file", idx("a"), idx("a"), 3, "[0]"},
@@ -75,7 +79,8 @@ func TestShared(t *testing.T) {
 		{"samples without files", ramp(3), ramp(3), 0, ""},
 	} {
 		count, first := data.Shared(c.train, c.val)
-		if count != c.count || !strings.HasSuffix(filepath.ToSlash(first), c.firstEndsIn) || (first == "") != (c.count == 0) {
+		if count != c.count || !strings.HasSuffix(filepath.ToSlash(first), c.firstEndsIn) ||
+			(first == "") != (c.count == 0) {
 			t.Errorf("%s: %d shared, the first %q; want %d, %q", c.name, count, first, c.count, c.firstEndsIn)
 		}
 	}

@@ -12,19 +12,20 @@ import (
 	"fasternet/data"
 )
 
-// splitFolders are the names under which the folder of a split is looked for.
+// splitFolders are the names to look for, for the folder of a split.
 var splitFolders = map[data.Split][]string{
 	data.Train: {"train", "training"},
 	data.Val:   {"val", "valid", "validation", "eval", "evaluation", "test"},
 	data.Test:  {"test"},
 }
 
-// FindSplit is the folder of a split in root, by its usual names, in any case: Train as
+// FindSplit returns the folder of a split in root, by its usual names, in any case: Train as
 // well as train.
 func FindSplit(root string, split data.Split) (string, error) {
 	names := splitFolders[split]
 	if names == nil {
-		return "", fmt.Errorf("data: unknown split %q; use %s, %s or %s", string(split), data.Train, data.Val, data.Test)
+		return "", fmt.Errorf("data: unknown split %q; use %s, %s or %s",
+			string(split), data.Train, data.Val, data.Test)
 	}
 	there, err := foldersIn(root)
 	if err != nil {
@@ -36,14 +37,16 @@ func FindSplit(root string, split data.Split) (string, error) {
 		case slices.Contains(found, name):
 			return filepath.Join(root, name), nil
 		case len(found) > 1:
-			return "", fmt.Errorf("data: %s: which of %s is the %s split? Name it with data.%s", root, ListNames(found), split, split)
+			return "", fmt.Errorf("data: %s: which of %s is the %s split? Name it with data.%s",
+				root, ListNames(found), split, split)
 		case len(found) == 1:
 			return filepath.Join(root, found[0]), nil
 		}
 	}
 	hint := "put the images of a class into " + filepath.Join(root, names[0], "<class>")
 	if split != data.Test {
-		parts := slices.DeleteFunc(partNames(there), func(name string) bool { return isTraining(name) != (split == data.Train) })
+		other := func(name string) bool { return isTraining(name) != (split == data.Train) }
+		parts := slices.DeleteFunc(partNames(there), other)
 		if len(parts) > 0 {
 			hint = fmt.Sprintf("there is %s: name the folder with data.%s", ListNames(parts), split)
 		}
@@ -72,17 +75,19 @@ func foldersIn(root string) (names []string, err error) {
 	return names, nil
 }
 
-// partName is what folders of parts are called, as in training_set, Val or test-images.
-var partName = regexp.MustCompile(`(?i)^(train|training|val|valid|validation|eval|evaluation|test|testing|dev)([ _-]?(set|data|images|imgs|part|split|[0-9]+))*$`)
+// partName matches names of folders of parts, such as training_set, Val or test-images.
+var partName = regexp.MustCompile(
+	`(?i)^(train|training|val|valid|validation|eval|evaluation|test|testing|dev)` +
+		`([ _-]?(set|data|images|imgs|part|split|[0-9]+))*$`)
 
-// partNames are the names that look like parts.
+// partNames returns the names that look like parts.
 func partNames(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !partName.MatchString(name) })
 }
 
-// areParts reports whether class folders are the parts of a data set: one has the training
-// images and another one does not. One of them alone may be a class, such as train next to
-// bus and car.
+// areParts reports whether class folders are really the parts of a data set: one has the
+// training images and another one does not. One of them alone may be a class, such as train
+// next to bus and car.
 func areParts(names []string) bool {
 	training := 0
 	parts := partNames(names)
@@ -129,8 +134,10 @@ func isFolder(path string) bool {
 }
 
 var imageFolderFormat = Format{
-	Name: "imagefolder", Doc: "images in dir/train/<class>/… and dir/val/<class>/…",
-	Keys: []string{"train", "val", "classes"}, Example: "train",
+	Name:    "imagefolder",
+	Doc:     "images in dir/train/<class>/… and dir/val/<class>/…",
+	Keys:    []string{"train", "val", "classes"},
+	Example: "train",
 	Open: func(p *Part) (data.Dataset, error) {
 		labels, err := p.OwnLabels()
 		if err != nil {
@@ -150,15 +157,16 @@ var imageFolderFormat = Format{
 			return "" // the classes are in the folder itself
 		}
 		path, err := FindSplit(d.Dir, data.Val)
-		if err != nil || strings.EqualFold(filepath.Base(path), string(data.Test)) { // may be for later
+		isTest := strings.EqualFold(filepath.Base(path), string(data.Test)) // it may be for later
+		if err != nil || isTest {
 			return ""
 		}
 		return path
 	},
 }
 
-// classFolders is the folder that has the class folders of a part. What is to be
-// taken apart may lie in the folder of the data set itself.
+// classFolders returns the folder that has the class folders of a part. If the validation part
+// is held out, this may be the folder of the data set itself.
 func classFolders(p *Part) (string, error) {
 	if p.File != "" {
 		return p.Path(p.File, ""), nil

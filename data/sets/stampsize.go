@@ -7,7 +7,7 @@ import (
 	"fasternet/data"
 )
 
-// fileSize is 0 for a file that is not there: reading it will say so.
+// fileSize returns the size of a file, or 0 if it does not exist: reading it will report this.
 func fileSize(path string) uint64 {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -16,7 +16,7 @@ func fileSize(path string) uint64 {
 	return uint64(info.Size())
 }
 
-// pixelSum is a checksum of an image that is in memory.
+// pixelSum returns a checksum of an image in memory.
 func pixelSum(ds data.Dataset, i int) uint64 {
 	m, err := ds.Image(i)
 	if err != nil {

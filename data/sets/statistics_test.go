@@ -13,8 +13,10 @@ import (
 
 func TestMeasure(t *testing.T) {
 	root := t.TempDir()
-	datatest.WriteFile(t, filepath.Join(root, "c", "0.png"), datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 4, 4)), color.RGBA{255, 0, 51, 255})))
-	datatest.WriteFile(t, filepath.Join(root, "c", "1.png"), datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 9, 2)), color.RGBA{0, 0, 51, 255})))
+	datatest.WriteFile(t, filepath.Join(root, "c", "0.png"),
+		datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 4, 4)), color.RGBA{255, 0, 51, 255})))
+	datatest.WriteFile(t, filepath.Join(root, "c", "1.png"),
+		datatest.EncodePNG(t, datatest.Filled(image.NewRGBA(image.Rect(0, 0, 9, 2)), color.RGBA{0, 0, 51, 255})))
 	d, err := OpenClassFolders(root, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"unicode/utf16"
 )
 
-// maxText is the largest class map or annotation file that is read.
+// maxText is the largest class map or annotation file to read, in bytes.
 const maxText = 1 << 30
 
 // readText reads a text file, see [decodeText].
@@ -22,7 +22,7 @@ func readText(path string) (string, error) {
 	case info.IsDir():
 		return "", fmt.Errorf("data: %s is a folder; a text file is needed", path)
 	case info.Size() > maxText:
-		return "", fmt.Errorf("data: %s has %d bytes; a list of up to %d bytes is needed", path, info.Size(), maxText)
+		return "", fmt.Errorf("data: %s has %d bytes; a list may have up to %d bytes", path, info.Size(), maxText)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -35,9 +35,8 @@ func readText(path string) (string, error) {
 	return text, nil
 }
 
-// decodeText is the text in a file of UTF-8, or of UTF-16 with a byte order mark, as
-// Windows writes it. The lines of the text end in "\n", also those that end in "\r\n" or
-// "\r" in the file.
+// decodeText returns the text of a file in UTF-8, or in UTF-16 with a byte order mark, as
+// Windows writes it. Its lines end in "\n", even if they end in "\r\n" or "\r" in the file.
 func decodeText(content []byte) (string, error) {
 	var text string
 	switch {
@@ -48,7 +47,7 @@ func decodeText(content []byte) (string, error) {
 	default:
 		text = strings.TrimPrefix(string(content), "\ufeff")
 	}
-	// A file of UTF-16 without a mark looks so too.
+	// A file in UTF-16 without a mark has zero bytes too.
 	if strings.ContainsRune(strings.TrimRight(text, "\x00"), 0) {
 		return "", errors.New("not a text: it contains zero bytes; save it as UTF-8")
 	}

@@ -11,7 +11,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// The orientation of a TIFF file always counts, as Pillow has it, and once only.
+// The orientation of a TIFF file always counts, and only once, as in Pillow.
 func TestTIFFIsTurned(t *testing.T) {
 	want := map[int]string{
 		1: "2×3 [1 2 3 4 5 6]", 2: "2×3 [3 2 1 6 5 4]", 3: "2×3 [6 5 4 3 2 1]", 4: "2×3 [4 5 6 1 2 3]",
@@ -36,7 +36,7 @@ func TestTIFFIsTurned(t *testing.T) {
 	}
 }
 
-// A packed TIFF image is turned as its file is, whatever it is packed as.
+// A packed TIFF image is turned like its file, in whatever form it is packed.
 func TestPackedTIFFIsTurned(t *testing.T) {
 	dir := t.TempDir()
 	pix := make([]byte, 12*20)
@@ -66,7 +66,8 @@ func TestPackedTIFFIsTurned(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got.Height != want.Height || !bytes.Equal(got.Pix, want.Pix) {
-				t.Errorf("%+v, %s: %d×%d pixels, want %d×%d", how, form, got.Height, got.Width, want.Height, want.Width)
+				t.Errorf("%+v, %s: %d×%d pixels, want %d×%d",
+					how, form, got.Height, got.Width, want.Height, want.Width)
 			}
 			if err := p.Close(); err != nil {
 				t.Fatal(err)

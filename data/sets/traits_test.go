@@ -13,7 +13,7 @@ import (
 	"fasternet/internal/datatest"
 )
 
-// deepPNG is a grey image of 16 bits with values up to most.
+// deepPNG returns a grey PNG of 16 bits with values up to most.
 func deepPNG(t *testing.T, most int) []byte {
 	m := image.NewGray16(image.Rect(0, 0, 20, 16))
 	for i := range 320 {
@@ -22,12 +22,13 @@ func deepPNG(t *testing.T, most int) []byte {
 	return datatest.EncodePNG(t, m)
 }
 
-// What a setting decides is counted, in files and in packed pixels, and said.
+// Images that a setting decides about are counted and described, in files and in packed pixels.
 func TestSurvey(t *testing.T) {
 	dir := t.TempDir()
 	plain := datatest.EncodeJPEG(t, datatest.Scene(30, 20))
 	for i := range 6 {
-		datatest.WriteFile(t, filepath.Join(dir, fmt.Sprintf("%d.jpg", i)), datatest.WithOrientation(plain, i+1)) // 1 is upright
+		turned := datatest.WithOrientation(plain, i+1) // 1 is upright
+		datatest.WriteFile(t, filepath.Join(dir, fmt.Sprintf("%d.jpg", i)), turned)
 	}
 	datatest.WriteFile(t, filepath.Join(dir, "deep.png"), deepPNG(t, 65535))
 	datatest.WriteFile(t, filepath.Join(dir, "deep.pgm"), []byte("P5 2 1 1000\n\x00\x10\x01\x00"))
@@ -64,12 +65,33 @@ func TestDescribeTraits(t *testing.T) {
 		how            picture.Decoding
 		facts, warning string
 	}{
-		{data.Traits{Looked: 9, Turned: 0, Deep: 0, Largest: 0}, picture.Decoding{IgnoreOrientation: true, Clip16Bit: true}, "", ""},
-		{data.Traits{Looked: 9, Turned: 2, Deep: 0, Largest: 0}, picture.Decoding{}, "2 of 9 images looked at have an EXIF orientation other than upright, by which they are turned", ""},
-		{data.Traits{Looked: 9, Turned: 2, Deep: 0, Largest: 0}, picture.Decoding{IgnoreOrientation: true}, "", "which is ignored (data.orientation: ignore; exif turns them)"},
-		{data.Traits{Looked: 9, Turned: 0, Deep: 9, Largest: 255}, picture.Decoding{}, "9 of 9 images looked at are grey with more than 8 bits; their values are scaled", ""},
-		{data.Traits{Looked: 9, Turned: 0, Deep: 9, Largest: 15}, picture.Decoding{}, "", "none is above 15 of 255, so that 16 levels of grey are left"},
-		{data.Traits{Looked: 9, Turned: 0, Deep: 9, Largest: 255}, picture.Decoding{Clip16Bit: true}, "", "their values above 255 become 255"},
+		{
+			data.Traits{Looked: 9, Turned: 0, Deep: 0, Largest: 0},
+			picture.Decoding{IgnoreOrientation: true, Clip16Bit: true}, "", "",
+		},
+		{
+			data.Traits{Looked: 9, Turned: 2, Deep: 0, Largest: 0}, picture.Decoding{},
+			"2 of 9 images looked at have an EXIF orientation other than upright, by which they are turned",
+			"",
+		},
+		{
+			data.Traits{Looked: 9, Turned: 2, Deep: 0, Largest: 0},
+			picture.Decoding{IgnoreOrientation: true}, "",
+			"which is ignored (data.orientation: ignore; exif turns them)",
+		},
+		{
+			data.Traits{Looked: 9, Turned: 0, Deep: 9, Largest: 255}, picture.Decoding{},
+			"9 of 9 images looked at are grey with more than 8 bits; their values are scaled",
+			"",
+		},
+		{
+			data.Traits{Looked: 9, Turned: 0, Deep: 9, Largest: 15}, picture.Decoding{}, "",
+			"none is above 15 of 255, so that 16 levels of grey are left",
+		},
+		{
+			data.Traits{Looked: 9, Turned: 0, Deep: 9, Largest: 255},
+			picture.Decoding{Clip16Bit: true}, "", "their values above 255 become 255",
+		},
 	} {
 		facts, warnings := c.t.Describe(c.how)
 		for _, x := range []struct {

@@ -133,7 +133,7 @@ func TestMultiLabelBadInput(t *testing.T) {
 	table := string(f.read("base/train.csv"))
 	for _, c := range []struct{ name, from, to, want string }{
 		{"an unknown file", "train001.png", "train901.png", "base/train.csv:3: there is no file"},
-		{"a real number", "train001.png,red;green", "train001.png,0.25", "to predict numbers (regression) is not supported"},
+		{"a real number", "train001.png,red;green", "train001.png,0.25", "regression (predicting numbers) is not supported"},
 		{"listed twice", "train001.png", "train000.png", "is listed twice, with labels"},
 		{"only numbers of classes that do not exist", "red", "7", ""},
 	} {
