@@ -6,10 +6,10 @@ import (
 	"math"
 )
 
-// DType is an element type of files. Its values become float32, or, of integers, int64.
+// DType is an element type of a file. Its values become float32, or int64 if they are integers.
 type DType uint8
 
-// The element types that can be read. 0 is none of them.
+// The element types that can be read. 0 is no type.
 const (
 	Float16 DType = iota + 1
 	BFloat16
@@ -23,7 +23,7 @@ const (
 	Int64
 )
 
-// dtypes say of each type how it is called, how many bytes a value has, and which value those are.
+// dtypes has the name of each type, the number of bytes of a value, and the function that reads one.
 var dtypes = [...]struct {
 	name    string
 	size    int
@@ -32,9 +32,9 @@ var dtypes = [...]struct {
 }{
 	0:        {"unknown", 0, nil, nil},
 	Float16:  {"float16", 2, func(b []byte) float32 { return half(binary.LittleEndian.Uint16(b)) }, nil},
-	BFloat16: {"bfloat16", 2, func(b []byte) float32 { return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16) }, nil},
-	Float32:  {"float32", 4, func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }, nil},
-	Float64:  {"float64", 8, func(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) }, nil},
+	BFloat16: {"bfloat16", 2, brain, nil},
+	Float32:  {"float32", 4, single, nil},
+	Float64:  {"float64", 8, double, nil},
 	Bool:     {"bool", 1, nil, func(b []byte) int64 { return int64(b[0]) }},
 	Uint8:    {"uint8", 1, nil, func(b []byte) int64 { return int64(b[0]) }},
 	Int8:     {"int8", 1, nil, func(b []byte) int64 { return int64(int8(b[0])) }},
@@ -43,16 +43,25 @@ var dtypes = [...]struct {
 	Int64:    {"int64", 8, nil, func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) }},
 }
 
-// String is the name of the type in NumPy and PyTorch, e.g. float32.
+// brain reads a bfloat16: the upper half of a float32.
+func brain(b []byte) float32 {
+	return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
+}
+
+func single(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }
+
+func double(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) }
+
+// String returns the name of the type in NumPy and PyTorch, e.g. float32.
 func (d DType) String() string { return dtypes[d].name }
 
-// Size is the number of bytes of a value.
+// Size returns the number of bytes of a value.
 func (d DType) Size() int { return dtypes[d].size }
 
 // Integer says whether the values become int64.
 func (d DType) Integer() bool { return dtypes[d].integer != nil }
 
-// Make makes a tensor of n values of the type, which are 0.
+// Make makes a tensor of n zeros of the type.
 func (d DType) Make(name string, shape []int, n int) Tensor {
 	t := Tensor{Name: name, DType: d, Shape: shape}
 	if d.Integer() {
@@ -63,7 +72,7 @@ func (d DType) Make(name string, shape []int, n int) Tensor {
 	return t
 }
 
-// Set makes value i of a tensor, which Make has made, the one in the first bytes of b.
+// Set sets value i of a tensor from Make to the value in the first bytes of b.
 func (d DType) Set(t Tensor, i int, b []byte) {
 	if d.Integer() {
 		t.I64[i] = dtypes[d].integer(b)
@@ -75,10 +84,10 @@ func (d DType) Set(t Tensor, i int, b []byte) {
 // HalfSize is the largest value of float16.
 const HalfSize = 65504
 
-// Half is the value of a float16.
+// Half returns the value of a float16.
 func Half(h uint16) float32 { return half(h) }
 
-// ToHalf rounds to float16, to the nearest, ties to even. The error says that the value is too
+// ToHalf rounds to float16, to the nearest, ties to even. It is an error when the value is too
 // large.
 func ToHalf(v float32) (uint16, error) {
 	b := math.Float32bits(v)
@@ -98,7 +107,7 @@ func ToHalf(v float32) (uint16, error) {
 	return sign | uint16((m+0xfff+m>>13&1)>>13), nil
 }
 
-// half is the value of an IEEE 754 binary16.
+// half returns the value of an IEEE 754 binary16.
 func half(h uint16) float32 {
 	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&0x3ff)
 	switch exponent {

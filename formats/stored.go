@@ -13,15 +13,15 @@ type Stored struct {
 	Type  string // of the values, as the format calls it: F32, <f4
 	DType DType  // 0 for a type that cannot be read
 	Shape []int
-	// Where its bytes are in the file: from From on, before To.
+	// From and To say where its bytes are in the file: To is the first byte after them.
 	From, To int64
 }
 
-// MaxDims is the most dimensions that a tensor of a file may have.
+// MaxDims is how many dimensions a tensor of a file may have.
 const MaxDims = 32
 
-// Check says whether the tensor has as many bytes as its shape asks for; size is the number of
-// bytes of a value. The Size of a tensor that was checked does not overflow.
+// Check returns an error unless the tensor has as many bytes as its shape needs; size is the number
+// of bytes of a value. After the check Size cannot overflow.
 func (s Stored) Check(size int) error {
 	if len(s.Shape) > MaxDims {
 		return fmt.Errorf("%d dimensions: more than %d", len(s.Shape), MaxDims)
@@ -50,21 +50,20 @@ func (s Stored) Check(size int) error {
 	return nil
 }
 
-// Size is the number of values.
+// Size returns the number of values.
 func (s Stored) Size() int { return sizeOf(s.Shape) }
 
-// chunk is how many bytes are read at a time where they cannot be read into their place.
+// chunk is how many bytes are read at a time, if they cannot be read directly into their place.
 const chunk = 1 << 16
 
-// Read reads the tensor from its file. The shape must have been checked, and the type be one that
-// can be read.
+// Read reads the tensor from its file. Check its shape first, and that its type can be read.
 func (s Stored) Read(r io.ReaderAt) (Tensor, error) {
 	n := s.Size()
 	t := s.DType.Make(s.Name, s.Shape, n)
 	return t, s.read(r, 0, t)
 }
 
-// ReadPacked is Read of a tensor of type Int8, whose values are kept as float32.
+// ReadPacked is Read for a tensor of type Int8, but keeps the values as float32.
 func (s Stored) ReadPacked(r io.ReaderAt) (Tensor, error) {
 	n := s.Size()
 	t := Tensor{Name: s.Name, DType: Int8, Shape: s.Shape, F32: make([]float32, n)}
@@ -82,8 +81,8 @@ func (s Stored) ReadPacked(r io.ReaderAt) (Tensor, error) {
 	return t, nil
 }
 
-// Floats reads len(dst) values of float32 from the one at index first. It panics if there are
-// fewer. The error says that the file is not what it was.
+// Floats reads len(dst) values of float32 from index first on. It panics if there are fewer. It is
+// an error when the file has changed.
 func (s Stored) Floats(r io.ReaderAt, first int, dst []float32) error {
 	if first < 0 || first+len(dst) > s.Size() || s.DType != Float32 {
 		panic(fmt.Sprintf("formats: values %d to %d of %d of %s", first, first+len(dst), s.Size(), s.DType))
@@ -91,11 +90,11 @@ func (s Stored) Floats(r io.ReaderAt, first int, dst []float32) error {
 	return s.read(r, first, Tensor{DType: s.DType, F32: dst})
 }
 
-// read reads values from the one at index first, as many as t has.
+// read reads values from index first on, as many as t has.
 func (s Stored) read(r io.ReaderAt, first int, t Tensor) error {
 	size := s.DType.Size()
 	at := s.From + int64(size)*int64(first)
-	if little && (s.DType == Float32 || s.DType == Int64) { // as they are in memory
+	if little && (s.DType == Float32 || s.DType == Int64) { // the file has them as memory does
 		if n, err := r.ReadAt(t.memory(), at); n < len(t.memory()) {
 			return fmt.Errorf("reading value %d: %w", first+n/size, err)
 		}
@@ -116,7 +115,7 @@ func (s Stored) read(r io.ReaderAt, first int, t Tensor) error {
 	return nil
 }
 
-// Short cuts a text that a file has a say in, and makes it one line.
+// Short cuts a text that comes from a file, and makes it one line.
 func Short(s string) string {
 	const most = 200
 	if len(s) > most {

@@ -1,6 +1,5 @@
-// Package formats has what files of tensors have in common, whatever program wrote them: the
-// tensor, its element types, and a tensor whose values are still in the file. The packages below
-// it each know one format.
+// Package formats has what all files of tensors share: the tensor, its element types, and a tensor
+// whose values are still in the file. Each package below it knows one format.
 package formats
 
 import (
@@ -10,20 +9,20 @@ import (
 )
 
 // Tensor is a tensor of float32 or int64 values in row-major order. Values of type Int8 may be kept
-// as float32: [Tensor.Packed].
+// as float32, see [Tensor.Packed].
 type Tensor struct {
 	Name  string
-	DType DType // of the file that it was read from; 0 of one that was not
+	DType DType // in the file that it was read from; 0 if it was not read
 	Shape []int
-	// One of the two is set. Values of another type have become float32 or int64.
+	// F32 or I64 is set. Values of any other type have become one of the two.
 	F32 []float32
 	I64 []int64
 }
 
-// Size is the number of values that the shape asks for.
+// Size returns the number of values of the shape.
 func (t Tensor) Size() int { return sizeOf(t.Shape) }
 
-// sizeOf is the number of values of a shape.
+// sizeOf returns the number of values of a shape.
 func sizeOf(shape []int) int {
 	n := 1
 	for _, d := range shape {
@@ -32,7 +31,7 @@ func sizeOf(shape []int) int {
 	return n
 }
 
-// Type is the element type of the file that the tensor was read from, or else of its values.
+// Type returns the element type in the file that the tensor was read from, or else of its values.
 func (t Tensor) Type() DType {
 	switch {
 	case t.DType != 0:
@@ -43,18 +42,18 @@ func (t Tensor) Type() DType {
 	return Float32
 }
 
-// Packed says whether the values are of type Int8 and are kept as float32: weights of 8 bits,
-// of which int64 would take eight times the memory.
+// Packed says whether the values are of type Int8 but kept as float32. This is for weights of 8
+// bits, which as int64 would take eight times the memory of the file.
 func (t Tensor) Packed() bool { return t.DType == Int8 && t.F32 != nil }
 
 // Integer says whether the values were integers in the file.
 func (t Tensor) Integer() bool { return t.Type().Integer() }
 
-// little says whether this machine has the lowest byte first, as files have.
+// little says whether this machine stores the lowest byte first, as files do.
 var little = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// Bytes are the values as files have them: float32 or int64, the lowest byte first. Where memory
-// has them in the same order they are that memory, and not a copy.
+// Bytes returns the values as files have them: float32 or int64, the lowest byte first. If memory
+// has the same order, it returns this memory, not a copy.
 func (t Tensor) Bytes() []byte {
 	if t.Packed() {
 		b := make([]byte, len(t.F32))
@@ -69,7 +68,7 @@ func (t Tensor) Bytes() []byte {
 	return t.encode()
 }
 
-// memory is the memory of the values.
+// memory returns the memory of the values.
 func (t Tensor) memory() []byte {
 	if len(t.F32) > 0 {
 		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(t.F32))), 4*len(t.F32))

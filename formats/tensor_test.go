@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The bytes of a file are the memory of the values where it has them in that order.
+// Bytes returns the memory of the values, if it has them in the order of the file.
 func TestBytesOfValues(t *testing.T) {
 	for _, v := range []Tensor{
 		{F32: []float32{1, -2.5, float32(math.Inf(1)), 6e-39}},
@@ -39,7 +39,7 @@ func TestType(t *testing.T) {
 	}
 }
 
-// A tensor is read from where it lies, in each type and in pieces, whatever lies around it.
+// A tensor is read from its place in the file, in each type and in pieces, whatever is around it.
 func TestStored(t *testing.T) {
 	for d := Float16; d <= Int64; d++ {
 		const n = chunk/2 + 3 // more than a chunk of every type
@@ -60,10 +60,12 @@ func TestStored(t *testing.T) {
 		for i := range n {
 			d.Set(want, i, raw[i*d.Size():])
 		}
-		if !slices.Equal(got.F32, want.F32) || !slices.Equal(got.I64, want.I64) || got.DType != d || len(got.F32)+len(got.I64) != n {
+		if !slices.Equal(got.F32, want.F32) || !slices.Equal(got.I64, want.I64) || got.DType != d ||
+			len(got.F32)+len(got.I64) != n {
 			t.Errorf("%s: read otherwise than value by value", d)
 		}
-		if _, err := s.Read(bytes.NewReader(file[:len(raw)])); err == nil || !strings.Contains(err.Error(), "reading value") {
+		if _, err := s.Read(bytes.NewReader(file[:len(raw)])); err == nil ||
+			!strings.Contains(err.Error(), "reading value") {
 			t.Errorf("%s: cut: %v", d, err)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package npy reads and writes arrays of float32 in NumPy's format .npy.
 //
-// It reads files of strangers: no header can make it allocate more than a small
-// multiple of what the file holds, and what it does not understand is an error.
+// It reads files from anybody: no header can make it allocate more than a small multiple of what
+// the file holds, and anything that it does not understand is an error.
 package npy
 
 import (
@@ -18,15 +18,15 @@ import (
 	"fasternet/internal/disk"
 )
 
-// The format: magic, version, length of the header, header, values. The header is
-// a Python dict literal with the keys descr, fortran_order and shape
-// (numpy.lib.format, versions 1.0, 2.0 and 3.0).
+// A .npy file has magic, version, length of the header, header, values. The header is a Python
+// dict literal with the keys descr, fortran_order and shape (numpy.lib.format, versions 1.0, 2.0
+// and 3.0).
 const (
 	npyMagic  = "\x93NUMPY"
-	maxHeader = 1 << 16 // bytes; of a float32 array it has about a hundred
+	maxHeader = 1 << 16 // bytes; the header of a float32 array has about a hundred
 )
 
-// IsFile says whether the name is one of a .npy file.
+// IsFile says whether a name is the name of a .npy file.
 func IsFile(name string) bool { return strings.EqualFold(filepath.Ext(name), ".npy") }
 
 // ReadFile reads the array of a .npy file.
@@ -47,15 +47,15 @@ func ReadFile(path string) (formats.Tensor, error) {
 	return t, nil
 }
 
-// ReadLayout reads the header of a .npy file of that length: what array it has, and where its values
-// are.
+// ReadLayout reads the header of a .npy file of this length: the shape of the array, and where its
+// values are.
 func ReadLayout(r io.ReaderAt, length int64) (s formats.Stored, err error) {
 	raw := make([]byte, min(length, int64(len(npyMagic)+6+maxHeader))) // the header and more
 	if _, err := r.ReadAt(raw, 0); err != nil && !errors.Is(err, io.EOF) {
 		return s, err
 	}
 	if len(raw) < len(npyMagic)+4 || string(raw[:len(npyMagic)]) != npyMagic {
-		return s, errors.New("not a .npy file: it does not begin as one")
+		return s, errors.New("not a .npy file: its first bytes are different")
 	}
 	major, rest := raw[len(npyMagic)], raw[len(npyMagic)+2:]
 	var size int
@@ -79,7 +79,8 @@ func ReadLayout(r io.ReaderAt, length int64) (s formats.Stored, err error) {
 	}
 	switch {
 	case h.descr != "<f4":
-		return s, fmt.Errorf("values of type %q: want little-endian float32 (\"<f4\"): x.astype(\"<f4\") in NumPy", h.descr)
+		return s, fmt.Errorf("values of type %q: want little-endian float32 (\"<f4\"): x.astype(\"<f4\") in NumPy",
+			h.descr)
 	case h.fortran && len(h.shape) > 1:
 		return s, errors.New("the array is in Fortran order: want C order: numpy.ascontiguousarray(x)")
 	}
@@ -88,7 +89,7 @@ func ReadLayout(r io.ReaderAt, length int64) (s formats.Stored, err error) {
 	return s, s.Check(s.DType.Size())
 }
 
-// header is the dict of a .npy file, and what is left of its text.
+// header is the dict of a .npy file, and the rest of its text that is not parsed yet.
 type header struct {
 	text    string
 	descr   string
@@ -143,7 +144,7 @@ func (h *header) parse() error {
 	return nil
 }
 
-// take removes a token from the text, if it comes next.
+// take removes a token from the start of the text, if it is there.
 func (h *header) take(token string) bool {
 	rest := strings.TrimLeft(h.text, " \t\n\r")
 	if !strings.HasPrefix(rest, token) {
@@ -164,7 +165,7 @@ func (h *header) str() (string, error) {
 			return s, nil
 		}
 	}
-	return "", errors.New("want a string (arrays of records are not read)")
+	return "", errors.New("want a string (structured arrays are not supported)")
 }
 
 func (h *header) tuple() ([]int, error) {
@@ -177,7 +178,7 @@ func (h *header) tuple() ([]int, error) {
 		digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
 		n, err := strconv.Atoi(digits)
 		if err != nil {
-			return nil, errors.New("shape: want sizes that are whole numbers, not negative, and fit")
+			return nil, errors.New("shape: want sizes that are whole numbers, not negative and not too large")
 		}
 		if shape = append(shape, n); len(shape) > formats.MaxDims {
 			return nil, fmt.Errorf("shape: want at most %d sizes", formats.MaxDims)
@@ -194,8 +195,7 @@ func (h *header) tuple() ([]int, error) {
 	return shape, nil
 }
 
-// Write writes an array in the .npy format, version 1.0. The shape must
-// belong to the number of values.
+// Write writes an array in the .npy format, version 1.0. The shape must fit the number of values.
 func Write(w io.Writer, shape []int, values []float32) error {
 	n := 1
 	var sizes strings.Builder

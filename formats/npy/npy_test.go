@@ -38,7 +38,7 @@ func layout(raw []byte) (formats.Stored, error) {
 	return npy.ReadLayout(bytes.NewReader(raw), int64(len(raw)))
 }
 
-// npyFile is a .npy file with the given header and n zero bytes of values.
+// npyFile returns a .npy file with this header and n zero bytes of values.
 func npyFile(version byte, header string, n int) []byte {
 	out := append([]byte("\x93NUMPY"), version, 0)
 	if version == 1 {
@@ -53,7 +53,7 @@ func dict(descr, order, shape string) string {
 	return "{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }"
 }
 
-// What NumPy writes, and other forms of the same literal.
+// Headers are read as NumPy writes them, and in other forms of the same literal.
 func TestNPYForms(t *testing.T) {
 	for _, c := range []struct {
 		raw   []byte
@@ -63,7 +63,7 @@ func TestNPYForms(t *testing.T) {
 		{npyFile(2, dict("'<f4'", "False", "(2,)"), 8), []int{2}},
 		{npyFile(3, dict(`"<f4"`, "False", "()"), 4), []int{}},
 		{npyFile(1, "{\"shape\":(1,1,2,1),\"fortran_order\":False,\"descr\":\"<f4\"}", 8), []int{1, 1, 2, 1}},
-		{npyFile(1, dict("'<f4'", "True", "(2,)"), 8), []int{2}}, // of one axis the order says nothing
+		{npyFile(1, dict("'<f4'", "True", "(2,)"), 8), []int{2}}, // with one axis the order does not matter
 	} {
 		a, err := layout(c.raw)
 		if err != nil || !slices.Equal(a.Shape, c.shape) {
@@ -90,14 +90,14 @@ func TestBadNPY(t *testing.T) {
 		{npyFile(1, dict("'<f8'", "False", "(2,)"), 16), `type "<f8"`},
 		{npyFile(1, dict("'>f4'", "False", "(2,)"), 8), `type ">f4"`},
 		{npyFile(1, dict("'|O'", "False", "(2,)"), 8), `type "|O"`},
-		{npyFile(1, dict("[('a', '<f4')]", "False", "(2,)"), 8), "records"},
+		{npyFile(1, dict("[('a', '<f4')]", "False", "(2,)"), 8), "structured arrays are not supported"},
 		{npyFile(1, dict("'<f4'", "True", "(1, 2)"), 8), "Fortran order"},
 		{npyFile(1, dict("'<f4'", "0", "(2,)"), 8), "True or False"},
 		{npyFile(1, dict("'<f4'", "False", "(-2,)"), 8), "not negative"},
 		{npyFile(1, dict("'<f4'", "False", "(0, 9223372036854775807)"), 0), "want sizes from 0"},
 		{npyFile(1, dict("'<f4'", "False", "(4294967296, 4294967296)"), 0), "want sizes from 0"},
 		{npyFile(1, dict("'<f4'", "False", "(65536, 65536)"), 0), "only 0 values"},
-		{npyFile(1, dict("'<f4'", "False", "(99999999999999999999,)"), 8), "fit"},
+		{npyFile(1, dict("'<f4'", "False", "(99999999999999999999,)"), 8), "not too large"},
 		{npyFile(1, dict("'<f4'", "False", "("+strings.Repeat("1,", 40)+")"), 4), "at most 32"},
 		{npyFile(1, dict("'<f4'", "False", "2"), 8), "tuple"},
 		{npyFile(1, dict("'<f4'", "False", "(2"), 8), "shape"},
@@ -134,7 +134,8 @@ func TestWrite(t *testing.T) {
 			t.Fatalf("%q: %v", b.Bytes(), err)
 		}
 		got, err := a.Read(bytes.NewReader(b.Bytes()))
-		if err != nil || !slices.Equal(a.Shape, shape) || !slices.Equal(got.F32, values) || a.Size() != n || (b.Len()-4*n)%64 != 0 {
+		if err != nil || !slices.Equal(a.Shape, shape) || !slices.Equal(got.F32, values) ||
+			a.Size() != n || (b.Len()-4*n)%64 != 0 {
 			t.Errorf("shape %v: read %v %v, the header has %d bytes", shape, a.Shape, got.F32, b.Len()-4*n)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"fasternet/internal/memory"
 )
 
-// Archive is a .npz file: a zip file of .npy files, as numpy.savez and savez_compressed write
-// it. An array is read when it is asked for.
+// Archive is a .npz file: a zip file of .npy files, as numpy.savez and savez_compressed write it.
+// It reads an array when you ask for it.
 type Archive struct {
 	path  string
 	names []string
@@ -22,11 +22,10 @@ type Archive struct {
 	close func() error
 }
 
-// maxArrays is how many arrays an archive may have: more than any network has values with a
-// name.
+// maxArrays is how many arrays an archive may have: more than any network has named tensors.
 const maxArrays = 1 << 16
 
-// OpenArchive lists the arrays of a .npz file. Close it in the end.
+// OpenArchive lists the arrays of a .npz file. Call Close when you are done.
 func OpenArchive(path string) (*Archive, error) {
 	f, size, err := disk.OpenSize(path)
 	if err != nil {
@@ -40,7 +39,7 @@ func OpenArchive(path string) (*Archive, error) {
 	return a, nil
 }
 
-// ParseArchive lists the arrays of the content of a .npz file of so many bytes.
+// ParseArchive lists the arrays of a .npz file with this size in bytes.
 func ParseArchive(r io.ReaderAt, size int64) (*Archive, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // a name never becomes a path
@@ -53,7 +52,7 @@ func ParseArchive(r io.ReaderAt, size int64) (*Archive, error) {
 	for _, f := range z.File {
 		name, ok := strings.CutSuffix(f.Name, ".npy")
 		if !ok {
-			return nil, fmt.Errorf("it has a file %q: want .npy files alone", f.Name)
+			return nil, fmt.Errorf("it has a file %q: want only .npy files", f.Name)
 		}
 		if a.files[name] != nil {
 			return nil, fmt.Errorf("two arrays are called %q", name)
@@ -97,10 +96,10 @@ func (a *Archive) Read(name string) (shape []int, values []float32, err error) {
 // Close closes the file.
 func (a *Archive) Close() error { return a.close() }
 
-// unzip reads a file of a zip file of so many bytes. What its header promises is looked at
-// before memory is taken for it.
+// unzip reads a file of a zip archive with whole bytes. It checks what the header promises before
+// it allocates memory.
 func unzip(f *zip.File, whole int64) ([]byte, error) {
-	const most = 1032 // bytes that deflate makes of one
+	const most = 1032 // how many bytes deflate can make from one
 	size := f.UncompressedSize64
 	if f.CompressedSize64 > uint64(whole) || size > most*(f.CompressedSize64+1) {
 		return nil, fmt.Errorf("it promises %d bytes of %d, which is more than they can hold", size, f.CompressedSize64)
@@ -117,8 +116,9 @@ func unzip(f *zip.File, whole int64) ([]byte, error) {
 	if _, err := io.ReadFull(r, raw); err != nil {
 		return nil, fmt.Errorf("the file is damaged or truncated: %w", err)
 	}
-	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) { // the checksum is verified at the end
-		return nil, fmt.Errorf("the file is damaged: %w", errors.Join(err, errors.New("it does not end where its header says")))
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) { // at the end the checksum is verified
+		err = errors.Join(err, errors.New("it does not end where its header says"))
+		return nil, fmt.Errorf("the file is damaged: %w", err)
 	}
 	return raw, nil
 }

@@ -15,8 +15,7 @@ type Model struct {
 	Graph           Graph
 	Meta            map[string]string
 
-	// Unknown lists, of a model that was read, the first fields that are not
-	// part of the type, by their path.
+	// Unknown lists the first fields of a file that have no place in this type, by their path.
 	Unknown []string
 }
 
@@ -26,11 +25,21 @@ const (
 	LastOpset  = 28
 )
 
-// irVersions are those of the file format that came with operator sets, by the last set.
-var irVersions = []struct{ to, version int }{{14, 7}, {18, 8}, {20, 9}, {22, 10}, {23, 11}, {24, 12}, {27, 13}, {LastOpset, 14}}
+// irVersions has the versions of the file format that came with operator sets, each with the last
+// set for it.
+var irVersions = []struct{ to, version int }{
+	{14, 7},
+	{18, 8},
+	{20, 9},
+	{22, 10},
+	{23, 11},
+	{24, 12},
+	{27, 13},
+	{LastOpset, 14},
+}
 
-// IRVersion is the version of the file format that came with an operator set. Every runtime that
-// knows the operators can read it.
+// IRVersion returns the version of the file format that came with an operator set. Every runtime
+// that knows the operators can read it.
 func IRVersion(opset int) (int64, error) {
 	if opset >= FirstOpset {
 		for _, v := range irVersions {
@@ -57,8 +66,7 @@ type Node struct {
 	Attributes      []Attribute
 }
 
-// Attribute is a constant of a node. Exactly one of Int, Float and Ints is
-// meant, as Type says.
+// Attribute is a constant of a node. Type says which of Int, Float and Ints is set.
 type Attribute struct {
 	Name  string
 	Type  AttributeType
@@ -70,7 +78,7 @@ type Attribute struct {
 // AttributeType is the type of an attribute.
 type AttributeType int
 
-// The types of attributes, with the numbers of the format.
+// The types of attributes, with the numbers of onnx.proto.
 const (
 	FloatAttribute AttributeType = 1
 	IntAttribute   AttributeType = 2
@@ -96,8 +104,7 @@ func Ints(name string, vs ...int) Attribute {
 	return a
 }
 
-// ElemType is the type of a tensor's elements; the numbers are those of the
-// format.
+// ElemType is the type of a tensor's elements, with the numbers of onnx.proto.
 type ElemType int
 
 // The types of elements.
@@ -110,18 +117,18 @@ const (
 	Float16 ElemType = 10
 )
 
-// sizes are the bytes of a value.
+// sizes has the bytes of a value of each type.
 var sizes = map[ElemType]int{Float32: 4, Uint8: 1, Int8: 1, Int32: 4, Int64: 8, Float16: 2}
 
-// Tensor is a constant in row-major order. One of F32, I64 and Raw is set; all are
-// nil in a tensor that was read and is of a type that is not known.
+// Tensor is a constant in row-major order. One of F32, I64 and Raw is set. All are nil in a tensor
+// of an unknown type that was read from a file.
 type Tensor struct {
 	Name  string
 	Shape []int
 	F32   []float32
 	I64   []int64
-	// Raw are the values of another type as the file has them, the lowest byte first.
-	Type ElemType // of Raw; 0 where that is nil
+	// Raw are the values of any other type as the file has them, the lowest byte first.
+	Type ElemType // of Raw; 0 if Raw is nil
 	Raw  []byte
 }
 
@@ -147,8 +154,8 @@ type Dim struct {
 	Name string
 }
 
-// sizeOf is the number of elements of a shape; ok is false if it is no shape,
-// or too large for memory.
+// sizeOf returns the number of elements of a shape; ok is false if it is no shape, or too large
+// for memory.
 func sizeOf(shape []int) (n int, ok bool) {
 	n = 1
 	for _, d := range shape {

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// A model that adds a constant to its input.
+// This model adds a constant to its input.
 func Example() {
 	ir, err := onnx.IRVersion(13)
 	if err != nil {
@@ -45,12 +45,19 @@ func Example() {
 func sample() *onnx.Model {
 	shape := []onnx.Dim{{Name: "batch"}, {Size: 3}, {Size: 0}}
 	return &onnx.Model{
-		IRVersion: 8, Opset: 17, Producer: "test", ProducerVersion: "1 ä", Meta: map[string]string{"a": "1", "b": "", "c": "line\nline"},
+		IRVersion: 8, Opset: 17, Producer: "test", ProducerVersion: "1 ä", Meta: map[string]string{
+			"a": "1", "b": "", "c": "line\nline",
+		},
 		Graph: onnx.Graph{
 			Name: "g",
 			Nodes: []onnx.Node{
-				{Name: "n0", Op: "Conv", Inputs: []string{"x", "w", ""}, Outputs: []string{"y"},
-					Attributes: []onnx.Attribute{onnx.Ints("pads", 0, 1, -1, 300), onnx.Int("group", -7), onnx.Float("alpha", -0.5)}},
+				{
+					Name: "n0", Op: "Conv", Inputs: []string{"x", "w", ""}, Outputs: []string{"y"},
+					Attributes: []onnx.Attribute{
+						onnx.Ints("pads", 0, 1, -1, 300), onnx.Int("group", -7),
+						onnx.Float("alpha", -0.5),
+					},
+				},
 				{Name: "n1", Op: "Relu", Inputs: []string{"y"}, Outputs: []string{"z"}},
 			},
 			Initializers: []onnx.Tensor{
@@ -136,7 +143,7 @@ func intField(number protowire.Number, v uint64) []byte {
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// What is not part of the types is named, what has no meaning is not.
+// Fields that have no place in the types are listed in Unknown, but not fields without meaning.
 func TestUnknown(t *testing.T) {
 	raw := marshal(t, sample())
 	for _, c := range []struct {
@@ -147,7 +154,10 @@ func TestUnknown(t *testing.T) {
 		{"training_info", bytesField(20, nil)},
 		{"functions", bytesField(25, nil)},
 		{"field 99", intField(99, 1)},
-		{"opset_import (operators of \"com.microsoft\")", bytesField(8, join(bytesField(1, []byte("com.microsoft")), intField(2, 1)))},
+		{
+			"opset_import (operators of \"com.microsoft\")",
+			bytesField(8, join(bytesField(1, []byte("com.microsoft")), intField(2, 1))),
+		},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			m, err := onnx.Unmarshal(join(raw, c.extra))
@@ -172,10 +182,22 @@ func TestUnknown(t *testing.T) {
 		{"graph.node.domain (an operator of \"ai.onnx.ml\")", node(bytesField(7, []byte("ai.onnx.ml")))},
 		{"graph.node.attribute.g", attribute(bytesField(6, nil))},
 		{"graph.node.attribute.s", attribute(bytesField(4, []byte("same")))},
-		{"graph.initializer.external_data", tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), bytesField(13, nil))},
-		{"graph.initializer (tensor \"\": type 16, or its", tensor(intField(2, 16), intField(1, 2), bytesField(9, make([]byte, 4)))},
-		{"graph.initializer.float_data|graph.initializer (tenso", tensor(intField(2, 1), intField(1, 1), bytesField(4, make([]byte, 4)))},
-		{"graph.initializer.data_location", tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), intField(14, 1))},
+		{
+			"graph.initializer.external_data",
+			tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), bytesField(13, nil)),
+		},
+		{
+			"graph.initializer (tensor \"\": type 16, or its",
+			tensor(intField(2, 16), intField(1, 2), bytesField(9, make([]byte, 4))),
+		},
+		{
+			"graph.initializer.float_data|graph.initializer (tenso",
+			tensor(intField(2, 1), intField(1, 1), bytesField(4, make([]byte, 4))),
+		},
+		{
+			"graph.initializer.data_location",
+			tensor(intField(2, 1), intField(1, 0), bytesField(9, nil), intField(14, 1)),
+		},
 	} {
 		t.Run(test.want, func(t *testing.T) {
 			m, err := onnx.Unmarshal(test.raw)
@@ -186,7 +208,8 @@ func TestUnknown(t *testing.T) {
 			}
 		})
 	}
-	if m, err := onnx.Unmarshal(graph(bytesField(13, []byte{}), bytesField(10, []byte("doc")))); err != nil || m.Unknown != nil {
+	if m, err := onnx.Unmarshal(graph(bytesField(13, []byte{}), bytesField(10, []byte("doc")))); err != nil ||
+		m.Unknown != nil {
 		t.Errorf("shapes of intermediate values: %v, %v", m.Unknown, err)
 	}
 	packed := attribute(bytesField(8, []byte{1, 2, 0xac, 2}))
@@ -204,14 +227,23 @@ func TestReadErrors(t *testing.T) {
 	}{
 		{"no IR version or no graph", []byte{}},
 		{"not an ONNX file", []byte("GIF89a and so on")},
-		{"graph: it is there twice", join(intField(1, 8), bytesField(7, nil), bytesField(7, nil))},
+		{"graph: it occurs twice", join(intField(1, 8), bytesField(7, nil), bytesField(7, nil))},
 		{"graph: want a message", join(intField(1, 8), intField(7, 1))},
 		{"producer_name: want text", bytesField(2, []byte{0xff, 0xfe})},
 		{"ir_version: want an integer", bytesField(1, nil)},
-		{"two versions of the default operator set", join(intField(1, 8), bytesField(8, intField(2, 13)), bytesField(8, intField(2, 14)))},
-		{"metadata \"a\" is there twice", join(bytesField(14, bytesField(1, []byte("a"))), bytesField(14, bytesField(1, []byte("a"))))},
+		{
+			"two versions of the default operator set",
+			join(intField(1, 8), bytesField(8, intField(2, 13)), bytesField(8, intField(2, 14))),
+		},
+		{
+			"metadata \"a\" occurs twice",
+			join(bytesField(14, bytesField(1, []byte("a"))), bytesField(14, bytesField(1, []byte("a")))),
+		},
 		{"graph.initializer.dims: a dimension of -1", tensor(intField(1, 1<<64-1))},
-		{"graph.initializer.raw_data: tensor \"\" has shape", tensor(huge, intField(2, 1), bytesField(9, make([]byte, 4)))},
+		{
+			"graph.initializer.raw_data: tensor \"\" has shape",
+			tensor(huge, intField(2, 1), bytesField(9, make([]byte, 4))),
+		},
 		{"graph.initializer.raw_data: want bytes, once", tensor(bytesField(9, nil), bytesField(9, nil))},
 		{"graph.initializer.dims: want packed integers", tensor(bytesField(1, []byte{0xff}))},
 		{"more than 1048576", tensor(bytesField(1, make([]byte, 1<<20+1)))},
@@ -223,7 +255,7 @@ func TestReadErrors(t *testing.T) {
 		})
 	}
 	whole := marshal(t, sample())
-	for n := range 400 { // cut off: an error, or what is left is whole
+	for n := range 400 { // a file that is cut off is an error, or its start is complete
 		if m, err := onnx.Unmarshal(whole[:n]); err == nil && len(m.Graph.Initializers) != 0 {
 			t.Errorf("%d of %d bytes give a model", n, len(whole))
 		}
@@ -236,8 +268,7 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// Whatever the bytes are: no panic, and what is read can be written and read
-// again.
+// No bytes cause a panic. A model that was read can be written and read again.
 func FuzzUnmarshal(f *testing.F) {
 	small := sample()
 	small.Graph.Initializers = small.Graph.Initializers[:4]
@@ -254,7 +285,7 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 		again, err := onnx.Marshal(m)
 		if err != nil {
-			return // of two initializers of one name, for example
+			return // two initializers with one name, for example
 		}
 		if _, err := onnx.Unmarshal(again); err != nil {
 			t.Errorf("what was read cannot be read again: %v", err)

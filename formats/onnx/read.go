@@ -51,7 +51,7 @@ func (d *decoder) model(m *Model, raw []byte) error {
 	seen := map[protowire.Number]bool{}
 	err := d.message(nil, modelFields, raw, func(f *field) (bool, error) {
 		if seen[f.number] && f.number != 8 && f.number != 14 {
-			return true, f.errorf("it is there twice")
+			return true, f.errorf("it occurs twice")
 		}
 		seen[f.number] = true
 		switch f.number {
@@ -61,7 +61,7 @@ func (d *decoder) model(m *Model, raw []byte) error {
 			return f.text(&m.Producer)
 		case 3:
 			return f.text(&m.ProducerVersion)
-		case 4, 5, 6: // domain, version, documentation: no meaning for the computation
+		case 4, 5, 6: // domain, version, documentation: no effect on the computation
 			return true, nil
 		case 7:
 			return f.sub(graphFields, m.Graph.field)
@@ -118,7 +118,7 @@ func (f *field) property(meta map[string]string) (bool, error) {
 		return known, err
 	}
 	if _, ok := meta[key]; ok {
-		return true, f.errorf("metadata %q is there twice", key)
+		return true, f.errorf("metadata %q occurs twice", key)
 	}
 	meta[key] = value
 	return true, nil
@@ -239,8 +239,7 @@ func (v *Value) tensorType(f *field) (bool, error) {
 	return false, nil
 }
 
-// tensor decodes an initializer with its values in raw_data, where every
-// exporter puts them.
+// tensor decodes an initializer. Its values are in raw_data, where every exporter puts them.
 func (f *field) tensor() (Tensor, error) {
 	t := Tensor{Shape: []int{}}
 	var typ int64
@@ -269,7 +268,7 @@ func (f *field) tensor() (Tensor, error) {
 			return true, nil
 		case 12: // documentation
 			return true, nil
-		case 14: // where the values are: 0 for here
+		case 14: // where the values are: 0 means in this file
 			var where int64
 			known, err := f.int(&where)
 			return known && where == 0, err

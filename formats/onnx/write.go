@@ -24,8 +24,8 @@ func Marshal(m *Model) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Write encodes a model. The values of tensors are encoded as they are written,
-// so that they are in memory once.
+// Write encodes a model. It encodes the values of tensors as it writes them, so that they are in
+// memory only once.
 func Write(w io.Writer, m *Model) error {
 	e, err := m.encode()
 	if err != nil {
@@ -42,7 +42,7 @@ func Write(w io.Writer, m *Model) error {
 	return nil
 }
 
-// message is an encoded message whose tensors are still to be encoded.
+// message is an encoded message. Its tensors are not encoded yet.
 type message struct {
 	parts []part
 	size  int
@@ -227,7 +227,7 @@ func (a *Attribute) encode() (message, error) {
 	return e, nil
 }
 
-// bytes is the length of the values.
+// bytes returns the length of the values.
 func (t *Tensor) bytes() int { return 4*len(t.F32) + 8*len(t.I64) + len(t.Raw) }
 
 func (t *Tensor) encode() (message, error) {
@@ -236,14 +236,20 @@ func (t *Tensor) encode() (message, error) {
 	for _, k := range []struct {
 		typ   ElemType
 		there bool
-	}{{Float32, t.F32 != nil}, {Int64, t.I64 != nil}, {t.Type, t.Raw != nil}} {
+	}{
+		{Float32, t.F32 != nil},
+		{Int64, t.I64 != nil},
+		{t.Type, t.Raw != nil},
+	} {
 		if k.there {
 			typ = k.typ
 			kinds++
 		}
 	}
 	if !ok || kinds != 1 || n*sizes[typ] != t.bytes() {
-		return message{}, fmt.Errorf("onnx: initializer %s has shape %v, %d float32 and %d int64 values, %d bytes of others", t.Name, t.Shape, len(t.F32), len(t.I64), len(t.Raw))
+		return message{}, fmt.Errorf("onnx: initializer %s has shape %v, "+
+			"%d float32 and %d int64 values, and %d bytes of other types",
+			t.Name, t.Shape, len(t.F32), len(t.I64), len(t.Raw))
 	}
 	var e message
 	for _, d := range t.Shape {

@@ -1,10 +1,10 @@
 // Package safetensors reads and writes files of tensors in the format safetensors
 // (github.com/huggingface/safetensors): the length of the header in eight bytes, a header in JSON,
-// values. Read and ReadLayout accept only files that are whole; Examine goes on to the end of a
-// damaged one and says all that is wrong.
+// values. Read and ReadLayout accept only complete files. Examine reads a damaged file to its end
+// and lists everything that is wrong.
 //
-// It reads files of strangers: a header takes memory in proportion to its length, and values only
-// when all of them are there. They are read where they lie, one tensor at a time, and written
+// It reads files from anybody: a header takes memory in proportion to its length, and values only
+// if all of them are in the file. It reads values in place, one tensor at a time, and writes them
 // without a copy.
 package safetensors
 
@@ -22,16 +22,16 @@ import (
 	"fasternet/formats"
 )
 
-// maxHeader is the largest header, as the format has it.
+// maxHeader is the largest header that the format allows, in bytes.
 const maxHeader = 100_000_000
 
-// maxProblems is how many are listed.
+// maxProblems is how many problems of a file are listed.
 const maxProblems = 100
 
-// metaKey is the entry of a header that is no tensor.
+// metaKey is the one entry of a header that is no tensor.
 const metaKey = "__metadata__"
 
-// dtypes are the types that can be read, and sizes the bytes of a value of each type of the format.
+// dtypes has the types that can be read, and sizes the bytes of a value of each type of the format.
 var (
 	dtypes = map[string]formats.DType{
 		"F16": formats.Float16, "BF16": formats.BFloat16, "F32": formats.Float32, "F64": formats.Float64,
@@ -49,10 +49,10 @@ type Layout struct {
 	Meta    map[string]string
 	Tensors []formats.Stored // in the order of their values
 	Start   int64            // where the values begin
-	End     int64            // where the file ends by its header
+	End     int64            // where the file should end, by its header
 	Size    int64            // where it ends
-	// Problems are all that is wrong with the tensors, the first 100 of it: errors of type
-	// [TensorError]. That a file ends before or after End is not among them.
+	// Problems lists what is wrong with the tensors, at most 100 errors of type [TensorError].
+	// That a file ends before or after End is not among them.
 	Problems []error
 }
 
@@ -68,11 +68,11 @@ func (e *TensorError) Error() string {
 
 func (e *TensorError) Unwrap() error { return e.Err }
 
-// IsFile says whether the name is one of a safetensors file.
+// IsFile says whether a name is the name of a safetensors file.
 func IsFile(name string) bool { return strings.EqualFold(filepath.Ext(name), ".safetensors") }
 
-// ReadLayout reads the header of a file of that size. The error says why the file is not whole,
-// or is none of the format.
+// ReadLayout reads the header of a file of this size. The error says why the file is not complete,
+// or has another format.
 func ReadLayout(r io.ReaderAt, size int64) (*Layout, error) {
 	l, err := Examine(r, size)
 	switch {
@@ -88,8 +88,8 @@ func ReadLayout(r io.ReaderAt, size int64) (*Layout, error) {
 	return l, nil
 }
 
-// Examine reads the header of a file that may be damaged: its values need not be there, and all
-// that is wrong with its tensors is listed. The error says that the header cannot be read.
+// Examine reads the header of a file that may be damaged: values may be missing, and it lists
+// everything that is wrong with tensors. It is an error when the header cannot be read.
 func Examine(r io.ReaderAt, size int64) (*Layout, error) {
 	head, err := header(r, size)
 	if err != nil {
@@ -103,7 +103,7 @@ func Examine(r io.ReaderAt, size int64) (*Layout, error) {
 	return l, nil
 }
 
-// ReadMeta reads the metadata of a file and nothing else: its tensors may be damaged.
+// ReadMeta reads only the metadata of a file: its tensors may be damaged.
 func ReadMeta(r io.ReaderAt, size int64) (map[string]string, error) {
 	l, err := Examine(r, size)
 	if err != nil {
@@ -123,7 +123,8 @@ func header(r io.ReaderAt, size int64) ([]byte, error) {
 	}
 	n := binary.LittleEndian.Uint64(length[:])
 	if n > uint64(size-8) {
-		return nil, fmt.Errorf("it is no safetensors file, or cut off in its header: a header of %d bytes in a file of %d", n, size)
+		return nil, fmt.Errorf("not a safetensors file, or cut off in its header: a header of %d bytes in a file of %d",
+			n, size)
 	}
 	if n > maxHeader {
 		return nil, fmt.Errorf("a header of %d bytes: want at most %d", n, maxHeader)
@@ -135,14 +136,14 @@ func header(r io.ReaderAt, size int64) ([]byte, error) {
 	return head, nil
 }
 
-// entry is what a header says of a tensor.
+// entry is what a header says about a tensor.
 type entry struct {
 	Type    *string  `json:"dtype"`
 	Shape   *[]int64 `json:"shape"`
 	Offsets *[]int64 `json:"data_offsets"` // from the end of the header
 }
 
-// parse lists the tensors of a header. The error says that it is none.
+// parse lists the tensors of a header. It is an error when the text is no header.
 func (l *Layout) parse(head []byte) error {
 	d := json.NewDecoder(bytes.NewReader(head))
 	d.DisallowUnknownFields()
@@ -165,7 +166,8 @@ func (l *Layout) parse(head []byte) error {
 		}
 		var e entry
 		err = d.Decode(&e)
-		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		syntax := (*json.SyntaxError)(nil)
+		if errors.As(err, &syntax) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
 		l.add(name, e, err == nil)
@@ -185,7 +187,7 @@ func (l *Layout) problem(name string, format string, args ...any) {
 	}
 }
 
-// add adds a tensor. One of which it cannot be said where it is becomes a problem.
+// add adds a tensor. If its place in the file is not clear, it adds a problem instead.
 func (l *Layout) add(name string, e entry, valid bool) {
 	if !valid || e.Type == nil || e.Shape == nil || e.Offsets == nil || len(*e.Offsets) != 2 {
 		l.problem(name, `its entry in the header: want {"dtype": "…", "shape": [sizes], "data_offsets": [from, to]}`)
@@ -197,14 +199,21 @@ func (l *Layout) add(name string, e entry, valid bool) {
 		l.problem(name, "bytes %d to %d are no part of a file", from, to)
 		return
 	}
-	s := formats.Stored{Name: name, Type: *e.Type, DType: dtypes[*e.Type], Shape: make([]int, len(*e.Shape)), From: l.Start + from, To: l.Start + to}
+	s := formats.Stored{
+		Name:  name,
+		Type:  *e.Type,
+		DType: dtypes[*e.Type],
+		Shape: make([]int, len(*e.Shape)),
+		From:  l.Start + from,
+		To:    l.Start + to,
+	}
 	for i, n := range *e.Shape {
 		s.Shape[i] = int(n)
 	}
 	l.Tensors = append(l.Tensors, s)
 }
 
-// check finds what is wrong with the tensors, each alone and next to the others.
+// check finds what is wrong with each tensor, and with its place among the others.
 func (l *Layout) check() {
 	slices.SortStableFunc(l.Tensors, func(a, b formats.Stored) int {
 		if a.From != b.From {
@@ -221,7 +230,8 @@ func (l *Layout) check() {
 		case t.From < l.End:
 			l.problem(t.Name, "its values begin at byte %d of the file, before others end at byte %d", t.From, l.End)
 		case t.From > l.End:
-			l.problem(t.Name, "its values begin at byte %d of the file, others end at byte %d: what is between belongs to no tensor", t.From, l.End)
+			l.problem(t.Name, "its values begin at byte %d of the file, but the values before end at byte %d: "+
+				"the bytes between belong to no tensor", t.From, l.End)
 		case known: // ReadTensor refuses others
 			if err := t.Check(size); err != nil {
 				l.problem(t.Name, "%w", err)

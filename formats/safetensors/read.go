@@ -7,7 +7,7 @@ import (
 	"fasternet/formats"
 )
 
-// Read reads a file of that size that is whole. The tensors are in the order of their values.
+// Read reads a complete file of this size. The tensors are in the order of their values.
 func Read(r io.ReaderAt, size int64) (meta map[string]string, ts []formats.Tensor, err error) {
 	l, err := ReadLayout(r, size)
 	if err != nil {
@@ -23,7 +23,7 @@ func Read(r io.ReaderAt, size int64) (meta map[string]string, ts []formats.Tenso
 	return l.Meta, ts, nil
 }
 
-// CheckType says whether the values of a tensor are of a type that can be read.
+// CheckType returns an error if the values of a tensor have a type that is not supported.
 func CheckType(s formats.Stored) error {
 	if s.DType == 0 {
 		return &TensorError{s.Name, fmt.Errorf("it is of type %s, which is not supported", formats.Short(s.Type))}
@@ -31,7 +31,7 @@ func CheckType(s formats.Stored) error {
 	return nil
 }
 
-// ReadTensor reads the values of a tensor of a layout.
+// ReadTensor reads the values of a tensor.
 func ReadTensor(r io.ReaderAt, s formats.Stored) (formats.Tensor, error) {
 	if err := CheckType(s); err != nil {
 		return formats.Tensor{}, err
@@ -43,7 +43,7 @@ func ReadTensor(r io.ReaderAt, s formats.Stored) (formats.Tensor, error) {
 	return t, nil
 }
 
-// ReadPacked is ReadTensor that keeps values of type I8 as float32: see [formats.Tensor.Packed].
+// ReadPacked is ReadTensor, but keeps values of type I8 as float32: see [formats.Tensor.Packed].
 func ReadPacked(r io.ReaderAt, s formats.Stored) (formats.Tensor, error) {
 	if s.DType != formats.Int8 {
 		return ReadTensor(r, s)

@@ -55,12 +55,17 @@ func file(header string, values int) []byte {
 func TestReadLayout(t *testing.T) {
 	for _, c := range []struct {
 		raw  []byte
-		want string // "" for a file that is whole
+		want string // "" for a complete file
 	}{
 		{file(`{}`, 0), ""},
 		{file(`{"__metadata__":{"a":"b"}}   `, 0), ""},
 		{file(`{"__metadata__":null,"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}`, 4), ""},
-		{file(`{"b":{"dtype":"I64","shape":[1],"data_offsets":[4,12]},"a":{"shape":[2],"data_offsets":[0,4],"dtype":"BF16"},"c":{"dtype":"F64","shape":[0,7],"data_offsets":[4,4]}}`, 12), ""},
+		{
+			file(`{"b":{"dtype":"I64","shape":[1],"data_offsets":[4,12]},`+
+				`"a":{"shape":[2],"data_offsets":[0,4],"dtype":"BF16"},`+
+				`"c":{"dtype":"F64","shape":[0,7],"data_offsets":[4,4]}}`, 12),
+			"",
+		},
 		{file(`{"a":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,3]}}`, 3), ""},
 		{nil, "it is cut off: 0 bytes"},
 		{[]byte("1234567"), "it is cut off: 7 bytes"},
@@ -74,21 +79,54 @@ func TestReadLayout(t *testing.T) {
 		{file(`{"__metadata__":{"a":1}}`, 0), "its header is damaged: its metadata"},
 		{file(`{"a":7}`, 0), "tensor a: its entry in the header: want"},
 		{file(`{"a":{}}`, 0), "tensor a: its entry in the header: want"},
-		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}`, 4), "tensor a: its entry in the header: want"},
-		{file(`{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}`, 4), "tensor a: its entry in the header: want"},
-		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, 4), "tensor a: its entry in the header: want"},
+		{
+			file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}`, 4),
+			"tensor a: its entry in the header: want",
+		},
+		{
+			file(`{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}`, 4),
+			"tensor a: its entry in the header: want",
+		},
+		{
+			file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, 4),
+			"tensor a: its entry in the header: want",
+		},
 		{file(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 4), "tensor a: shape [-1]: want sizes from 0"},
 		{file(`{"a":{"dtype":"F32","shape":[0,9223372036854775807],"data_offsets":[0,0]}}`, 0), "want sizes from 0"},
-		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 4), "tensor a: bytes 4 to 0 are no part of a file"},
+		{
+			file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 4),
+			"tensor a: bytes 4 to 0 are no part of a file",
+		},
 		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}`, 4), "tensor a: bytes -4 to 0"},
-		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,9223372036854775807]}}`, 4), "tensor a: bytes 0 to 9223372036854775807"},
+		{
+			file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,9223372036854775807]}}`, 4),
+			"tensor a: bytes 0 to 9223372036854775807",
+		},
 		{file(`{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}`, 8), "it is cut off: 71 bytes of 75"},
 		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 6), "there are 2 bytes too many at its end"},
-		{file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4), "tensor a: shape [2]: there are only 1 values of F32"},
-		{file(`{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,4]}}`, 4), "tensor a: shape [1]: want 2 bytes of F16, got 4"},
-		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}`, 12), "tensor b: its values begin at byte"},
-		{file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, 12), "before others end"},
-		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), "tensor a: there are two of that name"},
+		{
+			file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4),
+			"tensor a: shape [2]: there are only 1 values of F32",
+		},
+		{
+			file(`{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,4]}}`, 4),
+			"tensor a: shape [1]: want 2 bytes of F16, got 4",
+		},
+		{
+			file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+				`"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}`, 12),
+			"tensor b: its values begin at byte",
+		},
+		{
+			file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},`+
+				`"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, 12),
+			"before others end",
+		},
+		{
+			file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+				`"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8),
+			"tensor a: there are two of that name",
+		},
 	} {
 		l, err := safetensors.ReadLayout(bytes.NewReader(c.raw), int64(len(c.raw)))
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
@@ -96,15 +134,20 @@ func TestReadLayout(t *testing.T) {
 		}
 	}
 	raw := file(`{"a":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,3]}}`, 3)
-	if _, _, err := safetensors.Read(bytes.NewReader(raw), int64(len(raw))); err == nil || !strings.Contains(err.Error(), "tensor a: it is of type F8_E4M3, which is not supported") {
+	if _, _, err := safetensors.Read(bytes.NewReader(raw), int64(len(raw))); err == nil ||
+		!strings.Contains(err.Error(), "tensor a: it is of type F8_E4M3, which is not supported") {
 		t.Errorf("a type that cannot be read: %v", err)
 	}
 }
 
-// Examine goes on to the end: it lists all tensors that are wrong, and where those are that are not.
+// Examine reads on to the end. It lists all tensors with problems, and says where the others are.
 func TestExamine(t *testing.T) {
-	raw := file(`{"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[5],"data_offsets":[4,12]},`+
-		`"c":5,"d":{"dtype":"I64","shape":[1],"data_offsets":[16,24]},"e":{"dtype":"F32","shape":[4],"data_offsets":[24,40]}}`, 30)
+	raw := file(`{"__metadata__":{"k":"v"},`+
+		`"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+		`"b":{"dtype":"F32","shape":[5],"data_offsets":[4,12]},`+
+		`"c":5,`+
+		`"d":{"dtype":"I64","shape":[1],"data_offsets":[16,24]},`+
+		`"e":{"dtype":"F32","shape":[4],"data_offsets":[24,40]}}`, 30)
 	l, err := safetensors.Examine(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +162,8 @@ func TestExamine(t *testing.T) {
 			t.Errorf("%q is not among %q", want, problems)
 		}
 	}
-	if len(problems) != 3 || len(l.Tensors) != 4 || l.Meta["k"] != "v" || l.End != l.Start+40 || l.Size != int64(len(raw)) {
+	if len(problems) != 3 || len(l.Tensors) != 4 || l.Meta["k"] != "v" || l.End != l.Start+40 ||
+		l.Size != int64(len(raw)) {
 		t.Errorf("%+v", l)
 	}
 	many := `{`
@@ -132,9 +176,12 @@ func TestExamine(t *testing.T) {
 	}
 }
 
-// The library and this package read the same of a file, in each of the types.
+// The library and this package read the same values from a file, for each type.
 func TestAsTheLibrary(t *testing.T) {
-	sizes := map[string]int{"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8}
+	sizes := map[string]int{
+		"F16": 2, "BF16": 2, "F32": 4, "F64": 8,
+		"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8,
+	}
 	header, at := `{"__metadata__":{"text":"ä\n"},`, 0
 	for _, name := range slices.Sorted(maps.Keys(sizes)) {
 		n := 6 * sizes[name]
@@ -159,14 +206,15 @@ func TestAsTheLibrary(t *testing.T) {
 		for i := range 6 {
 			y := x.DType.Make("", nil, 1)
 			x.DType.Set(y, 0, v.Data()[i*x.DType.Size():])
-			if x.DType.Integer() && x.I64[i] != y.I64[0] || !x.DType.Integer() && math.Float32bits(x.F32[i]) != math.Float32bits(y.F32[0]) {
+			if x.DType.Integer() && x.I64[i] != y.I64[0] || !x.DType.Integer() &&
+				math.Float32bits(x.F32[i]) != math.Float32bits(y.F32[0]) {
 				t.Errorf("%s: value %d is %v %v, the library has %v %v", x.Name, i, x.F32, x.I64, y.F32, y.I64)
 			}
 		}
 	}
 }
 
-// What Write writes is what the library writes, byte by byte, and what Read reads.
+// Write writes the same bytes as the library, and Read reads them.
 func TestWrite(t *testing.T) {
 	ts := []formats.Tensor{
 		{Name: "b", Shape: []int{2, 2}, F32: []float32{1, 2, float32(math.Inf(1)), 4}},
@@ -205,7 +253,8 @@ func TestWrite(t *testing.T) {
 	}
 	for _, x := range ts {
 		i := slices.IndexFunc(read, func(y formats.Tensor) bool { return y.Name == x.Name })
-		if i < 0 || !slices.Equal(read[i].F32, x.F32) || !slices.Equal(read[i].I64, x.I64) || !slices.Equal(read[i].Shape, x.Shape) {
+		if i < 0 || !slices.Equal(read[i].F32, x.F32) || !slices.Equal(read[i].I64, x.I64) ||
+			!slices.Equal(read[i].Shape, x.Shape) {
 			t.Errorf("%v became %v", x, read)
 		}
 	}
@@ -215,7 +264,9 @@ func TestWrite(t *testing.T) {
 		}
 	}
 	for _, bad := range [][]formats.Tensor{
-		{{Name: "a", Shape: []int{2}, F32: []float32{1}}}, {ts[0], ts[0]}, {{Name: "__metadata__", Shape: []int{1}, F32: []float32{1}}},
+		{{Name: "a", Shape: []int{2}, F32: []float32{1}}},
+		{ts[0], ts[0]},
+		{{Name: "__metadata__", Shape: []int{1}, F32: []float32{1}}},
 	} {
 		if err := safetensors.Write(&got, nil, bad); err == nil {
 			t.Errorf("%v is written", bad)
@@ -223,7 +274,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// What the reader of the library accepts this one accepts, of files of other programs.
+// This package reads every file that the library reads, also from other programs.
 func TestGolden(t *testing.T) {
 	path := golden.Path(t, "pth_odd_layouts.safetensors")
 	raw, err := os.ReadFile(path)
@@ -241,7 +292,8 @@ func TestGolden(t *testing.T) {
 	var names []string
 	for _, x := range l.Tensors {
 		names = append(names, x.Name)
-		if v, ok := want.Tensor(x.Name); !ok || !reflect.DeepEqual(v.Data(), raw[x.From:x.To]) || v.DType().String() != x.Type {
+		if v, ok := want.Tensor(x.Name); !ok || !reflect.DeepEqual(v.Data(), raw[x.From:x.To]) ||
+			v.DType().String() != x.Type {
 			t.Errorf("%s: %+v", x.Name, x)
 		}
 	}
@@ -250,7 +302,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// No bytes make the reader panic or take memory out of proportion, or give a tensor without its
+// No bytes make the reader panic, use memory out of proportion, or return a tensor without its
 // values.
 func FuzzParse(f *testing.F) {
 	for _, header := range []string{

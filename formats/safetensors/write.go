@@ -9,9 +9,9 @@ import (
 	"github.com/nlpodyssey/safetensors"
 )
 
-// Write writes tensors, of float32, of int64 and of packed int8 values, and metadata. The
-// order in the file is that of the names, integers first. Nothing is written if a tensor has not
-// the values of its shape, or the name of another.
+// Write writes metadata and tensors of float32, int64 or packed int8 values. In the file they are
+// sorted by name, integers first. If a tensor does not have the values of its shape, or has the
+// name of another, Write returns an error and writes nothing.
 func Write(w io.Writer, meta map[string]string, ts []formats.Tensor) error {
 	views := make(map[string]view, len(ts))
 	for _, t := range ts {
@@ -29,10 +29,10 @@ func Write(w io.Writer, meta map[string]string, ts []formats.Tensor) error {
 	return safetensors.SerializeToWriter(views, meta, w)
 }
 
-// TypeOf is the type that Write gives the values of a tensor: F32, I64 or I8.
+// TypeOf returns the type that Write gives the values of a tensor: F32, I64 or I8.
 func TypeOf(t formats.Tensor) string { return view{t}.DType().String() }
 
-// view is a tensor as the library writes it.
+// view is a tensor in the form that the library writes.
 type view struct{ t formats.Tensor }
 
 func (v view) DType() safetensors.DType {

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The fields of TensorFlow's messages that are written here.
+// The fields of TensorFlow's messages that this package writes.
 const (
 	timeField    = 1 // of Event
 	stepField    = 2
@@ -28,23 +28,24 @@ const (
 // sessionStart is a SessionLog whose status is START.
 var sessionStart = protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 1)
 
-// Scalar is a value with a name. A "/" in it makes groups in TensorBoard.
+// Scalar is a value with a name. A "/" in the name makes groups in TensorBoard.
 type Scalar struct {
 	Tag   string
 	Value float64
 }
 
-// Scalars writes values of a step.
+// Scalars writes values for a step.
 func (w *Writer) Scalars(step int64, values ...Scalar) error {
 	var summary []byte
 	for _, v := range values {
-		field := protowire.AppendFixed32(protowire.AppendTag(nil, scalarField, protowire.Fixed32Type), math.Float32bits(float32(v.Value)))
+		number := math.Float32bits(float32(v.Value))
+		field := protowire.AppendFixed32(protowire.AppendTag(nil, scalarField, protowire.Fixed32Type), number)
 		summary = appendValue(summary, v.Tag, field)
 	}
 	return w.write(w.event(step, summaryField, summary))
 }
 
-// PNG writes a picture of a step, which is the content of a PNG file.
+// PNG writes a picture for a step. content is a PNG file.
 func (w *Writer) PNG(step int64, tag string, content []byte) error {
 	c, err := png.DecodeConfig(bytes.NewReader(content))
 	if err != nil {
@@ -61,9 +62,8 @@ func (w *Writer) PNG(step int64, tag string, content []byte) error {
 // bins is the number of bars of a histogram. TensorBoard draws 30.
 const bins = 64
 
-// Histogram writes how values are distributed between the smallest and the
-// largest. Those that are NaN or infinite are left out; without any others
-// nothing is written.
+// Histogram writes how values are distributed between the smallest and the largest. It leaves out
+// NaN and infinite values. If no others are left, it writes nothing.
 func (w *Writer) Histogram(step int64, tag string, values []float32) error {
 	low, high := math.Inf(1), math.Inf(-1)
 	var sum, squares, count float64
@@ -94,7 +94,7 @@ func (w *Writer) Histogram(step int64, tag string, values []float32) error {
 	for i := range bins {
 		limit := low + (high-low)*float64(i+1)/bins
 		if i == bins-1 {
-			limit = math.Nextafter(high, math.Inf(1)) // a bin reaches up to its limit, without it
+			limit = math.Nextafter(high, math.Inf(1)) // a bin does not include its limit
 		}
 		limits = protowire.AppendFixed64(limits, math.Float64bits(limit))
 	}
@@ -111,7 +111,7 @@ func (w *Writer) Histogram(step int64, tag string, values []float32) error {
 	return w.write(w.event(step, summaryField, appendValue(nil, tag, appendBytes(nil, histogramField, h))))
 }
 
-// event is a message Event with one field besides time and step.
+// event returns a message Event with one field besides time and step.
 func (w *Writer) event(step int64, field protowire.Number, content []byte) []byte {
 	seconds := float64(w.now().UnixMicro()) / 1e6
 	e := appendDouble(nil, timeField, seconds)
@@ -119,7 +119,7 @@ func (w *Writer) event(step int64, field protowire.Number, content []byte) []byt
 	return appendBytes(e, field, content)
 }
 
-// appendValue appends a Summary.Value, whose content is a field.
+// appendValue appends a Summary.Value with one field.
 func appendValue(summary []byte, tag string, field []byte) []byte {
 	return appendBytes(summary, valueField, append(appendBytes(nil, tagField, []byte(tag)), field...))
 }

@@ -12,24 +12,23 @@ import (
 	"fasternet/internal/disk"
 )
 
-// Writer appends events to a file of its own. It is not for concurrent use.
+// Writer appends events to its own file. It is not safe for concurrent use.
 type Writer struct {
 	file *disk.File
 	now  func() time.Time
 }
 
-// Create makes a folder, unless it is there, and a new event file in it; the
-// files of earlier processes stay. from is the first step that this process will
-// write: of the earlier files TensorBoard drops what they say of it and later
-// ones, so that no run has a step twice, whether it goes on or begins again because
-// it was killed before its first checkpoint.
+// Create makes a folder, unless it exists, and a new event file in it. Files of earlier processes
+// stay. from is the first step that this process will write: TensorBoard ignores this step and
+// later ones in the earlier files. So no run has a step twice, whether it resumes or begins again
+// because it was killed before its first checkpoint.
 func Create(dir string, from int64) (*Writer, error) {
 	if err := disk.MakeFolder(dir); err != nil {
 		return nil, fmt.Errorf("tensorboard: %w", err)
 	}
 	w := &Writer{now: time.Now}
-	// TensorBoard reads the files of a folder in the order of their names, and
-	// knows them by the word tfevents.
+	// TensorBoard reads the files of a folder in the order of their names, and finds them by the
+	// word tfevents.
 	began := w.now().Unix()
 	for i := 0; w.file == nil; i++ {
 		path := filepath.Join(dir, fmt.Sprintf("events.out.tfevents.%010d.%04d.fasternet", began, i))
@@ -60,14 +59,14 @@ func (w *Writer) Close() error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// masked is the checksum of a record: CRC-32C, turned and moved, since a CRC of
-// data that holds CRCs is a poor one.
+// masked returns the checksum of a record: CRC-32C, rotated and shifted as TFRecord does it,
+// because a CRC of data that contains CRCs is weak.
 func masked(b []byte) uint32 {
 	c := crc32.Checksum(b, castagnoli)
 	return (c>>15 | c<<17) + 0xa282ead8
 }
 
-// write appends a record, in one call: nobody reads half of it.
+// write appends a record in one call, so that nobody reads half of it.
 func (w *Writer) write(event []byte) error {
 	r := binary.LittleEndian.AppendUint64(make([]byte, 0, len(event)+16), uint64(len(event)))
 	r = binary.LittleEndian.AppendUint32(r, masked(r))

@@ -20,7 +20,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Write the loss of two steps; `tensorboard --logdir FOLDER` shows it.
+// This writes the loss of two steps; `tensorboard --logdir FOLDER` shows it.
 func Example() {
 	dir, err := os.MkdirTemp("", "tensorboard")
 	if err != nil {
@@ -42,8 +42,8 @@ func Example() {
 	// <nil>
 }
 
-// records takes a file apart by the published format: length, checksum of the
-// length, data, checksum of the data.
+// records splits a file by the published format: length, checksum of the length, data, checksum of
+// the data.
 func records(t *testing.T, path string) (all [][]byte) {
 	t.Helper()
 	raw, err := os.ReadFile(path)
@@ -73,7 +73,7 @@ func records(t *testing.T, path string) (all [][]byte) {
 	return all
 }
 
-// message takes a message of Protocol Buffers apart: field → its values.
+// message decodes a message of Protocol Buffers: field → its values.
 func message(t *testing.T, b []byte) map[protowire.Number][]any {
 	t.Helper()
 	fields := map[protowire.Number][]any{}
@@ -149,7 +149,7 @@ func TestEvents(t *testing.T) {
 	if v := events[0][3][0].([]byte); string(v) != "brain.Event:2" {
 		t.Errorf("version %q", v)
 	}
-	// What was said before of step 7 and later is dropped: SessionLog.START.
+	// TensorBoard drops earlier values of step 7 and later: SessionLog.START.
 	if s := message(t, events[1][7][0].([]byte)); events[1][2][0] != uint64(7) || s[1][0] != uint64(1) {
 		t.Errorf("session %v at step %v", s, events[1][2])
 	}
@@ -158,13 +158,15 @@ func TestEvents(t *testing.T) {
 	}
 	for i, want := range []tensorboard.Scalar{{Tag: "loss", Value: 0.25}, {Tag: "lr", Value: 1e-3}} {
 		v := value(2, i)
-		if got := math.Float32frombits(v[2][0].(uint32)); string(v[1][0].([]byte)) != want.Tag || got != float32(want.Value) {
+		if got := math.Float32frombits(v[2][0].(uint32)); string(v[1][0].([]byte)) != want.Tag ||
+			got != float32(want.Value) {
 			t.Errorf("scalar %s = %v, want %v", v[1][0], got, want)
 		}
 	}
 	v := value(3, 0)
 	m := message(t, v[4][0].([]byte))
-	if string(v[1][0].([]byte)) != "picture" || m[1][0] != uint64(3) || m[2][0] != uint64(5) || !bytes.Equal(m[4][0].([]byte), picture.Bytes()) {
+	if string(v[1][0].([]byte)) != "picture" || m[1][0] != uint64(3) || m[2][0] != uint64(5) ||
+		!bytes.Equal(m[4][0].([]byte), picture.Bytes()) {
 		t.Errorf("picture %v", m)
 	}
 	v = value(4, 0)
@@ -185,12 +187,13 @@ func TestEvents(t *testing.T) {
 			t.Errorf("limit %d: %v after %v", i, limits[i], limits[i-1])
 		}
 	}
-	if last := len(counts) - 1; len(limits) != len(counts) || total != 4 || counts[0] != 1 || counts[last] != 2 || counts[last/2+1] != 1 || limits[last] <= 1 {
+	if last := len(counts) - 1; len(limits) != len(counts) || total != 4 || counts[0] != 1 ||
+		counts[last] != 2 || counts[last/2+1] != 1 || limits[last] <= 1 {
 		t.Errorf("bars %v up to %v", counts, limits)
 	}
 }
 
-// A second process in the same second writes a file of its own, after the first.
+// A second process in the same second writes its own file, after the first.
 func TestSecondProcess(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
@@ -204,8 +207,8 @@ func TestSecondProcess(t *testing.T) {
 	if len(files) != 2 {
 		t.Fatalf("files %v", files)
 	}
-	// The first may be of a process that was killed before its first checkpoint: what it
-	// said is dropped, from the first step on.
+	// The first process may have been killed before its first checkpoint. Then TensorBoard drops all
+	// of its values.
 	e := message(t, records(t, files[1])[1])
 	if s := message(t, e[7][0].([]byte)); len(e[2]) > 0 && e[2][0] != uint64(0) || s[1][0] != uint64(1) {
 		t.Errorf("session %v at step %v", s, e[2])

@@ -63,7 +63,10 @@ func storageID(kind, key string, size int) string {
 }
 
 func tensor(storage string, offset int, shape, stride []int) string {
-	return call(global("torch._utils", "_rebuild_tensor_v2"), storage, number(offset), numbers(shape...), numbers(stride...), "\x89", "N")
+	return call(
+		global("torch._utils", "_rebuild_tensor_v2"), storage, number(offset), numbers(shape...),
+		numbers(stride...), "\x89", "N",
+	)
 }
 
 func pickled(object string) string { return "\x80\x02" + object + "." }
@@ -76,7 +79,7 @@ func floats(v ...float32) string {
 	return string(b)
 }
 
-// archive is a PyTorch file of a pickle and storages by key.
+// archive returns a PyTorch file with a pickle, and storages by key.
 func archive(t testing.TB, pickle string, storages map[string]string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -100,23 +103,24 @@ func archive(t testing.TB, pickle string, storages map[string]string) []byte {
 	return b.Bytes()
 }
 
-// legacy is a file in the form before PyTorch 1.6.
+// legacy returns a file in the form before PyTorch 1.6.
 func legacy(object string, keys []string, storages string) []byte {
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = text(k)
 	}
-	return []byte(legacyHead + pickled(dict("protocol_version", number(1001), "little_endian", "\x88")) + pickled(object) + pickled(list(names...)) + storages)
+	system := dict("protocol_version", number(1001), "little_endian", "\x88")
+	return []byte(legacyHead + pickled(system) + pickled(object) + pickled(list(names...)) + storages)
 }
 
 const legacyHead = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03."
 
-// counted is a storage of a legacy file.
+// counted returns a storage of a legacy file.
 func counted(elements int, data string) string {
 	return string(binary.LittleEndian.AppendUint64(nil, uint64(elements))) + data
 }
 
-// container is a safetensors file of a header and data.
+// container returns a safetensors file with this header and data.
 func container(header, data string) []byte {
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header+data...)
 }

@@ -9,15 +9,15 @@ import (
 	"fasternet/formats"
 )
 
-// Choice says which weights to take of a file with averaged ones (EMA) and the weights of
+// Choice says which weights to take from a file that has averaged weights (EMA) and the weights of
 // the last step.
 type Choice string
 
 // The choices. The zero value is Auto.
 const (
-	Auto  Choice = "auto"  // averaged ones if there are any: training programs report these
-	Plain Choice = "plain" // of the last step
-	EMA   Choice = "ema"   // averaged ones, or an error
+	Auto  Choice = "auto"  // the averaged weights if there are any: training programs report these
+	Plain Choice = "plain" // the weights of the last step
+	EMA   Choice = "ema"   // the averaged weights; an error if there are none
 )
 
 // ParseChoice reads a choice; "" is auto.
@@ -31,27 +31,32 @@ func ParseChoice(s string) (Choice, error) {
 	return "", fmt.Errorf("want auto, plain or ema, got %q", s)
 }
 
-// ErrNoEMA says that a file has no averaged weights, which were asked for.
+// ErrNoEMA says that averaged weights were asked for, but the file has none.
 var ErrNoEMA = errors.New("no averaged weights")
 
-// The keys under which training programs keep weights, the most usual first. A name
-// that is in neither list is asked for if there are several.
+// plainKeys and emaKeys are the keys under which training programs keep weights, the most usual
+// first. If there are several sets under other keys, the user has to choose.
 var (
-	plainKeys = []string{"state_dict", "model_state_dict", "model", "model_state", "net", "network", "params", "weights", "module", "backbone", "student", "encoder"}
-	emaKeys   = []string{"state_dict_ema", "model_ema", "ema_state_dict", "model_ema_state_dict", "ema", "ema_model", "params_ema", "teacher"}
+	plainKeys = []string{
+		"state_dict", "model_state_dict", "model", "model_state", "net", "network",
+		"params", "weights", "module", "backbone", "student", "encoder",
+	}
+	emaKeys = []string{
+		"state_dict_ema", "model_ema", "ema_state_dict", "model_ema_state_dict",
+		"ema", "ema_model", "params_ema", "teacher",
+	}
 )
 
-// notWeights are parts of keys under which there are tensors that are no weights of
-// the network that was trained.
+// notWeights are the beginnings of keys for tensors that are no weights of the network.
 var notWeights = []string{"optim", "sched", "scaler", "criterion", "loss", "queue"}
 
 // Limits of the search for networks.
 const (
-	maxNetworks = 16  // in a dictionary, by the first parts of its names
+	maxNetworks = 16  // networks in a dictionary, by the first parts of its names
 	maxSets     = 256 // dictionaries of tensors
 )
 
-// item is a tensor that has not been read.
+// item is a tensor whose values are not read yet.
 type item struct {
 	name  string
 	shape []int
@@ -61,16 +66,16 @@ type item struct {
 // set is a dictionary of tensors in a file.
 type set struct {
 	key      string // where it is in the file, its parts joined by dots
-	prefix   string // of its names, which is left out
+	prefix   string // the prefix that was cut off all names
 	items    []item
 	left     []string // other things in it, in words
 	counted  bool     // it has a counter of updates, as averages have
-	averaged bool     // the program that wrote it says so
+	averaged bool     // its program says that it is an average
 	family   Family   // "" if the network is not known
 	naming   Naming
 }
 
-// label is how a user names a set.
+// label returns the name of a set for users.
 func (s set) label() string {
 	return strings.Trim(strings.TrimSuffix(s.key+"."+s.prefix, "."), ".")
 }
@@ -83,8 +88,8 @@ func (s set) names() []string {
 	return out
 }
 
-// resolve makes the sets of weights of a dictionary: one, without the prefixes that all
-// names share; or, if it has several networks under different prefixes, one for each.
+// resolve makes sets of weights from a dictionary: one set, without the prefixes that all names
+// share, or one for each network if it has several under different prefixes.
 func resolve(s set) []set { return resolveTo(s, 0) }
 
 func resolveTo(s set, depth int) []set {
@@ -127,21 +132,22 @@ func resolveTo(s set, depth int) []set {
 	if len(found) > 0 {
 		return found
 	}
-	if net := slices.DeleteFunc(slices.Clone(s.items), func(x item) bool { return isNotWeights(x.name) }); len(net) > 0 && len(net) < len(s.items) {
-		s.left = append(slices.Clone(s.left), fmt.Sprintf("%d tensors of an optimizer or a loss", len(s.items)-len(net)))
-		s.items = net
+	weights := slices.DeleteFunc(slices.Clone(s.items), func(x item) bool { return isNotWeights(x.name) })
+	if len(weights) > 0 && len(weights) < len(s.items) {
+		s.left = append(slices.Clone(s.left),
+			fmt.Sprintf("%d tensors of an optimizer or a loss", len(s.items)-len(weights)))
+		s.items = weights
 		return resolveTo(s, depth+1)
 	}
 	return []set{s}
 }
 
-// isNotWeights says whether the first part of a key is one under which there are other
-// tensors than weights.
+// isNotWeights says whether a key is for tensors that are no weights.
 func isNotWeights(key string) bool {
 	return slices.ContainsFunc(notWeights, func(w string) bool { return strings.HasPrefix(strings.ToLower(key), w) })
 }
 
-// trim takes a prefix off all names.
+// trim cuts a prefix off all names.
 func (s *set) trim(prefix string) {
 	items := make([]item, len(s.items))
 	for i, x := range s.items {
@@ -151,13 +157,14 @@ func (s *set) trim(prefix string) {
 	s.prefix, s.items = s.prefix+prefix, items
 }
 
-// adopt takes the classifier that somebody has put next to a backbone, if there is one,
-// and lists all other tensors as left out.
+// adopt adds the classifier that is next to a backbone, if there is one, and lists all other
+// tensors as left out.
 func (s *set) adopt(rest []item) {
 	parts, left := []string{}, map[string]int{}
 	for _, x := range rest {
 		official := OfficialName(s.family, s.naming, x.name)
-		if (official == "head.weight" && len(x.shape) == 2 || official == "head.bias" && len(x.shape) == 1) && !slices.Contains(s.names(), x.name) {
+		isHead := official == "head.weight" && len(x.shape) == 2 || official == "head.bias" && len(x.shape) == 1
+		if isHead && !slices.Contains(s.names(), x.name) {
 			s.items = append(s.items, x)
 			continue
 		}
@@ -181,18 +188,21 @@ func elementsOf(shape []int) int {
 	return n
 }
 
-// parts are the words of a label, in lower case.
+// parts returns the words of a label, in lower case.
 func (s set) parts() []string { return strings.Split(strings.ToLower(s.label()), ".") }
 
-// average says whether the label is one of averaged weights.
+// average says whether the set has averaged weights.
 func (s set) average() bool {
 	return s.averaged || s.counted || slices.ContainsFunc(s.parts(), func(p string) bool {
-		return slices.Contains(strings.FieldsFunc(p, func(r rune) bool { return r == '_' || r == '-' }), "ema") ||
-			strings.Contains(p, "averaged") || strings.Contains(p, "shadow") || strings.HasPrefix(p, "swa")
+		words := strings.FieldsFunc(p, func(r rune) bool { return r == '_' || r == '-' })
+		return slices.Contains(words, "ema") ||
+			strings.Contains(p, "averaged") ||
+			strings.Contains(p, "shadow") ||
+			strings.HasPrefix(p, "swa")
 	})
 }
 
-// rank is the place of the key in a list of usual ones; all others come after them.
+// rank returns the place of the key in a list of usual keys; all others come last.
 func (s set) rank(list []string) int {
 	if s.label() == "" { // the file itself
 		return -1
@@ -210,8 +220,7 @@ func (s set) rank(list []string) int {
 	return best
 }
 
-// choose picks one of the sets of a file. The others that could be meant are listed in
-// words.
+// choose picks one of the sets of a file. It lists the others that could be meant, in words.
 func choose(sets []set, o Options) (chosen set, others []string, err error) {
 	o.complete()
 	if o.Choice, err = ParseChoice(string(o.Choice)); err != nil {
@@ -239,13 +248,15 @@ func choose(sets []set, o Options) (chosen set, others []string, err error) {
 	case o.Choice == EMA && len(average) == 0:
 		return set{}, nil, fmt.Errorf("it holds %w (%s ema), only %s", ErrNoEMA, o.ChoiceOption, labels(plain))
 	case o.Choice == Plain && len(plain) == 0:
-		return set{}, nil, fmt.Errorf("it holds averaged weights only (%s), no others (%s plain)", labels(average), o.ChoiceOption)
+		return set{}, nil, fmt.Errorf("it holds only averaged weights (%s), no others (%s plain)",
+			labels(average), o.ChoiceOption)
 	case o.Choice != Plain && len(average) > 0:
 		from, keys, rest = average, emaKeys, plain
 	}
 	slices.SortStableFunc(from, func(a, b set) int { return a.rank(keys) - b.rank(keys) })
 	if len(from) > 1 && from[0].rank(keys) == from[1].rank(keys) {
-		return set{}, nil, fmt.Errorf("it holds several sets of weights: %s: say which with %s, e.g. %[2]s %s", labels(from), o.KeyOption, from[0].label())
+		return set{}, nil, fmt.Errorf("it holds several sets of weights: %s: say which with %s, e.g. %[2]s %s",
+			labels(from), o.KeyOption, from[0].label())
 	}
 	for _, s := range slices.Concat(from[1:], rest) {
 		others = append(others, s.describe())
@@ -258,7 +269,7 @@ func choose(sets []set, o Options) (chosen set, others []string, err error) {
 	return from[0], others, nil
 }
 
-// withKey leaves the sets that a key names.
+// withKey returns the sets that a key names.
 func withKey(all []set, o Options) ([]set, error) {
 	key := strings.Trim(o.Key, ".")
 	if found := matching(all, func(s set) bool { return s.label() == key || s.key == key }); len(found) > 0 {
@@ -267,7 +278,8 @@ func withKey(all []set, o Options) ([]set, error) {
 	if found := matching(all, func(s set) bool { return strings.HasPrefix(s.label()+".", key+".") }); len(found) > 0 {
 		return found, nil
 	}
-	return nil, fmt.Errorf("there are no weights under %q (%s), only under %s", formats.Short(key), o.KeyOption, labels(all))
+	return nil, fmt.Errorf("there are no weights under %q (%s), only under %s",
+		formats.Short(key), o.KeyOption, labels(all))
 }
 
 func matching(all []set, test func(set) bool) (out []set) {
@@ -279,17 +291,16 @@ func matching(all []set, test func(set) bool) (out []set) {
 	return out
 }
 
-// plausible leaves the sets that may be the network's: of a known network, if there is
-// one; not of an optimizer or a loss; and not much smaller than another set. With asked the
-// user has named the key.
+// plausible returns the sets that may be the network: of a known family, if there is one; not of an
+// optimizer or a loss; and not much smaller than another set. With asked the user has named the
+// key.
 func plausible(all []set, asked bool) []set {
 	if known := matching(all, func(s set) bool { return s.family != "" }); len(known) > 0 {
 		all = known
 	}
 	if !asked {
-		if net := matching(all, func(s set) bool {
-			return !slices.ContainsFunc(s.parts(), isNotWeights)
-		}); len(net) > 0 {
+		net := matching(all, func(s set) bool { return !slices.ContainsFunc(s.parts(), isNotWeights) })
+		if len(net) > 0 {
 			all = net
 		}
 	}
@@ -300,7 +311,7 @@ func plausible(all []set, asked bool) []set {
 	return matching(all, func(s set) bool { return 2*len(s.items) >= most && len(s.items) > 0 })
 }
 
-// unnamedAverages are averaged weights that cannot be read, since they are a list without
+// unnamedAverages returns averaged weights that cannot be read because they are a list without
 // names, if there is a network with names next to them.
 func unnamedAverages(all []set) []set {
 	if !slices.ContainsFunc(all, func(s set) bool { return s.family != "" }) {
@@ -311,8 +322,8 @@ func unnamedAverages(all []set) []set {
 	})
 }
 
-// split tells averaged weights from others. A teacher is the average of a student if
-// there is one with the same tensors.
+// split separates averaged weights from others. A teacher is an average if there is a student with
+// the same tensors.
 func split(all []set) (plain, average []set) {
 	for _, s := range all {
 		teacher := slices.Contains(s.parts(), "teacher") && slices.ContainsFunc(all, func(other set) bool {
@@ -349,7 +360,7 @@ func (s set) describe() string {
 	return fmt.Sprintf("%s (%d tensors)", formats.Short(label), len(s.items))
 }
 
-// labels lists sets, the first ones if there are many.
+// labels lists sets, or the first ones if there are many.
 func labels(all []set) string {
 	var out []string
 	for _, s := range all[:min(len(all), 6)] {

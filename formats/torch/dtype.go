@@ -8,14 +8,14 @@ import (
 	"fasternet/formats"
 )
 
-// strided is a view of a storage.
+// strided is a view of a storage, as in PyTorch.
 type strided struct {
 	offset        int
 	shape, stride []int
 }
 
-// elements checks a shape: not negative, not too many dimensions, at most
-// budget elements, which it uses up.
+// elements checks a shape: no negative size, not too many dimensions, and at most budget elements,
+// which it subtracts from the budget.
 func elements(shape []int, budget *int64) (int, error) {
 	if len(shape) > maxDims {
 		return 0, fmt.Errorf("%d dimensions: more than %d", len(shape), maxDims)
@@ -38,8 +38,7 @@ func elements(shape []int, budget *int64) (int, error) {
 	return int(n), nil
 }
 
-// last is the index in the storage of the view's last element. The view must
-// have elements.
+// last returns the index in the storage of the view's last element. The view must have elements.
 func (v strided) last() (int, error) {
 	at := uint64(v.offset)
 	if v.offset < 0 || len(v.shape) != len(v.stride) {
@@ -57,7 +56,7 @@ func (v strided) last() (int, error) {
 	return int(at), nil
 }
 
-// take copies n values of a view out of the bytes of its storage. The bounds have been checked.
+// take copies n values of a view from the bytes of its storage. The bounds were checked before.
 func (v strided) take(d formats.DType, name string, n int, data []byte) formats.Tensor {
 	t := d.Make(name, v.shape, n)
 	index := make([]int, len(v.shape))

@@ -6,16 +6,15 @@ import (
 	"strings"
 )
 
-// Family is a kind of network whose tensors have known names: the value of model.name in
+// Family is a kind of network with known names of tensors: the value of model.name in
 // configurations.
 type Family string
 
-// Naming is a scheme of names for the tensors of a family: the code that writes
-// state dicts with these names.
+// Naming is a scheme of names for the tensors of a family: which code writes state dicts with these
+// names.
 type Naming string
 
-// The namings. Ours are the official ones, of FasterNet's authors, and for ViT and Swin of
-// LocalMIM.
+// The namings. Official names are the names of FasterNet's authors, and LocalMIM's for ViT and Swin.
 const (
 	Official    Naming = "official"
 	Timm        Naming = "timm" // since 0.8
@@ -24,14 +23,14 @@ const (
 	LocalMIM    Naming = "localmim"
 )
 
-// Network says how the tensors of a family are called.
+// Network says which names the tensors of a family have.
 type Network struct {
 	Family Family
 	Title  string // in messages, e.g. ViT
-	// Namings are those that the family has, the official one among them, with the rules that
-	// make their names of official ones; none where the names are the same.
+	// Namings are the namings of the family, the official one among them, with the rules that
+	// turn official names into theirs; no rules if the names are the same.
 	Namings []Names
-	// Recognise tells the naming of tensors by their names; ok is false if they are of
+	// Recognise finds the naming of tensors by their names; ok is false if they belong to
 	// another network. Names that several namings share count as official.
 	Recognise func(has Has) (n Naming, ok bool)
 }
@@ -42,13 +41,13 @@ type Names struct {
 	Rules  []Rule
 }
 
-// networks are in the order in which they were registered.
+// networks has the networks in the order in which they were registered.
 var networks []Network
 
-// Register adds the names of a family, before any file is read.
+// Register adds the names of a family. Call it before any file is read.
 func Register(n Network) { networks = append(networks, n) }
 
-// networkOf is the network of a family; one without names if nobody has registered it.
+// networkOf returns the network of a family; an empty one if the family is not registered.
 func networkOf(f Family) Network {
 	for _, n := range networks {
 		if n.Family == f {
@@ -58,7 +57,7 @@ func networkOf(f Family) Network {
 	return Network{}
 }
 
-// Titles are the families in messages, in the order in which they were registered.
+// Titles returns the families for messages, in the order in which they were registered.
 func Titles() (titles []string) {
 	for _, n := range networks {
 		titles = append(titles, n.Title)
@@ -66,7 +65,7 @@ func Titles() (titles []string) {
 	return titles
 }
 
-// AllNamings are the namings of all families.
+// AllNamings returns the namings of all families.
 func AllNamings() (all []Naming) {
 	for _, n := range []Naming{Official, Timm, Torchvision, Microsoft, LocalMIM} {
 		if slices.ContainsFunc(networks, func(w Network) bool { return slices.Contains(Namings(w.Family), n) }) {
@@ -83,7 +82,7 @@ func AllNamings() (all []Naming) {
 	return all
 }
 
-// Namings lists those that a family has.
+// Namings lists the namings of a family.
 func Namings(f Family) (out []Naming) {
 	w := networkOf(f)
 	for _, n := range w.Namings {
@@ -102,39 +101,41 @@ func rulesOf(f Family, n Naming) []Rule {
 	return nil
 }
 
-// Rule is a rule for some of the names. In the patterns # is a number and * the
-// rest of the name. The first numbers of the two are related by
+// Rule is a rule for some of the names. In the patterns # is a number and * the rest of the name.
+// The first numbers of the two names are related by
 //
 //	P·official = Q·other + R
 //
-// where P is not 0; all other numbers are the same.
+// unless P is 0; all other numbers are the same.
 type Rule struct {
 	Official, Other string
 	P, Q, R         int
 }
 
-// NameOf is the name of a tensor in a naming. The tensor is given by its official name.
+// NameOf returns the name of a tensor in a naming, given its official name.
 func NameOf(f Family, n Naming, official string) string {
 	for _, rule := range rulesOf(f, n) {
-		if name, ok := rename(official, rule.Official, rule.Other, func(i int) (int, bool) { return divide(rule.P*i-rule.R, rule.Q, i, rule.P) }); ok {
+		first := func(i int) (int, bool) { return divide(rule.P*i-rule.R, rule.Q, i, rule.P) }
+		if name, ok := rename(official, rule.Official, rule.Other, first); ok {
 			return name
 		}
 	}
 	return official
 }
 
-// OfficialName is the official name of a tensor with a name of that naming.
+// OfficialName returns the official name of a tensor, given its name in a naming.
 func OfficialName(f Family, n Naming, name string) string {
 	for _, rule := range rulesOf(f, n) {
-		if official, ok := rename(name, rule.Other, rule.Official, func(i int) (int, bool) { return divide(rule.Q*i+rule.R, rule.P, i, rule.P) }); ok {
+		first := func(i int) (int, bool) { return divide(rule.Q*i+rule.R, rule.P, i, rule.P) }
+		if official, ok := rename(name, rule.Other, rule.Official, first); ok {
 			return official
 		}
 	}
 	return name
 }
 
-// divide is a/b, if that is a number that can be in a name; i if the numbers are not
-// related (P is 0).
+// divide returns a/b, if this is a number that can be in a name; it returns i if the numbers are
+// not related (P is 0).
 func divide(a, b, i, p int) (int, bool) {
 	if p == 0 {
 		return i, true
@@ -142,7 +143,7 @@ func divide(a, b, i, p int) (int, bool) {
 	return a / b, a >= 0 && a%b == 0
 }
 
-// rename turns a name of one pattern into a name of another; first maps the first number.
+// rename turns a name of one pattern into a name of another; first maps its first number.
 func rename(name, from, to string, first func(int) (int, bool)) (string, bool) {
 	var numbers []int
 	rest, pattern := name, from
@@ -179,19 +180,19 @@ func rename(name, from, to string, first func(int) (int, bool)) (string, bool) {
 	return out + rest, true
 }
 
-// Has asks for names of tensors.
+// Has answers questions about names of tensors.
 type Has struct{ names []string }
 
-// NewHas asks for these names.
+// NewHas answers questions about these names.
 func NewHas(names []string) Has { return Has{names} }
 
-// Any says whether a name passes a test.
+// Any says whether any name passes a test.
 func (h Has) Any(test func(name string) bool) bool { return slices.ContainsFunc(h.names, test) }
 
 // Name says whether there is a tensor of that name.
 func (h Has) Name(name string) bool { return slices.Contains(h.names, name) }
 
-// Between says whether a name begins and ends so; "" is for any.
+// Between says whether a name has this prefix and this suffix; "" stands for any.
 func (h Has) Between(prefix, suffix string) bool {
 	return h.Any(func(s string) bool { return strings.HasPrefix(s, prefix) && strings.HasSuffix(s, suffix) })
 }
@@ -201,8 +202,8 @@ func (h Has) Part(part string) bool {
 	return h.Any(func(s string) bool { return strings.Contains(s, part) })
 }
 
-// Recognise tells the family and the naming of the tensors of a network. Of another
-// network ok is false.
+// Recognise finds the family and the naming of the tensors of a network. For an unknown network ok
+// is false.
 func Recognise(names []string) (f Family, n Naming, ok bool) {
 	for _, w := range networks {
 		if w.Recognise == nil {

@@ -18,7 +18,10 @@ func TestNaming(t *testing.T) {
 		{"fasternet", torch.Timm, "patch_embed.proj.weight", "patch_embed.proj.weight"},
 		{"fasternet", torch.Timm, "stages.0.blocks.0.mlp.0.weight", "stages.0.blocks.0.mlp.0.weight"},
 		{"fasternet", torch.Timm, "stages.1.reduction.weight", "stages.1.downsample.reduction.weight"},
-		{"fasternet", torch.Timm, "stages.2.blocks.1.spatial_mixing.partial_conv3.weight", "stages.1.blocks.1.spatial_mixing.partial_conv3.weight"},
+		{
+			"fasternet", torch.Timm, "stages.2.blocks.1.spatial_mixing.partial_conv3.weight",
+			"stages.1.blocks.1.spatial_mixing.partial_conv3.weight",
+		},
 		{"fasternet", torch.Timm, "stages.5.norm.num_batches_tracked", "stages.3.downsample.norm.num_batches_tracked"},
 		{"fasternet", torch.Timm, "avgpool_pre_head.1.weight", "conv_head.weight"},
 		{"fasternet", torch.Timm, "head.bias", "classifier.bias"},
@@ -26,8 +29,14 @@ func TestNaming(t *testing.T) {
 		{"vit", torch.Torchvision, "cls_token", "class_token"},
 		{"vit", torch.Torchvision, "pos_embed", "encoder.pos_embedding"},
 		{"vit", torch.Torchvision, "patch_embed.proj.bias", "conv_proj.bias"},
-		{"vit", torch.Torchvision, "blocks.11.attn.qkv.bias", "encoder.layers.encoder_layer_11.self_attention.in_proj_bias"},
-		{"vit", torch.Torchvision, "blocks.0.attn.proj.weight", "encoder.layers.encoder_layer_0.self_attention.out_proj.weight"},
+		{
+			"vit", torch.Torchvision, "blocks.11.attn.qkv.bias",
+			"encoder.layers.encoder_layer_11.self_attention.in_proj_bias",
+		},
+		{
+			"vit", torch.Torchvision, "blocks.0.attn.proj.weight",
+			"encoder.layers.encoder_layer_0.self_attention.out_proj.weight",
+		},
 		{"vit", torch.Torchvision, "blocks.3.norm2.weight", "encoder.layers.encoder_layer_3.ln_2.weight"},
 		{"vit", torch.Torchvision, "blocks.3.mlp.fc2.bias", "encoder.layers.encoder_layer_3.mlp.3.bias"},
 		{"vit", torch.Torchvision, "norm.weight", "encoder.ln.weight"},
@@ -36,7 +45,10 @@ func TestNaming(t *testing.T) {
 		{"swin", torch.Timm, "layers.2.blocks.5.attn.qkv.bias", "layers.2.blocks.5.attn.qkv.bias"},
 		{"swin", torch.Timm, "head.weight", "head.fc.weight"},
 		{"swin", torch.Torchvision, "patch_embed.norm.bias", "features.0.2.bias"},
-		{"swin", torch.Torchvision, "layers.0.blocks.1.attn.relative_position_bias_table", "features.1.1.attn.relative_position_bias_table"},
+		{
+			"swin", torch.Torchvision, "layers.0.blocks.1.attn.relative_position_bias_table",
+			"features.1.1.attn.relative_position_bias_table",
+		},
 		{"swin", torch.Torchvision, "layers.2.blocks.17.mlp.fc1.weight", "features.5.17.mlp.0.weight"},
 		{"swin", torch.Torchvision, "layers.1.downsample.norm.weight", "features.4.norm.weight"},
 		{"swin", torch.Microsoft, "layers.1.downsample.norm.weight", "layers.1.downsample.norm.weight"},
@@ -48,19 +60,23 @@ func TestNaming(t *testing.T) {
 			t.Errorf("the official name of %s is %s, want %s", c.other, got, c.official)
 		}
 	}
-	if got := torch.OfficialName("vit", torch.Torchvision, "encoder.layers.encoder_layer_3.mlp.linear_2.bias"); got != "blocks.3.mlp.fc2.bias" {
+	const old = "encoder.layers.encoder_layer_3.mlp.linear_2.bias"
+	if got := torch.OfficialName("vit", torch.Torchvision, old); got != "blocks.3.mlp.fc2.bias" {
 		t.Errorf("the old name is taken for %s", got)
 	}
 }
 
-// All key lists go there and back in every naming of their family, no two names become
+// In every naming of every family, all keys can be renamed and renamed back, no two names become
 // one, and the naming is recognised.
 func TestNamingsOfKeyLists(t *testing.T) {
 	for _, c := range []struct {
 		file   string
 		family torch.Family
 	}{
-		{"fasternet_t0", "fasternet"}, {"fasternet_l", "fasternet"}, {"vit_base_patch16_224", "vit"}, {"vit_base_patch16_224_cls", "vit"},
+		{"fasternet_t0", "fasternet"},
+		{"fasternet_l", "fasternet"},
+		{"vit_base_patch16_224", "vit"},
+		{"vit_base_patch16_224_cls", "vit"},
 		{"swin_base_patch4_win7_224", "swin"}, {"swin_small_w4", "swin"},
 	} {
 		t.Run(c.file, func(t *testing.T) {

@@ -14,22 +14,25 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// argument is what follows an operation code in a pickle.
+// argument says what follows an operation code in a pickle.
 type argument struct {
 	fixed int // bytes
-	count int // bytes of a length, and then as many bytes as it says
+	count int // bytes of a length, followed by as many bytes as the length says
 	lines int
 }
 
-// arguments by operation code; those without are in plain.
+// arguments has the arguments by operation code; codes without arguments are in plain.
 var (
 	arguments = map[byte]argument{
-		'F': {lines: 1}, 'I': {lines: 1}, 'L': {lines: 1}, 'P': {lines: 1}, 'S': {lines: 1}, 'V': {lines: 1}, 'g': {lines: 1}, 'p': {lines: 1},
+		'F': {lines: 1}, 'I': {lines: 1}, 'L': {lines: 1}, 'P': {lines: 1},
+		'S': {lines: 1}, 'V': {lines: 1}, 'g': {lines: 1}, 'p': {lines: 1},
 		'c': {lines: 2}, 'i': {lines: 2},
-		'J': {fixed: 4}, 'K': {fixed: 1}, 'M': {fixed: 2}, 'h': {fixed: 1}, 'q': {fixed: 1}, 'j': {fixed: 4}, 'r': {fixed: 4}, 'G': {fixed: 8},
+		'J': {fixed: 4}, 'K': {fixed: 1}, 'M': {fixed: 2}, 'h': {fixed: 1},
+		'q': {fixed: 1}, 'j': {fixed: 4}, 'r': {fixed: 4}, 'G': {fixed: 8},
 		0x80: {fixed: 1}, 0x82: {fixed: 1}, 0x83: {fixed: 2}, 0x84: {fixed: 4},
 		'T': {count: 4}, 'U': {count: 1}, 'X': {count: 4}, 'B': {count: 4}, 'C': {count: 1},
-		longCode1: {count: 1}, longCode4: {count: 4}, 0x8c: {count: 1}, 0x8d: {count: 8}, 0x8e: {count: 8}, 0x96: {count: 8},
+		longCode1: {count: 1}, longCode4: {count: 4},
+		0x8c: {count: 1}, 0x8d: {count: 8}, 0x8e: {count: 8}, 0x96: {count: 8},
 		frameCode: {fixed: 8},
 	}
 	plain = []byte("(012NRabd}el]ostu)Q\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98")
@@ -46,9 +49,8 @@ const (
 
 var errPickle = errors.New("the pickle is damaged")
 
-// scan walks through a pickle without interpreting it and returns its length.
-// The library takes the lengths in a pickle at their word when it allocates, so
-// they are held against what is there before it sees them.
+// scan walks through a pickle without interpreting it, and returns its length. The library trusts
+// the lengths in a pickle when it allocates, so scan checks them first.
 func scan(b []byte) (int, error) {
 	at := 0
 	take := func(n uint64) ([]byte, error) {
@@ -109,11 +111,11 @@ func little(b []byte) uint64 {
 
 // unpickler interprets the pickles of a file.
 type unpickler struct {
-	persistent func(id *types.Tuple) (any, error) // the object that an id stands for
-	inert      []string                           // classes and functions that were met and not interpreted
+	persistent func(id *types.Tuple) (any, error) // returns the object of an id
+	inert      []string                           // classes and functions that were not interpreted
 }
 
-// load interprets the pickle that b begins with and returns what follows it.
+// load interprets the pickle at the start of b, and returns what follows it.
 func (u *unpickler) load(b []byte) (v any, rest []byte, err error) {
 	n, err := scan(b)
 	if err != nil {
@@ -134,8 +136,8 @@ func (u *unpickler) load(b []byte) (v any, rest []byte, err error) {
 	return v, b[n:], nil
 }
 
-// class is what a name in a pickle stands for: the functions that make tensors,
-// the types of storages, and for everything else an inert value.
+// class returns the value for a name in a pickle: a function that makes tensors, the type of a
+// storage, or an inert value for everything else.
 func (u *unpickler) class(module, name string) (any, error) {
 	full := module + "." + name
 	if f, ok := rebuild[full]; ok {
@@ -150,8 +152,8 @@ func (u *unpickler) class(module, name string) (any, error) {
 	return &inert{full}, nil
 }
 
-// inert stands for a class, a function, and whatever they would give: it takes
-// everything and does nothing.
+// inert replaces a class, a function, and any value that they would return: it accepts everything
+// and does nothing.
 type inert struct{ name string }
 
 func (i *inert) Call(...any) (any, error)  { return i, nil }
@@ -161,17 +163,19 @@ func (i *inert) Set(_, _ any)              {}
 func (i *inert) Append(any)                {}
 func (i *inert) Add(any)                   {}
 
-// tensor says whether it is what became of a tensor of an unusual kind: sparse, quantised,
-// of 8-bit floats, without values, or of a subclass.
+// tensor says whether the value replaces a tensor of an unusual kind: sparse, quantised, of 8-bit
+// floats, without values, or of a subclass.
 func (i *inert) tensor() bool {
 	return strings.HasPrefix(i.name, "torch._utils._rebuild_") || strings.HasPrefix(i.name, "torch._tensor._rebuild_")
 }
 
-// unread says that such a tensor cannot be read.
+// unread returns the error for such a tensor.
 func (i *inert) unread(name string) error {
 	kind := i.name[strings.LastIndexByte(i.name, '.')+1:]
 	kind = strings.TrimSuffix(strings.TrimPrefix(kind, "_rebuild_"), "_no_storage")
-	return fmt.Errorf("tensor %s is of a kind that is not read (%s in PyTorch): save it as dense floats, such as t.to_dense() or t.float()", formats.Short(name), formats.Short(kind))
+	return fmt.Errorf("tensor %s is of a kind that is not supported (%s in PyTorch): "+
+		"save it as dense floats, such as t.to_dense() or t.float()",
+		formats.Short(name), formats.Short(kind))
 }
 
 // function is a function that pickles may call.
@@ -180,10 +184,10 @@ type function func(args []any) (any, error)
 // Call is part of types.Callable.
 func (f function) Call(args ...any) (any, error) { return f(args) }
 
-// rebuild are the functions that tensors are pickled as calls of.
+// rebuild has the functions that a pickle calls to make tensors.
 var rebuild = map[string]function{}
 
-func init() { // rebuildFromType calls other functions of the table
+func init() { // not in the declaration: rebuildFromType calls other functions of the table
 	rebuild["torch._utils._rebuild_tensor"] = rebuildTensor
 	rebuild["torch._utils._rebuild_tensor_v2"] = rebuildTensor
 	rebuild["torch._utils._rebuild_parameter"] = rebuildParameter
@@ -197,7 +201,7 @@ type view struct {
 	strided
 }
 
-// rebuildTensor makes a tensor of (storage, offset, size, stride, …).
+// rebuildTensor makes a tensor from (storage, offset, size, stride, …).
 func rebuildTensor(args []any) (any, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("a tensor of %d arguments", len(args))
@@ -226,7 +230,7 @@ func integers(v any) ([]int, bool) {
 	return out, true
 }
 
-// rebuildParameter makes nn.Parameter(data, …): the tensor itself.
+// rebuildParameter returns the tensor in nn.Parameter(data, …).
 func rebuildParameter(args []any) (any, error) {
 	if len(args) < 1 {
 		return nil, errors.New("a parameter without data")
@@ -234,8 +238,8 @@ func rebuildParameter(args []any) (any, error) {
 	return args[0], nil
 }
 
-// rebuildFromType makes a tensor of a subclass: (function, class, its
-// arguments, attributes).
+// rebuildFromType makes a tensor of a subclass from (function, class, arguments of the function,
+// attributes).
 func rebuildFromType(args []any) (any, error) {
 	if len(args) < 3 {
 		return nil, fmt.Errorf("a tensor of a subclass of %d arguments", len(args))
@@ -245,7 +249,7 @@ func rebuildFromType(args []any) (any, error) {
 	if !ok1 || !ok2 {
 		return nil, errors.New("a tensor of a subclass that cannot be read")
 	}
-	// Nested calls would be a recursion that the file controls.
+	// The file would control the depth of nested calls.
 	if inner.Len() > 0 {
 		if _, nested := inner.Get(0).(function); nested {
 			return nil, errors.New("a tensor of a subclass of a subclass")

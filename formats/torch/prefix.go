@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// wrappers are names of modules that hold a network and add nothing: in PyTorch
-// (DistributedDataParallel, compile), in averages, and in people's own code.
+// wrappers are names of modules that only hold a network: in PyTorch (DistributedDataParallel,
+// compile), in averages, and in people's own code.
 var wrappers = []string{
 	"module", "_orig_mod", "model", "net", "network", "backbone", "encoder", "student", "teacher",
-	"ema", "ema_model", "model_ema", "online_model", "averaged_model", "base_model", "base_encoder", "trunk", "_forward_module",
+	"ema", "ema_model", "model_ema", "online_model", "averaged_model",
+	"base_model", "base_encoder", "trunk", "_forward_module",
 }
 
-// counters are what averages count, and no tensors of a network: of PyTorch's
-// AveragedModel, of MMEngine and of ema-pytorch.
+// counters are names of counters of averages, which are no tensors of a network: in PyTorch's
+// AveragedModel, in MMEngine and in ema-pytorch.
 var counters = []string{"n_averaged", "num_updates", "initted", "steps", "step", "decay"}
 
-// isCounter says whether a tensor counts the updates of an average; sure, whether
-// nothing but an average has it.
+// isCounter says whether a tensor counts the updates of an average; sure says that only averages
+// have this name.
 func isCounter(name string, elements int) (is, sure bool) {
 	i := slices.Index(counters, name[strings.LastIndexByte(name, '.')+1:])
 	return elements == 1 && i >= 0 && strings.Count(name, ".") <= 1, i >= 0 && i <= 2
 }
 
-// sharedPrefix is the longest prefix of whole parts that all names have and that
-// wrappers leave, such as "module.backbone.". Other parts are taken off too if a known
-// network is left.
+// sharedPrefix returns the longest prefix that all names have and that consists of wrappers, such
+// as "module.backbone.". It may have other parts too if a known network is left without them.
 func sharedPrefix(names []string) string {
 	prefix, known := "", ""
 	rest := names
@@ -45,7 +45,7 @@ func sharedPrefix(names []string) string {
 	return known
 }
 
-// sharedPart is the first part of the names, with its dot, if all have the same.
+// sharedPart returns the first part of the names, with its dot, if all have the same.
 func sharedPart(names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -62,7 +62,7 @@ func sharedPart(names []string) string {
 	return head + "."
 }
 
-// cut takes a prefix off names that have it.
+// cut cuts a prefix off the names that have it.
 func cut(names []string, prefix string) []string {
 	out := make([]string, len(names))
 	for i, n := range names {
@@ -71,8 +71,8 @@ func cut(names []string, prefix string) []string {
 	return out
 }
 
-// firstParts are the different first parts of the names, in their order, and at most
-// one more than maxNetworks.
+// firstParts returns the different first parts of the names in order, at most one more than
+// maxNetworks.
 func firstParts(names []string) []string {
 	var out []string
 	for _, n := range names {

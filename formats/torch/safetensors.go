@@ -19,7 +19,8 @@ func parseSafetensors(r io.ReaderAt, size int64, o Options) (*State, error) {
 		if err := safetensors.CheckType(t); err != nil {
 			return nil, err
 		}
-		all.items = append(all.items, item{t.Name, t.Shape, func() (formats.Tensor, error) { return safetensors.ReadTensor(r, t) }})
+		read := func() (formats.Tensor, error) { return safetensors.ReadTensor(r, t) }
+		all.items = append(all.items, item{t.Name, t.Shape, read})
 	}
 	s, err := take("safetensors file", []set{all}, o)
 	if err != nil {
@@ -29,8 +30,7 @@ func parseSafetensors(r io.ReaderAt, size int64, o Options) (*State, error) {
 	return s, nil
 }
 
-// Meta reads the text in the header of a safetensors file. Of any other file
-// it is nil.
+// Meta reads the text in the header of a safetensors file. For any other file it returns nil.
 func Meta(path string) (map[string]string, error) {
 	f, size, err := disk.OpenSize(path)
 	if err != nil {

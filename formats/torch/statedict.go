@@ -17,8 +17,8 @@ type entry struct {
 	value any
 }
 
-// entries lists a dict's entries with text as key, or a list's entries by their number.
-// It is nil for anything else.
+// entries lists the entries of a dict that have text as key, or the entries of a list by number.
+// It returns nil for anything else.
 func entries(v any) []entry {
 	var all []entry
 	add := func(k, v any) {
@@ -54,8 +54,8 @@ func entries(v any) []entry {
 // Limits of the search for dictionaries of tensors.
 const (
 	maxListed = 64   // values of a list
-	maxDepth  = 6    // dictionaries in dictionaries
-	maxSearch = 4096 // of them
+	maxDepth  = 6    // dictionaries inside each other
+	maxSearch = 4096 // dictionaries in all
 )
 
 // search finds the dictionaries of tensors in the object of a file.
@@ -63,9 +63,9 @@ type search struct {
 	file    *torchFile
 	seen    map[any]bool
 	budget  int64
-	swapped bool // state_dict has the averaged weights, as Lightning's callback for averages saves them
+	swapped bool // state_dict has the averaged weights, as Lightning's callback for averages saves it
 	sets    []set
-	code    []string // where there are objects of classes, which cannot be read
+	code    []string // objects of classes that cannot be read, and where they are
 }
 
 func (s *search) walk(key string, v any, depth int) {
@@ -79,13 +79,15 @@ func (s *search) walk(key string, v any, depth int) {
 		inner := strings.TrimPrefix(key+"."+e.key, ".")
 		switch x := e.value.(type) {
 		case *view:
-			found.items = append(found.items, item{e.key, x.shape, func() (formats.Tensor, error) { return s.file.tensor(e.key, x, &s.budget) }})
+			read := func() (formats.Tensor, error) { return s.file.tensor(e.key, x, &s.budget) }
+			found.items = append(found.items, item{e.key, x.shape, read})
 			continue
 		case *types.Dict, *types.OrderedDict, *types.List, *types.Tuple:
 			s.walk(inner, x, depth+1)
 		case *inert:
 			if x.tensor() {
-				found.items = append(found.items, item{e.key, nil, func() (formats.Tensor, error) { return formats.Tensor{}, x.unread(inner) }})
+				refuse := func() (formats.Tensor, error) { return formats.Tensor{}, x.unread(inner) }
+				found.items = append(found.items, item{e.key, nil, refuse})
 				continue
 			}
 			s.code = append(s.code, fmt.Sprintf("%s is an object of class %s", formats.Short(inner), x.name))
@@ -103,7 +105,8 @@ func (f *torchFile) state(container string, root any, o Options) (*State, error)
 	switch v := root.(type) {
 	case *types.Dict, *types.OrderedDict, *types.List, *types.Tuple:
 	case *inert:
-		return nil, fmt.Errorf("it holds an object of class %s, which is code: want a state dict, as torch.save(model.state_dict(), …) writes", v.name)
+		return nil, fmt.Errorf("it holds an object of class %s, which is code: "+
+			"want a state dict, as torch.save(model.state_dict(), …) writes", v.name)
 	default:
 		return nil, errors.New("it holds no state dict: want one, as torch.save(model.state_dict(), …) writes")
 	}
@@ -121,10 +124,12 @@ func (f *torchFile) state(container string, root any, o Options) (*State, error)
 			state.Ignored = append(state.Ignored, formats.Short(e.key))
 		}
 		if len(s.code) > 0 {
-			return nil, fmt.Errorf("there are no tensors in this %s that can be read: %s, which is code: save its state_dict() instead", container, strings.Join(s.code[:min(3, len(s.code))], ", "))
+			classes := strings.Join(s.code[:min(3, len(s.code))], ", ")
+			return nil, fmt.Errorf("there are no tensors in this %s that can be read: %s, which is code: "+
+				"save its state_dict() instead", container, classes)
 		}
 	}
-	if state.Key != "" { // what is next to the dictionary
+	if state.Key != "" { // list what is next to the dictionary
 		first, _, _ := strings.Cut(state.Key, ".")
 		var skipped []string
 		for _, e := range top {
@@ -145,8 +150,14 @@ func take(container string, sets []set, o Options) (*State, error) {
 		return nil, err
 	}
 	s := &State{
-		Container: container, Key: chosen.key, Prefix: chosen.prefix, Averaged: chosen.averaged, Others: others,
-		Family: chosen.family, Naming: chosen.naming, Ignored: chosen.left,
+		Container: container,
+		Key:       chosen.key,
+		Prefix:    chosen.prefix,
+		Averaged:  chosen.averaged,
+		Others:    others,
+		Family:    chosen.family,
+		Naming:    chosen.naming,
+		Ignored:   chosen.left,
 	}
 	if s.Naming == "" {
 		s.Naming = Official

@@ -16,23 +16,30 @@ import (
 )
 
 var storageTypes = map[string]formats.DType{
-	"torch.HalfStorage": formats.Float16, "torch.BFloat16Storage": formats.BFloat16, "torch.FloatStorage": formats.Float32, "torch.DoubleStorage": formats.Float64,
-	"torch.BoolStorage": formats.Bool, "torch.ByteStorage": formats.Uint8, "torch.CharStorage": formats.Int8,
-	"torch.ShortStorage": formats.Int16, "torch.IntStorage": formats.Int32, "torch.LongStorage": formats.Int64,
+	"torch.HalfStorage":     formats.Float16,
+	"torch.BFloat16Storage": formats.BFloat16,
+	"torch.FloatStorage":    formats.Float32,
+	"torch.DoubleStorage":   formats.Float64,
+	"torch.BoolStorage":     formats.Bool,
+	"torch.ByteStorage":     formats.Uint8,
+	"torch.CharStorage":     formats.Int8,
+	"torch.ShortStorage":    formats.Int16,
+	"torch.IntStorage":      formats.Int32,
+	"torch.LongStorage":     formats.Int64,
 }
 
-// storage is a block of elements of a file, of which tensors are views.
+// storage is a block of elements in a file. Tensors are views of it.
 type storage struct {
 	key   string
 	dtype formats.DType // 0 for a type that cannot be read
 	name  string        // of the type
 	size  int           // elements
 	at    int64         // where its bytes are in a legacy file
-	data  []byte        // once they are needed, of a storage that tensors share
+	data  []byte        // kept after the first read if several tensors may share the storage
 }
 
-// torchFile is a PyTorch file: the storages that its pickle names, and how to
-// read their bytes.
+// torchFile is a PyTorch file: the storages that its pickle names, and the function that reads
+// their bytes.
 type torchFile struct {
 	unpickler
 	size     int64
@@ -81,11 +88,12 @@ func (f *torchFile) open(id *types.Tuple) (any, error) {
 	return s, nil
 }
 
-// tensor reads the values of a view.
+// tensor reads the values of a view of a storage.
 func (f *torchFile) tensor(name string, v *view, budget *int64) (formats.Tensor, error) {
 	s := v.storage
 	if s.dtype == 0 {
-		return formats.Tensor{}, fmt.Errorf("tensor %s is of type %s, which is not supported", formats.Short(name), s.name)
+		return formats.Tensor{}, fmt.Errorf("tensor %s is of type %s, which is not supported",
+			formats.Short(name), s.name)
 	}
 	n, err := elements(v.shape, budget)
 	if err != nil {
@@ -105,14 +113,14 @@ func (f *torchFile) tensor(name string, v *view, budget *int64) (formats.Tensor,
 	if err != nil {
 		return formats.Tensor{}, fmt.Errorf("tensor %s: %w", formats.Short(name), err)
 	}
-	if n < s.size { // others may look at the rest of it
+	if n < s.size { // other tensors may need the rest
 		s.data = data
 	}
 	return v.take(s.dtype, name, n, data), nil
 }
 
-// parseZip reads the form of PyTorch 1.6 and later: a zip archive of a pickle
-// and a file for every storage.
+// parseZip reads the form of PyTorch 1.6 and later: a zip archive with a pickle and a file for
+// every storage.
 func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
 	archive, err := zip.NewReader(r, size)
 	if err != nil {
@@ -133,12 +141,13 @@ func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
 	if _, ok := records[dir+"constants.pkl"]; ok {
 		return nil, errors.New("a TorchScript module, which is a program: save its state_dict() instead")
 	}
-	// PyTorch stores without compression. Archives that were packed again may be
-	// smaller than what they hold, but not by orders of magnitude.
+	// PyTorch stores without compression. An archive that was compressed later may be smaller than
+	// its content, but not by orders of magnitude.
 	inflated := 8*size + 1<<20
 	content := func(f *zip.File) ([]byte, error) {
 		if f.UncompressedSize64 > uint64(inflated) {
-			return nil, fmt.Errorf("%s claims %d bytes, too many for an archive of %d", formats.Short(f.Name), f.UncompressedSize64, size)
+			return nil, fmt.Errorf("%s claims %d bytes, too many for an archive of %d",
+				formats.Short(f.Name), f.UncompressedSize64, size)
 		}
 		inflated -= int64(f.UncompressedSize64)
 		in, err := f.Open()
@@ -146,7 +155,7 @@ func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
 			return nil, fmt.Errorf("%s: %w", formats.Short(f.Name), err)
 		}
 		defer in.Close()
-		var b bytes.Buffer // grows with what is there, not with what is claimed
+		var b bytes.Buffer // grows with the content, not with the size that is claimed
 		if f.Method == zip.Store {
 			b.Grow(int(min(f.UncompressedSize64, uint64(size))) + bytes.MinRead)
 		}
@@ -186,11 +195,11 @@ func parseZip(r io.ReaderAt, size int64, o Options) (*State, error) {
 	return f.state("PyTorch file", root, o)
 }
 
-// magic begins the form before PyTorch 1.6.
+// magic is the first number in the form before PyTorch 1.6.
 var magic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
 
-// parseLegacy reads the form before PyTorch 1.6: pickles of a magic number, a
-// version, the system, the object and the keys of storages; then the storages.
+// parseLegacy reads the form before PyTorch 1.6: pickles of a magic number, a version, the system,
+// the object and the keys of storages, followed by the storages.
 func parseLegacy(r io.ReaderAt, size int64, o Options) (*State, error) {
 	rest := make([]byte, min(size, maxPickle))
 	if n, err := r.ReadAt(rest, 0); n < len(rest) {
@@ -236,14 +245,16 @@ func parseLegacy(r io.ReaderAt, size int64, o Options) (*State, error) {
 		key, _ := k.(string)
 		s, ok := f.storages[key]
 		if !ok || s.dtype == 0 {
-			return nil, fmt.Errorf("storage %s is of an unknown type, so what follows cannot be found", formats.Short(fmt.Sprint(key)))
+			return nil, fmt.Errorf("storage %s is of an unknown type, so the bytes after it cannot be found",
+				formats.Short(fmt.Sprint(key)))
 		}
 		var count [8]byte
 		if _, err := r.ReadAt(count[:], at); err != nil {
 			return nil, fmt.Errorf("the file ends before storage %s", formats.Short(key))
 		}
 		if little(count[:]) != uint64(s.size) {
-			return nil, fmt.Errorf("storage %s has %d elements, its tensors say %d", formats.Short(key), little(count[:]), s.size)
+			return nil, fmt.Errorf("storage %s has %d elements, but its tensors say %d",
+				formats.Short(key), little(count[:]), s.size)
 		}
 		s.at = at + 8
 		if at = s.at + int64(s.size)*int64(s.dtype.Size()); at > size {

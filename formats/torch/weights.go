@@ -15,21 +15,22 @@ import (
 type State struct {
 	Container string // what kind of file it is
 	Key       string // where in the file the state dict was, e.g. "model_ema"; "" for the file itself
-	Prefix    string // that all names had and that is left out, e.g. "module."
+	Prefix    string // the prefix that was cut off all names, e.g. "module."
 	Averaged  bool   // they are averaged weights (EMA)
 	Family    Family // "" if the network is not known
 	Naming    Naming // of its tensors
 	Tensors   []formats.Tensor
 	Others    []string          // the other sets of weights in the file, in words
-	Ignored   []string          // what else is in the file: keys, and classes that stay inert
+	Ignored   []string          // other content of the file: keys, and classes that stay inert
 	Meta      map[string]string // text in the header of a safetensors file
 }
 
-// Options say what to read. The zero value takes the averaged weights if there are any.
+// Options says what to read. The zero value takes the averaged weights if there are any.
 type Options struct {
 	Choice Choice
 	Key    string // of the state dict, e.g. "model_ema" or "checkpoint.net"; "" looks for it
-	// How the user sets the two, for errors; "" for --weights and --state-key.
+	// ChoiceOption and KeyOption are how the user sets the two, for errors; "" for --weights and
+	// --state-key.
 	ChoiceOption, KeyOption string
 }
 
@@ -42,7 +43,7 @@ func (o *Options) complete() {
 	}
 }
 
-// ErrFormat says that a file is of no kind that can be read.
+// ErrFormat says that a file has no format that can be read.
 var ErrFormat = errors.New("not a file of weights: want a PyTorch checkpoint (.pth, .pt, .ckpt, .bin) or safetensors")
 
 // Limits on what a file may claim; several times what real ones need.
@@ -50,15 +51,14 @@ const (
 	maxDims       = 16
 	maxPickle     = 64 << 20 // bytes of the pickles in a file
 	maxOps        = 1 << 21  // operations of a pickle
-	spareElements = 1 << 16  // elements beyond the bytes of the file, which views of one storage may share
+	spareElements = 1 << 16  // elements more than bytes of the file, because views may share a storage
 )
 
-// Read reads the state dict of a file: the dictionary of tensors that looks most like
-// the weights of a network, under whatever keys it lies. If there are averaged weights
-// too, Options.Choice decides; if it is not clear which of several is meant, the error
-// lists them. Prefixes that all names share (module., model., backbone. …) are taken
-// off; tensors of an optimizer or a training criterion are left out. Nothing in the file is
-// executed.
+// Read reads the state dict of a file: the dictionary of tensors that looks most like the weights
+// of a network, whatever its key. If there are averaged weights too, Options.Choice decides. If it
+// is not clear which of several is meant, the error lists them. Read cuts off prefixes that all
+// names share (module., model., backbone. …) and leaves out tensors of an optimizer or a training
+// criterion. It executes nothing in the file.
 func Read(path string, o Options) (*State, error) {
 	f, err := disk.Open(path)
 	if err != nil {
@@ -79,9 +79,9 @@ func Read(path string, o Options) (*State, error) {
 	return s, nil
 }
 
-// Parse is Read for a file of that size in r.
+// Parse is Read for a file of this size in r.
 func Parse(r io.ReaderAt, size int64, o Options) (s *State, err error) {
-	// The decoders under this package answer some impossible input with a panic.
+	// The decoders below this package panic on some impossible input.
 	defer func() {
 		if v := recover(); v != nil {
 			s, err = nil, fmt.Errorf("damaged or hostile file: %s", formats.Short(fmt.Sprint(v)))
@@ -122,10 +122,10 @@ const (
 	safetensorsFile
 )
 
-// kind tells a file by its first bytes.
+// kind finds the kind of a file by its first bytes.
 func kind(r io.ReaderAt) fileKind {
 	var b [9]byte
-	n, _ := r.ReadAt(b[:], 0) // fewer bytes are a short file
+	n, _ := r.ReadAt(b[:], 0) // a short file gives fewer bytes
 	switch head := string(b[:n]); {
 	case strings.HasPrefix(head, "PK\x03\x04"):
 		return zipFile

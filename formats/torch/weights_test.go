@@ -40,8 +40,8 @@ func parse(raw []byte, o torch.Options) (*torch.State, error) {
 	return torch.Parse(bytes.NewReader(raw), int64(len(raw)), o)
 }
 
-// Every container gives the weights of the formula, to the bit; in half
-// precision, rounded.
+// Every container gives the weights of the formula, to the bit, or rounded if it has half
+// precision.
 func TestGoldenContainers(t *testing.T) {
 	var want struct {
 		StateDict [][2]any `json:"state_dict"`
@@ -113,7 +113,7 @@ func checkGolden(t *testing.T, got formats.Tensor, shape any, dtype string) {
 	}
 }
 
-// Views, strides, parameters and all types.
+// Views, strides, parameters and all types are read.
 func TestGoldenOddLayouts(t *testing.T) {
 	got, err := torch.Read(golden.Path(t, "pth_odd_layouts.pth"), torch.Options{})
 	if err != nil {
@@ -142,10 +142,14 @@ func TestGoldenOddLayouts(t *testing.T) {
 	}
 }
 
-// All floating types, from both sides of every case of the half.
+// All floating types are read, on both sides of every case of half precision.
 func TestTypes(t *testing.T) {
 	for _, c := range []struct{ dtype, data, want string }{
-		{"F16", "\x00\x3c\x00\xc0\x01\x00\xff\x03\x00\x04\xff\x7b\x00\x7c\x00\x80", "[1 -2 5.9604645e-08 6.097555e-05 6.1035156e-05 65504 +Inf -0]"},
+		{
+			"F16",
+			"\x00\x3c\x00\xc0\x01\x00\xff\x03\x00\x04\xff\x7b\x00\x7c\x00\x80",
+			"[1 -2 5.9604645e-08 6.097555e-05 6.1035156e-05 65504 +Inf -0]",
+		},
 		{"BF16", "\x80\x3f\x40\xc0", "[1 -3]"},
 		{"F32", floats(1.5, -3), "[1.5 -3]"},
 		{"F64", "\x00\x00\x00\x00\x00\x00\xf8\x3f", "[1.5]"},
@@ -156,8 +160,12 @@ func TestTypes(t *testing.T) {
 		{"I32", "\xff\xff\xff\xff", "[-1]"},
 		{"I64", "\xfe\xff\xff\xff\xff\xff\xff\xff", "[-2]"},
 	} {
-		sizes := map[string]int{"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-		header := fmt.Sprintf(`{"a":{"dtype":%q,"shape":[%d],"data_offsets":[0,%d]}}`, c.dtype, len(c.data)/sizes[c.dtype], len(c.data))
+		sizes := map[string]int{
+			"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1,
+			"BOOL": 1,
+		}
+		header := fmt.Sprintf(`{"a":{"dtype":%q,"shape":[%d],"data_offsets":[0,%d]}}`,
+			c.dtype, len(c.data)/sizes[c.dtype], len(c.data))
 		s, err := parse(container(header, c.data), torch.Options{})
 		if err != nil {
 			t.Errorf("%s: %v", c.dtype, err)
