@@ -4,27 +4,27 @@ import (
 	"errors"
 )
 
-// RankError is what went wrong on one rank, known to all of them.
+// RankError is an error of one rank that all ranks know.
 type RankError struct {
 	Rank int
 	Name string // of the rank
-	Err  error  // on other ranks it has the same text, and is what Agree was told to tell apart
+	Err  error  // on other ranks an error with the same text, of the kind that Agree was told about
 }
 
 func (e *RankError) Error() string { return e.Name + ": " + e.Err.Error() }
 
 func (e *RankError) Unwrap() error { return e.Err }
 
-// Agree lets all ranks know of the errors that some of them have: nil if nobody has
-// one, else a *RankError of the first that has. Where errors.Is finds one of kinds
-// in it, it finds it on all ranks. In a group of one the error stays what it is.
+// Agree tells all ranks about the errors that some of them have. It returns nil if no rank has an
+// error, and otherwise a *RankError for the first rank that has one. If errors.Is finds one of
+// kinds in this error, it does so on all ranks. In a group of one the error stays as it is.
 //
-// It is called by all ranks where each has done a part of its own.
+// All ranks call it after each has done its own part.
 func Agree(g Group, err error, kinds ...error) error {
 	if g.Size() == 1 {
 		return err
 	}
-	var own []byte // empty for no error; else the number of the kind, from 1, and the text
+	var own []byte // empty for no error; otherwise the number of the kind, from 1, and the text
 	if err != nil {
 		kind := byte(0)
 		for i, k := range kinds {

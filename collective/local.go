@@ -7,10 +7,9 @@ import (
 	"sync"
 )
 
-// Local are n ranks of one process, each for a goroutine of its own: what a group
-// does can be tried without a second process. An operation is done by the rank that
-// comes to it last, so all have the same bits. An operation that another rank does
-// not answer with the same one is an error, and so is any after an Abort.
+// Local returns n ranks in one process, each for its own goroutine, to try a group without a second
+// process. The last rank to come does the operation, so all have the same bits. It is an error when
+// ranks call different operations; after an Abort every operation is an error.
 func Local(n int) []Group {
 	shared := &local{size: n, meetings: map[int]*meeting{}}
 	shared.changed.L = &shared.mu
@@ -21,7 +20,7 @@ func Local(n int) []Group {
 	return groups
 }
 
-// local is what the ranks share.
+// local is what the ranks share: the state of a group by Local.
 type local struct {
 	size     int
 	mu       sync.Mutex
@@ -36,7 +35,7 @@ type meeting struct {
 	by    int   // the rank that came first
 	data  []any // of each rank
 	came  int
-	left  int // ranks that have what they came for
+	left  int // ranks that have their result
 	ended bool
 }
 
@@ -46,7 +45,7 @@ type localRank struct {
 	next int // number of the next operation
 }
 
-// enter comes to the next operation. The last to come does it.
+// enter comes to the next operation. The last rank to come does it.
 func (r *localRank) enter(kind string, data any, do func(all []any) error) (number int) {
 	number = r.next
 	r.next++
@@ -58,7 +57,8 @@ func (r *localRank) enter(kind string, data any, do func(all []any) error) (numb
 		r.meetings[number] = m
 	}
 	if m.kind != kind {
-		r.fail(fmt.Errorf("operation %d is %s on %s and %s on %s", number, m.kind, r.Name(m.by), kind, r.Name(r.rank)))
+		r.fail(fmt.Errorf("operation %d is %s on %s and %s on %s",
+			number, m.kind, r.Name(m.by), kind, r.Name(r.rank)))
 	}
 	m.data[r.rank] = data
 	if m.came++; m.came == r.size && r.failure == nil {
@@ -85,7 +85,7 @@ func (r *localRank) leave(number int) error {
 	return r.failure
 }
 
-// fail ends the group. The lock is held.
+// fail ends the group. The caller holds the lock.
 func (l *local) fail(err error) {
 	if l.failure == nil {
 		l.failure = err
@@ -97,25 +97,26 @@ func (r *localRank) together(kind string, data any, do func(all []any) error) er
 	return r.leave(r.enter(kind, data, do))
 }
 
-// Rank is part of Group.
+// Rank implements Group.
 func (r *localRank) Rank() int { return r.rank }
 
-// Size is part of Group.
+// Size implements Group.
 func (r *localRank) Size() int { return r.size }
 
-// LocalRank is part of Group.
+// LocalRank implements Group.
 func (r *localRank) LocalRank() int { return r.rank }
 
-// Name is part of Group.
+// Name implements Group.
 func (r *localRank) Name(rank int) string { return Single{}.Name(rank) }
 
-// Broadcast is part of Group.
+// Broadcast implements Group.
 func (r *localRank) Broadcast(data []byte, root int) error {
 	return r.together("a broadcast", data, func(all []any) error {
 		from := all[root].([]byte)
 		for rank, x := range all {
 			if to := x.([]byte); len(to) != len(from) {
-				return fmt.Errorf("%s broadcasts %d bytes, %s has room for %d", r.Name(root), len(from), r.Name(rank), len(to))
+				return fmt.Errorf("%s broadcasts %d bytes, %s has room for %d",
+					r.Name(root), len(from), r.Name(rank), len(to))
 			} else if rank != root {
 				copy(to, from)
 			}
@@ -124,13 +125,13 @@ func (r *localRank) Broadcast(data []byte, root int) error {
 	})
 }
 
-// Sum is part of Group.
+// Sum implements Group.
 func (r *localRank) Sum(x []float32) error { return r.Start(x)() }
 
-// Sum64 is part of Group.
+// Sum64 implements Group.
 func (r *localRank) Sum64(x []float64) error { return r.together("a sum of float64", x, r.sum64) }
 
-// Start is part of Group.
+// Start implements Group.
 func (r *localRank) Start(x []float32) (wait func() error) {
 	number := r.enter("a sum of float32", x, r.sum32)
 	return func() error { return r.leave(number) }
@@ -139,13 +140,14 @@ func (r *localRank) Start(x []float32) (wait func() error) {
 func (l *local) sum32(all []any) error { return sum[float32](all) }
 func (l *local) sum64(all []any) error { return sum[float64](all) }
 
-// sum adds in the order of the ranks.
+// sum adds the values of the ranks in order.
 func sum[T float32 | float64](all []any) error {
 	first := all[0].([]T)
 	for rank, x := range all[1:] {
 		x := x.([]T)
 		if len(x) != len(first) {
-			return fmt.Errorf("%s sums %d values, %s %d", Single{}.Name(0), len(first), Single{}.Name(rank+1), len(x))
+			return fmt.Errorf("%s sums %d values, %s %d",
+				Single{}.Name(0), len(first), Single{}.Name(rank+1), len(x))
 		}
 		for i, v := range x {
 			first[i] += v
@@ -157,7 +159,7 @@ func sum[T float32 | float64](all []any) error {
 	return nil
 }
 
-// Gather is part of Group.
+// Gather implements Group.
 func (r *localRank) Gather(data []byte) ([][]byte, error) {
 	out := make([][]byte, r.size)
 	err := r.together("a gathering", &gathering{slices.Clone(data), out}, func(all []any) error {
@@ -171,22 +173,22 @@ func (r *localRank) Gather(data []byte) ([][]byte, error) {
 	return out, err
 }
 
-// gathering is what a rank gives, and where it gets all.
+// gathering has the data that a rank gives, and room for the data of all.
 type gathering struct {
 	own []byte
 	all [][]byte
 }
 
-// Barrier is part of Group.
+// Barrier implements Group.
 func (r *localRank) Barrier() error {
 	return r.together("a barrier", nil, func([]any) error { return nil })
 }
 
-// Progress is part of Group.
+// Progress implements Group.
 func (r *localRank) Progress(string) {}
 
-// Abort is part of Group: operations of the others return the reason, and the
-// goroutine of this rank ends.
+// Abort implements Group: operations of the other ranks return the reason, and the goroutine of this
+// rank ends.
 func (r *localRank) Abort(reason error) {
 	r.mu.Lock()
 	r.fail(&RankError{Rank: r.rank, Name: r.Name(r.rank), Err: reason})
@@ -194,5 +196,5 @@ func (r *localRank) Abort(reason error) {
 	runtime.Goexit()
 }
 
-// Close is part of Group.
+// Close implements Group.
 func (r *localRank) Close() error { return r.Barrier() }

@@ -48,7 +48,7 @@ func TestLocal(t *testing.T) {
 	})
 }
 
-// An operation that the others do not answer, or not with the same.
+// It is an error when ranks call different operations, or when one does not call any.
 func TestLocalErrors(t *testing.T) {
 	for _, c := range []struct {
 		want string
@@ -91,7 +91,8 @@ func TestAgree(t *testing.T) {
 		}
 		err := Agree(g, own, errors.New("another"), kind)
 		var at *RankError
-		if !errors.Is(err, kind) || !errors.As(err, &at) || at.Rank != 1 || err.Error() != "rank 1: stopped by a signal on 1" {
+		if !errors.Is(err, kind) || !errors.As(err, &at) || at.Rank != 1 ||
+			err.Error() != "rank 1: stopped by a signal on 1" {
 			t.Errorf("%v", err)
 		}
 	})

@@ -7,47 +7,47 @@ import (
 	"fasternet/internal/printable"
 )
 
-// Single is the group of a process that trains by itself.
+// Single is the group of a process that trains alone.
 type Single struct{}
 
-// Rank is part of Group.
+// Rank implements Group.
 func (Single) Rank() int { return 0 }
 
-// Size is part of Group.
+// Size implements Group.
 func (Single) Size() int { return 1 }
 
-// LocalRank is part of Group.
+// LocalRank implements Group.
 func (Single) LocalRank() int { return 0 }
 
-// Name is part of Group.
+// Name implements Group.
 func (Single) Name(rank int) string { return fmt.Sprintf("rank %d", rank) }
 
-// Broadcast is part of Group.
+// Broadcast implements Group.
 func (Single) Broadcast([]byte, int) error { return nil }
 
-// Sum is part of Group.
+// Sum implements Group.
 func (Single) Sum([]float32) error { return nil }
 
-// Sum64 is part of Group.
+// Sum64 implements Group.
 func (Single) Sum64([]float64) error { return nil }
 
-// Start is part of Group.
+// Start implements Group.
 func (Single) Start([]float32) (wait func() error) { return func() error { return nil } }
 
-// Gather is part of Group.
+// Gather implements Group.
 func (Single) Gather(data []byte) ([][]byte, error) { return [][]byte{data}, nil }
 
-// Barrier is part of Group.
+// Barrier implements Group.
 func (Single) Barrier() error { return nil }
 
-// Progress is part of Group.
+// Progress implements Group.
 func (Single) Progress(string) {}
 
-// Abort is part of Group.
+// Abort implements Group.
 func (Single) Abort(reason error) {
 	printable.Fprintln(os.Stderr, reason)
 	os.Exit(1)
 }
 
-// Close is part of Group.
+// Close implements Group.
 func (Single) Close() error { return nil }

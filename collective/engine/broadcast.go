@@ -1,8 +1,8 @@
 package engine
 
-// broadcastPart is a part of a broadcast. Short ones go from the root to all. Of a long
-// one piece i goes to rank i, which passes it on to all others: the root sends the data
-// twice at most instead of once to each.
+// broadcastPart is a part of a broadcast. A short one goes from the root to all ranks. Of a long one
+// piece i goes to rank i, which sends it on to all others: so the root sends the data at most twice,
+// not once to each rank.
 type broadcastPart struct {
 	o      *operation
 	data   []byte
@@ -11,7 +11,7 @@ type broadcastPart struct {
 
 	send, receive []byte
 	transfer      Transfer
-	passing       bool // the second journey
+	passing       bool // the pieces are being sent on
 }
 
 func newBroadcast(data []byte, root, ranks int) *operation {
@@ -30,7 +30,7 @@ func newBroadcast(data []byte, root, ranks int) *operation {
 
 func (b *broadcastPart) of() *operation { return b.o }
 
-// piece is what a rank passes on.
+// piece returns the piece that a rank sends on.
 func (b *broadcastPart) piece(e *engine, rank int) []byte {
 	if b.direct {
 		return b.data
@@ -62,7 +62,8 @@ func (b *broadcastPart) begin(e *engine) (err error) {
 		if b.receive, err = e.buffers.get(e.wire, headerSize+len(b.data)); err != nil {
 			return err
 		}
-		messages = []Message{{Peer: b.o.root, Tag: b.tags.step(0), Data: b.receive[:headerSize+len(b.piece(e, e.rank))]}}
+		piece := b.receive[:headerSize+len(b.piece(e, e.rank))]
+		messages = []Message{{Peer: b.o.root, Tag: b.tags.step(0), Data: piece}}
 	}
 	b.transfer, err = e.start(messages)
 	return err
@@ -92,7 +93,7 @@ func (b *broadcastPart) advance(e *engine) (progress, done bool, err error) {
 	return true, false, b.pass(e)
 }
 
-// pass sends the piece of this rank to all that do not have it, and receives theirs.
+// pass sends the piece of this rank to all ranks that do not have it, and receives theirs.
 func (b *broadcastPart) pass(e *engine) (err error) {
 	mine := b.piece(e, e.rank)
 	if b.send == nil {
@@ -115,7 +116,7 @@ func (b *broadcastPart) pass(e *engine) (err error) {
 	return err
 }
 
-// landing is where the piece of another rank arrives.
+// landing returns the memory where the piece of another rank arrives.
 func (b *broadcastPart) landing(e *engine, rank int) []byte {
 	return b.receive[rank*len(b.data)/e.size : (rank+1)*len(b.data)/e.size]
 }

@@ -2,11 +2,11 @@ package engine
 
 import "math/bits"
 
-// buffers keeps the memory of the wire, by powers of two: messages never lie in Go's own
-// memory. Networks with remote direct memory access remember what they have registered by
-// watching the C library give memory back; Go gives it back without its knowledge.
+// buffers keeps memory from the wire, by powers of two: messages are never in Go's own memory.
+// Networks with remote direct memory access remember the memory that they have registered, and
+// learn from the C library when memory is given back. Go gives memory back without the C library.
 type buffers struct {
-	idle map[int][][]byte // by the power of two
+	idle map[int][][]byte // unused memory by its power of two
 }
 
 func (b *buffers) get(w Wire, n int) ([]byte, error) {

@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// window is how many parts are on the way at a time: while one is added up, others
-// travel.
+// window is how many parts travel at a time: while one is added up, the others are on their way.
 const window = 4
 
-// The pauses between two looks at what is on the way. At first the goroutine only lets
-// others run; then it sleeps for a fiftieth of the time that nothing has come.
+// How long to pause between two looks at the messages. At first the goroutine only lets others run;
+// then it sleeps for a fiftieth of the time in which nothing has arrived.
 const (
 	eagerLooks = 40
 	shortPause = 20 * time.Microsecond
@@ -22,8 +21,8 @@ const (
 
 var errClosed = errors.New("the group of ranks is closed")
 
-// engine is what the goroutine that owns the wire works with. The fields below wire are
-// its alone.
+// engine is the state of the goroutine that owns the wire. Only this goroutine uses the fields from
+// wire on.
 type engine struct {
 	options Options
 	aborts  chan error
@@ -39,20 +38,20 @@ type engine struct {
 	watch      *watch
 	buffers    buffers
 
-	entered uint64 // operations that have come
-	waiting []part // parts that have no place in the window yet, in order
+	entered uint64 // number of operations so far
+	waiting []part // parts that wait for a place in the window, in order
 	active  []part
-	begun   int       // parts so far
+	begun   int       // number of parts begun so far
 	busy    time.Time // since when something is on its way
 	counts  counters
-	broken  error // of the wire: every later operation fails with it
+	broken  error // the error of the wire, with which every later operation fails
 	left    bool
 }
 
-// operation is a call that waits, or will.
+// operation is one call of a method of Group, and the state of its wait.
 type operation struct {
 	kind  kind
-	count int // numbers or bytes, for messages
+	count int // how many numbers or bytes, for messages
 	root  int
 	parts []part
 
@@ -63,14 +62,14 @@ type operation struct {
 	done   chan struct{}
 }
 
-// part is a piece of an operation that travels by itself.
+// part is a part of an operation that travels by itself.
 type part interface {
 	// begin starts the first messages.
 	begin(e *engine) error
-	// advance looks at the messages on the way, and starts those that follow.
+	// advance checks the messages on their way, and starts the next ones.
 	advance(e *engine) (progress, done bool, err error)
 	of() *operation
-	// release gives the memory back.
+	// release returns the memory to the buffers.
 	release(e *engine)
 }
 
@@ -100,7 +99,7 @@ func (e *engine) submit(o *operation) {
 	}
 }
 
-// take returns what was submitted, and accepts nothing more after the end.
+// take returns the operations that were submitted. With last it also closes the engine.
 func (e *engine) take(last bool) []*operation {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -114,10 +113,10 @@ func (o *operation) finish(err error) {
 	close(o.done)
 }
 
-// run looks after everything until the group is closed.
+// run does all work until the group is closed.
 func (e *engine) run() {
 	defer func() {
-		for _, o := range e.take(true) { // they came too late
+		for _, o := range e.take(true) { // submitted too late
 			o.finish(errClosed)
 		}
 		close(e.ended)
@@ -156,7 +155,7 @@ func (e *engine) run() {
 	}
 }
 
-// accept takes the operations that have come.
+// accept takes the operations that were submitted.
 func (e *engine) accept() (progress bool) {
 	for _, o := range e.take(false) {
 		e.enter(o)
@@ -190,7 +189,7 @@ func (e *engine) enter(o *operation) {
 	e.waiting = append(e.waiting, o.parts...)
 }
 
-// advance starts parts while there is room for them and takes those on the way on.
+// advance begins parts while the window has room, and advances those on their way.
 func (e *engine) advance() (progress bool) {
 	for len(e.active) < window && len(e.waiting) > 0 && e.broken == nil {
 		if len(e.active) == 0 {
@@ -232,8 +231,8 @@ func (e *engine) advance() (progress bool) {
 	return progress
 }
 
-// fail ends all operations: the messages of later ones could be taken for those of the
-// one that failed. The memory stays with the wire, which may still write to it.
+// fail ends all operations: messages of later ones could be taken for messages of the one that
+// failed. It does not reuse the memory, because the wire may still write to it.
 func (e *engine) fail(o *operation, err error) {
 	e.broken = fmt.Errorf("%s: %w", o.describe(), err)
 	e.drop()
@@ -257,7 +256,7 @@ func (e *engine) drop() {
 }
 
 func (e *engine) leave(o *operation) {
-	for note := []byte{}; note != nil; { // the last ones
+	for note := []byte{}; note != nil; { // read the last notes
 		note, _ = e.wire.Noted()
 	}
 	e.buffers.free(e.wire)
@@ -266,23 +265,23 @@ func (e *engine) leave(o *operation) {
 	o.finish(err)
 }
 
-// tags are the tags of a part. Parts begin in the same order everywhere, but their second
-// steps do not: the number of the part keeps those on the way apart. The rest keeps
-// different operations apart, to which ranks have come by mistake: their messages do not
-// meet, and the ranks that watch see it. Some MPI write past the end of a memory that is
-// too short for a message.
+// tags are the tags of a part. Parts begin in the same order on all ranks, but their second steps
+// do not, so the number of the part keeps the parts on their way apart. The rest of the tag is for
+// ranks that call different operations by mistake: their messages do not meet, and the ranks that
+// watch notice it. Some MPI libraries write past the end of a memory that is too short for a
+// message.
 type tags int
 
 func (e *engine) nextTags(o *operation) tags {
-	const several = 16 // more than window at either end
+	const several = 16 // more than two windows of parts
 	e.begun = (e.begun + 1) % several
 	return tags(((o.sort()*several + e.begun) * 2) % TagLimit)
 }
 
-// sort is a number of the kind and the length, below 8·64.
+// sort returns a number for the kind and the length, below 8·64.
 func (o *operation) sort() int {
 	hash := uint32(o.count)
-	if o.kind == kindGather { // the lengths of which differ
+	if o.kind == kindGather { // its lengths differ
 		hash = 0
 	}
 	return int(o.kind)*64 + int((hash+uint32(o.root)*31)*0x9E3779B1>>26)

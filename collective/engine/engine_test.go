@@ -13,7 +13,7 @@ import (
 	"fasternet/collective"
 )
 
-// values are numbers of many magnitudes, so that the order of a sum shows.
+// values returns numbers of many magnitudes, so that the order of a sum changes its bits.
 func values[T number](rank, n int) []T {
 	x := make([]T, n)
 	s := uint64(rank+1) * 0x9E3779B97F4A7C15
@@ -26,7 +26,7 @@ func values[T number](rank, n int) []T {
 	return x
 }
 
-// inOrder is the sum in the order of the ranks.
+// inOrder returns the sum in the order of the ranks.
 func inOrder[T number](ranks, n int) []T {
 	sum := values[T](0, n)
 	for r := 1; r < ranks; r++ {
@@ -88,11 +88,11 @@ func TestOperationsInTheBackgroundAndOthersBetweenThem(t *testing.T) {
 			}
 		}
 		for i := range rounds {
-			k := (i*5 + r) % rounds // waited for in another order everywhere
+			k := (i*5 + r) % rounds // each rank waits in another order
 			if err := waits[k](); err != nil {
 				return err
 			}
-			if err := waits[k](); err != nil { // a second time
+			if err := waits[k](); err != nil { // a second wait returns the same
 				return err
 			}
 			if want := inOrder[float32](ranks, len(xs[k])); !bytes.Equal(asBytes(xs[k]), asBytes(want)) {
@@ -158,7 +158,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Ranks that call different operations are told so, instead of mixing their numbers.
+// Ranks that call different operations get an error; their numbers are not mixed.
 func TestDifferentOperations(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -171,11 +171,12 @@ func TestDifferentOperations(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			j := newJob(t, 2, time.Minute)
-			go func() { _ = c.second(j.groups[1]) }() // its process would be ended
+			go func() { _ = c.second(j.groups[1]) }() // in a real job this process would be killed
 			if err := j.groups[0].Sum(make([]float32, 500000)); err == nil {
 				t.Error("the sum succeeds")
 			}
-			if m := j.message(t); !strings.HasPrefix(m, "rank 1 on node0: has come to operation 2, ") || !strings.Contains(m, "rank 0 on node0 to operation 2, the sum of 500000 numbers") {
+			if m := j.message(t); !strings.HasPrefix(m, "rank 1 on node0: has come to operation 2, ") ||
+				!strings.Contains(m, "rank 0 on node0 to operation 2, the sum of 500000 numbers") {
 				t.Errorf("got %q", m)
 			}
 			if err := j.groups[0].Barrier(); err == nil {
@@ -206,7 +207,8 @@ func TestARankThatDoesNotComeIsNamed(t *testing.T) {
 			}
 		}
 		m := j.message(t)
-		for _, want := range []string{fmt.Sprintf("rank %d on node%d: hangs", missing, missing/2), "the sum of 100 numbers", "epoch 3, step 120"} {
+		hangs := fmt.Sprintf("rank %d on node%d: hangs", missing, missing/2)
+		for _, want := range []string{hangs, "the sum of 100 numbers", "epoch 3, step 120"} {
 			if !strings.Contains(m, want) {
 				t.Errorf("%q does not say %q", m, want)
 			}
@@ -221,10 +223,11 @@ func TestARankThatStandsStillIsNamed(t *testing.T) {
 	for _, still := range []int{0, 1, 3} {
 		j := newJob(t, 4, 500*time.Millisecond)
 		j.groups[still].Progress("epoch 1, step 7")
-		time.Sleep(150 * time.Millisecond) // it says so once
+		time.Sleep(150 * time.Millisecond) // time to tell the others where it is
 		j.stop(t, still)
 		m := j.message(t)
-		if want := fmt.Sprintf("rank %d on node%d: hangs: ", still, still/2); !strings.HasPrefix(m, want) || !strings.Contains(m, "no sign of life") || !strings.Contains(m, "epoch 1, step 7") {
+		if want := fmt.Sprintf("rank %d on node%d: hangs: ", still, still/2); !strings.HasPrefix(m, want) ||
+			!strings.Contains(m, "no sign of life") || !strings.Contains(m, "epoch 1, step 7") {
 			t.Errorf("%q does not say %q", m, want)
 		}
 	}
@@ -252,7 +255,7 @@ func TestAbortPrintsOneReason(t *testing.T) {
 	}
 }
 
-// A rank whose words do not reach rank 0 ends the job itself.
+// A rank whose messages do not reach rank 0 ends the job itself.
 func TestAbortWithoutRank0(t *testing.T) {
 	j := newJob(t, 3, time.Minute)
 	j.stop(t, 0)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Three ranks sum what they have; here they are goroutines, joined by memory.
+// Three ranks sum their numbers. Here they are goroutines that share memory.
 func ExampleGroup() {
 	j, err := join(3, time.Minute)
 	if err != nil {

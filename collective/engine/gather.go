@@ -1,10 +1,10 @@
 package engine
 
-// gatherBytes bounds what a rank receives at a time in a gathering.
+// gatherBytes is how much a rank receives at a time while it gathers.
 const gatherBytes = 32 << 20
 
-// gatherPart is a whole gathering: the lengths first, then the data of all, some of each
-// rank's at a time. A barrier is one without data.
+// gatherPart is a whole gathering: first the lengths, then the data of all ranks, some bytes of each
+// at a time. A barrier is a gathering without data.
 type gatherPart struct {
 	o    *operation
 	data []byte
@@ -14,7 +14,7 @@ type gatherPart struct {
 	send, receive []byte
 	transfer      Transfer
 	counted       bool
-	at, chunk     int // of every rank's data: what has come
+	at, chunk     int // of every rank's data: how much has arrived, and how much travels at a time
 }
 
 func newGather(data []byte, ranks int) (*operation, [][]byte) {
@@ -30,14 +30,14 @@ func newBarrier() *operation {
 	return o
 }
 
-// newQuiet is a barrier that all ranks come to without a word.
+// newQuiet is a barrier after which the ranks send no notes.
 func newQuiet() *operation {
 	o := newBarrier()
 	o.kind = kindQuiet
 	return o
 }
 
-// newLeave is the end of the group, without any message.
+// newLeave is the end of the group. It sends no message.
 func newLeave() *operation { return newOperation(kindLeave, 0, 0) }
 
 func (g *gatherPart) of() *operation { return g.o }
@@ -78,7 +78,7 @@ func (g *gatherPart) advance(e *engine) (progress, done bool, err error) {
 	return true, !more, err
 }
 
-// count makes room for what the ranks have.
+// count makes room for the data of all ranks.
 func (g *gatherPart) count(e *engine) error {
 	g.counted = true
 	most := 0
@@ -104,7 +104,7 @@ func (g *gatherPart) count(e *engine) error {
 	return err
 }
 
-// next starts the journey of the next bytes, if any rank has some.
+// next sends the next bytes, if any rank has some left.
 func (g *gatherPart) next(e *engine) (more bool, err error) {
 	var messages []Message
 	slot := len(g.receive) / e.size
@@ -128,7 +128,7 @@ func (g *gatherPart) next(e *engine) (more bool, err error) {
 	return true, err
 }
 
-// section is what travels now of a rank's data.
+// section returns the part of a rank's data that travels now.
 func (g *gatherPart) section(data []byte) []byte {
 	if g.at >= len(data) {
 		return nil

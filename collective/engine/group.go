@@ -1,15 +1,14 @@
-// Package engine is a collective.Group over nonblocking messages between ranks. It
-// needs little of what carries them (Wire), which is what package mpi provides; tests
-// run it in one process.
+// Package engine implements collective.Group with nonblocking messages between ranks. It needs
+// little from the layer that carries them (Wire). Package mpi provides this layer; tests run it in
+// one process.
 //
-// One goroutine, locked to a thread, owns the wire. It starts the operations in the
-// order of the calls, keeps several of their parts on the way at a time, and looks after
-// them until they are done, so that a sum that was started goes on while its caller
-// computes. Between looks it sleeps, the longer the longer nothing has come: the
-// processors belong to the training.
+// One goroutine, locked to a thread, owns the wire. It starts the operations in the order of the
+// calls, keeps several of their parts on their way, and advances them until they are done. So a sum
+// goes on while its caller computes. Between its looks the goroutine sleeps, and longer the longer
+// nothing arrives: the processors belong to the training.
 //
-// A sum has the same bits on all ranks, whatever MPI it runs on: a part of it is added up
-// by one rank, in the order of the ranks, and the others get a copy (sum.go).
+// A sum has the same bits on all ranks, whatever MPI it runs on: one rank adds a part up, in the
+// order of the ranks, and the others get a copy (sum.go).
 package engine
 
 import (
@@ -22,17 +21,17 @@ import (
 	"fasternet/internal/printable"
 )
 
-// Options are the properties of a group.
+// Options are the settings of a group.
 type Options struct {
-	// Timeout is how long ranks wait for one before it counts as hanging. 0 means
+	// Timeout is how long ranks wait for another one before it counts as hanging. 0 means
 	// DefaultTimeout.
 	Timeout time.Duration
-	// Fail prints the message of a job that ends, before all of its processes are ended.
-	// nil prints to standard error.
+	// Fail prints the message of a job that ends, before its processes are killed. nil prints to
+	// standard error.
 	Fail func(message string)
 }
 
-// DefaultTimeout leaves rank 0 the time to evaluate and save a large model alone.
+// DefaultTimeout is long enough for rank 0 to evaluate and save a large model alone.
 const DefaultTimeout = 10 * time.Minute
 
 // Group is a collective.Group.
@@ -46,8 +45,8 @@ type Group struct {
 
 var _ collective.Group = (*Group)(nil)
 
-// Open forms the group of all ranks that the wire of dial reaches; dial is called by the
-// goroutine that owns the wire, and host is the name of this machine.
+// Open forms the group of all ranks that the wire reaches. The goroutine that owns the wire calls
+// dial. host is the name of this machine.
 func Open(dial func() (Wire, error), host string, o Options) (*Group, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
@@ -55,10 +54,15 @@ func Open(dial func() (Wire, error), host string, o Options) (*Group, error) {
 	if o.Fail == nil {
 		o.Fail = func(message string) { printable.Fprintln(os.Stderr, message) }
 	}
-	e := &engine{options: o, wake: make(chan struct{}, 1), aborts: make(chan error, 1), ended: make(chan struct{})}
+	e := &engine{
+		options: o,
+		wake:    make(chan struct{}, 1),
+		aborts:  make(chan error, 1),
+		ended:   make(chan struct{}),
+	}
 	opened := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		wire, err := dial()
 		if err != nil {
 			opened <- err
@@ -89,22 +93,22 @@ func Open(dial func() (Wire, error), host string, o Options) (*Group, error) {
 	return g, nil
 }
 
-// Rank is part of collective.Group.
+// Rank implements collective.Group.
 func (g *Group) Rank() int { return g.rank }
 
-// Size is part of collective.Group.
+// Size implements collective.Group.
 func (g *Group) Size() int { return g.e.size }
 
-// LocalRank is part of collective.Group.
+// LocalRank implements collective.Group.
 func (g *Group) LocalRank() int { return g.local }
 
-// LocalSize is the number of ranks on the host of this one.
+// LocalSize returns the number of ranks on this host.
 func (g *Group) LocalSize() int { return g.peers }
 
-// Host is the name of the host of a rank.
+// Host returns the name of the host of a rank.
 func (g *Group) Host(rank int) string { return g.hosts[rank] }
 
-// Hosts is the number of hosts.
+// Hosts returns the number of hosts.
 func (g *Group) Hosts() int {
 	different := map[string]bool{}
 	for _, h := range g.hosts {
@@ -113,7 +117,7 @@ func (g *Group) Hosts() int {
 	return len(different)
 }
 
-// Name is part of collective.Group.
+// Name implements collective.Group.
 func (g *Group) Name(rank int) string { return nameOf(rank, g.hosts) }
 
 func nameOf(rank int, hosts []string) string {
@@ -123,7 +127,7 @@ func nameOf(rank int, hosts []string) string {
 	return fmt.Sprintf("rank %d on %s", rank, hosts[rank])
 }
 
-// Broadcast is part of collective.Group.
+// Broadcast implements collective.Group.
 func (g *Group) Broadcast(data []byte, root int) error {
 	if root < 0 || root >= g.Size() {
 		return fmt.Errorf("broadcast from rank %d: the ranks are 0 to %d", root, g.Size()-1)
@@ -131,27 +135,27 @@ func (g *Group) Broadcast(data []byte, root int) error {
 	return g.do(newBroadcast(data, root, g.Size()))
 }
 
-// Sum is part of collective.Group.
+// Sum implements collective.Group.
 func (g *Group) Sum(x []float32) error { return g.do(newSum(x, kindSum, g.Size())) }
 
-// Sum64 is part of collective.Group.
+// Sum64 implements collective.Group.
 func (g *Group) Sum64(x []float64) error { return g.do(newSum(x, kindSum64, g.Size())) }
 
-// Start is part of collective.Group.
+// Start implements collective.Group.
 func (g *Group) Start(x []float32) (wait func() error) {
 	o := newSum(x, kindSum, g.Size())
 	g.e.submit(o)
 	return o.wait
 }
 
-// Gather is part of collective.Group.
+// Gather implements collective.Group.
 func (g *Group) Gather(data []byte) ([][]byte, error) {
 	o, all := newGather(data, g.Size())
 	err := g.do(o)
 	return all, err
 }
 
-// Barrier is part of collective.Group.
+// Barrier implements collective.Group.
 func (g *Group) Barrier() error { return g.do(newBarrier()) }
 
 func (g *Group) do(o *operation) error {
@@ -159,34 +163,34 @@ func (g *Group) do(o *operation) error {
 	return o.wait()
 }
 
-// Progress is part of collective.Group.
+// Progress implements collective.Group.
 func (g *Group) Progress(at string) { g.e.watch.at.Store(&at) }
 
-// Abort is part of collective.Group.
+// Abort implements collective.Group.
 func (g *Group) Abort(reason error) {
 	select {
 	case g.e.aborts <- reason:
 	default: // another goroutine was first
 	}
-	select { // the process ends before
+	select { // normally the process ends during this wait
 	case <-g.e.ended:
 	case <-time.After(2 * abortPatience):
 	}
 	os.Exit(1)
 }
 
-// Ending says whether the job is being ended, with a message that has been printed.
+// Ending says whether the job is about to end. Then the reason has been printed.
 func (g *Group) Ending() bool { return g.e.watch.ending.Load() }
 
-// Halt ends the job like Abort, for a reason that the caller has printed.
+// Halt ends the job like Abort, but the caller has printed the reason.
 func (g *Group) Halt() {
 	g.e.watch.ending.Store(true)
 	g.Abort(errHalt)
 }
 
-// Close is part of collective.Group.
+// Close implements collective.Group.
 func (g *Group) Close() error {
-	// The second time nobody sends notes any more: what is on its way has come then.
+	// At the second barrier nobody sends notes any more, and all earlier ones have arrived.
 	err := g.Barrier()
 	if err == nil {
 		err = g.do(newQuiet())

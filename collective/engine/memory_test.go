@@ -37,7 +37,7 @@ func (w *memoryWire) Abort(int) {
 	}
 }
 
-// stand does not return while the rank is stopped.
+// stand returns when the rank is not stopped.
 func (w *memoryWire) stand() {
 	for stopped := true; stopped; {
 		w.n.mu.Lock()
@@ -115,7 +115,7 @@ func (w *memoryWire) Noted() ([]byte, error) {
 	return b, nil
 }
 
-// job is the ranks of a test.
+// job has the ranks of a test.
 type job struct {
 	n        *network
 	groups   []*Group
@@ -133,13 +133,19 @@ func newJob(t *testing.T, ranks int, timeout time.Duration) *job {
 
 func join(ranks int, timeout time.Duration) (*job, error) {
 	j := &job{
-		n:        &network{queues: map[lane][][]byte{}, notes: make([][][]byte, ranks), aborted: make(chan int, ranks), stopped: make([]bool, ranks)},
+		n: &network{
+			queues: map[lane][][]byte{}, notes: make([][][]byte, ranks),
+			aborted: make(chan int, ranks), stopped: make([]bool, ranks),
+		},
 		groups:   make([]*Group, ranks),
 		messages: make(chan string, 2*ranks),
 	}
 	errs := j.each(func(r int) (err error) {
 		dial := func() (Wire, error) { return &memoryWire{n: j.n, rank: r, size: ranks}, nil }
-		j.groups[r], err = Open(dial, fmt.Sprintf("node%d", r/2), Options{Timeout: timeout, Fail: func(m string) { j.messages <- m }})
+		j.groups[r], err = Open(
+			dial, fmt.Sprintf("node%d", r/2),
+			Options{Timeout: timeout, Fail: func(m string) { j.messages <- m }},
+		)
 		return err
 	})
 	return j, errors.Join(errs...)
@@ -156,7 +162,7 @@ func (j *job) each(f func(rank int) error) []error {
 	return errs
 }
 
-// stop lets a rank stand still, to the end of the test.
+// stop makes a rank stand still until the end of the test.
 func (j *job) stop(t *testing.T, rank int) {
 	set := func(stopped bool) {
 		j.n.mu.Lock()

@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// abortPatience is how long a rank leaves rank 0 the time to print its message, so that
-// the one of a job whose ranks all fail is printed once.
+// abortPatience is how long a rank gives rank 0 to print its message, so that a job whose ranks all
+// fail prints one message.
 const abortPatience = 3 * time.Second
 
-// How long the launcher gets to pass on the message of a job that ends, and at most all
-// ranks to learn that it does: those of a host see each other die, and have to know why.
+// printing is how long the launcher gets to pass the last message on. learning is how long the ranks
+// get at most to learn that the job ends: ranks on one host see each other die, and must know why.
 const (
 	printing = 200 * time.Millisecond
 	learning = 2 * time.Second
 )
 
-// note is what a rank tells the two that watch, ranks 0 and 1, several times a second:
-// where it is. Rank 1 is there for rank 0.
+// note is what a rank tells ranks 0 and 1, which watch, several times a second: where it is. Rank 1
+// watches rank 0.
 type note struct {
 	Rank    int    `json:"r"`
-	Entered uint64 `json:"e"` // operations it has come to
+	Entered uint64 `json:"e"` // number of operations so far
 	At      string `json:"a"` // Group.Progress
 
-	// The oldest operation that it waits in, if Waiting.
+	// The oldest operation that it waits for, if Waiting.
 	Waiting bool          `json:"w,omitempty"`
 	Number  uint64        `json:"n,omitempty"`
 	Kind    kind          `json:"k,omitempty"`
@@ -35,11 +35,11 @@ type note struct {
 	Root    int           `json:"b,omitempty"`
 	For     time.Duration `json:"f,omitempty"`
 
-	Abort string `json:"x,omitempty"` // why the job is to end
-	Ends  bool   `json:"z,omitempty"` // it is being ended
+	Abort string `json:"x,omitempty"` // why the job should end
+	Ends  bool   `json:"z,omitempty"` // the job is about to end
 }
 
-// watch looks after ranks that hang or end the job.
+// watch finds ranks that hang, and ends the job.
 type watch struct {
 	e        *engine
 	interval time.Duration
@@ -47,20 +47,25 @@ type watch struct {
 	at       atomic.Pointer[string]
 
 	pending []*operation // of this rank, in order
-	looked  time.Time    // for what the others tell
-	last    time.Time    // when it told the others
-	awake   time.Time    // when it knows enough again to judge
-	heard   []time.Time  // by rank; of the ranks that watch
+	looked  time.Time    // when it last read notes
+	last    time.Time    // when it last sent a note
+	awake   time.Time    // from when on it may judge again, after a pause
+	heard   []time.Time  // when each rank last sent a note; only on ranks that watch
 	notes   []note
 
 	quiet   bool   // the group is being closed
-	reason  string // this rank wants the job to end
+	reason  string // why this rank wants the job to end
 	leaving time.Time
-	ending  atomic.Bool // the job is being ended, and says why
+	ending  atomic.Bool // the job is about to end, and has said why
 }
 
 func newWatch(e *engine) *watch {
-	w := &watch{e: e, interval: min(250*time.Millisecond, e.options.Timeout/8), notes: make([]note, e.size), heard: make([]time.Time, e.size)}
+	w := &watch{
+		e:        e,
+		interval: min(250*time.Millisecond, e.options.Timeout/8),
+		notes:    make([]note, e.size),
+		heard:    make([]time.Time, e.size),
+	}
 	for r := range w.heard {
 		w.heard[r] = time.Now()
 	}
@@ -88,7 +93,7 @@ func (w *watch) finish(o *operation) {
 	}
 }
 
-// own is the note of this rank.
+// own returns the note of this rank.
 func (w *watch) own(now time.Time) note {
 	n := note{Rank: w.e.rank, Entered: w.e.entered, Abort: w.reason}
 	if at := w.at.Load(); at != nil {
@@ -96,12 +101,13 @@ func (w *watch) own(now time.Time) note {
 	}
 	if len(w.pending) > 0 {
 		o := w.pending[0]
-		n.Waiting, n.Number, n.Kind, n.Count, n.Root, n.For = true, o.number, o.kind, o.count, o.root, now.Sub(o.since)
+		n.Waiting, n.Number, n.For = true, o.number, now.Sub(o.since)
+		n.Kind, n.Count, n.Root = o.kind, o.count, o.root
 	}
 	return n
 }
 
-// turn does what is due.
+// turn reads notes, sends a note and judges, whenever these are due.
 func (w *watch) turn(now time.Time) {
 	if w.e.size == 1 || w.quiet || now.Sub(w.looked) < w.interval/4 {
 		return
@@ -120,14 +126,14 @@ func (w *watch) turn(now time.Time) {
 			w.send(r, own)
 		}
 	}
-	// If this process itself stood still, what it knows of the others is old: the job may
-	// be being ended.
+	// If this process itself stood still, its knowledge of the others is old: the job may be about
+	// to end.
 	if paused {
 		w.awake = now.Add(w.e.options.Timeout)
 		for r := range w.heard {
 			w.heard[r], w.notes[r].Waiting = now, false
 		}
-		for _, o := range w.pending { // it has not waited either
+		for _, o := range w.pending { // it did not really wait during the pause
 			o.since = now
 		}
 	}
@@ -135,7 +141,7 @@ func (w *watch) turn(now time.Time) {
 		return
 	}
 	if w.reason != "" && now.After(w.leaving) {
-		w.end(w.e.rank, w.reason) // rank 0 has not done it
+		w.end(w.e.rank, w.reason) // rank 0 has not ended the job
 		return
 	}
 	if culprit, text := w.judge(now, own); text != "" {
@@ -145,18 +151,18 @@ func (w *watch) turn(now time.Time) {
 
 func (w *watch) send(to int, n note) {
 	b, err := json.Marshal(n)
-	for len(b) > MaxNote && err == nil { // at most as long as the wire takes
+	for len(b) > MaxNote && err == nil { // shorten it until the wire takes it
 		cut := func(s string) string { return strings.ToValidUTF8(s[:len(s)/2], "") }
 		n.At, n.Abort = cut(n.At), cut(n.Abort)
 		b, err = json.Marshal(n)
 	}
 	if err == nil {
-		_ = w.e.wire.Note(to, b) // what it tells, the silence of this rank tells too
+		_ = w.e.wire.Note(to, b) // if this fails, the silence of this rank tells the others
 	}
 }
 
 func (w *watch) listen(now time.Time) {
-	for range 100 * w.e.size { // more than a rank that stood still has missed
+	for range 100 * w.e.size { // more notes than a rank misses while it stands still
 		n, ok := w.hear()
 		if !ok {
 			return
@@ -174,7 +180,7 @@ func (w *watch) listen(now time.Time) {
 	}
 }
 
-// hear returns a note that has come.
+// hear returns a note that has arrived.
 func (w *watch) hear() (n note, ok bool) {
 	for {
 		b, err := w.e.wire.Noted()
@@ -187,8 +193,8 @@ func (w *watch) hear() (n note, ok bool) {
 	}
 }
 
-// silent names the ranks that have given no sign of life for about as long as patience: one
-// that stands still may hold up others whose messages to it lie in memory that they share.
+// silent names the ranks that have sent nothing for about as long as patience. One rank that stands
+// still may hold up others, if their messages to it lie in memory that they share.
 func (w *watch) silent(now time.Time, patience time.Duration) (culprit int, text string) {
 	culprit = -1
 	var more []string
@@ -207,18 +213,19 @@ func (w *watch) silent(now time.Time, patience time.Duration) (culprit int, text
 	return culprit, text
 }
 
-// judge says which rank hangs, or "". Rank 0 judges all others; rank 1 judges when rank 0
-// should have and did not, and the others when neither did.
+// judge says which rank hangs, or "". Rank 0 judges all others. Rank 1 judges if rank 0 should have
+// judged and did not; the other ranks judge if neither did.
 func (w *watch) judge(now time.Time, own note) (culprit int, text string) {
 	limit := w.e.options.Timeout
 	patience := limit + time.Duration(min(w.e.rank, 2))*min(max(limit/10, 2*time.Second), 30*time.Second)
 	if w.e.rank > 1 {
 		if own.Waiting && own.For > patience {
-			return 0, fmt.Sprintf("hangs: %s has waited %s in %s, and neither rank 0 nor rank 1 has ended the job", w.name(w.e.rank), rounded(own.For), describe(own.Number, own.Kind, own.Count))
+			return 0, fmt.Sprintf("hangs: %s has waited %s in %s, and neither rank 0 nor rank 1 has ended the job",
+				w.name(w.e.rank), rounded(own.For), describe(own.Number, own.Kind, own.Count))
 		}
 		return 0, ""
 	}
-	for r := range w.e.size { // a rank without a sign of life explains those that wait for it
+	for r := range w.e.size { // a silent rank explains why others wait
 		if now.Sub(w.heard[r]) > patience {
 			return w.silent(now, patience)
 		}
@@ -241,20 +248,23 @@ func (w *watch) judge(now time.Time, own note) (culprit int, text string) {
 				}
 			}
 		}
-		what := describe(n.Number, n.Kind, n.Count)
+		what, waited := describe(n.Number, n.Kind, n.Count), rounded(n.For)
 		switch {
 		case missing < 0:
-			return n.Rank, fmt.Sprintf("hangs: it has waited %s in %s, to which all ranks have come: the network between them may be broken", rounded(n.For), what)
+			return n.Rank, fmt.Sprintf("hangs: it has waited %s in %s, to which all ranks have come: "+
+				"the network between them may be broken", waited, what)
 		case len(late) == 1:
-			return missing, fmt.Sprintf("hangs: it has not come to %s, in which others have waited for %s; %s", what, rounded(n.For), w.seen(missing))
+			return missing, fmt.Sprintf("hangs: it has not come to %s, in which others have waited for %s; %s",
+				what, waited, w.seen(missing))
 		default:
-			return missing, fmt.Sprintf("hangs: it has not come to %s, in which others have waited for %s; nor have %s; %s", what, rounded(n.For), strings.Join(late[1:], ", "), w.seen(missing))
+			return missing, fmt.Sprintf("hangs: it has not come to %s, in which others have waited for %s; "+
+				"nor have %s; %s", what, waited, strings.Join(late[1:], ", "), w.seen(missing))
 		}
 	}
 	return 0, ""
 }
 
-// differ finds two ranks that wait in different operations.
+// differ finds two ranks that wait in different operations with the same number.
 func (w *watch) differ() (rank int, text string) {
 	first := -1
 	for r, n := range w.notes {
@@ -266,14 +276,18 @@ func (w *watch) differ() (rank int, text string) {
 			continue
 		}
 		f := w.notes[first]
-		if n.Number == f.Number && (n.Kind != f.Kind || n.Root != f.Root || n.Kind != kindGather && n.Count != f.Count) {
-			return r, fmt.Sprintf("has come to %s at %s, %s to %s at %s", describe(n.Number, n.Kind, n.Count), n.At, w.name(first), describe(f.Number, f.Kind, f.Count), f.At)
+		sameCount := n.Kind == kindGather || n.Count == f.Count
+		same := n.Kind == f.Kind && n.Root == f.Root && sameCount
+		if n.Number == f.Number && !same {
+			return r, fmt.Sprintf("has come to %s at %s, %s to %s at %s",
+				describe(n.Number, n.Kind, n.Count), n.At,
+				w.name(first), describe(f.Number, f.Kind, f.Count), f.At)
 		}
 	}
 	return -1, ""
 }
 
-// seen says where a rank was last.
+// seen says where a rank was last seen.
 func (w *watch) seen(rank int) string {
 	n := w.notes[rank]
 	at := n.At
@@ -282,7 +296,7 @@ func (w *watch) seen(rank int) string {
 	}
 	silent := ""
 	if d := w.last.Sub(w.heard[rank]); d > 4*w.interval {
-		silent = fmt.Sprintf("; there has been no sign of life of it for %s", rounded(d))
+		silent = fmt.Sprintf("; it has given no sign of life for %s", rounded(d))
 	}
 	if n.Waiting {
 		return fmt.Sprintf("it was last seen at %s, in %s%s", at, describe(n.Number, n.Kind, n.Count), silent)
@@ -299,13 +313,13 @@ func rounded(d time.Duration) time.Duration {
 
 var errHalt = errors.New("the job has ended")
 
-// abort ends the job for a reason of this rank. Rank 0 does it for the others, and prints
-// the first reason only.
+// abort ends the job for a reason of this rank. Rank 0 does it for the others, and prints only the
+// first reason.
 func (w *watch) abort(reason error) {
 	if reason == nil {
 		reason = errors.New("ended")
 	}
-	if reason == errHalt { //nolint:errorlint // it is that very value
+	if reason == errHalt { //nolint:errorlint // exactly this value
 		w.halt(reason)
 		return
 	}
@@ -314,20 +328,20 @@ func (w *watch) abort(reason error) {
 		return
 	}
 	w.reason, w.leaving = reason.Error(), time.Now().Add(abortPatience)
-	w.send(0, w.own(time.Now())) // and with every note that follows
+	w.send(0, w.own(time.Now())) // later notes repeat the reason
 }
 
 // end prints the message and ends the job.
 func (w *watch) end(rank int, text string) {
 	if w.ending.Swap(true) {
-		w.e.stop(errors.New("the job is being ended"))
+		w.e.stop(errors.New("the job is about to end"))
 		return
 	}
 	w.e.options.Fail(w.name(rank) + ": " + text)
 	w.halt(errors.New("the job has ended: " + w.name(rank) + ": " + text))
 }
 
-// halt ends the job, for a reason that has been printed.
+// halt ends the job. The reason has been printed.
 func (w *watch) halt(reason error) {
 	w.ending.Store(true)
 	know := map[int]bool{w.e.rank: true}

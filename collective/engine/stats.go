@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Stats is what a rank has had to do with the others so far.
+// Stats says how much a rank has exchanged with the others so far.
 type Stats struct {
 	Operations int64
 	Bytes      int64         // sent
-	Transfer   time.Duration // while something was on its way
+	Transfer   time.Duration // time during which something was on its way
 }
 
 type counters struct{ operations, bytes, transfer atomic.Int64 }
 
-// Stats can be called by any goroutine.
+// Stats returns the counts so far. Any goroutine may call it.
 func (g *Group) Stats() Stats {
 	c := &g.e.counts
 	return Stats{c.operations.Load(), c.bytes.Load(), time.Duration(c.transfer.Load())}
 }
 
-// start is Wire.Start, counted.
+// start is Wire.Start, and counts the bytes.
 func (e *engine) start(messages []Message) (Transfer, error) {
 	n := 0
 	for _, m := range messages {

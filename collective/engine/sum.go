@@ -6,31 +6,33 @@ import (
 	"fasternet/kernels"
 )
 
-// A sum of few bytes goes to all ranks at once, each of which adds all up: one journey
-// instead of two. directTotal bounds what that sends in all.
+// A sum of few bytes goes to all ranks at once, and each adds everything up: messages travel once,
+// not twice. directBytes is the largest size for this; directTotal limits the bytes of all ranks.
 const (
 	directBytes = 16 << 10
 	directTotal = 1 << 20
 )
 
-// partBytes is the greatest size of the parts that a long operation is cut into.
+// partBytes returns the largest size of the parts of a long operation.
 func partBytes(ranks int) int { return min(8<<20*max(1, ranks/8), 32<<20) }
 
-// cut is the length of the equal parts that n numbers of a width are cut into: as many as
-// may be on the way, so that one is spread while another is collected, but not so small
-// that messages cost more than what is in them.
+// cut returns the length of the equal parts into which n numbers of a width are cut. There are
+// enough parts to fill the window, so that one is spread while another is collected. But they are
+// not so small that a message costs more than its content.
 func cut(n, width, ranks int) int {
 	bytes := n * width
-	parts := max(1, (bytes+partBytes(ranks)-1)/partBytes(ranks), min(window, bytes/max(512<<10, ranks*(32<<10))))
+	needed := (bytes + partBytes(ranks) - 1) / partBytes(ranks)
+	least := max(512<<10, ranks*(32<<10)) // bytes of a part that are worth a message
+	parts := max(1, needed, min(window, bytes/least))
 	return (n + parts - 1) / parts
 }
 
 type number interface{ float32 | float64 }
 
-// sumPart is a part of a sum. Of its numbers, piece i belongs to rank i: every rank sends
-// piece i to rank i, which adds what it got in the order of the ranks and sends the sum
-// to all. So each number is added up once, in one order, and has the same bits
-// everywhere. A rank sends and receives 2·(n−1)/n of the data, which is the least.
+// sumPart is a part of a sum. Piece i of its numbers belongs to rank i: every rank sends piece i to
+// rank i, which adds the pieces in the order of the ranks and sends the sum to all. So each number is
+// added up once, in one order, and has the same bits everywhere. A rank sends and receives 2·(n−1)/n
+// of the data, which is the least possible.
 type sumPart[T number] struct {
 	o      *operation
 	x      []T
@@ -39,7 +41,7 @@ type sumPart[T number] struct {
 
 	send, receive []byte
 	transfer      Transfer
-	gathering     bool // the second journey
+	gathering     bool // the sums are being sent
 }
 
 func newSum[T number](x []T, k kind, ranks int) *operation {
@@ -59,7 +61,7 @@ func newSum[T number](x []T, k kind, ranks int) *operation {
 
 func (s *sumPart[T]) of() *operation { return s.o }
 
-// piece is the range of the numbers that belong to a rank.
+// piece returns the numbers that belong to a rank.
 func (s *sumPart[T]) piece(e *engine, rank int) []T {
 	if s.direct {
 		return s.x
@@ -80,7 +82,7 @@ func (s *sumPart[T]) begin(e *engine) (err error) {
 	var messages []Message
 	at := 0
 	for i := range e.size - 1 {
-		// Every rank begins with its neighbour, so that no one gets all at once.
+		// Every rank begins with its neighbour, so that no rank gets all messages at once.
 		to, from := (e.rank+i+1)%e.size, (e.rank+e.size-i-1)%e.size
 		out := s.send[at:]
 		if !s.direct || i == 0 {
@@ -113,7 +115,7 @@ func (s *sumPart[T]) advance(e *engine) (progress, done bool, err error) {
 	return true, false, s.spread(e)
 }
 
-// add adds up the pieces that have come, into the memory of what was sent.
+// add adds up the pieces that have arrived, in the memory of what was sent.
 func (s *sumPart[T]) add(e *engine) error {
 	mine := s.piece(e, e.rank)
 	slot := (headerSize + len(asBytes(mine)) + 7) &^ 7
@@ -137,21 +139,22 @@ func (s *sumPart[T]) add(e *engine) error {
 	return nil
 }
 
-// spread sends the sum of this rank's piece to all.
+// spread sends the sum of this rank's piece to all ranks.
 func (s *sumPart[T]) spread(e *engine) (err error) {
 	var messages []Message
+	mine := s.send[:len(asBytes(s.piece(e, e.rank)))]
 	for i := range e.size - 1 {
 		to, from := (e.rank+i+1)%e.size, (e.rank+e.size-i-1)%e.size
 		messages = append(messages,
 			Message{Peer: from, Tag: s.tags.step(1), Data: s.landing(e, from)},
-			Message{Peer: to, Send: true, Tag: s.tags.step(1), Data: s.send[:len(asBytes(s.piece(e, e.rank)))]})
+			Message{Peer: to, Send: true, Tag: s.tags.step(1), Data: mine})
 	}
 	s.transfer, err = e.start(messages)
 	return err
 }
 
-// landing is where the sum of another rank's piece arrives: in the place that it has in
-// the part, in the memory of what was received.
+// landing returns the memory where the sum of another rank's piece arrives: its place in the part,
+// in the memory of what was received.
 func (s *sumPart[T]) landing(e *engine, rank int) []byte {
 	width := int(unsafe.Sizeof(*new(T)))
 	return s.receive[rank*len(s.x)/e.size*width : (rank+1)*len(s.x)/e.size*width]
@@ -170,9 +173,8 @@ func (s *sumPart[T]) release(e *engine) {
 	e.buffers.put(s.receive)
 }
 
-// add computes sum += x. What every rank adds up for itself is left to the language,
-// whose sums are the same on every processor; the kernels may treat denormals in
-// different ways.
+// add computes sum += x. If every rank adds for itself, Go computes the sum, because its result is
+// the same on every processor; kernels may treat denormals differently.
 func add[T number](sum, x []T, everywhere bool) {
 	if s, ok := any(sum).([]float32); ok && !everywhere {
 		kernels.Default().Add(s, any(x).([]float32))
@@ -190,7 +192,7 @@ func asBytes[T number](x []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), len(x)*int(unsafe.Sizeof(x[0])))
 }
 
-// asNumbers is the first n numbers of b, which is aligned for them.
+// asNumbers returns the first n numbers of b, which must be aligned for them.
 func asNumbers[T number](b []byte, n int) []T {
 	if n == 0 {
 		return nil

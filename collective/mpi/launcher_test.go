@@ -13,11 +13,23 @@ func TestLaunched(t *testing.T) {
 		want launch
 	}{
 		{"nothing", nil, launch{}},
-		{"mpirun of Open MPI", map[string]string{"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "1", "PMIX_RANK": "1"}, launch{"OMPI_COMM_WORLD_SIZE", 4, true, true}},
+		{
+			"mpirun of Open MPI",
+			map[string]string{"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "1", "PMIX_RANK": "1"},
+			launch{"OMPI_COMM_WORLD_SIZE", 4, true, true},
+		},
 		{"mpirun of MPICH", map[string]string{"PMI_SIZE": "3", "PMI_RANK": "0"}, launch{"PMI_SIZE", 3, false, true}},
 		{"one process", map[string]string{"OMPI_COMM_WORLD_SIZE": "1"}, launch{}},
-		{"srun without MPI", map[string]string{"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1"}, launch{"SLURM_STEP_NUM_TASKS", 2, false, false}},
-		{"srun with PMIx", map[string]string{"SLURM_STEP_NUM_TASKS": "2", "PMIX_RANK": "1"}, launch{"SLURM_STEP_NUM_TASKS", 2, true, true}},
+		{
+			"srun without MPI",
+			map[string]string{"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1"},
+			launch{"SLURM_STEP_NUM_TASKS", 2, false, false},
+		},
+		{
+			"srun with PMIx",
+			map[string]string{"SLURM_STEP_NUM_TASKS": "2", "PMIX_RANK": "1"},
+			launch{"SLURM_STEP_NUM_TASKS", 2, true, true},
+		},
 		{"in a batch script", map[string]string{"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, launch{}},
 		{"PMIx alone", map[string]string{"PMIX_RANK": "0"}, launch{"PMIX_RANK", 0, true, true}},
 		{"switched off", map[string]string{"OMPI_COMM_WORLD_SIZE": "4", Variable: "off"}, launch{}},
@@ -49,7 +61,7 @@ func TestOpenUnderALauncherOfAnotherBuild(t *testing.T) {
 	}
 }
 
-// Without a launcher the group is this process.
+// Without a launcher the group is this process alone.
 func ExampleOpen() {
 	g, err := Open(Options{})
 	if err != nil {

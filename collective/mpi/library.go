@@ -11,9 +11,9 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// library is an MPI that has been loaded. The standard fixes the functions, but not their
-// binary interface: the predefined handles of Open MPI are addresses of objects in the
-// library, those of MPICH are numbers. We need four of them, and the size of a request.
+// library is a loaded MPI library. The standard fixes the functions, but not their binary interface:
+// the predefined handles are addresses of objects in Open MPI's library, and numbers in MPICH's. This
+// package needs four of them, and the size of a request.
 type library struct {
 	path   string
 	handle uintptr
@@ -26,7 +26,7 @@ type library struct {
 	calls [functions]uintptr
 }
 
-// The functions of MPI that are called.
+// The functions of MPI that this package calls.
 const (
 	initThread = iota
 	finalize
@@ -52,14 +52,14 @@ var names = [functions]string{
 	"MPI_Abort", "MPI_Error_string", "MPI_Get_library_version",
 }
 
-// The names of the libraries, with the number of their binary interface: libmpi.so.12 is
-// that of all descendants of MPICH, libmpich.so.12 Debian's name of it.
+// The names of the libraries, with the version of their binary interface. All descendants of MPICH
+// have libmpi.so.12; Debian calls it libmpich.so.12.
 var (
 	openMPI = []string{"libmpi.so.40"}
 	mpich   = []string{"libmpi.so.12", "libmpich.so.12", "libmpi_cray.so.12"}
 )
 
-// load finds the library that belongs to the launcher.
+// load loads the library that fits the launcher.
 func load(l launch) (*library, error) {
 	paths := append(append([]string{}, openMPI...), mpich...)
 	switch v := os.Getenv(Variable); {
@@ -74,7 +74,7 @@ func load(l launch) (*library, error) {
 	}
 	var why []string
 	for _, path := range paths {
-		// Global: the plugins of Open MPI look for its symbols there.
+		// RTLD_GLOBAL, because the plugins of Open MPI look for its symbols there.
 		h, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 		if err != nil {
 			why = append(why, err.Error())
@@ -82,7 +82,8 @@ func load(l launch) (*library, error) {
 		}
 		return bind(path, h)
 	}
-	return nil, fmt.Errorf("found no MPI (%s); install Open MPI or MPICH (Debian: openmpi-bin or mpich), or name the library in %s", strings.Join(why, "; "), Variable)
+	return nil, fmt.Errorf("found no MPI (%s); install Open MPI or MPICH (Debian: openmpi-bin or mpich), "+
+		"or name the library in %s", strings.Join(why, "; "), Variable)
 }
 
 func bind(path string, h uintptr) (*library, error) {
@@ -90,30 +91,38 @@ func bind(path string, h uintptr) (*library, error) {
 	for i, name := range names {
 		var err error
 		if lib.calls[i], err = purego.Dlsym(h, name); err != nil {
-			return nil, fmt.Errorf("%s is no MPI that we know: %w", path, err)
+			return nil, fmt.Errorf("%s is no known MPI library: %w", path, err)
 		}
 	}
 	if world, err := purego.Dlsym(h, "ompi_mpi_comm_world"); err == nil {
 		lib.world, lib.requestSize, lib.statusIgnore, lib.anySource = world, 8, 0, -1
-		for _, symbol := range []struct {
+		handles := []struct {
 			name string
 			p    *uintptr
-		}{{"ompi_mpi_byte", &lib.bytes}, {"ompi_mpi_errors_return", &lib.errorsReturn}, {"ompi_mpi_info_null", &lib.infoNull}} {
+		}{
+			{"ompi_mpi_byte", &lib.bytes},
+			{"ompi_mpi_errors_return", &lib.errorsReturn},
+			{"ompi_mpi_info_null", &lib.infoNull},
+		}
+		for _, symbol := range handles {
 			if *symbol.p, err = purego.Dlsym(h, symbol.name); err != nil {
-				return nil, fmt.Errorf("%s is no Open MPI that we know: %w", path, err)
+				return nil, fmt.Errorf("%s is no known Open MPI: %w", path, err)
 			}
 		}
 		return lib, nil
 	}
-	if _, err := purego.Dlsym(h, "MPIR_F08_MPI_STATUS_IGNORE_OBJ"); err != nil && !strings.Contains(lib.version(), "MPICH") && !strings.Contains(lib.version(), "Intel") && !strings.Contains(lib.version(), "MVAPICH") {
-		return nil, fmt.Errorf("%s (%s) is neither Open MPI nor of MPICH's binary interface", path, lib.version())
+	_, err := purego.Dlsym(h, "MPIR_F08_MPI_STATUS_IGNORE_OBJ")
+	descends := func(name string) bool { return strings.Contains(lib.version(), name) }
+	if err != nil && !descends("MPICH") && !descends("Intel") && !descends("MVAPICH") {
+		return nil, fmt.Errorf("%s (%s) is neither Open MPI nor compatible with MPICH", path, lib.version())
 	}
+	// These are MPI_COMM_WORLD, MPI_BYTE, MPI_ERRORS_RETURN and MPI_INFO_NULL in MPICH's mpi.h.
 	lib.world, lib.bytes, lib.errorsReturn, lib.infoNull = 0x44000000, 0x4c00010d, 0x54000001, 0x1c000000
 	lib.requestSize, lib.statusIgnore, lib.anySource = 4, 1, -2
 	return lib, nil
 }
 
-// call calls a function of MPI, all of which return an error code.
+// call calls a function of MPI. All of them return an error code.
 //
 //go:uintptrescapes
 func (l *library) call(function int, args ...uintptr) error {
@@ -127,13 +136,14 @@ func (l *library) call(function int, args ...uintptr) error {
 func (l *library) explain(code int32) string {
 	text := make([]byte, 8192)
 	var n int32
-	purego.SyscallN(l.calls[errorString], uintptr(code), uintptr(unsafe.Pointer(&text[0])), uintptr(unsafe.Pointer(&n)))
+	call := l.calls[errorString]
+	purego.SyscallN(call, uintptr(code), uintptr(unsafe.Pointer(&text[0])), uintptr(unsafe.Pointer(&n)))
 	return strings.Join(strings.Fields(string(text[:max(0, min(int(n), len(text)))])), " ")
 }
 
-// version is the first line of what the library says of itself.
+// version returns the first line of what the library says about itself.
 func (l *library) version() string {
-	text := make([]byte, 16384) // MPICH has 8192
+	text := make([]byte, 16384) // MPICH asks for 8192
 	var n int32
 	purego.SyscallN(l.calls[libraryVersion], uintptr(unsafe.Pointer(&text[0])), uintptr(unsafe.Pointer(&n)))
 	s, _, _ := strings.Cut(string(text[:max(0, min(int(n), len(text)))]), "\n")

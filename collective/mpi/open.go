@@ -14,9 +14,9 @@ import (
 // Built says whether this build can load MPI.
 const Built = true
 
-// Open returns the group of the processes that the launcher of this one has started, or
-// that of this process alone if there is no launcher of several. GOMAXPROCS and the size
-// of pools become this rank's share of the host.
+// Open returns the group of the processes that the launcher has started, or a group of this process
+// alone if there is no launcher of several. GOMAXPROCS and the size of pools become this rank's share
+// of the host.
 func Open(o Options) (collective.Group, error) {
 	l, err := launched(os.LookupEnv)
 	if err != nil {
@@ -26,7 +26,9 @@ func Open(o Options) (collective.Group, error) {
 		return collective.Single{}, nil
 	}
 	if !l.mpi {
-		return nil, fmt.Errorf("%s has started this process, without MPI: srun --mpi=pmix (or pmi2 for MPICH) brings it, and %s=%s trains in one process", l, Variable, off)
+		return nil, fmt.Errorf("%s has started this process, without MPI: "+
+			"start it with srun --mpi=pmix (or pmi2 for MPICH), or train in one process with %s=%s",
+			l, Variable, off)
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -35,7 +37,7 @@ func Open(o Options) (collective.Group, error) {
 	g, err := engine.Open(func() (engine.Wire, error) {
 		w, err := dial(l)
 		if err != nil {
-			return nil, err // an untyped nil
+			return nil, err // not w: a nil *wire would not be a nil Wire
 		}
 		return w, nil
 	}, host, engine.Options{Timeout: o.Timeout, Fail: o.Fail})
@@ -53,7 +55,7 @@ func Open(o Options) (collective.Group, error) {
 	return &group{g, watchSiblings(g, pids, fail)}, nil
 }
 
-// Describe says which MPI there is, in words.
+// Describe says in words which MPI there is.
 func Describe() string {
 	l, err := launched(os.LookupEnv)
 	if err != nil {
@@ -63,7 +65,7 @@ func Describe() string {
 	if err = keepSignals(func() error { lib, err = load(l); return err }); err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s (%s; %s names another)", lib.version(), lib.path, Variable)
+	return fmt.Sprintf("%s (%s; to use another, set %s)", lib.version(), lib.path, Variable)
 }
 
 func dial(l launch) (w *wire, err error) {
@@ -82,7 +84,9 @@ func dial(l launch) (w *wire, err error) {
 	}
 	if l.size > 0 && w.size != l.size {
 		_ = w.Close()
-		return nil, fmt.Errorf("%s has started this process, but %s (%s) finds %d: the launcher belongs to another MPI; %s names the library to load (openmpi, mpich or a path)", l, lib.version(), lib.path, w.size, Variable)
+		return nil, fmt.Errorf("%s has started this process, but %s (%s) finds %d: "+
+			"the launcher belongs to another MPI; name the library to load in %s (openmpi, mpich or a path)",
+			l, lib.version(), lib.path, w.size, Variable)
 	}
 	return w, nil
 }

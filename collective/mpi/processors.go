@@ -16,17 +16,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// share divides the processors of a host among its ranks. One more goes to the engine's
-// goroutine: it needs one now and then, for some microseconds, while all others compute.
+// share divides the processors of a host among its ranks. Each rank gets one thread more for the
+// engine's goroutine, which needs it for some microseconds now and then, while all others compute.
 //
-// A launcher may have bound the ranks to processors of their own. Those that share some
-// divide them. The processes of the ranks of this host are returned, and -1 for others.
+// If a launcher has bound the ranks to processors, those on the same processors divide them. share
+// returns the process of each rank on this host, and -1 for ranks on others.
 func share(g *engine.Group, o Options) (pids []int, err error) {
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		return nil, err
 	}
-	_ = showSign(g.LocalSize()) // without it nobody sees when this process dies, but the launcher
+	_ = showSign(g.LocalSize()) // if this fails, only the launcher notices when this process dies
 	all, err := g.Gather(fmt.Appendf(nil, "%d %x", os.Getpid(), allowed))
 	if err != nil {
 		return nil, err
@@ -48,14 +48,19 @@ func share(g *engine.Group, o Options) (pids []int, err error) {
 	kernels.Reserve(1)
 	if g.Rank() == 0 && o.Note != nil {
 		note(g, all, o.Note)
-		if online := online(); sharing == 1 && g.LocalSize() > 0 && threads*g.LocalSize() <= online/2 {
-			o.Note(fmt.Sprintf("warning: the launcher has bound each rank to %d of the %d processors of %s, and %d of them are left idle: mpirun --bind-to none (or --map-by node:PE=%d) gives them back", threads, online, g.Host(0), online-threads*g.LocalSize(), online/g.LocalSize()))
+		online := online()
+		bound := sharing == 1 && g.LocalSize() > 0 && threads*g.LocalSize() <= online/2
+		if bound {
+			idle := online - threads*g.LocalSize()
+			o.Note(fmt.Sprintf("warning: the launcher has bound each rank to %d of the %d processors of %s, "+
+				"and %d of them are left idle: mpirun --bind-to none (or --map-by node:PE=%d) gives them back",
+				threads, online, g.Host(0), idle, online/g.LocalSize()))
 		}
 	}
 	return pids, nil
 }
 
-// pidOf is the process of a rank, or -1.
+// pidOf returns the process of a rank, or -1.
 func pidOf(text []byte) int {
 	digits, _, _ := bytes.Cut(text, []byte(" "))
 	pid, err := strconv.Atoi(string(digits))
@@ -70,8 +75,8 @@ func maskOf(text []byte) []byte {
 	return mask
 }
 
-// note says which ranks run where: a launcher that finds one of them dead names no more
-// than its host and process, if that.
+// note says which ranks run where: if one of them dies, the launcher names at most its host and its
+// process.
 func note(g *engine.Group, all [][]byte, show func(string)) {
 	hosts := "1 host"
 	if n := g.Hosts(); n > 1 {
@@ -91,8 +96,7 @@ func note(g *engine.Group, all [][]byte, show func(string)) {
 	}
 }
 
-// online is the number of processors of this machine, those included that this process
-// may not use.
+// online returns the number of processors of this machine, even those that this process may not use.
 func online() int {
 	b, err := os.ReadFile("/sys/devices/system/cpu/online")
 	if err != nil {

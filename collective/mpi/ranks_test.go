@@ -19,8 +19,8 @@ import (
 	"fasternet/collective"
 )
 
-// These tests are run under a launcher by scripts/test-mpi.sh, one at a time: MPI can be
-// started once in a process.
+// scripts/test-mpi.sh runs these tests under a launcher, one at a time: MPI can be started only
+// once in a process.
 
 func open(t *testing.T, o Options) collective.Group {
 	t.Helper()
@@ -92,7 +92,7 @@ func TestRanksOperations(t *testing.T) {
 			}
 		}
 	}
-	// Sums in the background, others between them, garbage collections.
+	// Sums run in the background, with other operations and garbage collections between them.
 	var waits []func() error
 	var xs [][]float32
 	for i := range 10 {
@@ -131,7 +131,7 @@ func TestRanksOperations(t *testing.T) {
 	check(g.Close())
 }
 
-// handlers is an error if the library has taken Go's handlers of signals.
+// handlers returns an error if the library has replaced Go's signal handlers.
 func handlers() (err error) {
 	defer func() {
 		if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "nil pointer") {
@@ -143,8 +143,8 @@ func handlers() (err error) {
 	return errors.New(strconv.Itoa(p[3]))
 }
 
-// The faults, by the rank that FASTERNET_TEST_RANK names; the job is to end, with one
-// message, which the script looks for.
+// FASTERNET_TEST_RANK names the rank that fails. The job must end with one message, which the
+// script looks for.
 func TestRanksFault(t *testing.T) {
 	g := open(t, Options{Timeout: 3 * time.Second})
 	victim, err := strconv.Atoi(os.Getenv("FASTERNET_TEST_RANK"))
@@ -153,7 +153,7 @@ func TestRanksFault(t *testing.T) {
 	}
 	at := 20
 	if os.Getenv("FASTERNET_TEST_FAULT") == "stop" {
-		at = 100 // a second: signs of life, every quarter of one, have told the others of a step
+		at = 100 // a second: notes, four times a second, have told the others about a step
 	}
 	x := make([]float32, 100000)
 	for step := 1; ; step++ {

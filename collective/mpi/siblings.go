@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// siblings are the other ranks of this host. The kernel tells at once when a process
-// ends: its sockets are closed. The launcher may not say which rank it was (that of MPICH
-// names a process, and not always the right one), and ends the others without a word.
+// siblings are the other ranks on this host. The kernel tells at once when a process ends, because
+// its sockets are closed. The launcher may not say which rank it was (MPICH's names a process, not
+// always the right one), and ends the others without a message.
 type siblings struct {
 	g      *engine.Group
 	fail   func(string)
@@ -28,13 +28,13 @@ type siblings struct {
 	once   sync.Once
 }
 
-// sign is the address, in no file system, at which a process listens while it lives.
+// sign returns the address at which a process listens while it lives. It is in no file system.
 func sign(pid int) *unix.SockaddrUnix {
 	return &unix.SockaddrUnix{Name: fmt.Sprintf("@fasternet-train/%d", pid)}
 }
 
-// showSign lets the siblings of this process, n at most, see that it lives. Nobody has to
-// accept their connections.
+// showSign lets the siblings of this process, at most n, see that it lives. Nobody needs to accept
+// their connections.
 func showSign(n int) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
@@ -46,20 +46,20 @@ func showSign(n int) error {
 	return err
 }
 
-// group is an engine's, whose ranks look after those of their host.
+// group is an engine's group whose ranks also watch the ranks on their host.
 type group struct {
 	*engine.Group
 	siblings *siblings
 }
 
-// Close is part of collective.Group.
+// Close implements collective.Group.
 func (g *group) Close() error {
-	g.siblings.stop() // before any rank can be through the barrier in there
+	g.siblings.stop() // before the barrier in the next line, after which ranks may end
 	return g.Group.Close()
 }
 
-// watchSiblings watches the processes of the ranks of this host, by rank; -1 is of
-// another host. A rank whose sign cannot be seen is not watched.
+// watchSiblings watches the processes of the ranks on this host, given by rank; -1 is a rank on
+// another host. It does not watch a rank whose sign it cannot see.
 func watchSiblings(g *engine.Group, pids []int, fail func(string)) *siblings {
 	s := &siblings{g: g, fail: fail}
 	read, write, err := os.Pipe()
@@ -80,9 +80,9 @@ func watchSiblings(g *engine.Group, pids []int, fail func(string)) *siblings {
 			continue
 		}
 		s.ranks = append(s.ranks, r)
-		s.polled = append(s.polled, unix.PollFd{Fd: int32(fd)}) // the end of a connection is always told
+		s.polled = append(s.polled, unix.PollFd{Fd: int32(fd)}) // the kernel always reports a hangup
 	}
-	// Who is asked to stop may be followed by others that are not waited for.
+	// If somebody asks this process to stop, others may stop too. That is no failure.
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT)
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -114,7 +114,7 @@ func (s *siblings) run() {
 		if _, err := unix.Poll(s.polled, int(glance.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
 			return
 		}
-		// A process that was stopped, and is woken to be ended, has missed what happened.
+		// A process that was stopped, and is woken up only to be ended, has missed what happened.
 		if s.polled[0].Revents != 0 || s.g.Ending() || time.Since(before) > 3*glance {
 			return
 		}
@@ -129,10 +129,11 @@ func (s *siblings) run() {
 		if dead < 0 {
 			continue
 		}
-		if first != s.g.Rank() { // another one says it
+		if first != s.g.Rank() { // another rank reports it
 			return
 		}
-		s.fail(fmt.Sprintf("%s: has died: its process has ended without a word, as one does that is killed, for example because the memory is used up", s.g.Name(dead)))
+		s.fail(fmt.Sprintf("%s: has died: its process has ended without a word, as one does that is killed, "+
+			"for example because the memory is used up", s.g.Name(dead)))
 		s.g.Halt()
 	}
 }

@@ -15,9 +15,9 @@ type action [4]uint64
 // signalCount is the number of signals of Linux.
 const signalCount = 64
 
-// keepSignals calls f, and puts back the handlers of signals that it has changed. MPI
-// libraries, and those that they load, put their own in the place of Go's: for SIGSEGV
-// and SIGBUS, for example, which Go makes an error or a panic of.
+// keepSignals calls f, and then restores the signal handlers that f has changed. MPI libraries, and
+// the libraries that they load, replace Go's handlers, such as those of SIGSEGV and SIGBUS, which Go
+// turns into an error or a panic.
 func keepSignals(f func() error) error {
 	var before [signalCount + 1]action
 	for n := 1; n <= signalCount; n++ {
@@ -41,7 +41,8 @@ func keepSignals(f func() error) error {
 
 func sigaction(signal int, set, get *action) error {
 	const setSize = 8 // bytes of a set of signals
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(signal), uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), setSize, 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION,
+		uintptr(signal), uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), setSize, 0, 0)
 	if errno != 0 {
 		return fmt.Errorf("the handler of signal %d: %w", signal, errno)
 	}

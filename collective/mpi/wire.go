@@ -11,19 +11,19 @@ import (
 	"fasternet/collective/engine"
 )
 
-// tagNote is the tag of notes; those of messages are below.
+// tagNote is the tag of notes; the tags of messages are smaller.
 const tagNote = engine.TagLimit
 
-// wire is MPI's world of ranks.
+// wire is MPI's MPI_COMM_WORLD.
 type wire struct {
 	lib        *library
 	rank, size int
 
-	noteMemory []byte // one place for every rank to send from, and one to receive in
+	noteMemory []byte // room to send a note to each rank, and to receive one
 	notes      []transfer
 }
 
-// start initialises MPI on this thread, which makes all further calls.
+// start initialises MPI on this thread, which also makes all later calls.
 func (l *library) start() (*wire, error) {
 	const funneled = 1
 	var provided int32
@@ -33,7 +33,7 @@ func (l *library) start() (*wire, error) {
 	w := &wire{lib: l}
 	var rank, size int32
 	err := errors.Join(
-		l.call(commSetErrhandler, l.world, l.errorsReturn), // an error comes back instead of ending the process
+		l.call(commSetErrhandler, l.world, l.errorsReturn), // return errors, do not end the process
 		l.call(commRank, l.world, uintptr(unsafe.Pointer(&rank))),
 		l.call(commSize, l.world, uintptr(unsafe.Pointer(&size))),
 	)
@@ -41,7 +41,7 @@ func (l *library) start() (*wire, error) {
 		return nil, err
 	}
 	if provided < funneled {
-		return nil, errors.New("this MPI does not allow a program of several threads")
+		return nil, errors.New("this MPI does not support programs with several threads")
 	}
 	w.rank, w.size = int(rank), int(size)
 	w.notes = make([]transfer, w.size)
@@ -49,33 +49,33 @@ func (l *library) start() (*wire, error) {
 	return w, err
 }
 
-// Rank is part of engine.Wire.
+// Rank implements engine.Wire.
 func (w *wire) Rank() int { return w.rank }
 
-// Size is part of engine.Wire.
+// Size implements engine.Wire.
 func (w *wire) Size() int { return w.size }
 
-// Alloc is part of engine.Wire.
+// Alloc implements engine.Wire.
 func (w *wire) Alloc(n int) ([]byte, error) {
 	var p unsafe.Pointer
 	if err := w.lib.call(allocMem, uintptr(n), w.lib.infoNull, uintptr(unsafe.Pointer(&p))); err != nil {
 		return nil, err
 	}
 	if p == nil {
-		return nil, fmt.Errorf("MPI_Alloc_mem has no %d bytes", n)
+		return nil, fmt.Errorf("MPI_Alloc_mem returned no memory for %d bytes", n)
 	}
 	return unsafe.Slice((*byte)(p), n), nil
 }
 
-// Free is part of engine.Wire.
+// Free implements engine.Wire.
 func (w *wire) Free(b []byte) {
-	_ = w.lib.call(freeMem, uintptr(unsafe.Pointer(unsafe.SliceData(b)))) // nothing depends on it
+	_ = w.lib.call(freeMem, uintptr(unsafe.Pointer(unsafe.SliceData(b)))) // a failure does no harm
 }
 
-// transfer is the requests of a set of messages, as MPI keeps them.
+// transfer has MPI's requests for a set of messages.
 type transfer struct {
 	w        *wire
-	requests []uint64 // room for as many of whichever size
+	requests []uint64 // room for n requests of either size
 	n        int
 	statuses []int32
 }
@@ -83,8 +83,8 @@ type transfer struct {
 // statusSize is the size of an MPI_Status in bytes, or more.
 const statusSize = 24
 
-// Start is part of engine.Wire. It expects messages before it sends any, so that what
-// comes has its place.
+// Start implements engine.Wire. It posts all receives before it sends, so that every message finds
+// its place.
 func (w *wire) Start(messages []engine.Message) (engine.Transfer, error) {
 	t := &transfer{w: w, requests: make([]uint64, len(messages))}
 	for _, send := range []bool{false, true} {
@@ -111,10 +111,12 @@ func (t *transfer) add(function int, data []byte, peer, tag int) error {
 	l := t.w.lib
 	request := unsafe.Add(unsafe.Pointer(&t.requests[0]), t.n*l.requestSize)
 	t.n++
-	return l.call(function, uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)), l.bytes, uintptr(peer), uintptr(tag), l.world, uintptr(request))
+	memory := uintptr(unsafe.Pointer(unsafe.SliceData(data)))
+	return l.call(function, memory, uintptr(len(data)), l.bytes,
+		uintptr(peer), uintptr(tag), l.world, uintptr(request))
 }
 
-// Done is part of engine.Transfer.
+// Done implements engine.Transfer.
 func (t *transfer) Done() (bool, error) {
 	if t.n == 0 {
 		return true, nil
@@ -124,7 +126,10 @@ func (t *transfer) Done() (bool, error) {
 	if t.statuses == nil {
 		t.statuses = make([]int32, len(t.requests)*statusSize/4)
 	}
-	err := l.call(testall, uintptr(t.n), uintptr(unsafe.Pointer(&t.requests[0])), uintptr(unsafe.Pointer(&flag)), uintptr(unsafe.Pointer(&t.statuses[0])))
+	err := l.call(testall, uintptr(t.n),
+		uintptr(unsafe.Pointer(&t.requests[0])),
+		uintptr(unsafe.Pointer(&flag)),
+		uintptr(unsafe.Pointer(&t.statuses[0])))
 	if err != nil {
 		return false, t.explain(err)
 	}
@@ -135,23 +140,24 @@ func (t *transfer) Done() (bool, error) {
 	return true, nil
 }
 
-// explain finds the error of the message that has one: MPI itself only says that one has.
+// explain finds the error of the message that failed: MPI_Testall only says that one did.
 func (t *transfer) explain(err error) error {
-	// Open MPI's status is source, tag, error, … Pending is what has neither failed nor
-	// been carried.
+	// Open MPI's status is source, tag, error, … MPI_ERR_PENDING marks a message that has neither
+	// failed nor arrived.
 	step, at, pending := 6, 2, int32(19)
 	if t.w.lib.requestSize == 4 {
 		step, at, pending = 5, 4, 18 // MPICH's is count, count, source, tag, error
 	}
 	for i := range t.n {
-		if code := t.statuses[i*step+at]; code != 0 && code&0x7f != pending { // MPICH's codes have their class in the lowest bits
+		code := t.statuses[i*step+at]
+		if code != 0 && code&0x7f != pending { // MPICH keeps the class of a code in its lowest bits
 			return fmt.Errorf("%s: %s", names[testall], t.w.lib.explain(code))
 		}
 	}
 	return err
 }
 
-// Note is part of engine.Wire.
+// Note implements engine.Wire.
 func (w *wire) Note(to int, text []byte) error {
 	t := &w.notes[to]
 	if t.w == nil {
@@ -165,18 +171,21 @@ func (w *wire) Note(to int, text []byte) error {
 	return t.add(isend, place, to, tagNote)
 }
 
-// Noted is part of engine.Wire.
+// Noted implements engine.Wire.
 func (w *wire) Noted() ([]byte, error) {
 	l := w.lib
 	var flag int32
 	from := uintptr(l.anySource)
-	if err := l.call(iprobe, from, tagNote, l.world, uintptr(unsafe.Pointer(&flag)), l.statusIgnore); err != nil || flag == 0 {
+	err := l.call(iprobe, from, tagNote, l.world, uintptr(unsafe.Pointer(&flag)), l.statusIgnore)
+	if err != nil || flag == 0 {
 		return nil, err
 	}
-	// It has come: this does not wait. A note is filled up with zeros, so that nobody has
-	// to look into a status, whose layout differs.
+	// The note has arrived: this does not wait. Notes are padded with zeros, so that nobody needs the
+	// length in the status, whose layout differs.
 	place := w.noteMemory[w.size*engine.MaxNote:][:engine.MaxNote]
-	if err := l.call(recv, uintptr(unsafe.Pointer(&place[0])), engine.MaxNote, l.bytes, from, tagNote, l.world, l.statusIgnore); err != nil {
+	err = l.call(recv, uintptr(unsafe.Pointer(&place[0])), engine.MaxNote, l.bytes,
+		from, tagNote, l.world, l.statusIgnore)
+	if err != nil {
 		return nil, err
 	}
 	n := len(place)
@@ -186,12 +195,12 @@ func (w *wire) Noted() ([]byte, error) {
 	return append([]byte(nil), place[:n]...), nil
 }
 
-// Abort is part of engine.Wire.
+// Abort implements engine.Wire.
 func (w *wire) Abort(code int) { _ = w.lib.call(abort, w.lib.world, uintptr(code)) }
 
-// Close is part of engine.Wire.
+// Close implements engine.Wire.
 func (w *wire) Close() error {
-	for i := range w.notes { // the last ones may be on their way; MPI_Finalize carries them
+	for i := range w.notes { // the last notes may be on their way; MPI_Finalize carries them
 		if w.notes[i].w != nil {
 			_, _ = w.notes[i].Done()
 		}
