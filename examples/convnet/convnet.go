@@ -11,7 +11,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// config is what the section model has besides the keys of all models.
+// config has the keys of the section model that other models do not have.
 type config struct {
 	Dim       int     `yaml:"dim" doc:"channels"`
 	Depth     int     `yaml:"depth" most:"1024" doc:"blocks"`
@@ -19,7 +19,7 @@ type config struct {
 	MLPRatio  float64 `yaml:"mlp_ratio" most:"64" doc:"hidden channels of the MLPs, as a multiple of dim"`
 }
 
-// Check is part of configs.Arch, the only method that it needs. The others make more known.
+// Check implements configs.Arch. It is the only method that a config needs.
 func (c config) Check(configs.Model) *configs.Problem {
 	return configs.First(
 		configs.AtLeast("model.dim", c.Dim, 1),
@@ -29,16 +29,16 @@ func (c config) Check(configs.Model) *configs.Problem {
 	)
 }
 
-// CheckImage is part of configs.ImageChecker.
+// CheckImage implements configs.ImageChecker.
 func (c config) CheckImage(key string, size int) *configs.Problem {
 	return configs.AtLeast(key, size, c.PatchSize)
 }
 
-// Stages and Blocks are part of configs.Staged, for train.frozen_stages.
+// Stages and Blocks implement configs.Staged, for train.frozen_stages.
 func (c config) Stages() (what string, n int) { return "blocks", c.Depth }
 func (c config) Blocks() int                  { return c.Depth }
 
-// Outputs is part of configs.Sized: the hidden layer of an MLP is the largest.
+// Outputs implements configs.Sized: the hidden layer of an MLP is the largest output.
 func (c config) Outputs(size int) float64 {
 	patches := float64(size / c.PatchSize * (size / c.PatchSize))
 	return patches * float64(c.Dim) * c.MLPRatio
@@ -76,17 +76,26 @@ func newModel(c configs.Model, _ int, s *layers.Store) (*model, error) {
 	}
 	a, m := base.Arch(), &model{Base: base}
 	const eps = 1e-6
-	zero, normal, hidden := layers.Constant(0), layers.TruncatedNormal(c.InitStd), int(float64(a.Dim)*a.MLPRatio)
+	zero, normal := layers.Constant(0), layers.TruncatedNormal(c.InitStd)
+	hidden := int(float64(a.Dim) * a.MLPRatio)
 	m.embed = layers.NewTokenEmbed(s, c.InChans, a.Dim, a.PatchSize, normal, zero, eps)
 	for i, rate := range layers.DropPathRates(c.DropPathRate, a.Depth) {
 		name := fmt.Sprintf("blocks.%d", i)
 		m.blocks = append(m.blocks, block{
-			name: name, drop: layers.DropPath{Block: i, Rate: rate},
-			conv: depthwise{name + ".conv", s.Param(name+".conv.weight", layers.FanIn(taps), a.Dim, 1, side, side), s.Param(name+".conv.bias", zero, a.Dim)},
+			name: name,
+			drop: layers.DropPath{Block: i, Rate: rate},
+			conv: depthwise{
+				Name:   name + ".conv",
+				Weight: s.Param(name+".conv.weight", layers.FanIn(taps), a.Dim, 1, side, side),
+				Bias:   s.Param(name+".conv.bias", zero, a.Dim),
+			},
 			mlp: ops.MLP{
-				Name: name + ".mlp", Norm: layers.NewLayerNorm(s, name+".norm", a.Dim, eps),
-				Fc1: s.Param(name+".mlp.fc1.weight", normal, hidden, a.Dim), Fc1Bias: s.Param(name+".mlp.fc1.bias", zero, hidden),
-				Fc2: s.Param(name+".mlp.fc2.weight", normal, a.Dim, hidden), Fc2Bias: s.Param(name+".mlp.fc2.bias", zero, a.Dim),
+				Name:    name + ".mlp",
+				Norm:    layers.NewLayerNorm(s, name+".norm", a.Dim, eps),
+				Fc1:     s.Param(name+".mlp.fc1.weight", normal, hidden, a.Dim),
+				Fc1Bias: s.Param(name+".mlp.fc1.bias", zero, hidden),
+				Fc2:     s.Param(name+".mlp.fc2.weight", normal, a.Dim, hidden),
+				Fc2Bias: s.Param(name+".mlp.fc2.bias", zero, a.Dim),
 			},
 		})
 	}

@@ -19,7 +19,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// TestMain is the program itself when a test starts it.
+// TestMain becomes the program itself when a test starts this binary as the program.
 func TestMain(m *testing.M) {
 	if os.Getenv("CONVNET_MAIN") != "" {
 		main()
@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The gradients of the op are central differences; they have the same bits with any number of
-// workers, and recomputed.
+// The gradients of the op equal central differences. They have the same bits with any number of
+// workers, and if they are recomputed.
 func TestDepthwise(t *testing.T) {
 	opstest.Check{Recompute: true}.Gradients(t, func(g *opstest.Graph) (*gorgonia.Node, error) {
 		d := depthwise{"conv", g.Parameter("conv.weight", 5, 1, side, side), g.Parameter("conv.bias", 5)}
@@ -66,7 +66,7 @@ func (p program) command(args ...string) *exec.Cmd {
 	return c
 }
 
-// must runs the program, and gives what it prints and the JSON object in its last line.
+// must runs the program. It returns the output, and the JSON object in its last line.
 func (p program) must(args ...string) (text string, last map[string]any) {
 	p.Helper()
 	var out, messages bytes.Buffer
@@ -76,7 +76,7 @@ func (p program) must(args ...string) (text string, last map[string]any) {
 		p.Fatalf("%v: %v\n%s%s", args, err, &out, &messages)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	_ = json.Unmarshal([]byte(lines[len(lines)-1]), &last) // of most commands
+	_ = json.Unmarshal([]byte(lines[len(lines)-1]), &last) // some commands end without JSON
 	return messages.String() + out.String(), last
 }
 
@@ -88,7 +88,8 @@ func (p program) train(run string, settings ...string) (text string, last map[st
 
 func (program) training(run string, settings ...string) []string {
 	args := []string{"train", "convnet.yaml", "--run", run, "--set", "threads=2"}
-	for _, s := range append([]string{"model.depth=2", "model.patch_size=4", "train.batch_size=50", "log.tensorboard=false"}, settings...) {
+	small := []string{"model.depth=2", "model.patch_size=4", "train.batch_size=50", "log.tensorboard=false"}
+	for _, s := range append(small, settings...) {
 		if strings.HasPrefix(s, "-") {
 			args = append(args, s)
 			continue
@@ -98,8 +99,8 @@ func (program) training(run string, settings ...string) []string {
 	return args
 }
 
-// interrupt starts a training and stops it after its first epoch. On a machine that is busy the
-// signal may come too late; then it tries again.
+// interrupt starts a training and stops it after its first epoch. On a busy machine the signal may
+// come too late; then it tries again.
 func (p program) interrupt(run string, settings ...string) {
 	p.Helper()
 	for range 5 {
@@ -116,7 +117,7 @@ func (p program) interrupt(run string, settings ...string) {
 			said += lines.Text() + "\n"
 			if !sent && strings.HasPrefix(lines.Text(), "epoch 2/") {
 				sent = true
-				_ = c.Process.Signal(os.Interrupt) // unless it has ended
+				_ = c.Process.Signal(os.Interrupt) // fails if it has ended
 			}
 		}
 		err = c.Wait()
@@ -133,7 +134,7 @@ func (p program) interrupt(run string, settings ...string) {
 	p.Fatal("no signal came in time")
 }
 
-// values are those of the last checkpoint, without what it says of the run.
+// values returns the values in the last checkpoint, without its header.
 func (p program) values(run string) []byte {
 	p.Helper()
 	text, err := os.ReadFile(filepath.Join(p.dir, run, "checkpoints", "last.safetensors"))
@@ -169,7 +170,7 @@ func drawn(t *testing.T) string {
 	return dir
 }
 
-// whole trains with a pause and without, exports, and evaluates the exports.
+// whole trains a model with a pause and without, exports, and evaluates the exports.
 func whole(t *testing.T, least float64, settings ...string) {
 	p := newProgram(t)
 	_, result := p.train("whole", settings...)
@@ -220,7 +221,7 @@ func TestFashionMNIST(t *testing.T) {
 	whole(t, 45, "data.max_per_class=40", "train.epochs=5", "train.val_interval=5", "optim.lr=0.01")
 }
 
-// All that a recipe can ask of a model.
+// Every recipe works with this model.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t)
@@ -228,7 +229,7 @@ func TestRecipes(t *testing.T) {
 	p.train("plain", data...)
 	for _, c := range []struct {
 		setting, want string
-		same          bool // as without it
+		same          bool // the result equals the one without the setting
 	}{
 		{"train.grad_checkpointing=true", "epoch 1/1", true},
 		{"optim.layer_decay=0.5", "× 0.5 a layer", false},
@@ -253,7 +254,7 @@ func TestRecipes(t *testing.T) {
 			}
 		})
 	}
-	// The commands that look into a model.
+	// Commands that look into a model work too.
 	for _, c := range []struct {
 		want string
 		args []string
@@ -273,7 +274,7 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// What is wrong is said in a line.
+// Errors are one clear line.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t)
@@ -285,10 +286,14 @@ func TestErrors(t *testing.T) {
 		{"a type", "model.dim=a", `model.dim: want an integer, got "a"`},
 		{"frozen blocks", "train.frozen_stages=9", "the model has 4 blocks, got 9"},
 		{"a small image", "data.image_size=1", "data.image_size: want 2 or more, got 1"},
-		{"a pre-training", "task=localmim", "localmim pre-trains a fasternet or a vit or a swin (model.name), not a convnet"},
+		{
+			"a pre-training", "task=localmim",
+			"localmim pre-trains a fasternet or a vit or a swin (model.name), not a convnet",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out, err := p.command("config", "check", "convnet.yaml", "--set", c.setting, "--set", "data.dir=").CombinedOutput()
+			args := []string{"config", "check", "convnet.yaml", "--set", c.setting, "--set", "data.dir="}
+			out, err := p.command(args...).CombinedOutput()
 			if err == nil || !strings.Contains(string(out), c.want) {
 				t.Errorf("%v, want %q in:\n%s", err, c.want, out)
 			}

@@ -1,11 +1,11 @@
-// Command convnet is fasternet-train with a family of models and an op of its own.
+// Command convnet is fasternet-train with one more family of models and one more op.
 package main
 
 import (
 	"fasternet/cli"
 	"fasternet/export/onnxgraph"
 	"fasternet/graph"
-	_ "fasternet/graph/families" // the families of fasternet-train, too
+	_ "fasternet/graph/families" // also the families of fasternet-train
 )
 
 func init() {

@@ -1,5 +1,5 @@
-// Command figures draws the pictures of the docs from the program itself: the sizes in the network come
-// from its preset, and the memory plan is the plan of a training step.
+// Command figures draws the pictures of the docs from the program itself: the sizes in the network
+// come from its preset, and the memory plan is the plan of a training step.
 //
 //	go run ./experiments/figures docs/images
 package main

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The figures of the docs are what the program draws today. The plan of the memory depends on the
-// kernels, so that it need only be a picture.
+// The figures in the docs are the ones that the program draws today. The memory plan depends on the
+// kernels, so this test only checks that it is a picture.
 func TestFiguresAreCurrent(t *testing.T) {
 	dir := t.TempDir()
 	if err := run(dir); err != nil {

@@ -9,8 +9,8 @@ import (
 	"fasternet/model"
 )
 
-// memory draws the memory plan of a training step of the quickstart's network: each buffer from
-// the op that writes it first to the op that reads it last, at its address.
+// memory draws the memory plan of a training step of the quickstart's network: each buffer at its
+// address, from the op that writes it first to the op that reads it last.
 func memory() (string, error) {
 	const batch = 64
 	c, err := configs.Load("quickstart")
@@ -50,8 +50,11 @@ func memory() (string, error) {
 	d.text(left-6, top+h, "end", ink, "0")
 	d.text(left, top+h+20, "start", ink, "first op (forward)")
 	d.text(left+w, top+h+20, "end", ink, fmt.Sprintf("last of %d ops (backward)", p.Ops()))
-	d.text(left, 28, "start", ink, fmt.Sprintf("Memory of a training step of the quickstart's network, batch %d: %s in all, where the buffers one by one would take %s",
-		batch, mib(bytes), mib(float64(sum))))
-	d.text(left, top+h+46, "start", faint, "Each bar is a buffer: its height is its size, its length the time for which it is needed. Buffers that are never needed at the same time share memory.")
+	title := "Memory of a training step of the quickstart's network, batch %d: " +
+		"%s in all, where the buffers one by one would take %s"
+	d.text(left, 28, "start", ink, fmt.Sprintf(title, batch, mib(bytes), mib(float64(sum))))
+	d.text(left, top+h+46, "start", faint, "Each bar is a buffer: "+
+		"its height is its size, its length the time for which it is needed. "+
+		"Buffers that are never needed at the same time share memory.")
 	return d.svg("The memory plan of a training step"), nil
 }

@@ -40,24 +40,33 @@ func network() (string, error) {
 		if depth == 1 {
 			blocks = "block"
 		}
-		place(86, blue, fmt.Sprintf("%d %s", depth, blocks), fmt.Sprintf("%d channels", dim), fmt.Sprintf("%d×%d", side, side))
+		place(86, blue,
+			fmt.Sprintf("%d %s", depth, blocks),
+			fmt.Sprintf("%d channels", dim),
+			fmt.Sprintf("%d×%d", side, side))
 	}
 	d.box(x+44, y, 88, 70, green, "head", "mean, linear", fmt.Sprintf("%d classes", c.Model.NumClasses))
 	d.width = x + 110
-	d.text(60, 28, "start", ink, fmt.Sprintf("FasterNet-T0: the sides of the maps halve from stage to stage, and the channels double; the head has %d features", a.FeatureDim))
+	title := "FasterNet-T0: the sides of the maps halve from stage to stage, and the channels double; " +
+		"the head has %d features"
+	d.text(60, 28, "start", ink, fmt.Sprintf(title, a.FeatureDim))
 
 	// One block.
 	n := a.EmbedDim
 	part := n / a.NDiv
 	hidden := int(float64(n) * a.MLPRatio)
-	d.text(60, 190, "start", ink, fmt.Sprintf("A block of the first stage: only 1/%d of the channels are convolved", a.NDiv))
+	title = "A block of the first stage: only 1/%d of the channels are convolved"
+	d.text(60, 190, "start", ink, fmt.Sprintf(title, a.NDiv))
 	const by = 290
 	d.box(110, by, 100, 60, grey, "input", fmt.Sprintf("%d channels", n))
 	d.box(280, by-45, 130, 60, yellow, "PConv", fmt.Sprintf("conv 3×3, %d → %d", part, part))
 	d.box(280, by+45, 130, 44, grey, "unchanged", fmt.Sprintf("%d channels", n-part))
 	d.arrow(160, by, 185, by, 185, by-45, 215, by-45)
 	d.arrow(160, by, 185, by, 185, by+45, 215, by+45)
-	d.box(470, by, 140, 70, blue, "1×1 conv", fmt.Sprintf("%d → %d", n, hidden), fmt.Sprintf("batch norm, %s", a.ActLayer))
+	d.box(470, by, 140, 70, blue,
+		"1×1 conv",
+		fmt.Sprintf("%d → %d", n, hidden),
+		fmt.Sprintf("batch norm, %s", a.ActLayer))
 	d.arrow(345, by-45, 372, by-45, 372, by-8, 400, by-8)
 	d.arrow(345, by+45, 372, by+45, 372, by+8, 400, by+8)
 	d.box(640, by, 120, 70, blue, "1×1 conv", fmt.Sprintf("%d → %d", hidden, n))

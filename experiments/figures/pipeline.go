@@ -25,6 +25,7 @@ func pipeline() (string, error) {
 	d.arrow(310, 270, 345, 270)
 	d.line(340, 325, 905, 325, ink, "")
 	d.arrow(850, 325, 905, 325)
-	d.text(340, 346, "start", ink, "The loss is the sum over the scales: early stages learn from fine cells, late ones from coarse cells.")
+	d.text(340, 346, "start", ink, "The loss is the sum over the scales: "+
+		"early stages learn from fine cells, late ones from coarse cells.")
 	return d.svg("LocalMIM: masked pre-training with a decoder at several stages"), nil
 }

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// scaling draws the speed-up over the threads that docs/benchmarks.md has in "More threads":
-// measured with one and two, predicted by `bench threads` for more.
+// scaling draws the speed-up over the number of threads from "More threads" in docs/benchmarks.md:
+// measured with one and two threads, predicted by `bench threads` for more.
 func scaling() (string, error) {
 	d := &drawing{width: 640, height: 420}
 	const left, top, w, h = 60, 40, 480, 320
@@ -49,7 +49,8 @@ func scaling() (string, error) {
 		x, y := at(most, s.speedUp[len(threads)-1])
 		d.text(x-4, y-12, "end", s.colour, s.name)
 	}
-	d.text(left, 24, "start", ink, "Training: speed-up over the number of threads. Full dots are measured, the others predicted.")
+	d.text(left, 24, "start", ink, "Training: speed-up over the number of threads. "+
+		"Full dots are measured, the others predicted.")
 	d.text(left+w/2, top+h+40, "middle", ink, "threads")
 	return d.svg("Speed-up of training over the number of threads"), nil
 }

@@ -1,6 +1,6 @@
 package main
 
-// step draws the life of a training step: who does what, next to what.
+// step draws the life of a training step: what happens at the same time, and in which thread.
 func step() (string, error) {
 	d := &drawing{width: 980, height: 325}
 	rows := []struct {

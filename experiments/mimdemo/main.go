@@ -1,13 +1,13 @@
-// Command mimdemo asks whether pre-training without labels pays: a small ViT, a small Swin and
-// a small FasterNet are pre-trained with LocalMIM on the 60,000 images of Fashion-MNIST, and fine-tuned
-// on a few labels, next to the same models trained from scratch; and which part of the
-// method makes the difference. Its tables are in docs/results.md.
+// Command mimdemo asks whether pre-training without labels helps. It pre-trains a small ViT, a small
+// Swin and a small FasterNet with LocalMIM on the 60,000 images of Fashion-MNIST, and fine-tunes them
+// on a few labels. It compares them with the same models trained from scratch, and finds which part
+// of the method makes the difference. Its tables are in docs/results.md.
 //
 //	make mim-demo               # the whole of it
 //	make mim-demo-short         # one seed, short runs
 //
-// Every run is a folder below -dir, with its own report. Typed again after an interruption,
-// it goes on where it was.
+// Every run is a folder below -dir, with its own report. After an interruption the same command
+// continues where it stopped.
 package main
 
 import (
@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// demo trains what the plan names in order, and writes the tables to a file in dir and to out.
+// demo trains the runs of the plan in order, and writes the tables to a file in dir and to out.
 func demo(ctx context.Context, dir string, p plan, log, out io.Writer) error {
 	if p.only != "" && !slices.Contains(families, p.only) {
 		return fmt.Errorf("-only %s: want %s", p.only, strings.Join(families, " or "))

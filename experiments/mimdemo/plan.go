@@ -12,23 +12,23 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// plan is the extent of the experiment.
+// plan says how much of the experiment to do.
 type plan struct {
 	short bool
 	only  string // one family
 }
 
-// run is a training of the experiment.
+// run is one training of the experiment.
 type run struct {
 	name     string // folder
 	file     string // configuration
 	settings []string
 	family   string // one of families
-	start    string // what a classifier starts from; empty for a pre-training
-	labels   int    // that a classifier sees; 0 for a pre-training
+	start    string // what a classifier starts from; "" for a pre-training
+	labels   int    // labels that a classifier sees; 0 for a pre-training
 }
 
-// start values in the order of the tables.
+// The values of run.start, in the order of the tables.
 const (
 	scratch    = "scratch"
 	scratchFew = "scratch, three times as long"
@@ -41,16 +41,16 @@ const (
 	grnScratch = "scratch, with GRN"
 )
 
-// families are those that are compared.
+// families are the families to compare.
 var families = []string{"vit", "swin", "fasternet"}
 
-// ablation is a pre-training of ten epochs that differs in a part of the method, and what is
-// fine-tuned from it with 600 labels.
+// ablation is a pre-training of ten epochs that differs in a part of the method, and a classifier
+// that is fine-tuned from it with 600 labels.
 type ablation struct {
 	start, name string
 	settings    []string // of the pre-training
-	model       []string // of the classifier too
-	fresh       string   // the start from scratch of a classifier with another model, or empty
+	model       []string // settings of the pre-training and the classifier
+	fresh       string   // run.start of a classifier with this model from scratch, or ""
 }
 
 var ablations = map[string][]ablation{
@@ -67,17 +67,17 @@ var ablations = map[string][]ablation{
 	},
 }
 
-// tuned is what differs in fine-tuning: as with the start from scratch, the better of the
-// learning rates 1e-3 and 2e-3 (of a FasterNet 1e-3 to 8e-3), and of some layer decays, with 600
-// labels and seed 0. Those of a FasterNet were chosen by a tenth of the training images, which
-// the runs for it left out.
+// tuned has the settings that differ in fine-tuning. As for the start from scratch, they were chosen
+// with 600 labels and seed 0: the better of the learning rates 1e-3 and 2e-3 (for FasterNet 1e-3 to
+// 8e-3), and of some layer decays. For FasterNet they were chosen by a tenth of the training images,
+// which those runs left out.
 var tuned = map[string][]string{
 	"vit":       {"optim.layer_decay=0.65"},
 	"swin":      {"optim.layer_decay=0.9", "optim.lr=2e-3"},
 	"fasternet": {"optim.layer_decay=0.8"},
 }
 
-// runs lists pre-trainings before what is fine-tuned from them.
+// runs lists each pre-training before the runs that are fine-tuned from it.
 func (p plan) runs(dir string) []run {
 	var out []run
 	for _, family := range families {
@@ -99,23 +99,37 @@ func (p plan) family(family, dir string) []run {
 	}
 	var out []run
 	pretrain := func(name string, epochs int, settings ...string) string {
-		settings = append(settings, fmt.Sprintf("train.epochs=%d", epochs), fmt.Sprintf("train.val_interval=%d", epochs), "mim.picture_interval=5")
-		out = append(out, run{name: family + "-" + name, file: family + ".yaml", family: family, settings: settings})
+		settings = append(settings,
+			fmt.Sprintf("train.epochs=%d", epochs),
+			fmt.Sprintf("train.val_interval=%d", epochs),
+			"mim.picture_interval=5")
+		out = append(out, run{
+			name:     family + "-" + name,
+			file:     family + ".yaml",
+			family:   family,
+			settings: settings,
+		})
 		return filepath.Join(dir, family+"-"+name)
 	}
 	classify := func(start, name, from string, labels, epochs int, settings ...string) {
 		for seed := range seeds {
 			s := []string{
-				fmt.Sprintf("seed=%d", seed), fmt.Sprintf("data.max_per_class=%d", labels/10),
-				fmt.Sprintf("train.epochs=%d", epochs), fmt.Sprintf("train.val_interval=%d", epochs),
+				fmt.Sprintf("seed=%d", seed),
+				fmt.Sprintf("data.max_per_class=%d", labels/10),
+				fmt.Sprintf("train.epochs=%d", epochs),
+				fmt.Sprintf("train.val_interval=%d", epochs),
 			}
 			s = append(s, settings...)
 			if from != "" {
 				s = append(append(s, "from="+from), tuned[family]...)
 			}
 			out = append(out, run{
-				name: fmt.Sprintf("%s-%d-%s-%d", family, labels, name, seed), file: family + "_classify.yaml",
-				family: family, start: start, labels: labels, settings: s,
+				name:     fmt.Sprintf("%s-%d-%s-%d", family, labels, name, seed),
+				file:     family + "_classify.yaml",
+				family:   family,
+				start:    start,
+				labels:   labels,
+				settings: s,
 			})
 		}
 	}
@@ -127,7 +141,7 @@ func (p plan) family(family, dir string) []run {
 		classify(scratch, "scratch", "", 6000, manyEpochs)
 		classify(full, "localmim", encoder, 6000, manyEpochs)
 	}
-	if family == "fasternet" && !p.short { // docs/results.md has no such row of the others
+	if family == "fasternet" && !p.short { // docs/results.md has this row for FasterNet only
 		classify(scratchFew, "scratch-long", "", 6000, 3*manyEpochs)
 	}
 	for _, a := range ablations[family] {
@@ -144,7 +158,7 @@ func (p plan) family(family, dir string) []run {
 	return out
 }
 
-// config is the configuration of a run.
+// config returns the configuration of a run.
 func (r run) config() (*configs.Config, error) {
 	text, err := files.ReadFile(r.file)
 	if err != nil {

@@ -10,18 +10,20 @@ import (
 	"fasternet/train"
 )
 
-// result is how a run ended.
+// result says how a run ended.
 type result struct {
 	run
 	outcome train.Outcome
-	took    time.Duration // of this call: less than the run where it was resumed
+	took    time.Duration // of this call: less than the whole run if it was resumed
 }
 
-// tables writes accuracies as Markdown: of each family by its start, mean and spread
-// over the seeds, and the difference to the start from scratch.
+// tables writes accuracies as Markdown: for each family and start the mean and the spread over the
+// seeds, and the difference to the start from scratch.
 func tables(results []result) string {
 	var s strings.Builder
-	s.WriteString("| model | starts from | labels | top-1 %, mean ± standard deviation (each seed) | against scratch |\n|---|---|---|---|---|\n")
+	s.WriteString("| model | starts from | labels | " +
+		"top-1 %, mean ± standard deviation (each seed) | against scratch |\n" +
+		"|---|---|---|---|---|\n")
 	for _, group := range grouped(results) {
 		first := group[0]
 		mean, spread, all := accuracy(group)
@@ -30,7 +32,8 @@ func tables(results []result) string {
 			b, _, _ := accuracy(base)
 			gain = fmt.Sprintf("%+.1f points", mean-b)
 		}
-		fmt.Fprintf(&s, "| %s | %s | %d | %.1f ± %.1f (%s) | %s |\n", first.family, first.start, first.labels, mean, spread, all, gain)
+		fmt.Fprintf(&s, "| %s | %s | %d | %.1f ± %.1f (%s) | %s |\n",
+			first.family, first.start, first.labels, mean, spread, all, gain)
 	}
 	s.WriteString("\n| pre-training | epochs | loss on the test images | time of this call |\n|---|---|---|---|\n")
 	for _, r := range results {
@@ -43,7 +46,7 @@ func tables(results []result) string {
 	return s.String()
 }
 
-// grouped are the classifiers that differ in their seed alone, in the order of the runs.
+// grouped returns groups of classifiers that differ only in their seed, in the order of the runs.
 func grouped(results []result) [][]result {
 	var groups [][]result
 	for _, r := range results {
@@ -72,8 +75,8 @@ func pick(results []result, family, start string, labels int) []result {
 	return out
 }
 
-// accuracy is measured after the last epoch: no epoch is chosen by the test images. The
-// deviation is that of a sample, 0 for one seed.
+// accuracy takes the accuracies after the last epoch, so that the test images do not choose an epoch.
+// The deviation is the standard deviation of a sample, 0 for one seed.
 func accuracy(group []result) (mean, deviation float64, all string) {
 	var values []string
 	for _, r := range group {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// agent is what the launcher calls in the place of ssh: it runs a command on a host.
+// agent is the script that the launcher calls instead of ssh: it runs a command on a host.
 const agent = `#!/bin/sh
 while [ "${1#-}" != "$1" ]; do shift; done
 host=${1##*.}
@@ -39,11 +39,24 @@ func (n *network) launch(ctx context.Context, launcher string, program []string)
 	var args []string
 	switch launcher {
 	case "openmpi":
-		args = []string{"mpirun.openmpi", "--allow-run-as-root", "-n", count, "--host", strings.Join(hosts, ","), "--map-by", "node", "--bind-to", "none",
-			"--mca", "plm_rsh_agent", path, "--mca", "pml", "ob1", "--mca", "btl", "self,tcp",
-			"--mca", "btl_tcp_if_include", device, "--mca", "oob_tcp_if_include", device, "-x", "PATH"}
+		args = []string{
+			"mpirun.openmpi", "--allow-run-as-root",
+			"-n", count, "--host", strings.Join(hosts, ","),
+			"--map-by", "node", "--bind-to", "none",
+			"--mca", "plm_rsh_agent", path,
+			"--mca", "pml", "ob1",
+			"--mca", "btl", "self,tcp",
+			"--mca", "btl_tcp_if_include", device,
+			"--mca", "oob_tcp_if_include", device,
+			"-x", "PATH",
+		}
 	case "mpich":
-		args = []string{"mpirun.mpich", "-n", count, "-hosts", strings.Join(hosts, ","), "-launcher", "rsh", "-launcher-exec", path, "-iface", device}
+		args = []string{
+			"mpirun.mpich",
+			"-n", count, "-hosts", strings.Join(hosts, ","),
+			"-launcher", "rsh", "-launcher-exec", path,
+			"-iface", device,
+		}
 	default:
 		return fmt.Errorf("-mpi: want openmpi or mpich, got %q", launcher)
 	}
@@ -56,7 +69,7 @@ func (n *network) launch(ctx context.Context, launcher string, program []string)
 	inside := []string{"netns", "exec", n.host(1), "unshare", "--uts", "sh", "-c", `hostname node1; exec "$@"`, "sh"}
 	cmd := exec.CommandContext(ctx, "ip", slices.Concat(inside, args, program)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// UCX would find out that all hosts are one, and leave the network out.
+	// UCX would find out that all hosts are one machine, and not use the network.
 	cmd.Env = append(os.Environ(), "UCX_TLS=tcp,self", "UCX_NET_DEVICES="+device)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second

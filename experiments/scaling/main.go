@@ -1,19 +1,20 @@
 //go:build linux
 
-// Command scaling runs ranks of MPI on separate hosts that it makes of network
-// namespaces of this machine, joined by a switch of a given rate and delay: what a
-// network costs, without one.
+// Command scaling runs ranks of MPI on separate hosts. The hosts are network namespaces of this
+// machine, joined by a switch with a given rate and delay. So it measures what a network costs,
+// without one.
 //
-//	go run ./experiments/scaling -hosts 4 -rate 1gbit -delay 1ms -- ./fasternet-train bench fasternet_t0 --train --batch 8
+//	go run ./experiments/scaling -hosts 4 -rate 1gbit -delay 1ms -- \
+//		./fasternet-train bench fasternet_t0 --train --batch 8
 //
-// It has to be root, and needs ip and tc (Debian: iproute2) and Open MPI or MPICH.
-// Addresses and names exist in those namespaces alone; nothing is routed anywhere else.
-// All is taken down at the end, also after an interrupt.
+// It must run as root, and needs ip and tc (Debian: iproute2) and Open MPI or MPICH. Addresses and
+// names exist only in those namespaces; nothing is routed anywhere else. Everything is removed at the
+// end, even after an interrupt.
 //
-// Without a delay the switch is the kernel's: veth, a bridge, and token buckets (tbf) in
-// both directions. With one, whose queueing discipline (netem) kernels often lack, it is
-// this program: it passes frames on between tap devices, as long as a network of that
-// rate and delay would take. That costs processor time, which the ranks do not get.
+// Without a delay the switch is the kernel's: veth, a bridge, and token buckets (tbf) in both
+// directions. A delay needs the queueing discipline netem, which kernels often lack. So with a delay
+// the switch is this program: it holds frames between tap devices as long as a network with that
+// rate and delay would take. This costs processor time, which the ranks do not get.
 package main
 
 import (
@@ -46,7 +47,7 @@ func run() error {
 	rate := flag.String("rate", "1gbit", "rate of a host's link in each direction, as 1gbit or 250mbit; 0 for no limit")
 	delay := flag.Duration("delay", 0, "delay of the network in each direction")
 	launcher := flag.String("mpi", "openmpi", "openmpi or mpich")
-	limit := flag.Duration("limit", 2*time.Minute, "ends the ranks after so long")
+	limit := flag.Duration("limit", 2*time.Minute, "time after which the ranks are ended")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: scaling [flags] -- PROGRAM [ARGUMENTS]")
 		flag.PrintDefaults()
@@ -65,7 +66,7 @@ func run() error {
 	case flag.NArg() == 0:
 		return errors.New("want a program to run after --")
 	case os.Geteuid() != 0:
-		return errors.New("network namespaces are made by root")
+		return errors.New("network namespaces need root: run it as root")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -84,7 +85,7 @@ func run() error {
 	return err
 }
 
-// parseRate reads 1gbit, 2.5gbit, 100mbit; 0 is no limit.
+// parseRate reads 1gbit, 2.5gbit, 100mbit; 0 means no limit.
 func parseRate(s string) (bitsPerSecond float64, err error) {
 	if s == "0" {
 		return 0, nil

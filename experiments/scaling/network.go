@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// network is hosts and the switch between them. Host i, from 1, has the name node<i> and
-// the address 10.77.0.<i>, in a namespace of its own.
+// network is the hosts and the switch between them. Host i, from 1, has the name node<i> and the
+// address 10.77.0.<i>, and its own namespace.
 type network struct {
 	hosts  int
 	rate   float64 // bits a second; 0 for no limit
 	delay  time.Duration
 	prefix string // of the names of the namespaces
-	dir    string // of files that the launcher needs
+	dir    string // for files that the launcher needs
 	relay  *relay
 	made   []string // namespaces
 }
@@ -63,8 +63,14 @@ func (n *network) open() (err error) {
 				return err
 			}
 		}
-		// What most machines have; the sizes of buffers are per namespace too.
-		for _, s := range []string{"net.ipv4.tcp_congestion_control=cubic", "net.ipv4.tcp_rmem=4096 131072 33554432", "net.ipv4.tcp_wmem=4096 131072 33554432", "net.ipv6.conf.all.disable_ipv6=1"} {
+		// Most machines have these settings; sizes of buffers are also set for each namespace.
+		settings := []string{
+			"net.ipv4.tcp_congestion_control=cubic",
+			"net.ipv4.tcp_rmem=4096 131072 33554432",
+			"net.ipv4.tcp_wmem=4096 131072 33554432",
+			"net.ipv6.conf.all.disable_ipv6=1",
+		}
+		for _, s := range settings {
 			_ = command("ip", "netns", "exec", n.host(i), "sysctl", "-qw", s) // slower without, not wrong
 		}
 	}
@@ -79,13 +85,15 @@ func (n *network) namespace(name string) error {
 	return nil
 }
 
-// bridged joins the hosts by the kernel's bridge, in a namespace of its own.
+// bridged joins the hosts by the kernel's bridge, in its own namespace.
 func (n *network) bridged() error {
 	hub := n.prefix + "switch"
 	if err := n.namespace(hub); err != nil {
 		return err
 	}
-	if err := errors.Join(ip(hub, "link", "add", "br0", "type", "bridge"), ip(hub, "link", "set", "br0", "up")); err != nil {
+	add := ip(hub, "link", "add", "br0", "type", "bridge")
+	up := ip(hub, "link", "set", "br0", "up")
+	if err := errors.Join(add, up); err != nil {
 		return err
 	}
 	for i := 1; i <= n.hosts; i++ {
@@ -103,7 +111,7 @@ func (n *network) bridged() error {
 			continue
 		}
 		for _, end := range [][2]string{{n.host(i), device}, {hub, port}} {
-			// A bucket of a millisecond, and of two of the largest frames at least.
+			// The bucket holds a millisecond of data, but at least two of the largest frames.
 			burst := max(128<<10, int(n.rate/8/1000))
 			err := command("tc", "-n", end[0], "qdisc", "add", "dev", end[1], "root", "tbf",
 				"rate", fmt.Sprintf("%.0fbit", n.rate), "burst", strconv.Itoa(burst), "latency", "20ms")
@@ -127,7 +135,7 @@ func (n *network) tapped() error {
 	return nil
 }
 
-// close takes everything down, and ends what still runs in the namespaces.
+// close removes everything, and kills processes that still run in the namespaces.
 func (n *network) close() {
 	for _, name := range n.made {
 		out, _ := exec.Command("ip", "netns", "pids", name).Output()

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// relay is a switch for tap devices. A frame leaves its host at the rate of the link,
-// travels for the delay, and arrives at the rate of the link of the other host.
+// relay is a switch for tap devices. A frame leaves its host at the rate of the link, travels for the
+// delay, and arrives at the rate of the other host's link.
 type relay struct {
 	rate  float64
 	delay time.Duration
@@ -26,8 +26,8 @@ type relay struct {
 // port is the link of a host.
 type port struct {
 	tap  *os.File
-	out  chan frame // on the way to the host
-	full uint64     // frames that found no room
+	out  chan frame // frames on their way to the host
+	full uint64     // frames that were dropped because the queue was full
 	once sync.Once
 }
 
@@ -37,9 +37,9 @@ type frame struct {
 }
 
 const (
-	headerSize = 10      // of virtio_net_hdr, which says how a large frame is to be cut
-	frameSize  = 1 << 16 // a large frame of TCP, uncut
-	queue      = 4096    // frames that may be on the way to a host
+	headerSize = 10      // of virtio_net_hdr, which says how to cut a large frame
+	frameSize  = 1 << 16 // a large frame of TCP, before it is cut
+	queue      = 4096    // frames that can be on their way to a host
 )
 
 func newRelay(rate float64, delay time.Duration) *relay {
@@ -54,7 +54,7 @@ func (r *relay) add(namespace string) error {
 	}
 	done := make(chan result)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread stays in the namespace, and ends
+		runtime.LockOSThread() // never unlocked: the thread stays in the namespace, and ends
 		tap, err := openTap(namespace)
 		done <- result{tap, err}
 	}()
@@ -84,7 +84,7 @@ func openTap(namespace string) (*os.File, error) {
 		request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
 		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
 	}
-	if err == nil { // frames of many packets come and go in one piece
+	if err == nil { // allow frames of many packets in one piece
 		err = unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4)
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (r *relay) start() {
 	}
 }
 
-// took is how long a frame takes on a link.
+// took returns how long a frame takes on a link.
 func (r *relay) took(bytes int) time.Duration {
 	if r.rate == 0 {
 		return 0
@@ -110,8 +110,8 @@ func (r *relay) took(bytes int) time.Duration {
 	return time.Duration(float64(bytes) * 8 / r.rate * 1e9)
 }
 
-// read takes the frames of a host. The next one is read when the link is free again, so
-// that the host's own queue fills, as with a real card.
+// read reads the frames of a host. It reads the next one when the link is free again, so that the
+// host's own queue fills up, as with a real network card.
 func (r *relay) read(from int, p *port) {
 	table := r.ports
 	buffer := make([]byte, headerSize+frameSize)
@@ -149,11 +149,11 @@ func (p *port) put(f frame) {
 	select {
 	case p.out <- f:
 	default:
-		p.full++ // a switch without room drops
+		p.full++ // a switch that has no room drops frames
 	}
 }
 
-// destination is the host, from 1, that a packet of IPv4 is for; 0 is all or unknown.
+// destination returns the host, from 1, to which an IPv4 packet goes; 0 means all or unknown.
 func destination(ethernet []byte) int {
 	if len(ethernet) < 34 || binary.BigEndian.Uint16(ethernet[12:]) != 0x0800 || ethernet[0]&1 != 0 {
 		return 0

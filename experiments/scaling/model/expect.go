@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// bucketMiB is the size of the pieces in which gradients are summed (train/buckets.go).
+// bucketMiB is the size of the buckets in which gradients are summed (train/buckets.go).
 const bucketMiB = 4
 
-// Step is a step of training on one machine.
+// Step is a training step on one machine.
 type Step struct {
 	Alone  time.Duration // without sums
 	MiB    float64       // gradients
 	Window float64       // share of the step during which buckets can travel
 }
 
-// Network is what lies between machines.
+// Network is the network between machines.
 type Network struct {
-	Gbit    float64       // of a machine's link, in each direction
-	Delay   time.Duration // one direction
-	Message time.Duration // what a message costs in processor time
-	Share   float64       // of the rate, for data
-	Carry   time.Duration // what a MiB that is sent costs of the time of all processors of a machine
+	Gbit    float64       // rate of a machine's link, in each direction
+	Delay   time.Duration // in one direction
+	Message time.Duration // processor time for a message
+	Share   float64       // part of the rate that is left for data
+	Carry   time.Duration // time of all processors of a machine for each MiB that it sends
 }
 
-// check names the flag whose value is out of range.
+// check returns an error that names the flag whose value is out of range.
 func (s Step) check(n Network) error {
 	switch {
 	case s.Alone <= 0:
@@ -37,25 +37,26 @@ func (s Step) check(n Network) error {
 	case !(n.Share > 0 && n.Share <= 1):
 		return fmt.Errorf("-share: want above 0 and at most 1, got %v", n.Share)
 	case n.Delay < 0 || n.Message < 0 || n.Carry < 0:
-		return fmt.Errorf("-delay, -message, -carry: want times of 0 or more, got %v, %v, %v", n.Delay, n.Message, n.Carry)
+		return fmt.Errorf("-delay, -message, -carry: want times of 0 or more, got %v, %v, %v",
+			n.Delay, n.Message, n.Carry)
 	}
 	return nil
 }
 
-// Expected is what a step on several machines takes.
+// Expected says how long a step on several machines takes.
 type Expected struct {
 	Transfer, Waited time.Duration
 	Taken            time.Duration // from the processors, while they compute
 	Step             time.Duration
-	Efficiency       float64 // the time of a step alone, as a share of that of a step
+	Efficiency       float64 // time of a step alone divided by the time of a step
 }
 
-// On is the model. Every rank sends and receives 2·(n−1)/n of the gradients, a bucket in
-// two journeys of n−1 messages each, one bucket after the other; and two sums of a few
-// numbers, of one journey. Buckets travel while the backward pass goes on; the last one is
-// complete when it ends, and so is waited for in any case.
+// On is the model. Every rank sends and receives 2·(n−1)/n of the gradients. A bucket takes two
+// journeys of n−1 messages each, one bucket after the other. There are also two sums of a few
+// numbers, each with one journey. Buckets travel while the backward pass goes on. The last bucket is
+// complete only when the pass ends, so the rank always waits for it.
 //
-// It leaves out what ranks that are not equally fast wait for each other.
+// The model leaves out the time that ranks of different speed wait for each other.
 func (s Step) On(ranks int, n Network) Expected {
 	if ranks < 2 {
 		return Expected{Efficiency: 1, Step: s.Alone}

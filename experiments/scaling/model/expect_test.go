@@ -20,7 +20,7 @@ func TestExpected(t *testing.T) {
 	if want := e.Transfer.Seconds() / 10; math.Abs(e.Waited.Seconds()-want) > 1e-6 {
 		t.Errorf("waited for %v, want the last bucket's %.4f s", e.Waited, want)
 	}
-	// One that is slower than the backward pass: all beyond that is waited for.
+	// A network that is slower than the backward pass: the rank waits for the rest.
 	n.Gbit = 0.1
 	e = s.On(2, n)
 	if want := e.Transfer.Seconds() - 0.6; math.Abs(e.Waited.Seconds()-want) > 1e-6 {
@@ -57,7 +57,13 @@ func TestCheck(t *testing.T) {
 	if err := s.check(n); err != nil {
 		t.Error(err)
 	}
-	for _, bad := range []Step{{MiB: 40}, {Alone: time.Second}, {Alone: time.Second, MiB: math.NaN()}, {Alone: time.Second, MiB: 40, Window: 2}} {
+	bad := []Step{
+		{MiB: 40},
+		{Alone: time.Second},
+		{Alone: time.Second, MiB: math.NaN()},
+		{Alone: time.Second, MiB: 40, Window: 2},
+	}
+	for _, bad := range bad {
 		if bad.check(n) == nil {
 			t.Errorf("%+v passes", bad)
 		}

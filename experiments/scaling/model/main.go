@@ -1,6 +1,5 @@
-// Command model says what efficiency to expect of training on many machines, from what a
-// step takes on one and what its network carries. docs/internals/scaling.md holds it against
-// measurements.
+// Command model predicts the efficiency of training on many machines, from the time of a step on one
+// machine and the speed of the network. docs/internals/scaling.md compares it with measurements.
 //
 //	go run ./experiments/scaling/model -step 235ms -mib 14.9
 //	go run ./experiments/scaling/model -step 272ms -mib 14.9 -ranks 2,4 -gbit 1 -delay 1ms
@@ -20,11 +19,14 @@ func main() {
 	var n Network
 	flag.DurationVar(&s.Alone, "step", 235*time.Millisecond, "time of a step without sums")
 	flag.Float64Var(&s.MiB, "mib", 14.9, "size of the gradients in MiB")
-	flag.Float64Var(&s.Window, "window", 0.6, "share of a step that is left when the first bucket of gradients is complete")
+	flag.Float64Var(&s.Window, "window", 0.6,
+		"share of a step that is left when the first bucket of gradients is complete")
 	flag.DurationVar(&n.Delay, "delay", 20*time.Microsecond, "delay of the network in one direction")
-	flag.DurationVar(&n.Message, "message", 5*time.Microsecond, "what a message costs its sender and its receiver")
+	flag.DurationVar(&n.Message, "message", 5*time.Microsecond,
+		"processor time of a message, for its sender and its receiver")
 	flag.Float64Var(&n.Share, "share", 0.9, "share of the rate of a link that arrives as data")
-	flag.DurationVar(&n.Carry, "carry", 700*time.Microsecond, "time of all processors of a machine that a MiB takes which it sends")
+	flag.DurationVar(&n.Carry, "carry", 700*time.Microsecond,
+		"time of all processors of a machine for each MiB that it sends")
 	ranks := flag.String("ranks", "8,64,512", "numbers of ranks, one a machine")
 	rates := flag.String("gbit", "10,25,100", "rates of a machine's link in Gbit/s, each direction")
 	flag.Parse()
@@ -47,12 +49,14 @@ func table(s Step, n Network, ranks, rates string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("| ranks | Gbit/s | ms a step | on its way, ms | waited for, ms | taken, ms | efficiency |\n|---:|---:|---:|---:|---:|---:|---:|")
+	fmt.Println("| ranks | Gbit/s | ms a step | on its way, ms | waited for, ms | taken, ms | efficiency |")
+	fmt.Println("|---:|---:|---:|---:|---:|---:|---:|")
 	for _, c := range counts {
 		for _, g := range gbits {
 			n.Gbit = g
 			e := s.On(int(c), n)
-			fmt.Printf("| %d | %g | %.0f | %.1f | %.1f | %.1f | %.0f %% |\n", int(c), g, ms(e.Step), ms(e.Transfer), ms(e.Waited), ms(e.Taken), 100*e.Efficiency)
+			fmt.Printf("| %d | %g | %.0f | %.1f | %.1f | %.1f | %.0f %% |\n",
+				int(c), g, ms(e.Step), ms(e.Transfer), ms(e.Waited), ms(e.Taken), 100*e.Efficiency)
 		}
 	}
 	return nil
