@@ -4,20 +4,20 @@ usage: python bench_newest.py ENGINE MODEL MODE BATCH THREADS [--seconds S] [--o
 
 ENGINE  torch | torch-cl (channels-last) | compile | compile-cl | official | ort | ov
 MODEL   fasternet_t0 … fasternet_l, vit_small, vit_base, swin_tiny, swin_base: timm's code;
-        mim_vit_small, mim_vit_base, mim_swin_base: LocalMIM's pre-training by its authors' code
+        mim_vit_small, mim_vit_base, mim_swin_base: LocalMIM pre-training with the authors' code
 MODE    train | infer | train-bf16 | infer-bf16 (PyTorch's autocast, OpenVINO's hint)
 
-The last line is one JSON object. PyTorch keeps freed memory and folds batch norms for
-inference; AdamW is its fused one. ort and ov run --onnx FILE, with an input called input;
-without it timm's model is exported to the folder for temporary files, once.
+Prints one JSON object on the last line. PyTorch keeps freed memory, folds batch norms for
+inference and uses the fused AdamW. ort and ov run --onnx FILE, whose input is called input.
+Without --onnx the script exports timm's model once, to the folder for temporary files.
 
-`official` needs LOCALMIM, a folder with the authors' code (github.com/Haoqing-Wang/LocalMIM), and
-TIMM_LOCALMIM, one with timm 0.4.12. The norm of their HOG is computed as the root of the sum of
-squares, which is quicker than what they published.
+`official` reads two environment variables: LOCALMIM is a folder with the authors' code
+(github.com/Haoqing-Wang/LocalMIM), and TIMM_LOCALMIM is a folder with timm 0.4.12. It replaces
+the norm in their HOG by the root of the sum of squares, which is faster than the published code.
 
-A developer's tool; nothing in the project depends on it. In a virtual environment:
+This is a developer's tool; nothing in the project depends on it. In a virtual environment:
   pip install torch torchvision timm onnxruntime openvino onnx onnxscript
-and a C++ compiler with Python's headers for torch.compile.
+torch.compile also needs a C++ compiler and Python's headers.
 """
 import argparse
 import contextlib
@@ -55,7 +55,7 @@ def arguments():
 
 
 def timm_model(args):
-    """timm's model, with batch norms that are not the identity, as after training."""
+    """Returns timm's model. Its batch norms are not the identity, as after training."""
     import timm
     import torch
     torch.manual_seed(0)
@@ -73,7 +73,7 @@ def official_model(name):
 
     import numpy
     import torch
-    # What timm 0.4.12 and the authors' code import and newer libraries lack.
+    # Define what timm 0.4.12 and the authors' code import, but newer libraries no longer have.
     six = types.ModuleType("torch._six")
     six.container_abcs, six.string_classes, six.int_classes, six.inf = collections.abc, (str,), int, float("inf")
     sys.modules["torch._six"] = six
@@ -93,7 +93,7 @@ def official_model(name):
 
 
 def exported(args):
-    """The name of an ONNX file of timm's model, which is written once."""
+    """Exports timm's model to ONNX, once, and returns the name of the file."""
     if args.onnx:
         return args.onnx
     import torch
@@ -175,14 +175,17 @@ def ov_step(args):
         "INFERENCE_PRECISION_HINT": "bf16" if args.mode.endswith("-bf16") else "f32"})
     request = compiled.create_infer_request()
     x = numpy.random.randn(args.batch, 3, args.size, args.size).astype("float32")
-    return lambda: request.infer({0: x}, share_inputs=True, share_outputs=True), "OpenVINO " + openvino.__version__.split("-")[0]
+    return (
+        lambda: request.infer({0: x}, share_inputs=True, share_outputs=True),
+        "OpenVINO " + openvino.__version__.split("-")[0],
+    )
 
 
 def main():
     warnings.filterwarnings("ignore")
     args = arguments()
-    # Keep freed memory: else glibc gives large blocks back to the system, and PyTorch pays for
-    # new pages at every map.
+    # Keep freed memory. Otherwise glibc returns large blocks to the system, and PyTorch pays for
+    # new pages with every feature map.
     libc = ctypes.CDLL(None)
     libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
     libc.mallopt(M_MMAP_MAX, 0)

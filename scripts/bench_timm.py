@@ -1,11 +1,14 @@
-"""Runs timm's train.py as it is and says how long its parts take, to compare with `fasternet-train train`.
+"""Runs timm's train.py unchanged and times its parts, to compare with `fasternet-train train`.
 
 usage: python scripts/bench_timm.py TRAIN_PY [options of train.py]
 
-TRAIN_PY is train.py of https://github.com/huggingface/pytorch-image-models, of the version that is
-installed. Keeps freed memory, unless FREE_MEMORY=1: glibc gives large blocks back to the system, and PyTorch
-then pays for new pages at every map. The last line is a JSON object: seconds of each epoch, evaluation and
-checkpoint, of the time before the first epoch and up to the end of each evaluation, and versions. A developer's tool: nothing in the project depends on it.
+TRAIN_PY is train.py of https://github.com/huggingface/pytorch-image-models, of the same version as the
+installed timm. PyTorch keeps freed memory, unless FREE_MEMORY=1: otherwise glibc returns large blocks to
+the system, and PyTorch pays for new pages with every feature map.
+
+Prints a JSON object on the last line: versions, and the seconds of each epoch, evaluation and checkpoint,
+before the first epoch, and up to the end of each evaluation. This is a developer's tool; nothing in the
+project depends on it.
 """
 import ctypes
 import importlib.util
@@ -19,7 +22,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def timed(seconds, function):
-    """A function that adds to a list when it began and how long it took."""
+    """Wraps a function: each call adds its start and its duration to the list `seconds`."""
     def run(*args, **named):
         begin = time.time()
         try:
@@ -50,13 +53,19 @@ def main():
     import PIL
     import timm
     import torch
-    print(json.dumps({
-        "version": f"timm {timm.__version__}, PyTorch {torch.__version__}, Pillow {PIL.__version__}",
-        "start_s": epochs[0][0] - BEGAN, "train_s": [took for _, took in epochs], "eval_s": [took for _, took in evaluations],
-        "checkpoint_s": [took for _, took in checkpoints],
-        "evaluated_s": [begin + took - BEGAN for begin, took in evaluations],
-    }))
+    print(
+        json.dumps(
+            {
+                "version": f"timm {timm.__version__}, PyTorch {torch.__version__}, Pillow {PIL.__version__}",
+                "start_s": epochs[0][0] - BEGAN,
+                "train_s": [took for _, took in epochs],
+                "eval_s": [took for _, took in evaluations],
+                "checkpoint_s": [took for _, took in checkpoints],
+                "evaluated_s": [begin + took - BEGAN for begin, took in evaluations],
+            }
+        )
+    )
 
 
-if __name__ == "__main__":  # workers of the loader may import this again
+if __name__ == "__main__":  # because workers of the loader may import this file
     main()

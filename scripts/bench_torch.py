@@ -1,20 +1,22 @@
-"""Times PyTorch on the model of a preset, to compare with `fasternet-train bench`.
+"""Times PyTorch on the model of a preset. Compare it with `fasternet-train bench`.
 
 usage: python3 scripts/bench_torch.py PRESET [--train] [--batch N] [--threads N] [--seconds S]
        [--warmup N] [--runs N] [--channels-last] [--autocast]
 
-PRESET is one of the presets of configs/, fasternet_t0 for one. It is read by
-`fasternet-train config show`, so that both programs time the same model; vit_base,
-swin_tiny, swin_small and swin_base are torchvision's. The last line is a JSON object. A
-developer's tool: nothing in the project depends on it.
+PRESET is one of the presets in configs/, such as fasternet_t0. The script reads it with
+`fasternet-train config show`, so both programs time the same model. vit_base, swin_tiny,
+swin_small and swin_base are torchvision's models. Prints a JSON object on the last line.
+This is a developer's tool; nothing in the project depends on it.
 
-With LOCALMIM, a folder with the authors' code (github.com/Haoqing-Wang/LocalMIM), and
-TIMM_LOCALMIM, one with timm 0.4.12, vit_base and swin_base are the authors' models, and
-there are mim_vit_small, mim_vit_base and mim_swin_base, their pre-training: mask, HOG
-targets, encoder, decoders, loss. PUBLISHED=1 leaves their HOG as slow as it is; else the
-norm of the gradients, which PyTorch computes on one thread, is the root of the sum of squares.
-Debian: apt-get install python3-torch python3-torchvision python3-yaml libopenblas0-openmp, and
-LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/openblas-openmp, which is PyTorch's faster build.
+Two environment variables add the authors' models: LOCALMIM is a folder with their code
+(github.com/Haoqing-Wang/LocalMIM), and TIMM_LOCALMIM is a folder with timm 0.4.12. vit_base and
+swin_base are then theirs, and mim_vit_small, mim_vit_base and mim_swin_base time their
+pre-training: mask, HOG targets, encoder, decoders, loss. PyTorch computes the norm of the
+gradients on one thread; the script replaces it by the root of the sum of squares. PUBLISHED=1
+keeps the HOG as it was published.
+
+On Debian: apt-get install python3-torch python3-torchvision python3-yaml libopenblas0-openmp, and
+set LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/openblas-openmp, which makes PyTorch faster.
 """
 import argparse
 import collections.abc
@@ -34,8 +36,8 @@ import yaml
 from torch import nn
 from torch.nn import functional as F
 
-# Keep freed memory: glibc gives large blocks back to the system, and PyTorch then gets new
-# pages for every map, which takes a third of its time.
+# Keep freed memory. Otherwise glibc returns large blocks to the system, and PyTorch gets new
+# pages for every feature map, which takes a third of its time.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 ctypes.CDLL(None).mallopt(M_MMAP_MAX, 0)
@@ -66,17 +68,27 @@ class Block(nn.Module):
 
 # The authors' models: folder, module, name and arguments.
 OFFICIAL = {
-    "vit_base": ("ViT", "models_vit", "vit_base_patch16", dict(num_classes=1000, drop_path_rate=0.1, global_pool=True)),
+    "vit_base": (
+        "ViT",
+        "models_vit",
+        "vit_base_patch16",
+        dict(num_classes=1000, drop_path_rate=0.1, global_pool=True),
+    ),
     "swin_base": ("Swin", "models_swin", "swin_base_patch4_win7", dict(num_classes=1000, drop_path_rate=0.1)),
     "mim_vit_small": ("ViT", "models_mim", "MIM_vit_small_patch16", dict(hog_nbins=9)),
     "mim_vit_base": ("ViT", "models_mim", "MIM_vit_base_patch16", dict(hog_nbins=9)),
-    "mim_swin_base": ("Swin", "models_mim", "mim_swin_base_patch4_win7", dict(hog_nbins=18, hog_bias=True, target="HOG")),
+    "mim_swin_base": (
+        "Swin",
+        "models_mim",
+        "mim_swin_base_patch4_win7",
+        dict(hog_nbins=18, hog_bias=True, target="HOG"),
+    ),
 }
 
 
 def official(preset):
     folder, module, name, arguments = OFFICIAL[preset]
-    # What timm 0.4.12 and the authors' code import and newer libraries lack.
+    # Define what timm 0.4.12 and the authors' code import, but newer libraries no longer have.
     six = types.ModuleType("torch._six")
     six.container_abcs, six.string_classes, six.inf = collections.abc, (str,), float("inf")
     sys.modules.setdefault("torch._six", six)
@@ -110,7 +122,10 @@ def build(preset, m):
     layers = [nn.Conv2d(m["in_chans"], width, m["patch_size"], m["patch_stride"], bias=False), nn.BatchNorm2d(width)]
     for i, depth in enumerate(m["depths"]):
         if i:
-            layers += [nn.Conv2d(width, 2 * width, m["patch_size2"], m["patch_stride2"], bias=False), nn.BatchNorm2d(2 * width)]
+            layers += [
+                nn.Conv2d(width, 2 * width, m["patch_size2"], m["patch_stride2"], bias=False),
+                nn.BatchNorm2d(2 * width),
+            ]
             width *= 2
         layers += [Block(width, m, act) for _ in range(depth)]
     layers += [nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, m["feature_dim"], 1, bias=False), act(), nn.Flatten(),
@@ -123,18 +138,18 @@ def main():
     parser.add_argument("preset")
     parser.add_argument("--train", action="store_true")
     parser.add_argument("--channels-last", action="store_true")
-    parser.add_argument("--autocast", action="store_true", help="bfloat16, as torch.autocast chooses")
+    parser.add_argument("--autocast", action="store_true", help="use bfloat16 where torch.autocast does")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--warmup", type=int, default=3)
-    parser.add_argument("--runs", type=int, default=5, help="to time at least")
+    parser.add_argument("--runs", type=int, default=5, help="smallest number of runs")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     pretraining = args.preset.startswith("mim_")
     if pretraining and not (args.train and "LOCALMIM" in os.environ):
         parser.error("a pre-training needs --train, LOCALMIM and TIMM_LOCALMIM")
-    shown = "mim_vit_base" if args.preset == "mim_vit_small" else args.preset  # of the same image size
+    shown = "mim_vit_base" if args.preset == "mim_vit_small" else args.preset  # both have the same image size
     config = yaml.safe_load(subprocess.check_output(["./fasternet-train", "config", "show", shown]))
     model, size = build(args.preset, config["model"]), config["data"]["image_size"]
     images = torch.randn(args.batch, config["model"]["in_chans"], size, size)
@@ -142,7 +157,9 @@ def main():
         model, images = model.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)
     if args.train:
         labels = torch.randint(0, config["model"]["num_classes"] or 10, (args.batch,))
-        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4 if pretraining else 1e-3)
+        optimizer = torch.optim.AdamW(
+            [p for p in model.parameters() if p.requires_grad], lr=1e-4 if pretraining else 1e-3
+        )
 
         def loss():
             with torch.autocast("cpu", torch.bfloat16, enabled=args.autocast):
@@ -170,10 +187,22 @@ def main():
         times.append(time.perf_counter() - begin)
     cpu = (time.process_time() - cpu) / len(times)
     median = statistics.median(times)
-    print(json.dumps({
-        "engine": "PyTorch " + torch.__version__, "model": args.preset, "mode": "train" if args.train else "infer",
-        "precision": "bf16" if args.autocast else "fp32", "threads": args.threads, "batch": args.batch, "img_per_s": args.batch / median, "median_ms": 1000 * median, "cpu_ms": 1000 * cpu,
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(
+        json.dumps(
+            {
+                "engine": "PyTorch " + torch.__version__,
+                "model": args.preset,
+                "mode": "train" if args.train else "infer",
+                "precision": "bf16" if args.autocast else "fp32",
+                "threads": args.threads,
+                "batch": args.batch,
+                "img_per_s": args.batch / median,
+                "median_ms": 1000 * median,
+                "cpu_ms": 1000 * cpu,
+                "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            }
+        )
+    )
 
 
 main()

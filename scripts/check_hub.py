@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
-"""Check with timm and huggingface_hub what goes to the hub and what comes from it.
+"""Check uploads to and downloads from the hub with timm and huggingface_hub.
 
     python3 scripts/check_hub.py [--program ./fasternet-train] [FOLDER...]
 
-1. What "export --hub" writes is loaded by timm's create_model("local-dir:…", pretrained=True)
-   without a missing or an unexpected name; logits agree within 1e-4 of the largest, and images
-   are prepared in the same way. A FOLDER holds folders as timm saves them, which are exported
-   too.
-2. A model that the program has fetched from a local hub is in the cache for Python, and one
-   that Python has fetched is there for the program: neither downloads it again.
+1. timm's create_model("local-dir:…", pretrained=True) loads what "export --hub" writes, without
+   a missing or an unexpected name. The logits agree within 1e-4 of the largest, and both prepare
+   images in the same way. A FOLDER holds more models to export, each in a folder as timm saves it.
+2. The program and Python share a cache: what one has fetched from a local hub, the other does
+   not download again.
 
-A developer's tool: nothing in the project depends on it. It needs PyTorch, timm 1.0,
-huggingface_hub and safetensors. Exit code 0 if all agree, 1 if not.
+This is a developer's tool; nothing in the project depends on it. It needs PyTorch, timm 1.0,
+huggingface_hub and safetensors. The exit code is 0 if all agree, and 1 if not.
 """
 import argparse
 import hashlib
@@ -31,18 +30,52 @@ from timm.models._hub import save_for_hf
 
 from logits import compare, finish, images, logits, metadata, note, ours, program, randomise
 
-# What the program makes: a name, a configuration, the size of images.
+# The program makes these models: a name, a configuration, the size of the images.
 OWN = [
-    ("fasternet gelu", "model: {name: fasternet, embed_dim: 8, depths: [1, 2], feature_dim: 24, num_classes: 4, act_layer: gelu}\ndata: {image_size: 64}", 64),
-    ("fasternet relu", "model: {name: fasternet, embed_dim: 8, depths: [1, 2], feature_dim: 24, num_classes: 4, act_layer: relu}\ndata: {image_size: 96, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}", 96),
+    (
+        "fasternet gelu",
+        "model: {name: fasternet, embed_dim: 8, depths: [1, 2], feature_dim: 24, num_classes: 4, "
+        "act_layer: gelu}\n"
+        "data: {image_size: 64}",
+        64,
+    ),
+    (
+        "fasternet relu",
+        "model: {name: fasternet, embed_dim: 8, depths: [1, 2], feature_dim: 24, num_classes: 4, "
+        "act_layer: relu}\n"
+        "data: {image_size: 96, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}",
+        96,
+    ),
     ("fasternet preset", "base: fasternet_t1\nmodel: {num_classes: 10}", 224),
-    ("vit mean", "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 4}\ndata: {image_size: 32}", 32),
-    ("vit token", "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 4, global_pool: false}\ndata: {image_size: 32}", 32),
-    ("swin", "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, num_classes: 4, norm_before_pool: true, norm_eps: 1.0e-5, norm2_eps: 1.0e-5}\ndata: {image_size: 32}", 32),
+    (
+        "vit mean",
+        "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 4}\n"
+        "data: {image_size: 32}",
+        32,
+    ),
+    (
+        "vit token",
+        "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 4, "
+        "global_pool: false}\n"
+        "data: {image_size: 32}",
+        32,
+    ),
+    (
+        "swin",
+        "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, "
+        "num_classes: 4, norm_before_pool: true, norm_eps: 1.0e-5, norm2_eps: 1.0e-5}\n"
+        "data: {image_size: 32}",
+        32,
+    ),
 ]
-# What the program refuses, since timm has no such model.
+# The program refuses to export these, because timm has no such model.
 REFUSED = [
-    ("swin, another norm", "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, num_classes: 4, norm_before_pool: true, norm_eps: 1.0e-6}\ndata: {image_size: 32}"),
+    (
+        "swin, another norm",
+        "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, "
+        "num_classes: 4, norm_before_pool: true, norm_eps: 1.0e-6}\n"
+        "data: {image_size: 32}",
+    ),
 ]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -53,19 +86,31 @@ def check_export(ft, name, source, work, size, *args):
     program(ft, "export", "--model", source, "--hub", folder, *args)
     model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     wanted, have = set(model.state_dict()), set(load_file(folder / "model.safetensors"))
-    note(f"{name}: names", wanted == have, f"missing {sorted(wanted - have)}, unexpected {sorted(have - wanted)}" if wanted != have else "")
+    note(
+        f"{name}: names",
+        wanted == have,
+        f"missing {sorted(wanted - have)}, unexpected {sorted(have - wanted)}" if wanted != have else "",
+    )
     config = metadata(folder / "config.json")
     x = images(size, channels=config["model_args"]["in_chans"])
     compare(f"{name}: logits of the folder", ours(ft, work, folder, x), logits(model, x))
     compare(f"{name}: logits of the source", ours(ft, work, source, x), logits(model, x))
     data = timm.data.resolve_model_data_config(model)
-    note(f"{name}: images", data["input_size"][1:] == (size, size) and list(data["mean"]) == config["pretrained_cfg"]["mean"], str(data))
-    note(f"{name}: features", model.num_features == config["num_features"], f"{model.num_features}, {config['num_features']}")
+    note(
+        f"{name}: images",
+        data["input_size"][1:] == (size, size) and list(data["mean"]) == config["pretrained_cfg"]["mean"],
+        str(data),
+    )
+    note(
+        f"{name}: features",
+        model.num_features == config["num_features"],
+        f"{model.num_features}, {config['num_features']}",
+    )
     note(f"{name}: card", "library_name: timm" in (folder / "README.md").read_text())
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """A hub with the folders in `models`, by org/name."""
+    """Serves the folders in `models` as a hub, by org/name."""
 
     models, gets = {}, []
 
@@ -88,7 +133,11 @@ class Hub(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         content = path.read_bytes()
-        tag = hashlib.sha256(content).hexdigest() if path.suffix == ".safetensors" else hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        tag = (
+            hashlib.sha256(content).hexdigest()
+            if path.suffix == ".safetensors"
+            else hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        )
         self.send_response(200)
         self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("ETag", f'"{tag}"')
@@ -110,30 +159,46 @@ with torch.no_grad():
 
 def check_cache(ft, work):
     """Share a cache with huggingface_hub in both directions."""
-    for name, architecture, arguments in [("org/first", "fasternet_t0", {"embed_dim": 8, "depths": (1, 1), "feature_dim": 24}), ("org/second", "vit_tiny_patch16_224", {"embed_dim": 24, "depth": 1, "num_heads": 3, "img_size": 64})]:
+    for name, architecture, arguments in [
+        ("org/first", "fasternet_t0", {"embed_dim": 8, "depths": (1, 1), "feature_dim": 24}),
+        ("org/second", "vit_tiny_patch16_224", {"embed_dim": 24, "depth": 1, "num_heads": 3, "img_size": 64}),
+    ]:
         model = randomise(timm.create_model(architecture, num_classes=5, **arguments))
         folder = work / name.replace("/", "-")
         save_for_hf(model, folder, model_config={"label_names": list("abcde")}, safe_serialization=True)
         Hub.models[name] = folder
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    environment = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}", "HF_HOME": str(work / "hf"), "HF_HUB_DISABLE_XET": "1"}
+    environment = {
+        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}",
+        "HF_HOME": str(work / "hf"),
+        "HF_HUB_DISABLE_XET": "1",
+    }
     os.environ.update(environment)
     for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE"):
         os.environ.pop(name, None)
     x, out = images(64), work / "python.safetensors"
 
     def python(name):
-        ours(ft, work, work / name.replace("/", "-"), x)  # writes images.safetensors
-        done = subprocess.run([sys.executable, "-c", PYTHON, name, work / "images.safetensors", out], capture_output=True, text=True, check=False)
+        ours(ft, work, work / name.replace("/", "-"), x)  # this writes images.safetensors
+        done = subprocess.run(
+            [sys.executable, "-c", PYTHON, name, work / "images.safetensors", out],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
-            sys.exit(f"timm does not load {name}:\n{done.stderr}")
+            sys.exit(f"timm cannot load {name}:\n{done.stderr}")
         return load_file(out)["output"]
 
     got = ours(ft, work, "hf://org/first", x)
     weights = [g for g in Hub.gets if g.endswith(".safetensors")]
     compare("cache: fetched by the program", got, python("org/first"))
-    note("cache: Python does not download it again", [g for g in Hub.gets if g.endswith(".safetensors")] == weights and len(weights) == 1, str(Hub.gets))
+    note(
+        "cache: Python does not download it again",
+        [g for g in Hub.gets if g.endswith(".safetensors")] == weights and len(weights) == 1,
+        str(Hub.gets),
+    )
     want = python("org/second")
     before = list(Hub.gets)
     compare("cache: fetched by Python", ours(ft, work, "hf://org/second", x), want)
@@ -144,7 +209,11 @@ def check_cache(ft, work):
     compare("cache: offline", ours(ft, work, "hf://org/second", x), want)
     compare("cache: Python offline", got, python("org/first"))
     listed = json.loads(program(ft, "weights", "list", "--json"))["models"]
-    note("cache: the list has both", [m["reference"] for m in listed] == ["hf://org/first", "hf://org/second"], str(listed))
+    note(
+        "cache: the list has both",
+        [m["reference"] for m in listed] == ["hf://org/first", "hf://org/second"],
+        str(listed),
+    )
     from huggingface_hub import scan_cache_dir
     found = scan_cache_dir(work / "hf" / "hub")
     note("cache: Python finds nothing wrong with it", not found.warnings and len(found.repos) == 2, str(found.warnings))
@@ -166,7 +235,11 @@ def main():
         config = work / "refused.yaml"
         config.write_text(text)
         said = program(ft, "export", "--model", config, "--hub", work / "refused", want=2)
-        note(f"{name}: refused", "would compute something else" in said and not (work / "refused").exists(), said.strip())
+        note(
+            f"{name}: refused",
+            "would compute something else" in said and not (work / "refused").exists(),
+            said.strip(),
+        )
     for parent in options.folders:
         for folder in sorted(p for p in parent.iterdir() if (p / "config.json").exists()):
             config = metadata(folder / "config.json")

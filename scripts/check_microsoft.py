@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Check with Microsoft's code that weights of Swin mean the same on both sides.
+"""Check that weights of Swin give the same logits here and in Microsoft's code.
 
     git clone https://github.com/microsoft/Swin-Transformer
     python3 scripts/check_microsoft.py --code Swin-Transformer [--program ./fasternet-train]
 
-A state dict of the authors' SwinTransformer does not tell itself from one of LocalMIM's
-fine-tuning, which computes something else: the program must ask, and with
-model.norm_before_pool=true give the same logits, within 1e-4 of the largest. What it
-writes with "convert --naming microsoft" the code loads strictly.
+A state dict of Microsoft's SwinTransformer looks like a fine-tuned model of LocalMIM, which
+computes something else. So the program must ask. With model.norm_before_pool=true it must give
+the same logits, within 1e-4 of the largest. Microsoft's code must load what the program writes
+with "convert --naming microsoft", strictly.
 
-A developer's tool: nothing in the project depends on it. It needs PyTorch, timm and
-safetensors. Exit code 0 if all agree, 1 if not.
+This is a developer's tool; nothing in the project depends on it. It needs PyTorch, timm and
+safetensors. The exit code is 0 if all agree, and 1 if not.
 """
 import argparse
 import sys
@@ -26,7 +26,7 @@ from logits import compare, finish, images, logits, note, ours, program, randomi
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="./fasternet-train")
-    parser.add_argument("--code", required=True, help="a checkout of microsoft/Swin-Transformer")
+    parser.add_argument("--code", required=True, help="checkout of microsoft/Swin-Transformer")
     options = parser.parse_args()
     ft, temporary = options.program, tempfile.TemporaryDirectory()
     work = Path(temporary.name)
@@ -35,8 +35,24 @@ def main():
 
     for name, arguments, size in [
         ("swin", {"embed_dim": 12, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4, "num_classes": 5}, 32),
-        ("one window at the end", {"embed_dim": 12, "depths": [2, 3], "num_heads": [2, 4], "window_size": 8, "num_classes": 5}, 32),
-        ("no qkv bias, no patch norm", {"embed_dim": 12, "depths": [1, 2], "num_heads": [2, 4], "window_size": 4, "num_classes": 5, "qkv_bias": False, "patch_norm": False}, 32),
+        (
+            "one window at the end",
+            {"embed_dim": 12, "depths": [2, 3], "num_heads": [2, 4], "window_size": 8, "num_classes": 5},
+            32,
+        ),
+        (
+            "no qkv bias, no patch norm",
+            {
+                "embed_dim": 12,
+                "depths": [1, 2],
+                "num_heads": [2, 4],
+                "window_size": 4,
+                "num_classes": 5,
+                "qkv_bias": False,
+                "patch_norm": False,
+            },
+            32,
+        ),
         ("swin_tiny", {}, 224),
     ]:
         model, x, path = randomise(SwinTransformer(img_size=size, **arguments)), images(size), work / "model.pth"

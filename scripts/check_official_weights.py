@@ -1,23 +1,23 @@
-"""Checks with PyTorch that weights which left this project mean the same there.
+"""Checks that weights exported from this project give the same logits in PyTorch.
 
   fasternet-train convert runs/mine mine.safetensors --naming official
   fasternet-train predict runs/mine images.safetensors --logits logits.safetensors
   python3 scripts/check_official_weights.py mine.safetensors --act gelu \\
       --images images.safetensors --logits logits.safetensors
 
-A FasterNet is built in PyTorch under the official names, in the sizes that the tensors
-tell, and loads the weights strictly: a missing or unexpected name is an error. It runs on
-the images, float32 [N, channels, height, width] in the tensor --images-name, and its
-logits are compared with the tensor --logits-name. The reference values of a checkout can
-be checked too:
+The script builds a FasterNet in PyTorch with the official names, takes its sizes from the
+tensors, and loads the weights strictly: a missing or unexpected name is an error. The model
+runs on the images, float32 [N, channels, height, width] in the tensor --images-name. The script
+compares the logits with the tensor --logits-name. It can also check the reference values in
+testdata:
 
   fasternet-train convert testdata/golden/fasternet_small_gelu.pth small.safetensors --naming official
   python3 scripts/check_official_weights.py small.safetensors --act gelu --seed 1 --size 64 \\
       --logits testdata/golden/fasternet_small_gelu.safetensors --logits-name eval_logits
 
-A developer's tool: nothing in the project depends on it. It needs PyTorch and NumPy
-(Debian: apt-get install python3-torch) and reads safetensors itself.
-Exit code 0 if the logits agree within --tolerance of the largest, 1 if not.
+This is a developer's tool; nothing in the project depends on it. It needs PyTorch and NumPy
+(Debian: apt-get install python3-torch) and reads safetensors itself. The exit code is 0 if the
+logits agree within --tolerance of the largest, and 1 if not.
 """
 import argparse
 import json
@@ -77,7 +77,7 @@ class Stage(nn.Module):
 
 
 class Patches(nn.Module):
-    """A convolution that steps by its own size, and a norm."""
+    """A convolution whose stride is its own size, and a norm."""
 
     def __init__(self, conv, out, channels, size):
         super().__init__()
@@ -110,7 +110,9 @@ class FasterNet(nn.Module):
             stages.append(Stage(blocks))
         self.stages = nn.Sequential(*stages)
         features, channels = shapes["avgpool_pre_head.1.weight"][:2]
-        self.avgpool_pre_head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, features, 1, bias=False), act())
+        self.avgpool_pre_head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, features, 1, bias=False), act()
+        )
         self.head = nn.Linear(features, shapes["head.weight"][0])
 
     def forward(self, x):
@@ -118,7 +120,7 @@ class FasterNet(nn.Module):
 
 
 def reference_images(seed, count, channels, size):
-    """The images of the reference values: multiples of 1/64 from a counter."""
+    """Returns the images of the reference values: multiples of 1/64 from a counter."""
     key = 0xCBF29CE484222325
     for byte in f"input#{seed}".encode():
         key = (key ^ byte) * 0x100000001B3 % 2**64
@@ -132,15 +134,17 @@ def reference_images(seed, count, channels, size):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", help="what convert --naming official wrote")
+    parser.add_argument("weights", help="file written by convert --naming official")
     parser.add_argument("--act", choices=["gelu", "relu"], required=True)
-    parser.add_argument("--images", help="safetensors with the images; without it, the images of the reference values")
+    parser.add_argument("--images", help="safetensors with the images (default: those of the reference values)")
     parser.add_argument("--images-name", default="input")
-    parser.add_argument("--seed", type=int, default=1, help="of the reference images")
-    parser.add_argument("--size", type=int, default=224, help="of the reference images")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the reference images")
+    parser.add_argument("--size", type=int, default=224, help="size of the reference images")
     parser.add_argument("--logits", required=True, help="safetensors with the logits to compare with")
     parser.add_argument("--logits-name", default="logits")
-    parser.add_argument("--tolerance", type=float, default=3e-5, help="of the largest logit")
+    parser.add_argument(
+        "--tolerance", type=float, default=3e-5, help="largest difference, as a fraction of the largest logit"
+    )
     args = parser.parse_args()
 
     weights = read_safetensors(args.weights)
@@ -155,7 +159,7 @@ def main():
     with torch.no_grad():
         got = model(torch.from_numpy(images.copy())).numpy()
     if got.shape != want.shape:
-        sys.exit(f"PyTorch gives logits {list(got.shape)}, the file has {list(want.shape)}")
+        sys.exit(f"logits of PyTorch have the shape {list(got.shape)}, those in the file {list(want.shape)}")
     difference = float(np.abs(got - want).max() / np.abs(want).max())
     good = difference <= args.tolerance
     print(json.dumps({"engine": "PyTorch " + torch.__version__, "images": len(want), "classes": want.shape[1],

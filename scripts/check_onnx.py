@@ -3,10 +3,10 @@
 
 usage: check_onnx.py FILE|FOLDER...
 
-Every file must pass onnx.checker with strict shape inference, and have the
-inferred shape of the logits that it declares. The exit code is 1 if one does
-not. Files of a newer version of the format than the checker knows are named and
-left out; ONNX Runtime loads them in its own test.
+Every file must pass onnx.checker with strict shape inference, and its logits must
+have the shape that it declares. The exit code is 1 if a file fails. The checker
+counts and skips files in a newer version of the format than it knows; ONNX Runtime
+loads them in its own test.
 """
 
 import pathlib
@@ -27,16 +27,23 @@ def check(path):
     onnx.checker.check_model(model, full_check=True)
     inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     known = {v.name: dims(v) for v in inferred.graph.value_info}
-    unknown = [o for n in model.graph.node[:-1] for o in n.output if not known.get(o) or "" in known[o] or 0 in known[o]]
+    unknown = [
+        o for n in model.graph.node[:-1] for o in n.output if not known.get(o) or "" in known[o] or 0 in known[o]
+    ]
     if unknown:
-        raise ValueError("no shape can be inferred of " + ", ".join(unknown[:3]))
+        raise ValueError("cannot infer the shapes of " + ", ".join(unknown[:3]))
     output = model.graph.output[0]
     if dims(output)[0] != dims(model.graph.input[0])[0] or not isinstance(dims(output)[0], str):
-        raise ValueError(f"the batch of {dims(model.graph.input[0])} does not come out in {dims(output)}")
+        raise ValueError(
+            f"want a batch of the same name in input and output, got {dims(model.graph.input[0])} and {dims(output)}"
+        )
     if known[model.graph.node[-1].input[0]][0] != dims(output)[0]:
-        raise ValueError("the batch is lost on the way")
+        raise ValueError("shape inference loses the batch before the last node")
     opset = model.opset_import[0].version
-    print(f"{path.name}: opset {opset}, IR {model.ir_version}, {len(model.graph.node)} nodes, {dims(model.graph.input[0])} -> {dims(output)}")
+    print(
+        f"{path.name}: opset {opset}, IR {model.ir_version}, {len(model.graph.node)} nodes, "
+        f"{dims(model.graph.input[0])} -> {dims(output)}"
+    )
 
 
 def main(args):
@@ -53,11 +60,12 @@ def main(args):
                 newer += 1
                 continue
             check(path)
-        except Exception as e:  # of any kind: the file is named and the next is checked
+        except Exception as e:  # whatever it is: name the file, go on with the next
             failed += 1
             print(f"{path}: {e}", file=sys.stderr)
     if newer:
-        print(f"{newer} files are newer than this checker (onnx {onnx.__version__}, opset {onnx.defs.onnx_opset_version()}): not checked", file=sys.stderr)
+        checker = f"onnx {onnx.__version__}, opset {onnx.defs.onnx_opset_version()}"
+        print(f"{newer} files are not checked: they are newer than this checker ({checker})", file=sys.stderr)
     if newer == len(files):
         failed = 1
     sys.exit(failed > 0)

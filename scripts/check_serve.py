@@ -1,12 +1,11 @@
-"""Checks a served FasterNet, ViT and Swin with clients that know nothing of this program: Triton's
-tritonclient and curl.
+"""Checks a served FasterNet, ViT and Swin with clients of other projects: tritonclient and curl.
 
     python scripts/check_serve.py ./fasternet-train
 
 timm makes the three models with random weights and writes them to folders; the program serves
-these. What the clients get is compared with what PyTorch computes of the same images: of prepared
-tensors within 2e-4 of the largest logit, of an image file within 1e-2 (JPEG decoders round
-differently). Needs torch, timm, pillow, tritonclient[http] and curl.
+them. The script compares what the clients get with what PyTorch computes for the same images. The
+tolerance for prepared tensors is 2e-4 of the largest logit; for an image file it is 1e-2, because
+JPEG decoders round differently. Needs torch, timm, pillow, tritonclient[http] and curl.
 """
 
 import json
@@ -57,14 +56,16 @@ def main():
         nets, named = {}, []
         for name in MODELS:
             net = timm.create_model(name, pretrained=False).eval()
-            for p in net.parameters():  # so that the logits are not all near 0
+            for p in net.parameters():  # otherwise all logits are near 0
                 if p.ndim > 1:
                     p.mul_(2)
             save_for_hf(net, os.path.join(folder, name), safe_serialization=True)
             nets[name] = net
             named.append(f"{name}={os.path.join(folder, name)}")
         files = [scene(os.path.join(folder, "a.jpg"), 1, 95), scene(os.path.join(folder, "b.png"), 2)]
-        server = subprocess.Popen([program, "serve", *named, "--addr", "127.0.0.1:0", "--quiet"], stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(
+            [program, "serve", *named, "--addr", "127.0.0.1:0", "--quiet"], stdout=subprocess.PIPE, text=True
+        )
         try:
             ready = json.loads(server.stdout.readline())
             check("models", ready["models"] == MODELS)
@@ -83,7 +84,10 @@ def clients(address, nets, files):
     contents = [open(f, "rb").read() for f in files]
     for name, net in nets.items():
         meta = client.get_model_metadata(name)
-        check(f"{name}: ready, metadata", client.is_model_ready(name) and meta["inputs"][0]["shape"] == [-1, 3, 224, 224])
+        check(
+            f"{name}: ready, metadata",
+            client.is_model_ready(name) and meta["inputs"][0]["shape"] == [-1, 3, 224, 224],
+        )
         config = timm.data.resolve_model_data_config(net)
         transform = timm.data.create_transform(**config, is_training=False)
         pictures = [Image.open(f).convert("RGB") for f in files]
@@ -94,12 +98,19 @@ def clients(address, nets, files):
         for binary in (True, False):
             x = triton.InferInput("input", list(tensors.shape), "FP32")
             x.set_data_from_numpy(tensors.numpy(), binary_data=binary)
-            r = client.infer(name, [x], request_id="42", outputs=[triton.InferRequestedOutput("logits", binary_data=binary)])
+            r = client.infer(
+                name, [x], request_id="42", outputs=[triton.InferRequestedOutput("logits", binary_data=binary)]
+            )
             near(f"{name}: tensors, binary {binary}", r.as_numpy("logits"), want, 2e-4)
             check(f"{name}: id", r.get_response()["id"] == "42")
         r = client.infer(name, [x])
         near(f"{name}: all outputs", r.as_numpy("probabilities"), probabilities, 1e-3)
-        near(f"{name}: features", r.as_numpy("features"), net.forward_head(net.forward_features(tensors), pre_logits=True).numpy(), 1e-3)
+        near(
+            f"{name}: features",
+            r.as_numpy("features"),
+            net.forward_head(net.forward_features(tensors), pre_logits=True).numpy(),
+            1e-3,
+        )
         pending = [client.async_infer(name, [x], outputs=[triton.InferRequestedOutput("logits")]) for _ in range(8)]
         for p in pending:
             near(f"{name}: at the same time", p.get_result().as_numpy("logits"), want, 2e-4)
@@ -126,8 +137,19 @@ def clients(address, nets, files):
         }.items():
             got = curl(*args, f"{at}/classify?model={name}&topk=3")["results"][0]["classes"]
             check(f"{name}: curl with {how}", [c["index"] for c in got] == top, str(got[0]))
-            near(f"{name}: curl with {how}, logits", curl(*args, f"{at}/logits?model={name}")["results"][0]["logits"], want[1], 2e-4)
-        got = curl("-H", "Inference-Header-Content-Length: 0", "--data-binary", "@" + files[1], f"{at}/v2/models/{name}/infer")
+            near(
+                f"{name}: curl with {how}, logits",
+                curl(*args, f"{at}/logits?model={name}")["results"][0]["logits"],
+                want[1],
+                2e-4,
+            )
+        got = curl(
+            "-H",
+            "Inference-Header-Content-Length: 0",
+            "--data-binary",
+            "@" + files[1],
+            f"{at}/v2/models/{name}/infer",
+        )
         near(f"{name}: curl with the protocol", got["outputs"][0]["data"], want[1], 2e-4)
         try:
             bad = triton.InferInput("image", [1], "BYTES")

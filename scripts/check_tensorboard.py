@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Reads event files with another program's code than ours and prints what is in them.
+"""Reads event files with code of other projects and prints what is in them.
 
     scripts/check_tensorboard.py runs/quickstart/tensorboard
 
-With TensorBoard installed its own reader is used. Otherwise the framing is checked
-here, with a CRC-32C of its own, and the messages are parsed by the Protocol Buffers
-library (Debian: python3-protobuf) by the fields of TensorFlow's event.proto and
-summary.proto. A development check: no test needs it.
+If TensorBoard is installed, the script uses its reader. Otherwise it checks the framing
+itself, with its own CRC-32C, and parses the messages with the Protocol Buffers library
+(Debian: python3-protobuf), with the fields of TensorFlow's event.proto and summary.proto.
+This is a developer's check; no test needs it.
 """
 
 import collections
@@ -49,10 +49,30 @@ def event_class():
     double, float_, int64, int32 = kind.TYPE_DOUBLE, kind.TYPE_FLOAT, kind.TYPE_INT64, kind.TYPE_INT32
     string, raw = kind.TYPE_STRING, kind.TYPE_BYTES
     message("SessionLog", (1, "status", int32, False))
-    message("Image", (1, "height", int32, False), (2, "width", int32, False), (3, "colorspace", int32, False), (4, "encoded", raw, False))
-    message("Histogram", (1, "min", double, False), (2, "max", double, False), (3, "num", double, False), (4, "sum", double, False),
-            (5, "sum_squares", double, False), (6, "limits", double, True), (7, "buckets", double, True))
-    message("Value", (1, "tag", string, False), (2, "simple_value", float_, False), (4, "image", "Image", False), (5, "histo", "Histogram", False))
+    message(
+        "Image",
+        (1, "height", int32, False),
+        (2, "width", int32, False),
+        (3, "colorspace", int32, False),
+        (4, "encoded", raw, False),
+    )
+    message(
+        "Histogram",
+        (1, "min", double, False),
+        (2, "max", double, False),
+        (3, "num", double, False),
+        (4, "sum", double, False),
+        (5, "sum_squares", double, False),
+        (6, "limits", double, True),
+        (7, "buckets", double, True),
+    )
+    message(
+        "Value",
+        (1, "tag", string, False),
+        (2, "simple_value", float_, False),
+        (4, "image", "Image", False),
+        (5, "histo", "Histogram", False),
+    )
     message("Summary", (1, "value", "Value", True))
     message("Event", (1, "wall_time", double, False), (2, "step", int64, False), (3, "file_version", string, False),
             (5, "summary", "Summary", False), (7, "session_log", "SessionLog", False))
@@ -70,10 +90,10 @@ def events(path, event):
     at = 0
     while at < len(content):
         (length, crc) = struct.unpack_from("<QI", content, at)
-        assert crc == masked(content[at:at + 8]), f"{path}: checksum of the length at {at}"
+        assert crc == masked(content[at:at + 8]), f"{path}: wrong checksum of the length at byte {at}"
         data = content[at + 12:at + 12 + length]
         (crc,) = struct.unpack_from("<I", content, at + 12 + length)
-        assert crc == masked(data), f"{path}: checksum of the data at {at}"
+        assert crc == masked(data), f"{path}: wrong checksum of the data at byte {at}"
         yield event.FromString(data)
         at += length + 16
 
@@ -91,7 +111,11 @@ def check(path):
                 value = "picture of %d×%d" % size
             elif v.HasField("histo"):
                 h = v.histo
-                assert len(h.limits) == len(h.buckets) and sum(h.buckets) == h.num and list(h.limits) == sorted(h.limits)
+                assert (
+                    len(h.limits) == len(h.buckets)
+                    and sum(h.buckets) == h.num
+                    and list(h.limits) == sorted(h.limits)
+                )
                 value = f"histogram of {h.num:.0f} values from {h.min:.4g} to {h.max:.4g}"
             else:
                 value = f"{v.simple_value:.6g}"

@@ -1,13 +1,14 @@
-"""Runs two or more benchmark commands alternately and compares them.
+"""Runs two or more benchmark commands in turn and compares them.
 
 usage: python3 scripts/compare.py [--rounds N] COMMAND COMMAND …
 
-Each COMMAND is a shell command whose last line is a JSON object with img_per_s and
-median_ms, and peak_rss_mib if it knows: `fasternet-train bench … --json`,
-`python3 scripts/bench_torch.py …`. Machines get faster and slower from minute to minute:
-the commands take turns, and what is printed of each is the median of its rounds, and the
-ratio of the first to it, round by round. With cpu_ms in the objects the ratio of processor
-times is there too: with one thread it says what wall time says on a quiet machine.
+Each COMMAND is a shell command such as `fasternet-train bench … --json` or
+`python3 scripts/bench_torch.py …`. Its last line is a JSON object with img_per_s and median_ms,
+and optionally peak_rss_mib. Machines get faster and slower from minute to minute, so the
+commands take turns. The table has the median over the rounds of each command, and the median of
+the ratio of the first command to it in the same round. If the objects have cpu_ms, the table has
+the ratio of processor times too: for one thread it equals the ratio of wall times on a quiet
+machine.
 """
 import argparse
 import json
@@ -38,7 +39,8 @@ def processor(first, seen):
     return f"{statistics.median(map(ms, seen)):.1f} | {ratio:.2f}"
 
 
-print("| command | img/s | median ms | peak MiB | first ÷ this | CPU ms an image | first ÷ this |\n|---|---|---|---|---|---|---|")
+print("| command | img/s | median ms | peak MiB | first ÷ this | CPU ms per image | first ÷ this |")
+print("|---|---|---|---|---|---|---|")
 for command, seen in zip(args.commands, results):
     ratio = statistics.median(a["img_per_s"] / b["img_per_s"] for a, b in zip(results[0], seen))
     memory = [r["peak_rss_mib"] for r in seen if "peak_rss_mib" in r]

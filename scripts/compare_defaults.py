@@ -1,23 +1,24 @@
-"""Compares the defaults of `fasternet-train train --data` with those of timm's train.py, at equal wall time.
+"""Compares `fasternet-train train --data` with timm's train.py, both with their defaults, at equal wall time.
 
 usage: python scripts/compare_defaults.py --train-py TRAIN_PY [options] DATA...
 
-Each DATA is a folder with train/<class>/ and val/<class>/. Both programs get the same images, the same
-threads and the same time: ours --budget; timm's train.py as many epochs of its model fasternet_t0, with its own defaults
-for all else, as fit into that time by a timing of --timing seconds. If one epoch alone takes more than half again the
-time, that is said and timm is not run, unless --patient. What counts is the best top-1 of an evaluation, as
-both programs count; and how long the whole command took.
+Each DATA is a folder with train/<class>/ and val/<class>/. Both programs get the same images, threads and
+time. Ours runs with --budget. timm's train.py trains its model fasternet_t0 for as many epochs as fit into
+that time; to find how many, the script first times it for --timing seconds. If one epoch alone takes more
+than 1.5 times the budget, the table says so and timm does not run, unless you give --patient. The table
+compares the best top-1 of all evaluations, as each program reports it, and the time of the whole command.
 
-  --program ./fasternet-train   ours
-  --python PYTHON               with timm and PyTorch, of the version of TRAIN_PY
-  --budget 12m                  one time for all data sets, or NAME=TIME for the one in folder NAME; repeatable
-  --seeds 3
-  --threads 2                   of each run. With --threads 1 both programs run side by side, each on a core of its own
-  --out FILE                    JSON lines, one a run; runs that are there already are not made again
-  --work FOLDER                 for runs and logs
+  --program ./fasternet-train   our program
+  --python PYTHON               Python with PyTorch and the timm of the same version as TRAIN_PY
+  --budget 12m                  one time for all data sets, or NAME=TIME for the data set in folder NAME; repeatable
+  --seeds 3                     number of runs with different seeds
+  --threads 2                   threads of each run; with 1 both programs run at the same time, each on its own core
+  --out FILE                    JSON lines, one per run; runs that the file already has are not repeated
+  --work FOLDER                 folder for runs and logs
 
-The last lines are a table in Markdown. A developer's tool: nothing in the project depends on it.
+Prints a table in Markdown at the end. This is a developer's tool; nothing in the project depends on it.
 """
+
 import argparse
 import csv
 import json
@@ -39,11 +40,11 @@ def arguments():
     parser.add_argument("--train-py", required=True, type=pathlib.Path)
     parser.add_argument("--program", default="./fasternet-train")
     parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--model", default="fasternet_t0", help="of timm")
+    parser.add_argument("--model", default="fasternet_t0", help="model of timm")
     parser.add_argument("--budget", action="append", default=[])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--timing", type=float, default=60, help="seconds that timm is timed")
+    parser.add_argument("--timing", type=float, default=60, help="seconds for which to time timm")
     parser.add_argument("--patient", action="store_true")
     parser.add_argument("--only", choices=("ours", "timm"))
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("defaults.jsonl"))
@@ -63,12 +64,12 @@ def arguments():
 def budget_of(options, folder):
     text = options.budgets.get(folder.name, options.budgets.get(""))
     if text is None:
-        sys.exit(f"--budget: want a time for {folder.name}, or one for all")
+        sys.exit(f"--budget: want a time for {folder.name}, or one time for all data sets")
     return text
 
 
 def seconds(text):
-    """A time such as 90s, 12m or 1h30m."""
+    """Returns the seconds in a time such as 90s, 12m or 1h30m."""
     parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
     if not parts or not text:
         sys.exit(f"--budget: want a time such as 12m, got {text!r}")
@@ -85,7 +86,7 @@ def classes(folder):
 
 
 class Slot:
-    """The processors that a run may use."""
+    """The processor cores that a run may use."""
     def __init__(self, threads, first):
         self.threads = threads
         self.cores = ",".join(str(first + i) for i in range(threads))
@@ -97,7 +98,7 @@ class Slot:
                                 text=True, env=environment, start_new_session=True)
 
     def run(self, command, log_path):
-        """Runs a command to its end: seconds, and what it wrote."""
+        """Runs a command; returns its seconds and its output."""
         began = time.time()
         with open(log_path, "w") as log:
             process = self.start(command, log)
@@ -109,8 +110,27 @@ class Slot:
 
 
 def timm_command(options, folder, epochs, seed, out, *more):
-    return [options.python, options.train_py, "--data-dir", folder, "--model", options.model, "--num-classes", classes(folder),
-            "--device", "cpu", "--epochs", epochs, "--seed", seed, "--output", out, "--experiment", "run", *more]
+    return [
+        options.python,
+        options.train_py,
+        "--data-dir",
+        folder,
+        "--model",
+        options.model,
+        "--num-classes",
+        classes(folder),
+        "--device",
+        "cpu",
+        "--epochs",
+        epochs,
+        "--seed",
+        seed,
+        "--output",
+        out,
+        "--experiment",
+        "run",
+        *more,
+    ]
 
 
 def rows(path):
@@ -118,7 +138,7 @@ def rows(path):
 
 
 def time_timm(options, folder, slot):
-    """Seconds before the first step, and of an epoch with its evaluation."""
+    """Returns the seconds before the first step, and the seconds of an epoch with its evaluation."""
     out = options.work / f"{folder.name}-timing"
     shutil.rmtree(out, ignore_errors=True)
     began, steps, first, evaluated = time.time(), [], None, []
@@ -141,16 +161,22 @@ def time_timm(options, folder, slot):
             if len(rows(summary)) > len(evaluated):
                 evaluated.append(time.time())
             enough = first and time.time() - first > options.timing
-            if enough and (len(evaluated) >= 2 or len(steps) > 12) or len(evaluated) >= 6 and time.time() - began > options.timing / 2:
+            if (
+                enough
+                and (len(evaluated) >= 2 or len(steps) > 12)
+                or len(evaluated) >= 6
+                and time.time() - began > options.timing / 2
+            ):
                 break
         else:
-            sys.exit(f"timm's train.py has ended: see {errors.name}")
+            sys.exit(f"timm's train.py ended too early: see {errors.name}")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         reader.join()
     if len(evaluated) >= 2:
         return first - began, (evaluated[-1] - evaluated[0]) / (len(evaluated) - 1)
-    # Not yet an epoch: a forward pass is a third of a step. The first step warms up.
+    # No epoch has ended yet, so estimate: a forward pass takes a third of a step, and the first
+    # step warms up.
     times = [b - a for (i, a), (k, b) in zip(steps[1:], steps[2:]) if k == i + 1]
     step, batch = statistics.mean(times), 128
     return first - began, step * (images(folder / "train") // batch + images(folder / "val") / batch / 3)
@@ -159,8 +185,23 @@ def time_timm(options, folder, slot):
 def run_ours(options, folder, seed, slot):
     run = options.work / f"{folder.name}-ours-{seed}"
     shutil.rmtree(run, ignore_errors=True)
-    took, out = slot.run([options.program, "train", "--data", folder, "--budget", budget_of(options, folder), "--run", run,
-                          "--set", f"seed={seed}", "--set", f"threads={slot.threads}"], run.with_suffix(".log"))
+    took, out = slot.run(
+        [
+            options.program,
+            "train",
+            "--data",
+            folder,
+            "--budget",
+            budget_of(options, folder),
+            "--run",
+            run,
+            "--set",
+            f"seed={seed}",
+            "--set",
+            f"threads={slot.threads}",
+        ],
+        run.with_suffix(".log"),
+    )
     result = json.loads(out.strip().splitlines()[-1])
     return {"top1": result["top1"], "epochs": result["epochs"], "seconds": took}
 
@@ -169,11 +210,15 @@ def run_timm(options, folder, seed, slot, epochs):
     out = options.work / f"{folder.name}-timm-{seed}"
     shutil.rmtree(out, ignore_errors=True)
     took, _ = slot.run(timm_command(options, folder, epochs, seed, out), out.with_suffix(".log"))
-    return {"top1": max(float(r["eval_top1"]) for r in rows(out / "run" / "summary.csv")), "epochs": epochs, "seconds": took}
+    return {
+        "top1": max(float(r["eval_top1"]) for r in rows(out / "run" / "summary.csv")),
+        "epochs": epochs,
+        "seconds": took,
+    }
 
 
 class Results:
-    """The runs that were made, in a file."""
+    """The finished runs, kept in a file."""
     def __init__(self, path):
         self.path, self.lock = path, threading.Lock()
         self.all = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
@@ -220,8 +265,11 @@ def compare(options, results, folder):
             except (RuntimeError, OSError, ValueError, KeyError) as error:
                 failures.append(error)
 
-        # The cores change places from seed to seed.
-        threads = [threading.Thread(target=work, args=(who, job, slots[(i + seed) % 2])) for i, (who, job) in enumerate(jobs)]
+        # Swap the cores with every seed.
+        threads = [
+            threading.Thread(target=work, args=(who, job, slots[(i + seed) % 2]))
+            for i, (who, job) in enumerate(jobs)
+        ]
         for t in threads:
             t.start()
             if not side_by_side:
@@ -239,7 +287,9 @@ def cell(runs):
     top1 = [r["top1"] for r in runs]
     spread = f" ± {statistics.stdev(top1):.1f}" if len(top1) > 1 else ""
     each = ", ".join(f"{v:.1f}" for v in top1)
-    return f"**{statistics.mean(top1):.1f}**{spread} ({each}) | {statistics.mean(r['epochs'] for r in runs):.0f} | {statistics.mean(r['seconds'] for r in runs):.0f} s"
+    epochs = statistics.mean(r["epochs"] for r in runs)
+    took = statistics.mean(r["seconds"] for r in runs)
+    return f"**{statistics.mean(top1):.1f}**{spread} ({each}) | {epochs:.0f} | {took:.0f} s"
 
 
 def table(options, results):
@@ -251,8 +301,12 @@ def table(options, results):
         if timm == "–" and (timing := results.find(who="timing", **key)):
             timm = f"– an epoch takes {timing[0]['epoch']:.0f} s | 0 | –"
         ours = cell(results.find(who="ours", **key))
-        print(f"| {folder.name} | {images(folder / 'train')} + {images(folder / 'val')} in {classes(folder)} classes | {key['budget']}, {options.threads} threads "
-              f"| {ours if ours != '–' else '– | – | –'} | {timm if timm != '–' else '– | – | –'} |")
+        empty = "– | – | –"
+        count = f"{images(folder / 'train')} + {images(folder / 'val')} in {classes(folder)} classes"
+        limits = f"{key['budget']}, {options.threads} threads"
+        ours = ours if ours != "–" else empty
+        timm = timm if timm != "–" else empty
+        print(f"| {folder.name} | {count} | {limits} | {ours} | {timm} |")
 
 
 def main():

@@ -1,22 +1,25 @@
-"""Compares `fasternet-train bench` with the newest engines, and prints the table of docs/benchmarks.md.
+"""Compares `fasternet-train bench` with the newest engines, and prints the table in docs/benchmarks.md.
 
-usage: python scripts/compare_newest.py [--rounds 4] [--rows WORDS] [--store FILE] [--table] [--all-peers] [--known FILE]
+usage: python scripts/compare_newest.py [--rounds 4] [--rows WORDS] [--store FILE] [--table]
+       [--all-peers] [--known FILE]
 
-Run it from the top folder, with the python of a virtual environment as in bench_newest.py and
-./fasternet-train built. In each round our program and its peers take turns. The first round
-tries every peer of a row, the others the best of it, and the second if that is within 5 % of the best. With
---known FILE,FILE, the stores of former comparisons with the same peers, the first round knows them from there. What has been measured is added to
-the file of --store at once, one JSON object a line, and is not measured again: a comparison that
-was stopped goes on where it was. --rows WORD,WORD takes the rows whose names hold one of the words;
---table measures nothing. LocalMIM needs LOCALMIM and TIMM_LOCALMIM.
+Build ./fasternet-train, then run this from the top folder with the Python of a virtual environment as
+in bench_newest.py. In each round our program and its peers take turns. The first round runs every peer
+of a row. Later rounds run the best peer, and the second if it is within 5 % of the best. --known FILE,FILE
+names stores of earlier comparisons with the same peers; the first round then takes the best peers from
+there. Run nothing else on the machine.
 
-Rows with "MKL unlocked" let PyTorch's linear layers run at full speed on processors of other makers than Intel,
-which PyTorch as it is installed does not; this needs cc and Linux.
+Each measurement is added to the file of --store at once, one JSON object per line, and is not repeated:
+a comparison that was stopped continues where it was. --rows WORD,WORD takes the rows whose names contain
+one of the words; --table measures nothing. LocalMIM needs LOCALMIM and TIMM_LOCALMIM.
 
-The ratio is the median over the rounds of ours ÷ the best peer of the same round. Share of peak is ours, by
-the multiply-adds of the model (three times as many in training) and `fasternet-train bench peak`.
-Let nothing else run.
+PyTorch as installed is slower on processors that are not Intel's. In rows with "MKL unlocked" its linear
+layers run at full speed on them; this needs cc and Linux.
+
+The ratio is ours ÷ the best peer of the same round, as the median over the rounds. Share of peak is our
+program's: multiply-adds of the model (three times as many in training) over `fasternet-train bench peak`.
 """
+
 import argparse
 import atexit
 import functools
@@ -32,51 +35,81 @@ import tempfile
 TORCH = ["torch", "torch-cl", "compile", "compile-cl"]
 INFERENCE = ["ov", "ort", "torch", "compile-cl"]
 MIM = ["official"]
-# Names are MODEL MODE BATCH THREADS [avx2 | mkl]; each with the engines that may be the best.
+# MODEL MODE BATCH THREADS [avx2 | mkl], and the engines that may be the best for it.
 ROWS = {
-    "fasternet_t0 train 32 2": TORCH, "fasternet_t0 train 4 2": TORCH,
-    "fasternet_s train 8 2": TORCH, "fasternet_l train 4 2": TORCH,
-    "vit_small train 8 2": ["torch", "compile"], "vit_base train 8 2": ["torch", "compile"],
+    "fasternet_t0 train 32 2": TORCH,
+    "fasternet_t0 train 4 2": TORCH,
+    "fasternet_s train 8 2": TORCH,
+    "fasternet_l train 4 2": TORCH,
+    "vit_small train 8 2": ["torch", "compile"],
+    "vit_base train 8 2": ["torch", "compile"],
     "swin_tiny train 8 2": ["torch", "compile"],
-    "mim_vit_small train 8 2": MIM, "mim_vit_base train 8 2": MIM, "mim_swin_base train 8 2": MIM,
-    "vit_small train 8 2 mkl": ["torch", "compile"], "vit_base train 8 2 mkl": ["torch", "compile"],
+    "mim_vit_small train 8 2": MIM,
+    "mim_vit_base train 8 2": MIM,
+    "mim_swin_base train 8 2": MIM,
+    "vit_small train 8 2 mkl": ["torch", "compile"],
+    "vit_base train 8 2 mkl": ["torch", "compile"],
     "swin_tiny train 8 2 mkl": ["torch", "compile"],
-    "mim_vit_small train 8 2 mkl": MIM, "mim_vit_base train 8 2 mkl": MIM, "mim_swin_base train 8 2 mkl": MIM,
-    "fasternet_t0 train-bf16 32 2": TORCH, "fasternet_s train-bf16 8 2": TORCH,
+    "mim_vit_small train 8 2 mkl": MIM,
+    "mim_vit_base train 8 2 mkl": MIM,
+    "mim_swin_base train 8 2 mkl": MIM,
+    "fasternet_t0 train-bf16 32 2": TORCH,
+    "fasternet_s train-bf16 8 2": TORCH,
     "vit_base train-bf16 8 2": ["torch", "compile"],
-    "fasternet_t0 infer 1 1": INFERENCE, "fasternet_t0 infer 1 2": INFERENCE, "fasternet_t0 infer 32 2": INFERENCE,
-    "fasternet_s infer 1 1": INFERENCE, "fasternet_s infer 1 2": INFERENCE, "fasternet_s infer 32 2": INFERENCE,
-    "fasternet_l infer 1 1": INFERENCE, "fasternet_l infer 1 2": INFERENCE,
-    "vit_base infer 1 2": ["ov", "ort", "torch", "compile"], "vit_base infer 8 2": ["ov", "ort", "torch", "compile"],
-    "swin_tiny infer 1 2": ["ov", "ort", "torch", "compile"], "swin_base infer 8 2": ["ov", "ort", "torch", "compile"],
-    "fasternet_t0 infer-bf16 1 1": ["ov", "torch", "compile-cl"], "fasternet_t0 infer-bf16 32 2": ["ov", "torch-cl", "compile-cl"],
+    "fasternet_t0 infer 1 1": INFERENCE,
+    "fasternet_t0 infer 1 2": INFERENCE,
+    "fasternet_t0 infer 32 2": INFERENCE,
+    "fasternet_s infer 1 1": INFERENCE,
+    "fasternet_s infer 1 2": INFERENCE,
+    "fasternet_s infer 32 2": INFERENCE,
+    "fasternet_l infer 1 1": INFERENCE,
+    "fasternet_l infer 1 2": INFERENCE,
+    "vit_base infer 1 2": ["ov", "ort", "torch", "compile"],
+    "vit_base infer 8 2": ["ov", "ort", "torch", "compile"],
+    "swin_tiny infer 1 2": ["ov", "ort", "torch", "compile"],
+    "swin_base infer 8 2": ["ov", "ort", "torch", "compile"],
+    "fasternet_t0 infer-bf16 1 1": ["ov", "torch", "compile-cl"],
+    "fasternet_t0 infer-bf16 32 2": ["ov", "torch-cl", "compile-cl"],
     "fasternet_s infer-bf16 1 2": ["ov", "torch", "compile-cl"],
-    "fasternet_t0 train 32 2 avx2": TORCH, "fasternet_s train 8 2 avx2": TORCH,
+    "fasternet_t0 train 32 2 avx2": TORCH,
+    "fasternet_s train 8 2 avx2": TORCH,
 }
-ENGINES = {"ov": "OpenVINO", "ort": "ONNX Runtime", "official": "authors' code", "torch": "PyTorch", "torch-cl": "PyTorch, channels-last",
-           "compile": "PyTorch, compiled", "compile-cl": "PyTorch, channels-last, compiled"}
-# Names in `fasternet-train`, where a preset has another or needs settings.
+ENGINES = {
+    "ov": "OpenVINO",
+    "ort": "ONNX Runtime",
+    "official": "authors' code",
+    "torch": "PyTorch",
+    "torch-cl": "PyTorch, channels-last",
+    "compile": "PyTorch, compiled",
+    "compile-cl": "PyTorch, channels-last, compiled",
+}
+# Presets of `fasternet-train` that have another name or need settings.
 OURS = {"mim_vit_small": ["mim_vit_base", "--set", "model.embed_dim=384", "--set", "model.num_heads=6"]}
-AVX2 = {"FASTERNET_KERNELS": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+AVX2 = {
+    "FASTERNET_KERNELS": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
 
-# What PyTorch's linear layers call on other processors than Intel's is slower: MKL asks this function.
+# MKL asks this function, and runs slower code for PyTorch's linear layers if it does not return 1.
 MKL = "int mkl_serv_intel_cpu_true(void) { return 1; }\n"
 
 
 def arguments():
-    parser = argparse.ArgumentParser(usage=__doc__)
+    parser = argparse.ArgumentParser(usage=__doc__.replace("%", "%%"))
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--rows", default="", help="words, separated by commas")
     parser.add_argument("--store", default="newest.jsonl")
-    parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=5, help="length of each measurement")
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--known", default="", help="stores of former comparisons, which say which peers are best")
-    parser.add_argument("--all-peers", action="store_true", help="all peers in every round")
+    parser.add_argument("--known", default="", help="stores of earlier comparisons, to take the best peers from")
+    parser.add_argument("--all-peers", action="store_true", help="run all peers in every round")
     return parser.parse_args()
 
 
 class Store:
-    """Measurements by row, round and engine, in a file that only grows."""
+    """Measurements by row, round and engine. Its file only grows."""
 
     def __init__(self, name):
         self.name, self.seen = name, {}
@@ -93,7 +126,7 @@ class Store:
             file.write(json.dumps(result) + "\n")
 
     def of(self, row):
-        """A dictionary of engines by round."""
+        """Returns a dictionary of engines for each round."""
         rounds = {}
         for (name, number, by), one in self.seen.items():
             if name == row:
@@ -112,7 +145,7 @@ def run(command, environment):
 
 @functools.cache
 def unlocked_mkl():
-    """The environment in which MKL takes the processor for one of Intel's."""
+    """Returns an environment in which MKL takes the processor for one of Intel's."""
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     name = os.path.join(folder, "mkl_serv_intel_cpu_true.so")
@@ -136,13 +169,13 @@ def measure(row, by, seconds):
 
 
 def best(engines):
-    """The names of the peers of a round, the fastest first."""
+    """Returns the names of the peers in a round, the fastest first."""
     return sorted((by for by, one in engines.items() if by != "ours" and one["img_per_s"]),
                   key=lambda by: -engines[by]["img_per_s"])
 
 
 def close(engines):
-    """The best peer of a round, and the second if it is nearly as fast."""
+    """Returns the best peer of a round, and the second if it is nearly as fast."""
     names = best(engines)
     return [by for by in names[:2] if engines[by]["img_per_s"] > 0.95 * engines[names[0]]["img_per_s"]]
 
@@ -165,7 +198,7 @@ def compare(rows, args, store):
 
 
 def peak(store):
-    """GFLOPS by precision, kernels and threads, measured once and kept with the rest."""
+    """Returns GFLOPS by precision, kernels and threads; measured once and kept in the store."""
     if ("peak", 1, "ours") not in store.seen:
         store.add("peak", 1, "ours", run(["./fasternet-train", "bench", "peak", "--json"], {}))
     return store.seen["peak", 1, "ours"]
@@ -183,7 +216,12 @@ def share(row, one, peaks):
 
 def label(row):
     model, mode, batch, threads, *rest = row.split()
-    mode = {"train": "training", "infer": "inference", "train-bf16": "training, bf16", "infer-bf16": "inference, bf16"}[mode]
+    mode = {
+        "train": "training",
+        "infer": "inference",
+        "train-bf16": "training, bf16",
+        "infer-bf16": "inference, bf16",
+    }[mode]
     note = {"": "", "avx2": ", AVX2", "mkl": ", MKL unlocked"}["".join(rest)]
     return f"{model} {mode}, batch {batch}, {threads} thread{'s' if threads != '1' else ''}{note}"
 
@@ -192,7 +230,9 @@ def table(rows, store):
     peaks = peak(store)
     versions = sorted({one["version"] for one in store.seen.values() if one.get("version")})
     print(f"{peaks['processor']}, {os.cpu_count()} processors, {platform.system()}; {', '.join(versions)}\n")
-    print("| | ours, img/s | of peak | MiB | best peer | its img/s | its MiB | ours ÷ it | rounds, lowest to highest |")
+    print(
+        "| | ours, img/s | of peak | MiB | best peer | its img/s | its MiB | ours ÷ it | rounds, lowest to highest |"
+    )
     print("|---|---:|---:|---:|---|---:|---:|---:|---|")
     for row in rows:
         rounds = [engines for engines in store.of(row).values() if "ours" in engines and best(engines)]
@@ -208,9 +248,17 @@ def table(rows, store):
         def median(key, ones):
             return statistics.median(one[key] for one in ones)
 
-        print(f"| {label(row)} | {median('img_per_s', ours):.4g} | {share(row, middle, peaks)} | {median('peak_rss_mib', ours):.0f} | {ENGINES[name]}"
-              f" | {median('img_per_s', theirs):.4g} | {median('peak_rss_mib', theirs):.0f} | {statistics.median(ratios):.2f}"
-              f" | {len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f} |")
+        print(
+            f"| {label(row)}"
+            f" | {median('img_per_s', ours):.4g}"
+            f" | {share(row, middle, peaks)}"
+            f" | {median('peak_rss_mib', ours):.0f}"
+            f" | {ENGINES[name]}"
+            f" | {median('img_per_s', theirs):.4g}"
+            f" | {median('peak_rss_mib', theirs):.0f}"
+            f" | {statistics.median(ratios):.2f}"
+            f" | {len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f} |"
+        )
 
 
 def main():

@@ -1,22 +1,24 @@
-"""Compares whole runs of `fasternet-train train` with runs of timm's train.py, and prints the table of docs/benchmarks.md.
+"""Compares whole runs of `fasternet-train train` and timm's train.py, and prints the table in docs/benchmarks.md.
 
 usage: python scripts/compare_runs.py --timm TRAIN_PY --png FOLDER --jpeg FOLDER [--rounds 4] [--store FILE] [--table]
        [--images 768] [--val 256] [--epochs 3] [--rows WORDS] [--peers NAMES] [--work FOLDER]
 
-TRAIN_PY is from https://github.com/huggingface/pytorch-image-models, see bench_timm.py; the folders
-are what make_emoji.py and make_photographs.py make, or other data sets of their kind. Run it from the top folder,
-with the python of a virtual environment with PyTorch, timm and torchvision, and ./fasternet-train built. In each
-round the programs take turns on every row. Both train on the first --images of the training part, evaluate the
-first --val of the validation part after each epoch, and write a checkpoint; 0 is all images. Four rounds of all rows
-take about 12 minutes on two processors.
+TRAIN_PY is from https://github.com/huggingface/pytorch-image-models, see bench_timm.py. make_emoji.py and
+make_photographs.py make the two folders; similar data sets do as well. Build ./fasternet-train, then run this
+from the top folder with the Python of a virtual environment with PyTorch, timm and torchvision. In each round
+the programs take turns on every row. Both train on the first --images of the training part; after each epoch
+they evaluate the first --val of the validation part and write a checkpoint. 0 means all images. Four rounds of
+all rows take about 12 minutes on two cores. Run nothing else on the machine.
 
-What has been measured is added to the file of --store at once, one JSON object a line, and is not measured
-again: a comparison that was stopped goes on where it was. --rows takes the rows whose names hold one of the words;
---table measures nothing. --peers says how timm runs, one name or several, of which the best counts: see PEERS.
+Each measurement is added to the file of --store at once, one JSON object per line, and is not repeated: a
+comparison that was stopped continues where it was. --rows takes the rows whose names contain one of the words;
+--table measures nothing. --peers names one or several ways to run timm, of which the best counts: see PEERS.
 
-The first two epochs count for nothing but the start: PyTorch's memory grows once more after the first evaluation. The ratio is the median over the rounds of ours ÷ the best peer of
-the same round. Memory is the resident set of the largest process: timm's workers are not counted. Let nothing else run.
+The first two epochs count for the start only, because PyTorch's memory still grows after the first evaluation.
+The ratio is ours ÷ the best peer of the same round, as the median over the rounds. Memory is the resident set
+of the largest process, without timm's workers.
 """
+
 import argparse
 import json
 import os
@@ -31,13 +33,18 @@ import time
 
 MODEL = "fasternet_t0"
 BATCH = 64
-SETTLED = 2  # epochs that count for nothing
-# Our settings and timm's options of the same meaning.
+SETTLED = 2  # the first epochs, which count for the start only
+# Our settings, and timm's options with the same meaning.
 RECIPES = {
-    # timm's usual augmentation, on small PNG files. Without mstd0.5, with which timm now and then asks Pillow for
-    # images of 0 bits, which newer versions of Pillow refuse.
+    # timm's usual augmentation, on small PNG files. Without mstd0.5: with it timm sometimes asks Pillow to keep
+    # 0 bits, which newer versions of Pillow refuse.
     "png": {
-        "ours": ["augment.rand_augment=rand-m9-inc1", "augment.erasing.prob=0.25", "augment.mixup=0.8", "augment.cutmix=1"],
+        "ours": [
+            "augment.rand_augment=rand-m9-inc1",
+            "augment.erasing.prob=0.25",
+            "augment.mixup=0.8",
+            "augment.cutmix=1",
+        ],
         "timm": ["--aa", "rand-m9-inc1", "--reprob", "0.25", "--mixup", "0.8", "--cutmix", "1"],
     },
     # The preset's recipe for ImageNet, on JPEG files.
@@ -47,13 +54,39 @@ RECIPES = {
     },
 }
 BOTH = {
-    # A size for all epochs, and a step for every batch: an epoch is a few batches here.
-    "ours": ["data.multi_scale=", "train.accum_steps=1", "train.val_interval=1", "optim.lr=0.001", "sched.warmup_epochs=0"],
-    "timm": ["--device", "cpu", "--opt", "adamw", "--opt-kwargs", "fused=True", "--weight-decay", "0.005", "--lr", "0.001",
-             "--warmup-epochs", "0", "--smoothing", "0.1", "--train-interpolation", "bicubic", "--interpolation", "bicubic", "--crop-pct", "0.9"],
+    # One size for all epochs, and a step after every batch, because an epoch is only a few batches here.
+    "ours": [
+        "data.multi_scale=",
+        "train.accum_steps=1",
+        "train.val_interval=1",
+        "optim.lr=0.001",
+        "sched.warmup_epochs=0",
+    ],
+    "timm": [
+        "--device",
+        "cpu",
+        "--opt",
+        "adamw",
+        "--opt-kwargs",
+        "fused=True",
+        "--weight-decay",
+        "0.005",
+        "--lr",
+        "0.001",
+        "--warmup-epochs",
+        "0",
+        "--smoothing",
+        "0.1",
+        "--train-interpolation",
+        "bicubic",
+        "--interpolation",
+        "bicubic",
+        "--crop-pct",
+        "0.9",
+    ],
 }
 ROWS = [f"{data} {precision}" for data in RECIPES for precision in ["fp32", "bf16"]]
-# Options and environment. What is best on two processors comes first.
+# Options and environment. The best on two cores comes first.
 PEERS = {
     "best": (["--channels-last", "--workers", "2"], {}),
     "one-worker": (["--channels-last", "--workers", "1"], {}),
@@ -76,7 +109,12 @@ def arguments():
     parser.add_argument("--rows", default="", help="words, separated by commas")
     parser.add_argument("--peers", default="best", help="names, separated by commas: " + ", ".join(PEERS))
     parser.add_argument("--store", default="runs.jsonl")
-    parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("compared-runs"), help="folder for images and runs, which is removed at the end")
+    parser.add_argument(
+        "--work",
+        type=pathlib.Path,
+        default=pathlib.Path("compared-runs"),
+        help="folder for images and runs; removed at the end",
+    )
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
     if args.epochs <= SETTLED:
@@ -88,7 +126,7 @@ def arguments():
 
 
 class Store:
-    """Measurements by row, round and program, in a file that only grows."""
+    """Measurements by row, round and program. Its file only grows."""
 
     def __init__(self, name):
         self.name, self.seen = name, {}
@@ -105,7 +143,7 @@ class Store:
             file.write(json.dumps(result) + "\n")
 
     def of(self, row):
-        """The rounds of a row, each a dictionary by program."""
+        """Returns the rounds of a row, each a dictionary by program."""
         rounds = {}
         for (name, number, by), one in self.seen.items():
             if name == row:
@@ -114,8 +152,10 @@ class Store:
 
 
 def images(folder, count):
-    """The first images of each class in turn, count of all classes together; 0 for all. Paths from the folder on."""
-    classes = [sorted(path for path in one.iterdir() if path.is_file()) for one in sorted(folder.iterdir()) if one.is_dir()]
+    """Returns `count` images (0: all), taken from each class in turn, as paths relative to the folder."""
+    classes = [
+        sorted(path for path in one.iterdir() if path.is_file()) for one in sorted(folder.iterdir()) if one.is_dir()
+    ]
     every = [one[k] for k in range(max(map(len, classes))) for one in classes if k < len(one)]
     if len(every) < count:
         sys.exit(f"{folder}: want {count} images, got {len(every)}")
@@ -123,7 +163,7 @@ def images(folder, count):
 
 
 def data_set(source, to, args):
-    """Copies the images that are trained on and evaluated, and returns how many classes and training images they are."""
+    """Copies the images for training and evaluation; returns the numbers of classes and training images."""
     parts = {"train": images(source / "train", args.images), "val": images(source / "val", args.val)}
     for part, paths in parts.items():
         for path in paths:
@@ -133,7 +173,7 @@ def data_set(source, to, args):
 
 
 def run(command, environment):
-    """Seconds and peak MiB of a command, and the lines that it printed."""
+    """Runs a command; returns its seconds, its peak MiB and the lines that it printed."""
     begin = time.time()
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         with subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=errors) as process:
@@ -148,32 +188,61 @@ def run(command, environment):
 def ours(row, data, out, args):
     name, precision = row.split()
     recipe = RECIPES[name]
-    settings = [*BOTH["ours"], *recipe["ours"], f"precision={precision}", f"train.epochs={args.epochs}", f"model.num_classes={data['classes']}",
-                f"train.batch_size={BATCH}", f"train.val_batch_size={BATCH}"]
+    settings = [
+        *BOTH["ours"],
+        *recipe["ours"],
+        f"precision={precision}",
+        f"train.epochs={args.epochs}",
+        f"model.num_classes={data['classes']}",
+        f"train.batch_size={BATCH}",
+        f"train.val_batch_size={BATCH}",
+    ]
     command = ["./fasternet-train", "train", MODEL, "--data", data["folder"], "--run", out]
     for setting in settings:
         command += ["--set", setting]
     seconds, peak, _ = run(command, {})
     with open(out / "log.jsonl") as file:
         epochs = [one for one in map(json.loads, file) if one["kind"] == "epoch"]
-    # A record is written when the epoch has been evaluated, before its checkpoint. An update that waits
-    # for a checkpoint counts as training too.
+    # The program writes a record after the evaluation of an epoch, before its checkpoint. If an update
+    # waits for a checkpoint, that time counts as training too.
     rest = [b["seconds"] - a["seconds"] - b["train_s"] - b["eval_s"] for a, b in zip(epochs, epochs[1:])]
     with open(out / "launches.jsonl") as file:
         begun = json.loads(file.readline())
     return dict(
         version=f"fasternet-train {begun.get('program', '')} ({begun['go']}, {begun['kernels']})",
-        start_s=epochs[0]["seconds"] - epochs[0]["train_s"] - epochs[0]["eval_s"], train_s=[one["train_s"] for one in epochs],
-        eval_s=[one["eval_s"] for one in epochs], checkpoint_s=rest, later_s=seconds - epochs[SETTLED - 1]["seconds"], peak_mib=peak)
+        start_s=epochs[0]["seconds"] - epochs[0]["train_s"] - epochs[0]["eval_s"],
+        train_s=[one["train_s"] for one in epochs],
+        eval_s=[one["eval_s"] for one in epochs],
+        checkpoint_s=rest,
+        later_s=seconds - epochs[SETTLED - 1]["seconds"],
+        peak_mib=peak,
+    )
 
 
 def timm(row, by, data, out, args):
     name, precision = row.split()
     recipe = RECIPES[name]
     options, environment = PEERS[by]
-    command = [sys.executable, os.path.join(os.path.dirname(__file__), "bench_timm.py"), args.timm, "--data-dir", data["folder"], "--model", MODEL,
-               *BOTH["timm"], *recipe["timm"], *options, "--num-classes", data["classes"], "--batch-size", BATCH,
-               "--epochs", args.epochs, "--output", out]
+    command = [
+        sys.executable,
+        os.path.join(os.path.dirname(__file__), "bench_timm.py"),
+        args.timm,
+        "--data-dir",
+        data["folder"],
+        "--model",
+        MODEL,
+        *BOTH["timm"],
+        *recipe["timm"],
+        *options,
+        "--num-classes",
+        data["classes"],
+        "--batch-size",
+        BATCH,
+        "--epochs",
+        args.epochs,
+        "--output",
+        out,
+    ]
     if precision == "bf16":
         command += ["--amp", "--amp-dtype", "bfloat16"]
     seconds, peak, lines = run(list(map(str, command)), environment)
@@ -183,9 +252,15 @@ def timm(row, by, data, out, args):
 
 
 def measured(data, result, args):
-    """A measurement with images per second: of training alone and of everything."""
+    """Adds images per second to a measurement: in training alone and with everything."""
     count = data["images"] // BATCH * BATCH * (args.epochs - SETTLED)
-    return dict(result, images=data["images"], epochs=args.epochs, img_per_s=count / sum(result["train_s"][SETTLED:]), everything_img_per_s=count / result["later_s"])
+    return dict(
+        result,
+        images=data["images"],
+        epochs=args.epochs,
+        img_per_s=count / sum(result["train_s"][SETTLED:]),
+        everything_img_per_s=count / result["later_s"],
+    )
 
 
 def compare(rows, args, store):
@@ -204,15 +279,19 @@ def compare(rows, args, store):
                     folder = args.work / name
                     shutil.rmtree(folder, ignore_errors=True)
                     classes, count = data_set(source, folder, args)
-                    # The recipe for ImageNet has its thousand classes.
+                    # The ImageNet recipe keeps its thousand classes.
                     data[name] = dict(folder=folder, classes=1000 if name == "jpeg" else classes, images=count)
                 out = args.work / "run"
-                shutil.rmtree(out, ignore_errors=True)  # of a comparison that was stopped
+                shutil.rmtree(out, ignore_errors=True)  # left by a comparison that was stopped
                 result = ours(row, data[name], out, args) if by == "ours" else timm(row, by, data[name], out, args)
                 shutil.rmtree(out)
                 result = measured(data[name], result, args)
                 store.add(row, number, by, result)
-                print(f"round {number}: {row}: {by}: {result['img_per_s']:.1f} img/s, {result['everything_img_per_s']:.1f} with everything", file=sys.stderr)
+                print(
+                    f"round {number}: {row}: {by}: {result['img_per_s']:.1f} img/s, "
+                    f"{result['everything_img_per_s']:.1f} with everything",
+                    file=sys.stderr,
+                )
     shutil.rmtree(args.work, ignore_errors=True)
 
 
@@ -223,14 +302,17 @@ def processor():
 
 
 def later(one, key):
-    """The median of what takes so long in the epochs that count."""
+    """Returns the median of the epochs that count."""
     return statistics.median(one[key][SETTLED:])
 
 
 def table(rows, store):
     versions = sorted({one["version"] for one in store.seen.values()})
     print(f"{processor()}, {platform.system()}; {'; '.join(versions)}\n")
-    print("| | img/s of epochs | with everything | evaluation, s | checkpoint, s | start, s | MiB | ours ÷ it | with everything | rounds, lowest to highest |")
+    print(
+        "| | img/s of epochs | with everything | evaluation, s | checkpoint, s | start, s | MiB"
+        " | ours ÷ it | with everything | rounds, lowest to highest |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---|")
     for row in rows:
         rounds = [one for one in store.of(row) if "ours" in one and len(one) > 1]
@@ -244,19 +326,33 @@ def table(rows, store):
             def median(value):
                 return statistics.median(map(value, ones))
 
-            line = (f"| {row}, {'ours' if by == 'ours' else 'timm, ' + by.replace('-', ' ')} | {median(lambda one: one['img_per_s']):.1f}"
-                    f" | {median(lambda one: one['everything_img_per_s']):.1f} | {median(lambda one: later(one, 'eval_s')):.2f}"
-                    f" | {median(lambda one: statistics.median(one['checkpoint_s'][SETTLED - 1:])):.3f} | {median(lambda one: one['start_s']):.1f} | {max(one['peak_mib'] for one in ones):.0f}")
+            title = "ours" if by == "ours" else "timm, " + by.replace("-", " ")
+            checkpoint = median(lambda one: statistics.median(one["checkpoint_s"][SETTLED - 1:]))
+            line = (
+                f"| {row}, {title}"
+                f" | {median(lambda one: one['img_per_s']):.1f}"
+                f" | {median(lambda one: one['everything_img_per_s']):.1f}"
+                f" | {median(lambda one: later(one, 'eval_s')):.2f}"
+                f" | {checkpoint:.3f}"
+                f" | {median(lambda one: one['start_s']):.1f}"
+                f" | {max(one['peak_mib'] for one in ones):.0f}"
+            )
             if by == "ours":
                 print(line + " | | | |")
                 continue
             pairs = [(one["ours"], one[by]) for one in rounds if by in one]
             ratios = [a["img_per_s"] / b["img_per_s"] for a, b in pairs]
             everything = [a["everything_img_per_s"] / b["everything_img_per_s"] for a, b in pairs]
-            print(line + f" | {statistics.median(ratios):.2f} | {statistics.median(everything):.2f} | {len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f} |")
+            print(
+                f"{line} | {statistics.median(ratios):.2f} | {statistics.median(everything):.2f}"
+                f" | {len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f} |"
+            )
         if len(peers) > 1:
             ratios = [one["ours"]["img_per_s"] / one[by]["img_per_s"] for one, by in zip(rounds, best)]
-            print(f"| {row}, timm, best of each round | | | | | | | {statistics.median(ratios):.2f} | | {len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f} |")
+            print(
+                f"| {row}, timm, best of each round | | | | | | | {statistics.median(ratios):.2f} |"
+                f" | {len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f} |"
+            )
 
 
 def main():

@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Write the values within a PyTorch model to a .npz file, for "fasternet-train debug compare".
+"""Write the values inside a PyTorch model to a .npz file, for "fasternet-train debug compare".
 
     python3 scripts/dump_stages.py MODEL --out DUMP.npz
 
-MODEL is a folder that timm wrote, the name of a model of timm, or FILE.py:FUNCTION, a
-function without arguments that returns a module, such as the official FasterNet or Swin.
---weights loads a state dict into it. Hooks on its modules collect what the model computes
-for some images: random ones, or the array in --images (.npy, [images, channels, height, width]).
+MODEL is a folder that timm wrote, the name of a timm model, or FILE.py:FUNCTION: a function
+without arguments that returns a module, such as the official FasterNet or Swin. --weights loads
+a state dict into it. Hooks on its modules collect the values for some images: random images, or
+the array in --images (.npy, [images, channels, height, width]).
 
-FasterNet, ViT and Swin are known by their structure, in timm's and in the official code: their
-values get the names that this program has for them. For any other module, or another value,
---value NAME=MODULE takes the output of a module, and NAME=MODULE:input what it gets; NAME is
-then what "debug compare --json" calls the value.
+The script recognises FasterNet, ViT and Swin by their structure, in timm's and in the official
+code, and gives their values the names that this program uses. For any other value,
+--value NAME=MODULE takes the output of a module and NAME=MODULE:input takes its input; NAME must
+be the name that "debug compare --json" prints for the value.
 
-A developer's tool: nothing in the project depends on it. It needs PyTorch and numpy, and timm
-for models of timm.
+This is a developer's tool; nothing in the project depends on it. It needs PyTorch and numpy, and
+timm for timm's models.
 """
 import argparse
 import importlib.util
@@ -26,7 +26,7 @@ import torch
 
 
 def build(name, weights):
-    """The module that MODEL names."""
+    """Returns the module that MODEL names."""
     if Path(name).is_dir():
         import timm
         model = timm.create_model(f"local-dir:{name}", pretrained=True)
@@ -58,7 +58,7 @@ def build(name, weights):
 
 
 def values_of(model):
-    """What to collect: a name, and a module with "input", "output" or "first token", of it."""
+    """Returns what to collect: for each name a module, and "input", "output" or "first token"."""
     found = {}
 
     def add(name, module, side="output"):
@@ -78,7 +78,7 @@ def values_of(model):
 
 
 def classifier(model):
-    """The last linear layer."""
+    """Returns the last linear layer."""
     for path in ("head.fc", "head", "classifier", "fc"):
         module = model
         for part in path.split("."):
@@ -89,10 +89,10 @@ def classifier(model):
 
 
 def fasternet(model, add):
-    """timm has the merging in the stage that it opens, the official code between stages."""
+    """Adds the values of a FasterNet. Merging is the start of a stage in timm; officially it is between stages."""
     number = 0
     for i, stage in enumerate(model.stages):
-        if not hasattr(stage, "blocks"):  # a merging of the official code
+        if not hasattr(stage, "blocks"):  # merging, in the official code
             add(f"stages.{i}", stage)
             continue
         official = any(not hasattr(s, "blocks") for s in model.stages)
@@ -112,13 +112,13 @@ def fasternet(model, add):
 
 
 def halves(block, name, add):
-    """The halves of a transformer block, each after its residual."""
+    """Adds the halves of a transformer block, each after its residual."""
     add(f"{name}.attn", block.norm2, "input")
     add(f"{name}.mlp", block)
 
 
 def vit(model, add):
-    """ViT: the class token is the first token."""
+    """Adds the values of a ViT, whose class token is the first token."""
     add("pos_embed", model.blocks[0], "input")
     add("tokens", model.blocks[-1], "input")
     for i, block in enumerate(model.blocks):
@@ -135,7 +135,7 @@ def vit(model, add):
 
 
 def swin(model, add):
-    """timm has the merging in the stage that it opens, the official code in the one before."""
+    """Adds the values of a Swin. Merging starts a stage in timm; officially it ends the stage before."""
     for i, stage in enumerate(model.layers):
         for j, block in enumerate(stage.blocks):
             halves(block, f"layers.{i}.blocks.{j}", add)
@@ -150,13 +150,13 @@ def swin(model, add):
 
 
 def collect(model, wanted, images):
-    """The values for images, as float32 arrays."""
+    """Runs the model on images and returns the values as float32 arrays."""
     arrays, hooks = {"input": images.numpy()}, []
 
     def keep(name, value):
         if isinstance(value, (tuple, list)):
             value = value[0]
-        # A copy: the next module may work in place.
+        # Copy, because the next module may work in place.
         arrays[name] = value.detach().to(torch.float32, copy=True).contiguous().numpy()
 
     for name, (module, side) in wanted.items():
@@ -176,14 +176,16 @@ def collect(model, wanted, images):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--out", required=True, help="the .npz file")
-    parser.add_argument("--weights", help="a state dict: .pth or .safetensors")
-    parser.add_argument("--images", help="an array .npy of float32 [images, channels, height, width]")
-    parser.add_argument("--batch", type=int, default=2, help="how many random images")
-    parser.add_argument("--size", type=int, help="their side in pixels; by default what the model says")
-    parser.add_argument("--channels", type=int, default=3, help="their channels")
+    parser.add_argument("--out", required=True, help=".npz file to write")
+    parser.add_argument("--weights", help="state dict to load: .pth or .safetensors")
+    parser.add_argument("--images", help=".npy file of float32 [images, channels, height, width]")
+    parser.add_argument("--batch", type=int, default=2, help="number of random images")
+    parser.add_argument("--size", type=int, help="side of the images in pixels (default: the model's)")
+    parser.add_argument("--channels", type=int, default=3, help="channels of the images")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--value", action="append", default=[], metavar="NAME=MODULE[:input]", help="a further value; repeatable")
+    parser.add_argument(
+        "--value", action="append", default=[], metavar="NAME=MODULE[:input]", help="add a value; repeatable"
+    )
     args = parser.parse_args()
 
     model = build(args.model, args.weights)
@@ -205,7 +207,8 @@ def main():
             parser.error(f"--value {value}: {e}")
     arrays = collect(model, wanted, images)
     np.savez(args.out, **arrays)
-    print(f"{args.out}: {len(arrays) - 1} values of {images.shape[0]} images of {images.shape[2]}×{images.shape[3]} pixels")
+    count, _, height, width = images.shape
+    print(f"{args.out}: {len(arrays) - 1} values for {count} images of {height}×{width} pixels")
 
 
 main()

@@ -1,9 +1,9 @@
-"""Writes eval/metrics/testdata/expected.json: the figures of scikit-learn and scipy.
+"""Writes eval/metrics/testdata/expected.json: metrics computed with scikit-learn and scipy.
 
     pip install scikit-learn scipy
     python scripts/expected_metrics.py
 
-The logits are made by a formula (splitmix64), which the test in eval/metrics has too, so that
+The logits follow from a formula (splitmix64). The test in eval/metrics has the same formula, so
 no logits need to be stored.
 """
 
@@ -32,12 +32,14 @@ def uniform(z):
 
 
 def make(s):
-    """The labels [images] and logits [images, classes] of a set."""
+    """Returns the labels [images] and logits [images, classes] of a set."""
     n, k, seed = s["images"], s["classes"], s["seed"]
     rows = np.arange(n)
     labels = np.array(s["labels"])[rows % len(s["labels"])]
     distinct = s.get("distinct", n)
-    at = (np.uint64(seed) << np.uint64(40)) + (np.uint64(1) << np.uint64(20)) * (rows % distinct).astype(np.uint64)[:, None]
+    at = (np.uint64(seed) << np.uint64(40)) + (np.uint64(1) << np.uint64(20)) * (rows % distinct).astype(np.uint64)[
+        :, None
+    ]
     z = (uniform(at + np.arange(k, dtype=np.uint64)) - 0.5) * s["scale"]
     z[rows, labels] += np.where(rows < distinct, s["boost"], 0.0) if distinct < n else s["boost"]
     if distinct < n:
@@ -78,7 +80,7 @@ def temperature(z, y):
         return -special.log_softmax(np.exp(log_b) * z, axis=1)[np.arange(len(y)), y].mean()
 
     best = optimize.minimize_scalar(nll, bounds=(-6, 6), method="bounded", options={"xatol": 1e-10})
-    # Near the minimum the values are flat: the zero of the slope is known to more digits.
+    # Near the minimum the curve is flat, so the zero of its slope has more correct digits.
     def slope(log_b):
         b = np.exp(log_b)
         p = special.softmax(b * z, axis=1)
@@ -136,13 +138,20 @@ def figures(s):
                 assert abs(theirs - mine) < 1e-9
     shown = [c for c in range(k) if k <= 10 or c % 37 == 0]
     e["per_class"] = [
-        [c, int(support[c]), int((answer == c).sum())] + [float(per_class[i][c]) for i in range(3)] + [auc[c], ap[c]] for c in shown
+        [c, int(support[c]), int((answer == c).sum())]
+        + [float(per_class[i][c]) for i in range(3)]
+        + [auc[c], ap[c]]
+        for c in shown
     ]
-    # The precision-recall curve at the scores of the images of a class.
+    # The precision-recall curve, at the scores of the images of the class.
     e["curves"] = []
     for c in [c for c in shown if support[c] and support[c] <= 100][:4]:
         precision, recall, threshold = metrics.precision_recall_curve(y == c, p[:, c])
-        points = [[float(recall[i]), float(precision[i]), float(t)] for i, t in enumerate(threshold) if ((p[:, c] == t) & (y == c)).any()]
+        points = [
+            [float(recall[i]), float(precision[i]), float(t)]
+            for i, t in enumerate(threshold)
+            if ((p[:, c] == t) & (y == c)).any()
+        ]
         e["curves"].append([c, points[::-1]])
     if s.get("temperature"):
         e["temperature"] = temperature(z, y)
@@ -171,7 +180,7 @@ def resample(s, y, z, p, answer, r):
 
 
 def ranks(y, p):
-    """The macro averages of ROC-AUC and average precision over the classes in y."""
+    """Returns the macro averages of ROC-AUC and average precision over the classes in y."""
     classes = [c for c in range(p.shape[1]) if (y == c).any()]
     areas = [1] if p.shape[1] == 2 else classes
     auc = np.mean([metrics.roc_auc_score(y == c, p[:, c]) for c in areas])
@@ -179,7 +188,7 @@ def ranks(y, p):
 
 
 def mcnemar(b, c):
-    """As in statsmodels; without a correction where b is c, as in R."""
+    """Returns McNemar's test as in statsmodels; without a correction if b = c, as in R."""
     if b + c < 25:
         return ["exact", None, min(2 * stats.binom.cdf(min(b, c), b + c, 0.5), 1.0)]
     x = max(abs(b - c) - 1, 0) ** 2 / (b + c)
@@ -187,15 +196,93 @@ def mcnemar(b, c):
 
 
 SETS = [
-    dict(name="ten", images=500, classes=10, seed=1, labels=list(range(10)), scale=6.0, boost=2.0, temperature=True, resamples=25),
-    dict(name="two", images=400, classes=2, seed=2, labels=[0, 1, 1], scale=6.0, boost=1.0, temperature=True, resamples=5),
-    dict(name="two with ties", images=400, classes=2, seed=3, labels=[0, 1], scale=6.0, boost=1.0, steps=2.0, resamples=5),
-    dict(name="repeated rows", images=600, classes=5, seed=4, labels=[0, 1, 2, 3, 4, 4, 3], scale=4.0, boost=2.0, distinct=40, temperature=True),
-    dict(name="missing classes", images=300, classes=6, seed=5, labels=[0, 2, 3, 3, 5], scale=5.0, boost=1.5, never=[3], temperature=False),
+    dict(
+        name="ten",
+        images=500,
+        classes=10,
+        seed=1,
+        labels=list(range(10)),
+        scale=6.0,
+        boost=2.0,
+        temperature=True,
+        resamples=25,
+    ),
+    dict(
+        name="two",
+        images=400,
+        classes=2,
+        seed=2,
+        labels=[0, 1, 1],
+        scale=6.0,
+        boost=1.0,
+        temperature=True,
+        resamples=5,
+    ),
+    dict(
+        name="two with ties",
+        images=400,
+        classes=2,
+        seed=3,
+        labels=[0, 1],
+        scale=6.0,
+        boost=1.0,
+        steps=2.0,
+        resamples=5,
+    ),
+    dict(
+        name="repeated rows",
+        images=600,
+        classes=5,
+        seed=4,
+        labels=[0, 1, 2, 3, 4, 4, 3],
+        scale=4.0,
+        boost=2.0,
+        distinct=40,
+        temperature=True,
+    ),
+    dict(
+        name="missing classes",
+        images=300,
+        classes=6,
+        seed=5,
+        labels=[0, 2, 3, 3, 5],
+        scale=5.0,
+        boost=1.5,
+        never=[3],
+        temperature=False,
+    ),
     dict(name="one class in the labels", images=60, classes=3, seed=6, labels=[1], scale=5.0, boost=1.5),
-    dict(name="confident", images=900, classes=4, seed=7, labels=[0, 1, 2, 3], scale=80.0, boost=25.0, temperature=True),
-    dict(name="imbalanced", images=1000, classes=3, seed=8, labels=[0] * 45 + [1] * 4 + [2], scale=6.0, boost=1.5, temperature=True, resamples=5),
-    dict(name="thousand", images=3000, classes=1000, seed=9, labels=list(range(1000)), scale=8.0, boost=4.0, temperature=True),
+    dict(
+        name="confident",
+        images=900,
+        classes=4,
+        seed=7,
+        labels=[0, 1, 2, 3],
+        scale=80.0,
+        boost=25.0,
+        temperature=True,
+    ),
+    dict(
+        name="imbalanced",
+        images=1000,
+        classes=3,
+        seed=8,
+        labels=[0] * 45 + [1] * 4 + [2],
+        scale=6.0,
+        boost=1.5,
+        temperature=True,
+        resamples=5,
+    ),
+    dict(
+        name="thousand",
+        images=3000,
+        classes=1000,
+        seed=9,
+        labels=list(range(1000)),
+        scale=8.0,
+        boost=4.0,
+        temperature=True,
+    ),
 ]
 
 
@@ -204,16 +291,36 @@ def main():
     out = {
         "made_with": f"scikit-learn {sklearn.__version__}, numpy {np.__version__}",
         "sets": [figures(s) for s in SETS],
-        "mcnemar": [[b, c] + mcnemar(b, c) for b, c in [(0, 0), (0, 1), (5, 0), (3, 9), (12, 12), (4, 20), (10, 15), (12, 13), (30, 30), (40, 61), (0, 400), (300, 420)]],
+        "mcnemar": [
+            [b, c] + mcnemar(b, c)
+            for b, c in [
+                (0, 0),
+                (0, 1),
+                (5, 0),
+                (3, 9),
+                (12, 12),
+                (4, 20),
+                (10, 15),
+                (12, 13),
+                (30, 30),
+                (40, 61),
+                (0, 400),
+                (300, 420),
+            ]
+        ],
     }
     for s in out["sets"]:
         if s["labels"] == list(range(s["classes"])):
-            s["labels"] = None  # all, in turn
+            s["labels"] = None  # all labels in turn
     path = pathlib.Path(__file__).parent.parent / "eval/metrics/testdata/expected.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(out, indent=1, default=float) + "\n")
     for s in out["sets"]:
-        print(s["name"], {k: s[k] for k in ("top1", "balanced_accuracy", "roc_auc", "ece", "brier", "nll")}, s.get("temperature"))
+        print(
+            s["name"],
+            {k: s[k] for k in ("top1", "balanced_accuracy", "roc_auc", "ece", "brier", "nll")},
+            s.get("temperature"),
+        )
 
 
 main()

@@ -1,12 +1,12 @@
-"""Computes testdata/golden/mim_fasternet_*: LocalMIM of small FasterNets with PyTorch, in
-float64, in the plainest way: on whole images, multiplied by the mask after every layer, with
-batch norms over visible positions.
+"""Computes testdata/golden/mim_fasternet_*: LocalMIM of small FasterNets, with PyTorch in float64.
 
     python3 scripts/golden_mim_fasternet.py
 
-Weights and images follow from the formulas of internal/golden. Files have what is visible,
-targets, predictions, latents, losses and every gradient, and the running statistics after a
-step. Losses of evaluation use running statistics 0 and 1.
+It works in the simplest way: on whole images, multiplied by the mask after every layer, with
+batch norms over visible positions. Weights and images follow from the formulas in
+internal/golden. The files have the visible positions, targets, predictions, latents, losses,
+every gradient, and the running statistics after a step. Losses of evaluation use a running mean
+of 0 and a running variance of 1.
 """
 import json
 import math
@@ -38,7 +38,7 @@ def image(name, seed, *shape):
 
 
 class Weights(dict):
-    """Parameters, made by their formula when they are first asked for."""
+    """Parameters; each follows from its formula when it is first used."""
 
     def __init__(self, seed):
         super().__init__()
@@ -66,9 +66,11 @@ class Reference:
         self.c, self.w, self.stats = c, Weights(c["seed"]), {}
         self.train = True
 
-    # maps are [batch, channels, height, width]; what is masked is zero
+    # Maps are [batch, channels, height, width]; masked positions are zero.
     def mask(self, x):
-        return self.units.repeat_interleave(x.shape[2] // self.side, 1).repeat_interleave(x.shape[3] // self.side, 2)[:, None]
+        return self.units.repeat_interleave(x.shape[2] // self.side, 1).repeat_interleave(
+            x.shape[3] // self.side, 2
+        )[:, None]
 
     def norm(self, x, name):
         m, c = self.mask(x), x.shape[1]
@@ -88,7 +90,7 @@ class Reference:
     def conv3(self, x, weight):
         if self.c["border"] == "neighbours":
             return F.conv2d(x, weight, padding=1)
-        b, c, h, w = x.shape  # each unit is an image of its own
+        b, c, h, w = x.shape  # each unit becomes its own image
         s, r = self.side, h // self.side
         x = x.reshape(b, c, s, r, s, r).permute(0, 2, 4, 1, 3, 5).reshape(-1, c, r, r)
         x = F.conv2d(x, weight, padding=1)
@@ -100,7 +102,16 @@ class Reference:
     def block(self, x, name):
         c, m = x.shape[1], self.mask(x)
         cp, hidden = c // 4, 2 * c
-        u = torch.cat([self.conv3(x[:, :cp], self.w(name + ".spatial_mixing.partial_conv3.weight", cp, cp, 3, 3)), x[:, cp:]], 1) * m
+        u = (
+            torch.cat(
+                [
+                    self.conv3(x[:, :cp], self.w(name + ".spatial_mixing.partial_conv3.weight", cp, cp, 3, 3)),
+                    x[:, cp:],
+                ],
+                1,
+            )
+            * m
+        )
         h = self.norm(F.conv2d(u, self.w(name + ".mlp.0.weight", hidden, c, 1, 1)), name + ".mlp.1")
         h = self.act(h) * m
         if self.c["grn"]:
@@ -137,7 +148,7 @@ class Reference:
         return taps
 
     def visible(self, x):
-        """The pixels of the visible units: [batch, units, pixels, channels]."""
+        """Returns the pixels of the visible units: [batch, units, pixels, channels]."""
         b, c, h, _ = x.shape
         s, r = self.side, h // self.side
         x = x.reshape(b, c, s, r, s, r).permute(0, 2, 4, 3, 5, 1).reshape(b, s * s, r * r, c)
@@ -171,7 +182,9 @@ class Reference:
         full = torch.stack([full[i].index_copy(0, torch.tensor(kept), tokens[i]) for i, kept in enumerate(self.kept)])
         x = self.transformer(full + self.positions(dim), name + ".blocks.0")
         x = self.layer_norm(x, name + ".norm").transpose(1, 2).reshape(b, dim, s, s)
-        up = lambda x, i, n: F.conv_transpose2d(x, self.w(f"{name}.pred.{i}.weight", n, n // 2, 2, 2), self.w(f"{name}.pred.{i}.bias", n // 2), stride=2)
+        up = lambda x, i, n: F.conv_transpose2d(
+            x, self.w(f"{name}.pred.{i}.weight", n, n // 2, 2, 2), self.w(f"{name}.pred.{i}.bias", n // 2), stride=2
+        )
         last = {4: 4, 2: 1, 1: 0}[factor]
         if factor == 4:
             x = up(x, 0, dim)
@@ -179,13 +192,21 @@ class Reference:
             x = up(x, 3, dim // 2)
         elif factor == 2:
             x = up(x, 0, dim)
-        x = F.conv2d(x, self.w(f"{name}.pred.{last}.weight", values, x.shape[1], 1, 1), self.w(f"{name}.pred.{last}.bias", values))
+        x = F.conv2d(
+            x,
+            self.w(f"{name}.pred.{last}.weight", values, x.shape[1], 1, 1),
+            self.w(f"{name}.pred.{last}.bias", values),
+        )
         return x.permute(0, 2, 3, 1).flatten(1, 2)
 
     def target(self, images, cell):
         b, ch, h, w = images.shape
         if self.c["target"] == "pixel":
-            p = images.reshape(b, ch, h // cell, cell, w // cell, cell).permute(0, 2, 4, 3, 5, 1).reshape(b, -1, cell * cell * ch)
+            p = (
+                images.reshape(b, ch, h // cell, cell, w // cell, cell)
+                .permute(0, 2, 4, 3, 5, 1)
+                .reshape(b, -1, cell * cell * ch)
+            )
             return (p - p.mean(-1, keepdim=True)) / torch.sqrt(p.var(-1, keepdim=True) + 1e-6)
         bins = self.c["nbins"]
         k0 = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])
@@ -207,7 +228,12 @@ class Reference:
             weight = (1 - self.units).repeat_interleave(factor, 1).repeat_interleave(factor, 2).flatten(1)
             cells = ((pred - target) ** 2).mean(-1)
             losses.append((cells * weight).sum() / weight.sum())
-            out |= {f"latent/{k}": latent.flatten(1, 2), f"pred/{k}": pred, f"target/{k}": target, f"weight/{k}": weight}
+            out |= {
+                f"latent/{k}": latent.flatten(1, 2),
+                f"pred/{k}": pred,
+                f"target/{k}": target,
+                f"weight/{k}": weight,
+            }
         return losses, out
 
 
@@ -229,20 +255,73 @@ def make(name, **c):
     tensors = {k: v for k, v in out.items() if k.split("/")[0] in ("latent", "pred", "target", "weight")}
     tensors |= {f"eval/{k}": v for k, v in eval_out.items() if k.startswith("pred")}
     tensors |= {"grad/" + k: p.grad for k, p in r.w.items()} | {"stat/" + k: v for k, v in r.stats.items()}
-    if c["target"] == "pixel":  # they are large, and simple
+    if c["target"] == "pixel":  # leave them out: they are large, and simple
         tensors = {k: v for k, v in tensors.items() if not k.startswith("target/")}
-    save_file({k: v.detach().float().contiguous() for k, v in tensors.items()}, os.path.join(OUT, name + ".safetensors"))
-    c |= {"losses": [v.item() for v in losses], "eval_losses": [v.item() for v in eval_losses], "parameters": sum(p.numel() for p in r.w.values())}
+    save_file(
+        {k: v.detach().float().contiguous() for k, v in tensors.items()}, os.path.join(OUT, name + ".safetensors")
+    )
+    c |= {
+        "losses": [v.item() for v in losses],
+        "eval_losses": [v.item() for v in eval_losses],
+        "parameters": sum(p.numel() for p in r.w.values()),
+    }
     with open(os.path.join(OUT, name + ".json"), "w") as f:
         json.dump(c, f, indent=1)
         f.write("\n")
     print(name, c["losses"], c["eval_losses"], c["parameters"])
 
 
-COMMON = dict(seed=3, embed_dim=4, depths=[1, 2, 1, 1], patch=2, image=48, unit=16, scales=[4, 2, 1, 1], decoder_dim=8, decoder_heads=2, nbins=6)
+COMMON = dict(
+    seed=3,
+    embed_dim=4,
+    depths=[1, 2, 1, 1],
+    patch=2,
+    image=48,
+    unit=16,
+    scales=[4, 2, 1, 1],
+    decoder_dim=8,
+    decoder_heads=2,
+    nbins=6,
+)
 KEPT = [[0, 1, 4, 5, 8], [1, 2, 3, 6, 7]]
-make("mim_fasternet_hog", act="gelu", target="hog", border="neighbours", grn=False, layer_scale=False, kept=KEPT, **COMMON)
-make("mim_fasternet_pixel", act="relu", target="pixel", border="zero", grn=False, layer_scale=True, kept=[[0, 3], [1, 2]], **(COMMON | dict(image=32)))
-make("mim_fasternet_grn", act="gelu", target="hog", border="neighbours", grn=True, layer_scale=False, kept=KEPT, **COMMON)
-# Three stages, and units of several pixels in the last.
-make("mim_fasternet_wide", act="gelu", target="hog", border="neighbours", grn=False, layer_scale=False, kept=[[2], [1]], **(COMMON | dict(image=64, unit=32, depths=[1, 1, 1], scales=[4, 4, 4])))
+make(
+    "mim_fasternet_hog",
+    act="gelu",
+    target="hog",
+    border="neighbours",
+    grn=False,
+    layer_scale=False,
+    kept=KEPT,
+    **COMMON,
+)
+make(
+    "mim_fasternet_pixel",
+    act="relu",
+    target="pixel",
+    border="zero",
+    grn=False,
+    layer_scale=True,
+    kept=[[0, 3], [1, 2]],
+    **(COMMON | dict(image=32)),
+)
+make(
+    "mim_fasternet_grn",
+    act="gelu",
+    target="hog",
+    border="neighbours",
+    grn=True,
+    layer_scale=False,
+    kept=KEPT,
+    **COMMON,
+)
+# Three stages, whose last has units of several pixels.
+make(
+    "mim_fasternet_wide",
+    act="gelu",
+    target="hog",
+    border="neighbours",
+    grn=False,
+    layer_scale=False,
+    kept=[[2], [1]],
+    **(COMMON | dict(image=64, unit=32, depths=[1, 1, 1], scales=[4, 4, 4])),
+)

@@ -1,9 +1,9 @@
-"""Computes testdata/golden/multilabel.json, figures of a small multi-label evaluation, with
+"""Computes testdata/golden/multilabel.json, the metrics of a small multi-label evaluation, with
 scikit-learn and PyTorch:
 
     python3 scripts/golden_multilabel.py > testdata/golden/multilabel.json
 
-The best thresholds are found by trying every distinct probability.
+It finds the best thresholds by trying every distinct probability.
 """
 import json
 import warnings
@@ -17,7 +17,7 @@ rng = np.random.default_rng(5)
 N, K = 60, 5
 truth = rng.random((N, K)) < [0.5, 0.3, 0.1, 0.05, 0]
 truth[3] = False  # an image without labels
-logits = np.round((rng.normal(size=(N, K)) + 1.5 * truth - 1) * 8) / 8  # with ties
+logits = np.round((rng.normal(size=(N, K)) + 1.5 * truth - 1) * 8) / 8  # coarse, so that there are ties
 p = torch.sigmoid(torch.tensor(logits)).numpy()
 thresholds = np.array([0.5, 0.3, 0.25, 0.6, 0.5])
 given = p >= thresholds
@@ -30,18 +30,34 @@ def best_f1(k):
 
 
 def averages(f):
-    return {a: f(truth, given, average=a, zero_division=0, **({} if a == "micro" else {"labels": counted})) for a in ("macro", "weighted", "micro")}
+    return {
+        a: f(truth, given, average=a, zero_division=0, **({} if a == "micro" else {"labels": counted}))
+        for a in ("macro", "weighted", "micro")
+    }
 
 
-print(json.dumps({
-    "images": N, "classes": K, "logits": logits.reshape(-1).tolist(), "sets": [np.flatnonzero(t).tolist() for t in truth],
-    "thresholds": thresholds.tolist(),
-    "map": metrics.average_precision_score(truth[:, shown], p[:, shown], average="macro"),
-    "map_micro": metrics.average_precision_score(truth, p, average="micro"),
-    "average_precision": [metrics.average_precision_score(truth[:, k], p[:, k]) if k in shown else None for k in range(K)],
-    "precision": averages(metrics.precision_score), "recall": averages(metrics.recall_score), "f1": averages(metrics.f1_score),
-    "exact_match": metrics.accuracy_score(truth, given),
-    "loss": torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor(logits), torch.tensor(truth).double()).item(),
-    "matrices": metrics.multilabel_confusion_matrix(truth, given).tolist(),
-    "best_f1": [best_f1(k) for k in range(K)],
-}))
+print(
+    json.dumps(
+        {
+            "images": N,
+            "classes": K,
+            "logits": logits.reshape(-1).tolist(),
+            "sets": [np.flatnonzero(t).tolist() for t in truth],
+            "thresholds": thresholds.tolist(),
+            "map": metrics.average_precision_score(truth[:, shown], p[:, shown], average="macro"),
+            "map_micro": metrics.average_precision_score(truth, p, average="micro"),
+            "average_precision": [
+                metrics.average_precision_score(truth[:, k], p[:, k]) if k in shown else None for k in range(K)
+            ],
+            "precision": averages(metrics.precision_score),
+            "recall": averages(metrics.recall_score),
+            "f1": averages(metrics.f1_score),
+            "exact_match": metrics.accuracy_score(truth, given),
+            "loss": torch.nn.functional.binary_cross_entropy_with_logits(
+                torch.tensor(logits), torch.tensor(truth).double()
+            ).item(),
+            "matrices": metrics.multilabel_confusion_matrix(truth, given).tolist(),
+            "best_f1": [best_f1(k) for k in range(K)],
+        }
+    )
+)

@@ -1,11 +1,11 @@
-"""Computes testdata/golden/recipe.json with PyTorch, in float64: steps of optimizers,
-clipped gradients, losses and their gradients, learning rates, averaged weights.
+"""Computes testdata/golden/recipe.json with PyTorch in float64: optimizer steps, clipped
+gradients, losses and their gradients, learning rates, averaged weights.
 
     /usr/bin/python3 scripts/golden_recipe.py > testdata/golden/recipe.json
 
-AdamW, SGD and the clipping by norm and value are PyTorch's own; LARS (MAE), LAMB,
-adaptive clipping, the schedules and the average (timm) are written down here from
-their definitions. Distillation follows the definition of FasterNet's code.
+AdamW, SGD and clipping by norm and value are PyTorch's. This script implements LARS (MAE), LAMB,
+adaptive clipping, the schedules and the average (timm) from their definitions. Distillation is
+defined as in FasterNet's code.
 """
 import json
 import math
@@ -22,7 +22,7 @@ def flat(t):
     return [float(x) for x in t.reshape(-1)]
 
 
-def draw(scale=1.0):  # few digits, so that float32 inputs are the same
+def draw(scale=1.0):  # few digits, so that float32 holds the inputs exactly
     return {n: (torch.randn(s) * scale * 256).round().double() / 256 for n, s in DIMS.items()}
 
 
@@ -150,7 +150,7 @@ losses = {
     "bce soft 3": loss(lambda x: 0.7 * bce(x) + 0.3 * soft(x, 3.0)),
 }
 
-# Averages: of a weight that is 0, 1, 2, … after the first, second, third step.
+# Averages of a weight that is 0, 1, 2, … after the first, second, third step.
 def average(decay, warmup):
     out, ema = [], 0.0
     for t in range(8):
@@ -162,10 +162,21 @@ def average(decay, warmup):
     return out
 
 
-json.dump({
-    "start": {n: flat(w) for n, w in start.items()}, "shapes": DIMS,
-    "grads": [{n: flat(g) for n, g in gs.items()} for gs in grads],
-    "optimizers": optimizers, "clips": clips,
-    "rows": B, "classes": K, "logits": flat(logits), "teacher": flat(teacher), "targets": flat(targets), "losses": losses,
-    "ema": {"decay": average(0.6, False), "warmup": average(0.6, True)},
-}, __import__("sys").stdout, indent=0)
+json.dump(
+    {
+        "start": {n: flat(w) for n, w in start.items()},
+        "shapes": DIMS,
+        "grads": [{n: flat(g) for n, g in gs.items()} for gs in grads],
+        "optimizers": optimizers,
+        "clips": clips,
+        "rows": B,
+        "classes": K,
+        "logits": flat(logits),
+        "teacher": flat(teacher),
+        "targets": flat(targets),
+        "losses": losses,
+        "ema": {"decay": average(0.6, False), "warmup": average(0.6, True)},
+    },
+    __import__("sys").stdout,
+    indent=0,
+)

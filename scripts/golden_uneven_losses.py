@@ -1,12 +1,12 @@
-"""Computes testdata/golden/uneven_losses.json, the losses for uneven and multi-label data with their
-gradients, in float64, with PyTorch 2, torchvision and timm:
+"""Computes testdata/golden/uneven_losses.json: the losses for uneven and multi-label data and their
+gradients, in float64.
 
     python3 scripts/golden_uneven_losses.py > testdata/golden/uneven_losses.json
 
-Weighted cross entropy, binary cross entropy with weights of positive targets, the sigmoid focal
-loss and the asymmetric loss are those of the three libraries. Softmax focal loss and logit
-adjustment are written down here from their papers. The loss of a mixed target is the mixture of
-the losses of its two labels, which is what mixup defines.
+PyTorch 2, torchvision and timm compute weighted cross entropy, binary cross entropy with weights of
+positive targets, the sigmoid focal loss and the asymmetric loss. This script implements softmax
+focal loss and logit adjustment from their papers. As mixup defines it, the loss of a mixed target is
+the mixture of the losses of its two labels.
 """
 import json
 
@@ -19,7 +19,7 @@ torch.manual_seed(21)
 B, K = 5, 4
 
 
-def rounded(t):  # few digits, so that float32 inputs are the same
+def rounded(t):  # few digits, so that float32 holds the inputs exactly
     return (t * 256).round().double() / 256
 
 
@@ -61,10 +61,12 @@ def focal_sigmoid(x, target, alpha=-1.0, gamma=2.0):
 
 
 def asymmetric(x, target, neg, pos, clip):
-    return AsymmetricLossMultiLabel(gamma_neg=neg, gamma_pos=pos, clip=clip, eps=1e-300)(x, target) / K  # theirs is a sum over the classes
+    return (
+        AsymmetricLossMultiLabel(gamma_neg=neg, gamma_pos=pos, clip=clip, eps=1e-300)(x, target) / K
+    )  # timm sums over the classes
 
 
-def mixture(f):  # of the two labels of a mixed sample
+def mixture(f):  # the loss of a sample with two labels, as mixup makes it
     return lambda x: 0.75 * f(x, multi) + 0.25 * f(x, multi.flip(0))
 
 
@@ -90,8 +92,15 @@ cases = {
     "asl, mixed": (multi_mixed, mixture(lambda x, y: asymmetric(x, y, 4, 1, 0.05))),
 }
 
-text = json.dumps({
-    "torch": torch.__version__, "rows": B, "classes": K, "logits": flat(logits), "weights": flat(weights), "prior": flat(prior),
-    "losses": [{"name": n, "targets": flat(t), **measured(f)} for n, (t, f) in cases.items()],
-})
+text = json.dumps(
+    {
+        "torch": torch.__version__,
+        "rows": B,
+        "classes": K,
+        "logits": flat(logits),
+        "weights": flat(weights),
+        "prior": flat(prior),
+        "losses": [{"name": n, "targets": flat(t), **measured(f)} for n, (t, f) in cases.items()],
+    }
+)
 print(text.replace("}, {", "},\n{"))

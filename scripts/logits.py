@@ -1,4 +1,4 @@
-"""What the checks of weights have in common: this program's logits, and comparisons."""
+"""Shared by the checks of weights: get this program's logits, and compare."""
 import json
 import subprocess
 import sys
@@ -11,7 +11,7 @@ FAILED = []
 
 
 def program(ft, *args, want=0):
-    """Run the program; its standard output. Another exit code than wanted ends the check."""
+    """Run the program and return its standard output; an unexpected exit code ends the check."""
     done = subprocess.run([ft, *map(str, args)], capture_output=True, text=True, check=False)
     if done.returncode != want:
         sys.exit(f"{ft} {' '.join(map(str, args))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
@@ -19,8 +19,8 @@ def program(ft, *args, want=0):
 
 
 def ours(ft, folder, model, images, *args, features=False):
-    """Logits of a model that this program computes for images [N, 3, H, W]; with features,
-    the input of its last layer."""
+    """Return the logits that this program computes for images [N, 3, H, W]; with features, the
+    input of the last layer."""
     images_file, out = Path(folder) / "images.safetensors", Path(folder) / "out.safetensors"
     save_file({"input": images.contiguous()}, images_file)
     if features:
@@ -31,7 +31,7 @@ def ours(ft, folder, model, images, *args, features=False):
 
 
 def compare(name, got, want, tolerance=1e-4):
-    """Say how far two sets of logits are apart, as a part of the largest."""
+    """Print the largest difference of two sets of logits, as a fraction of the largest logit."""
     off = ((got - want).abs().max() / want.abs().max()).item()
     ok = off <= tolerance
     print(f"{'ok  ' if ok else 'FAIL'} {name}: {off:.1e} of the largest")
@@ -40,14 +40,14 @@ def compare(name, got, want, tolerance=1e-4):
 
 
 def note(name, ok, text=""):
-    """Say whether something is as it should be."""
+    """Print whether a check has passed."""
     print(f"{'ok  ' if ok else 'FAIL'} {name}{': ' + text if text else ''}")
     if not ok:
         FAILED.append(name)
 
 
 def randomise(module, seed=1):
-    """Give every parameter and statistic of a module values that tell it from all others."""
+    """Give every parameter and statistic of a module its own values, so that no two look alike."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, p in list(module.named_parameters()) + list(module.named_buffers()):
@@ -75,7 +75,7 @@ def images(size, count=2, channels=3):
 
 
 def metadata(path):
-    """The configuration in a JSON file."""
+    """Return the content of a JSON file."""
     return json.loads(Path(path).read_text())
 
 

@@ -2,7 +2,7 @@
 
 usage: python scripts/make_emoji.py NODE_MODULES OUT
 
-An emoji is in the training part or in the validation part, for both vendors, by a hash of its code. The
+A hash of its code puts an emoji into the training or the validation part, the same for both vendors. The
 pictures have 64×64 pixels, on white: 2,662 for training and 732 for validation. Twitter's are under CC BY 4.0,
 Google's under the Apache licence. Needs Pillow, and the pictures:
 
@@ -17,7 +17,7 @@ import pathlib
 from PIL import Image
 
 VENDORS = ["twitter", "google"]
-FEWEST = 8  # emoji of a class
+FEWEST = 8  # fewest emoji in a class
 
 
 def arguments():
@@ -48,7 +48,7 @@ def main():
             classes[emoji["subcategory"].replace(" ", "_").replace("&", "and")].append(emoji)
     count = collections.Counter()
     for name, members in sorted(classes.items()):
-        # A class has emoji in both parts.
+        # A class needs emoji in both parts.
         if len(members) < FEWEST or {part(emoji) for emoji in members} != {"train", "val"}:
             continue
         for emoji in members:

@@ -3,7 +3,7 @@
 
     python3 scripts/make_imagenet_words.py
 
-A developer's tool; it needs timm. data/classes/imagenet1k.license says whose words they are.
+This is a developer's tool; it needs timm. The words' licence is in data/classes/imagenet1k.license.
 """
 from pathlib import Path
 

@@ -2,10 +2,10 @@
 
 usage: python scripts/make_photographs.py PHOTOGRAPHS OUT [--train 2048] [--val 512] [--classes 20]
 
-PHOTOGRAPHS is a folder, searched with its subfolders. Each JPEG file of 1000×750 pixels and more is a class,
-the largest first. Its images are random parts of it, with 1/f noise so that they have the detail of a
-photograph at their own size, 4:2:0, quality 90 to 95. The same photographs make the same pixels.
-Needs Pillow and NumPy. On Debian:
+PHOTOGRAPHS is a folder; its subfolders are searched too. Each JPEG file of at least 1000×750 pixels is a
+class, the largest first. Its images are random parts of it. They get 1/f noise, so that they have as much
+detail as photographs of their size, and are saved with 4:2:0 and a quality of 90 to 95. The same
+photographs always give the same pixels. Needs Pillow and NumPy. On Debian:
 
     apt-get download lomiri-wallpapers-16.04 mate-backgrounds
     for d in *.deb; do dpkg-deb -x $d wallpapers; done
@@ -26,14 +26,14 @@ def arguments():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("photographs", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--train", type=int, default=2048, help="images, of all classes together")
+    parser.add_argument("--train", type=int, default=2048, help="number of images, in all classes together")
     parser.add_argument("--val", type=int, default=512)
     parser.add_argument("--classes", type=int, default=20)
     return parser.parse_args()
 
 
 def photographs(folder, count):
-    """The largest JPEG files. Of those whose names begin with the same word, the same picture in several sizes, one."""
+    """Returns the largest JPEG files, one per first word of the name: such files are one picture in several sizes."""
     found = {}
     for path in sorted(folder.rglob("*.jpg")):
         with Image.open(path) as image:
@@ -42,12 +42,15 @@ def photographs(folder, count):
             found.setdefault((path.parent, path.stem.split("_")[0]), []).append((width * height, path))
     largest = sorted((max(sizes) for sizes in found.values()), key=lambda one: (-one[0], one[1].name))
     if len(largest) < count:
-        sys.exit(f"{folder}: want {count} photographs of {2 * WIDTH}×{2 * HEIGHT} pixels and more, got {len(largest)}; see --classes")
+        sys.exit(
+            f"{folder}: want {count} photographs of at least {2 * WIDTH}×{2 * HEIGHT} pixels, "
+            f"got {len(largest)}; add photographs, or lower --classes"
+        )
     return [path for _, path in largest[:count]]
 
 
 def noise(generator):
-    """1/f noise of mean 0 and deviation 1: [HEIGHT, WIDTH]."""
+    """Returns 1/f noise [HEIGHT, WIDTH] with mean 0 and standard deviation 1."""
     y, x = numpy.meshgrid(numpy.fft.fftfreq(HEIGHT), numpy.fft.rfftfreq(WIDTH), indexing="ij")
     frequency = numpy.maximum(numpy.hypot(y, x), 1 / WIDTH)
     spectrum = numpy.fft.rfft2(generator.standard_normal((HEIGHT, WIDTH))) / frequency
@@ -56,7 +59,7 @@ def noise(generator):
 
 
 def part(photograph, seed):
-    """A random part of a photograph, of 3 to 100 % of its area."""
+    """Returns a random part of a photograph, with 3 to 100 % of its area."""
     draw, generator = random.Random(seed), numpy.random.default_rng(seed)
     whole = min(photograph.width, photograph.height * WIDTH / HEIGHT)
     width = int(max(WIDTH, whole * draw.uniform(0.03, 1) ** 0.5))
@@ -81,7 +84,8 @@ def main():
                 picture.save(to / f"{k:05}.jpg", quality=quality, subsampling="4:2:0")
                 size += (to / f"{k:05}.jpg").stat().st_size
         print(f"{path.stem}: class {label + 1} of {args.classes}", file=sys.stderr)
-    print(f"{args.train} training and {args.val} validation images, {size / (args.train + args.val) / 1024:.0f} KiB on average")
+    average = size / (args.train + args.val) / 1024
+    print(f"{args.train} training and {args.val} validation images, {average:.0f} KiB on average")
 
 
 main()

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Make image files of many formats, and what Pillow decodes of them.
+"""Make image files in many formats, and decode them with Pillow.
 
     pip install pillow numpy imagecodecs tifffile pillow-heif
     scripts/make_pillow_formats.py testdata/golden
 
-writes pillow_formats.safetensors: file/<name>, the bytes of a small image file, and
-rgb/<name>, its pixels by Pillow's convert("RGB"). scaled/<name> has the pixels of 16-bit
-grey images scaled to 8 bits, upright/<name> the pixels turned by the EXIF orientation.
-The files in the repository were made with Pillow 13.0.0 and libjpeg-turbo 3.2.0.
+writes pillow_formats.safetensors. file/<name> has the bytes of a small image file, and rgb/<name>
+has its pixels from Pillow's convert("RGB"). scaled/<name> has the pixels of 16-bit grey images,
+scaled to 8 bits; upright/<name> has the pixels turned by the EXIF orientation. The file in the
+repository was made with Pillow 13.0.0 and libjpeg-turbo 3.2.0.
 """
 import io
 import json
@@ -25,10 +25,12 @@ H, W = 21, 29
 
 
 def picture(seed, channels=3, height=H, width=W):
-    """A smooth image with some noise: it has edges of colour, and JPEG keeps it."""
+    """Returns a smooth image with some noise. It has edges of colour, and JPEG preserves it."""
     r = np.random.RandomState(seed)
     small = r.randint(0, 256, (height // 6 + 2, width // 6 + 2, channels)).astype(np.uint8)
-    planes = [np.asarray(Image.fromarray(small[..., c]).resize((width, height), Image.BICUBIC)) for c in range(channels)]
+    planes = [
+        np.asarray(Image.fromarray(small[..., c]).resize((width, height), Image.BICUBIC)) for c in range(channels)
+    ]
     a = np.stack(planes, -1).astype(int) + r.randint(-12, 13, (height, width, channels))
     a = a.clip(0, 255).astype(np.uint8)
     return a if channels > 1 else a[..., 0]
@@ -53,7 +55,7 @@ def saved(image, format, **options):
 
 
 def without_segment(jpeg, marker):
-    """A JPEG file without the segments of a marker."""
+    """Returns a JPEG file without the segments of a marker."""
     out, at = bytearray(jpeg[:2]), 2
     while jpeg[at + 1] != 0xDA:
         n = 2 + struct.unpack(">H", jpeg[at + 2 : at + 4])[0]
@@ -80,7 +82,12 @@ def tiffs():
         add(f"tif/{name}-min-is-white", saved(BITS, "tiff", compression=compression, tiffinfo={262: 0}))
     add("tif/g4-lsb", saved(BITS, "tiff", compression="group4", tiffinfo={266: 2}))
     add("tif/bits", saved(BITS, "tiff"))
-    for name, compression in {"plain": None, "lzw": "tiff_lzw", "deflate": "tiff_adobe_deflate", "packbits": "packbits"}.items():
+    for name, compression in {
+        "plain": None,
+        "lzw": "tiff_lzw",
+        "deflate": "tiff_adobe_deflate",
+        "packbits": "packbits",
+    }.items():
         add(f"tif/rgb-{name}", saved(RGB, "tiff", compression=compression))
         add(f"tif/grey-{name}", saved(GREY, "tiff", compression=compression))
     add("tif/palette", saved(Image.fromarray(RGB).quantize(30), "tiff"))
@@ -110,8 +117,8 @@ def jpegs():
     add("jpg/grey", saved(GREY, "jpeg", quality=90))
     add("jpg/progressive", saved(RGB, "jpeg", quality=90, progressive=True))
     add("jpg/rgb", imagecodecs.jpeg8_encode(RGB, level=90, colorspace="RGB", outcolorspace="RGB"))
-    # The encoder samples inks in one way only. Planes that are YCCK already are not
-    # subsampled when they are called CMYK; the last byte of Adobe's segment tells.
+    # The encoder always subsamples YCCK. For YCCK without subsampling, save CMYK and change the
+    # last byte of Adobe's segment, which names the colour space.
     plain = imagecodecs.jpeg8_encode(CMYK, level=90, colorspace="CMYK", outcolorspace="CMYK")
     at = plain.index(b"Adobe") + 11
     inks = {
@@ -133,7 +140,7 @@ def gifs():
     add("gif/transparent", saved(colours, "gif", transparency=5))
     add("gif/animated", saved(colours, "gif", save_all=True, append_images=[other, colours], duration=40))
     add("gif/grey", saved(GREY, "gif"))
-    # A frame that does not fill the screen.
+    # The frame does not fill the screen.
     whole = saved(colours.crop((0, 0, 9, 7)), "gif")
     at = whole.index(b"\x2c\0\0\0\0")
     part = bytearray(whole)
@@ -158,13 +165,22 @@ def webps():
         add(f"webp/animated-{name}", saved(RGB, "webp", save_all=True, append_images=frames, duration=50, **options))
         clear = np.dstack([RGB, np.zeros_like(GREY)])
         clear[4:16, 6:20, 3] = GREY[4:16, 6:20] // 2 + 100
-        add(f"webp/animated-part-{name}", saved(clear, "webp", save_all=True, append_images=frames, duration=50, exact=True, **options))
+        add(
+            f"webp/animated-part-{name}",
+            saved(clear, "webp", save_all=True, append_images=frames, duration=50, exact=True, **options),
+        )
 
 
 def pnms():
     rows = lambda a: "\n".join(" ".join(str(v) for v in row.reshape(-1)) for row in a)
     small = RGB[:5, :7]
-    add("pnm/p1", b"P1\n# black and white\n10 7\n" + "\n".join("".join("01"[v] for v in row) for row in np.random.RandomState(12).randint(0, 2, (7, 10))).encode())
+    add(
+        "pnm/p1",
+        b"P1\n# black and white\n10 7\n"
+        + "\n".join(
+            "".join("01"[v] for v in row) for row in np.random.RandomState(12).randint(0, 2, (7, 10))
+        ).encode(),
+    )
     add("pnm/p2", f"P2 7 5 255\n{rows(small[..., 0])}\n".encode())
     add("pnm/p2-shallow", f"P2 7 5\n9\n{rows(small[..., 0] // 26)}".encode())
     add("pnm/p3", f"P3\n#x\n7 5\n255\n{rows(small)}\n".encode())
@@ -186,7 +202,7 @@ def bmps():
 
 
 def turned():
-    """The same picture with every EXIF orientation, in all formats that carry one."""
+    """Adds the same picture with every EXIF orientation, in all formats that have EXIF."""
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
@@ -195,11 +211,20 @@ def turned():
     exif[0x0112] = 6
     add("png/turned-6", saved(RGB, "png", exif=exif))
     add("webp/turned-6", saved(RGB, "webp", lossless=True, exif=exif))
-    add("jpg/turned-422-8", saved(RGB, "jpeg", quality=90, subsampling="4:2:2", exif=bytes(exif.tobytes()).replace(b"\x00\x06\x00\x00", b"\x00\x08\x00\x00")))
+    add(
+        "jpg/turned-422-8",
+        saved(
+            RGB,
+            "jpeg",
+            quality=90,
+            subsampling="4:2:2",
+            exif=bytes(exif.tobytes()).replace(b"\x00\x06\x00\x00", b"\x00\x08\x00\x00"),
+        ),
+    )
 
 
 def refused():
-    """Images that are not decoded, for the messages about them."""
+    """Adds images that cannot be decoded, to test the messages about them."""
     small = picture(13, 3, 8, 9)
     add("refused/tif-g3-2d", saved(BITS, "tiff", compression="group3", tiffinfo={292: 1}))
     add("refused/tif-cmyk", saved(Image.fromarray(small).convert("CMYK"), "tiff"))
@@ -223,7 +248,7 @@ def refused():
 
 
 def arithmetic(jpeg):
-    """A JPEG file that says that it is coded arithmetically."""
+    """Returns a JPEG file that claims arithmetic coding."""
     return jpeg.replace(b"\xff\xc0", b"\xff\xc9", 1)
 
 
@@ -255,7 +280,7 @@ def main(folder):
         tensors[f"rgb/{name}"] = as_array(image)
         if image.mode.startswith("I"):
             deep = np.asarray(image).astype(int)
-            # As colours of 16 bits: PNG and TIFF keep the high byte, PNM rounds.
+            # Treat as 16-bit colour: PNG and TIFF keep the high byte, PNM rounds.
             eight = np.round(deep * 255 / 65535) if name.startswith("pnm") else deep >> 8
             tensors[f"scaled/{name}"] = np.repeat(eight[..., None], 3, 2).astype(np.uint8)
         if "/turned-" in name:

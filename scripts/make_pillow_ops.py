@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Make the reference values of the image operations of augmentation with Pillow.
+"""Make reference values of the augmentations' image operations with Pillow.
 
     scripts/make_pillow_ops.py testdata/golden
 
-writes pillow_ops.safetensors (small images in/<image> and what Pillow makes of
-them, out/<image>/<operation>/<argument>) and pillow_ops.json (CRC-32 of the same
-operations on images of 224x224, and the version of Pillow). The files in the
-repository were made with Pillow 9.4.0, that of Debian 12. Images come from a
-generator that the test has too.
+writes two files. pillow_ops.safetensors has small images in/<image> and the results
+out/<image>/<operation>/<argument>. pillow_ops.json has the CRC-32 of the same operations
+on images of 224x224, and the version of Pillow. The files in the repository were made
+with Pillow 9.4.0, the version in Debian 12. The test has the same generator of images.
 """
 import json
 import struct
@@ -23,7 +22,7 @@ FILTERS = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
 
 
 def noise(seed, height, width, channels, lo=0, hi=256):
-    """Random bytes of a linear congruential generator, from lo to below hi."""
+    """Returns random bytes from a linear congruential generator, from lo to below hi."""
     out = bytearray()
     state = seed
     for _ in range(height * width * channels):
@@ -34,7 +33,7 @@ def noise(seed, height, width, channels, lo=0, hi=256):
 
 
 def smooth(seed, height, width, channels):
-    """An image without noise: one of an eighth of the size, enlarged."""
+    """Returns an image without noise: noise of an eighth of the size, enlarged."""
     small = noise(seed, height // 8 + 1, width // 8 + 1, channels)
     return small.resize((width, height), Image.BICUBIC)
 
@@ -60,15 +59,18 @@ def solarize_add(image, add):
 
 
 def warp(f):
-    """The affine operations, for every filter."""
-    return {name: lambda image, v, r=r: f(image, v, resample=r, fillcolor=FILL[image.mode]) for name, r in FILTERS.items()}
+    """Returns an affine operation for every filter."""
+    return {
+        name: lambda image, v, r=r: f(image, v, resample=r, fillcolor=FILL[image.mode])
+        for name, r in FILTERS.items()
+    }
 
 
 def affine(matrix):
     return warp(lambda image, v, **k: image.transform(image.size, Image.AFFINE, matrix(v, *image.size), **k))
 
 
-# Operation → (what it does, arguments).
+# Operation → (function, arguments).
 FACTORS = [0.1, 0.73, 1.0, 1.27, 1.4507136119, 1.9]
 OPERATIONS = {
     "AutoContrast": (lambda m, _: ImageOps.autocontrast(m), [0]),

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Make reference values of how timm resizes position embeddings and bias tables.
+"""Make reference values for resized position embeddings and bias tables, with timm.
 
     scripts/make_timm_resize.py testdata/golden
 
-writes timm_resize.safetensors: position embeddings [1, 1 + from², 3] under
-positions/<from>to<to>/in and /out (sides of the grids, the class token first), and
-tables of relative position bias [(2·from-1)², 2] under table/<from>to<to>/in and
-/out (sides of the windows). Needs torch, timm and safetensors; the file in the
-repository was made with timm 1.0.31 and PyTorch 2.15.
+writes timm_resize.safetensors. positions/<from>to<to>/in and /out are position embeddings
+[1, 1 + from², 3], the class token first; from and to are the sides of the grids.
+table/<from>to<to>/in and /out are tables of relative position bias [(2·from-1)², 2]; from and to
+are the sides of the windows. Needs torch, timm and safetensors. The file in the repository was made
+with timm 1.0.31 and PyTorch 2.15.
 """
 import sys
 

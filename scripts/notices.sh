@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints THIRD-PARTY.md: every module that is compiled into the program on any platform of a release,
-# with its licence and notices as they are in the module. With --list, the modules only.
+# Prints THIRD-PARTY.md: every module in the program, on any platform of a release, with the licence
+# and notices in the module. With --list, prints the modules only.
 set -e
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -23,14 +23,19 @@ T
 modules | while read -r path version dir; do
 	printf '\n## %s %s\n' "$path" "$version"
 	found=
-	for f in $(cd "$dir" && find . -maxdepth 1 -type f \( -iname 'licen[cs]e*' -o -iname 'notice*' -o -iname 'copying*' -o -iname 'patents*' \) ! -name '*.go' | sort); do
+	files=$(
+		cd "$dir"
+		find . -maxdepth 1 -type f ! -name '*.go' \
+			\( -iname 'licen[cs]e*' -o -iname 'notice*' -o -iname 'copying*' -o -iname 'patents*' \) | sort
+	)
+	for f in $files; do
 		found=yes
 		printf '\n### %s\n\n```text\n' "${f#./}"
 		tr -d '\r' <"$dir/$f" | sed 's/[[:space:]]*$//; s/```/'"'''"'/g'
 		printf '\n```\n'
 	done
 	if [ -z "$found" ]; then
-		echo "scripts/notices.sh: $path has no file with its licence: look into it, and name it here" >&2
+		echo "scripts/notices.sh: found no licence file in $path; find it in $dir, and add its name here" >&2
 		exit 1
 	fi
 done

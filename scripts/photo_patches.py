@@ -1,17 +1,19 @@
-"""Makes a data set of patches of photographs: the class is the photograph that a patch is from.
+"""Makes a data set of patches of photographs. The class of a patch is its photograph.
 
 usage: python scripts/photo_patches.py PHOTOGRAPHS OUT [--side 96] [--classes 30] [--train 40] [--val 12]
 
-PHOTOGRAPHS is a folder, searched with its subfolders. Each JPEG, PNG or WebP picture of 1000×750 pixels and
-more is a class; of pictures in several sizes the largest counts, and flat drawings are left out. A picture is
-shrunk to 1000 pixels of height and cut into columns, which belong to training and to validation in turn, with gaps between
-them that belong to nothing: no pixel of a validation patch is in a training patch. The same pictures make the
-same patches. Needs Pillow and NumPy. On Debian:
+PHOTOGRAPHS is a folder; its subfolders are searched too. Each JPEG, PNG or WebP picture of at least 1000×750
+pixels is a class. If a picture comes in several sizes, the largest counts; flat drawings are left out. The
+script shrinks a picture to a height of 1000 pixels and cuts it into columns, for training and validation in
+turn. It leaves gaps between them, so that no pixel of a validation patch is in a training patch. The same
+pictures always give the same patches. Needs Pillow and NumPy. On Debian:
 
-    apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 mate-backgrounds gnome-backgrounds ukui-wallpapers
+    apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 mate-backgrounds \\
+        gnome-backgrounds ukui-wallpapers
     for d in *.deb; do dpkg-deb -x $d wallpapers; done
     python scripts/photo_patches.py wallpapers patches
 """
+
 import argparse
 import pathlib
 import random
@@ -21,23 +23,23 @@ import sys
 import numpy
 from PIL import Image
 
-HEIGHT = 1000  # that pictures are shrunk to
-COLUMNS = 5    # of a picture: the second and the fourth are for validation
+HEIGHT = 1000  # of a picture after shrinking
+COLUMNS = 5    # in a picture; the second and the fourth are for validation
 
 
 def arguments():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("photographs", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--side", type=int, default=96, help="of a patch, in pixels")
-    parser.add_argument("--classes", type=int, default=30, help="at most")
-    parser.add_argument("--train", type=int, default=40, help="patches of a class")
+    parser.add_argument("--side", type=int, default=96, help="side of a patch in pixels")
+    parser.add_argument("--classes", type=int, default=30, help="largest number of classes")
+    parser.add_argument("--train", type=int, default=40, help="training patches per class")
     parser.add_argument("--val", type=int, default=12)
     return parser.parse_args()
 
 
 def pictures(folder):
-    """The pictures, each once: the largest of those whose names begin with the same word in a folder."""
+    """Returns each picture once: of the files in a folder whose names begin with the same word, the largest."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp") or path.is_symlink() or not path.is_file():
@@ -52,7 +54,7 @@ def pictures(folder):
 
 
 def name_of(path):
-    """The name of a class; KDE has a folder for each picture, and names the files by their sizes."""
+    """Returns the name of a class. KDE has a folder for each picture, with files named by their sizes."""
     stem = path.parts[-4] if re.fullmatch(r"\d+x\d+", path.stem) and len(path.parts) > 3 else path.stem
     return re.sub(r"\W+", "_", stem).lower()
 
@@ -64,13 +66,13 @@ def shrunk(path):
 
 
 def is_flat(image):
-    """A drawing has large areas of one colour: neighbouring pixels are equal."""
+    """Reports whether a picture is a flat drawing: it has large areas of one colour."""
     grey = numpy.asarray(image.convert("L"), dtype=numpy.int16)
     return (numpy.abs(numpy.diff(grey, axis=1)) <= 1).mean() > 0.75
 
 
 def patches(image, columns, count, side, draw):
-    """Random patches of some columns, half a patch away from their borders where the next column is another part."""
+    """Yields random patches of some columns, at least 4 pixels from the sides of the column."""
     width = image.width / COLUMNS
     for _ in range(count):
         column = draw.choice(columns)
@@ -100,8 +102,11 @@ def main():
         if classes == options.classes:
             break
     if classes < 2:
-        sys.exit(f"{options.photographs}: {classes} photographs of 1000×750 pixels and more are too few")
-    print(f"{classes} classes of {options.train} training and {options.val} validation patches of {options.side} px in {options.out}")
+        sys.exit(f"{options.photographs}: want at least 2 photographs of at least 1000×750 pixels, got {classes}")
+    print(
+        f"{options.out}: {classes} classes, each with {options.train} training and {options.val} validation patches "
+        f"of {options.side} px"
+    )
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
     python scripts/serve_onnxruntime.py t0.onnx [PORT] [THREADS]
     fasternet-train bench serve http://127.0.0.1:8001/classify cat.jpg --clients 1,8,64
 
-It is what one writes with a few libraries: http.server with a thread for each connection, Pillow
-for decoding and resizing (the same size, filter and crop), ONNX Runtime for the network. A request
-is computed alone; those that come together run at the same time on the same threads of ONNX
-Runtime, and Pillow and ONNX Runtime let other threads of Python run meanwhile. The model is an
-export of this program, which says itself what an image must look like. Needs onnxruntime, numpy
-and pillow.
+It is a typical server of a few libraries: http.server with a thread for each connection, Pillow for
+decoding and resizing (the same size, filter and crop), and ONNX Runtime for the network. It computes
+each request alone. Requests that arrive together run at the same time on the same threads of ONNX
+Runtime; Pillow and ONNX Runtime release Python's lock. The model is an export of this program, whose
+metadata says how to prepare an image. Needs onnxruntime, numpy and pillow.
 """
 
 import io
@@ -51,7 +50,7 @@ def prepare(content):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # header and body in one packet
+    wbufsize = -1  # send header and body in one packet
 
     def do_POST(self):
         x = prepare(self.rfile.read(int(self.headers["Content-Length"])))

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Looks for known vulnerabilities in what the program calls, with the govulncheck of
-# the version given. Without a way to the database it says so, and is no failure.
+# Looks for known vulnerabilities in the code that the program calls, with the given version of
+# govulncheck. If it cannot reach the database, it says so and exits with 0.
 set -u
 cd "$(dirname "$0")/.."
 limit=
@@ -12,7 +12,7 @@ case $out in
 *"Vulnerability #"*) ;;
 *)
 	if [ $code -eq 124 ] || echo "$out" | grep -qE 'vuln\.go\.dev|fetching vulnerabilities|dial tcp|no such host'; then
-		echo "NOT CHECKED for vulnerabilities: their database cannot be reached" >&2
+		echo "NOT CHECKED for vulnerabilities: cannot reach the database" >&2
 		exit 0
 	fi
 	;;

@@ -4,16 +4,16 @@
 #   deploy/mpirun/train.sh openmpi hosts.openmpi fasternet_s --data /shared/imagenet
 #   deploy/mpirun/train.sh mpich hosts.mpich fasternet_s --data /shared/imagenet
 #
-# To stop it with a checkpoint, at once with either MPI, on one of the hosts:
+# To stop the run at once with a checkpoint, on one of the hosts, with either MPI:
 #
 #   pkill -TERM -x fasternet-train
 #
-# The hosts are reached by ssh without a password. All of them have this folder and the
-# data under the same paths, the program of make build-mpi in the PATH that ssh gives, and
-# the same MPI. The ranks of a host divide its processors. MPIRUN names another launcher
-# than mpirun: Debian, with both installed, has mpirun.openmpi and mpirun.mpich. Of several
-# networks NETWORK is the one that the hosts share: 192.168.7.0/24 for Open MPI, the name of
-# the interface for MPICH.
+# mpirun reaches the hosts by ssh, without a password. All hosts need this folder and the data
+# under the same paths, the same MPI, and the program of make build-mpi in the PATH of ssh. The
+# ranks on a host share its cores. MPIRUN names another launcher than mpirun: if Debian has both
+# MPIs, they are mpirun.openmpi and mpirun.mpich. If there are several networks, NETWORK names
+# the one that the hosts share: such as 192.168.7.0/24 for Open MPI, or the name of the interface
+# for MPICH.
 set -eu
 
 if [ $# -lt 3 ]; then
@@ -26,9 +26,9 @@ shift 2
 
 case $mpi in
 openmpi)
-    # Without --bind-to none few ranks get one core each. mpirun that is stopped passes that
-    # on, and kills what still runs a second later, too early for a checkpoint: here two
-    # minutes, which it waits in any case.
+    # Without --bind-to none, Open MPI binds each rank to one core if there are few. After a stop
+    # signal, mpirun kills the ranks within a second, too early for a checkpoint. The timeout
+    # makes it wait two minutes, in any case.
     set -- fasternet-train train "$@" --resume
     if [ -n "${NETWORK:-}" ]; then
         set -- --mca btl_tcp_if_include "$NETWORK" --mca oob_tcp_if_include "$NETWORK" "$@"

@@ -1,5 +1,5 @@
-// Package validate holds the manifests of deploy/kubernetes against what their operators
-// have published: the schemas of their custom resources, in which no field may be unknown,
-// their Go types, and the checks of the MPI operator itself. It is a module of its own, so
-// that the program depends on none of it (make test-deploy).
+// Package validate checks the manifests of deploy/kubernetes against what their operators publish:
+// the schemas of their custom resources, with no unknown field, their Go types, and the checks of the
+// MPI operator itself. It is its own module, so that the program does not depend on any of it (make
+// test-deploy).
 package validate

@@ -24,8 +24,8 @@ import (
 	bus "volcano.sh/apis/pkg/apis/bus/v1alpha1"
 )
 
-// The modules that the schemas are in. That of Volcano itself is no requirement of this
-// one: it would bring all of Kubernetes.
+// The modules with the schemas. Volcano itself is no requirement of this module: it would bring all
+// of Kubernetes.
 const (
 	operatorModule = "github.com/kubeflow/mpi-operator"
 	volcanoModule  = "volcano.sh/volcano@v1.10.0"
@@ -45,7 +45,8 @@ func TestMPIJob(t *testing.T) {
 		if errs := mpivalidation.ValidateMPIJob(&job); len(errs) > 0 {
 			return errs.ToAggregate()
 		}
-		if p := job.Spec.LauncherCreationPolicy; p != mpi.LauncherCreationPolicyWaitForWorkersReady { // the others let mpirun begin too early
+		// With other values mpirun may begin too early.
+		if p := job.Spec.LauncherCreationPolicy; p != mpi.LauncherCreationPolicyWaitForWorkersReady {
 			return fmt.Errorf("launcherCreationPolicy is %q", p)
 		}
 		return nil
@@ -53,7 +54,8 @@ func TestMPIJob(t *testing.T) {
 }
 
 func TestVolcano(t *testing.T) {
-	s := load(t, module(t, volcanoModule, volcanoSum), "config/crd/volcano/bases/batch.volcano.sh_jobs.yaml", "v1alpha1")
+	const file = "config/crd/volcano/bases/batch.volcano.sh_jobs.yaml"
+	s := load(t, module(t, volcanoModule, volcanoSum), file, "v1alpha1")
 	check(t, "volcano.yaml", s, func(manifest []byte) error {
 		var job volcano.Job
 		if err := yaml.UnmarshalStrict(manifest, &job); err != nil {
@@ -72,10 +74,11 @@ func TestVolcano(t *testing.T) {
 	}, "action: RestartJob", "action: StartAnew")
 }
 
-// The schema of KServe says what an InferenceService may have. Its types would bring the libraries
-// of several clouds, so they are left out.
+// KServe's schema says what an InferenceService may have. Its Go types would bring the libraries of
+// several clouds, so this test does without them.
 func TestInferenceService(t *testing.T) {
-	s := load(t, module(t, kserveModule, kserveSum), "config/crd/full/serving.kserve.io_inferenceservices.yaml", "v1beta1")
+	const file = "config/crd/full/serving.kserve.io_inferenceservices.yaml"
+	s := load(t, module(t, kserveModule, kserveSum), file, "v1beta1")
 	raw, err := os.ReadFile(filepath.Join("..", "kserve", "inferenceservice.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -103,13 +106,19 @@ func TestInferenceService(t *testing.T) {
 	}
 }
 
-// What happens to a job, of which there is more, and what is done then.
+// events are some of the events of a job, and actions the answers to them.
 var (
-	events  = []bus.Event{bus.PodFailedEvent, bus.PodEvictedEvent, bus.JobUnknownEvent, bus.TaskCompletedEvent, bus.TaskFailedEvent}
-	actions = []bus.Action{bus.AbortJobAction, bus.RestartJobAction, bus.RestartTaskAction, bus.TerminateJobAction, bus.CompleteJobAction, bus.ResumeJobAction}
+	events = []bus.Event{
+		bus.PodFailedEvent, bus.PodEvictedEvent, bus.JobUnknownEvent, bus.TaskCompletedEvent,
+		bus.TaskFailedEvent,
+	}
+	actions = []bus.Action{
+		bus.AbortJobAction, bus.RestartJobAction, bus.RestartTaskAction, bus.TerminateJobAction,
+		bus.CompleteJobAction, bus.ResumeJobAction,
+	}
 )
 
-// module is the folder of a module, which is downloaded if it is not there.
+// module returns the folder of a module. It downloads the module if necessary.
 func module(t *testing.T, name, sum string) string {
 	t.Helper()
 	out, err := exec.Command("go", "mod", "download", "-json", name).Output()
@@ -140,12 +149,17 @@ func load(t *testing.T, dir, file, version string) published {
 	if err := yaml.Unmarshal(raw, &crd); err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(crd.Spec.Versions, func(v v1.CustomResourceDefinitionVersion) bool { return v.Name == version && v.Served })
+	at := slices.IndexFunc(
+		crd.Spec.Versions,
+		func(v v1.CustomResourceDefinitionVersion) bool { return v.Name == version && v.Served },
+	)
 	if at < 0 {
 		t.Fatalf("%s has no version %s", file, version)
 	}
 	var props apiextensions.JSONSchemaProps
-	if err := v1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(crd.Spec.Versions[at].Schema.OpenAPIV3Schema, &props, nil); err != nil {
+	openAPI := crd.Spec.Versions[at].Schema.OpenAPIV3Schema
+	err = v1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(openAPI, &props, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	s := published{namespaced: crd.Spec.Scope == v1.NamespaceScoped}
@@ -158,8 +172,8 @@ func load(t *testing.T, dir, file, version string) published {
 	return s
 }
 
-// check finds in a manifest what the schema forbids, and what it does not know, which a
-// cluster would drop without a word.
+// check returns an error for values in a manifest that the schema forbids, and for unknown fields,
+// which a cluster would drop without a message.
 func (s published) check(manifest []byte) error {
 	var object map[string]any
 	if err := yaml.UnmarshalStrict(manifest, &object); err != nil {
@@ -169,19 +183,20 @@ func (s published) check(manifest []byte) error {
 		return errors.New("has no name")
 	}
 	err := validation.ValidateCustomResource(nil, object, s.validator).ToAggregate()
-	unknown := pruning.PruneWithOptions(object, s.structural, true, schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
+	options := schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
+	unknown := pruning.PruneWithOptions(object, s.structural, true, options)
 	if len(unknown) > 0 {
 		return errors.Join(errors.New("unknown fields: "+strings.Join(unknown, ", ")), err)
 	}
 	if err == nil {
-		return nil // an untyped nil
+		return nil // not err, which may hold a nil pointer
 	}
 	return err
 }
 
-// check holds a manifest against both, and then versions of it with a mistake, which must
-// be found by both: one in a value that the schema leaves open, and in fields of the job, of
-// a pod and of a container.
+// check checks a manifest against the schema and the types. Then it makes mistakes that one of them
+// must find: in a value that the schema leaves open, and in fields of the job, of a pod and of a
+// container.
 func check(t *testing.T, name string, s published, typed func([]byte) error, old, wrong string) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("..", "kubernetes", name))
@@ -208,7 +223,8 @@ func check(t *testing.T, name string, s published, typed func([]byte) error, old
 		bad := []byte(strings.ReplaceAll(string(raw), m[0], m[1]))
 		bySchema, byType := s.check(bad), typed(bad)
 		if bySchema == nil && m[0] != old || byType == nil {
-			t.Errorf("%s: not noticed: %q in the place of %q: schema: %v, types: %v", name, m[1], m[0], bySchema, byType)
+			t.Errorf("%s: not noticed: %q in the place of %q: schema: %v, types: %v",
+				name, m[1], m[0], bySchema, byType)
 		}
 	}
 }

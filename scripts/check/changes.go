@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// changed is what git says of the working tree.
+// changed is what git says about the working tree.
 type changed struct {
-	since string   // the commit that it is compared with, in words
-	files []string // relative to the root, with slashes; also those that are gone
+	since string   // the commit that the tree is compared with, in words
+	files []string // relative to the root, with slashes; also files that were deleted
 }
 
-// changes compares the working tree with a commit: with base, or the one at which the work left
-// the main branch. On that branch itself it is what is not committed, or else the last commit.
+// changes compares the working tree with a commit: with base, or the commit at which the work left
+// the main branch. On the main branch it returns what is not committed, or else the last commit.
 func changes(base string) (changed, error) {
 	var c changed
 	untracked, err := git("ls-files", "-z", "--others", "--exclude-standard")
@@ -50,7 +50,7 @@ func changes(base string) (changed, error) {
 	}
 	if diff == "" && untracked == "" && since == "HEAD" {
 		if last, err := git("rev-parse", "--verify", "HEAD~1"); err == nil {
-			from, since = last, "HEAD~1, as all is committed"
+			from, since = last, "HEAD~1, because everything is committed"
 			if diff, err = git("diff", "--name-only", "--no-renames", "-z", from, "--"); err != nil {
 				return c, err
 			}

@@ -4,5 +4,5 @@ package main
 
 import "os/exec"
 
-// ownGroup does nothing where there are no groups of processes.
+// ownGroup does nothing: this system has no groups of processes.
 func ownGroup(*exec.Cmd) {}

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// ownGroup makes a process the first of a group, all of which ends with its context: tests are
+// ownGroup makes a process the first of a group. The whole group ends with its context: tests are
 // processes that the go command has started.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

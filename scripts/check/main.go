@@ -1,5 +1,5 @@
-// Command check vets and tests the packages of the repository that have changed, in whose root
-// it is started. scripts/check.sh builds and runs it.
+// Command check vets and tests the packages that have changed. Start it in the root of the
+// repository; scripts/check.sh builds and runs it.
 package main
 
 import (
@@ -19,11 +19,13 @@ import (
 func main() {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: scripts/check.sh [--base COMMIT] [--limit TIME]\n\nVets and tests the packages that have changed, and those that import them.")
+		fmt.Fprintln(os.Stderr, "usage: scripts/check.sh [--base COMMIT] [--limit TIME]\n\n"+
+			"Vets and tests the packages that have changed, and the packages that import them.")
 		flags.PrintDefaults()
 	}
-	base := flags.String("base", "", "the `commit` to compare with; by default the one at which the work left the main branch")
-	limit := flags.Duration("limit", 55*time.Second, "the `time` after which no more is tested")
+	base := flags.String("base", "",
+		"the `commit` to compare with; by default the one at which the work left the main branch")
+	limit := flags.Duration("limit", 55*time.Second, "the `time` after which to start no more tests")
 	switch err := flags.Parse(os.Args[1:]); {
 	case errors.Is(err, flag.ErrHelp):
 		return
@@ -45,7 +47,7 @@ func main() {
 	}
 }
 
-// check writes to w what it does and what came of it. It returns an error if something failed.
+// check writes to w what it does and the results. It returns an error if something failed.
 func check(ctx context.Context, w io.Writer, base string, limit time.Duration) error {
 	start := time.Now()
 	what, err := changes(base)
@@ -68,7 +70,8 @@ func check(ctx context.Context, w io.Writer, base string, limit time.Duration) e
 		fmt.Fprintln(w, "no package has changed: nothing to check")
 		return nil
 	}
-	fmt.Fprintf(w, "  packages that changed: %s\n  packages that import them: %s\n", some(names(p.changed)), some(names(p.importers)))
+	fmt.Fprintf(w, "  packages that changed: %s\n", some(names(p.changed)))
+	fmt.Fprintf(w, "  packages that import them: %s\n", some(names(p.importers)))
 
 	ctx, cancel := context.WithDeadlineCause(ctx, start.Add(limit), errLimit)
 	defer cancel()
@@ -82,18 +85,19 @@ func check(ctx context.Context, w io.Writer, base string, limit time.Duration) e
 		fmt.Fprintf(w, "passed in %.0f s\n", time.Since(start).Seconds())
 		return nil
 	}
-	// What changed comes first, so that the time is theirs.
+	// Test the changed packages first, so that they get the time.
 	done := results{ctx: ctx}
 	var failed error
 	for i, group := range [][]string{paths(p.changed), paths(p.importers)} {
 		if len(group) == 0 || ctx.Err() != nil {
 			continue
 		}
-		if err := run(ctx, w, append([]string{"vet"}, group...)...); err != nil && (ctx.Err() == nil || i == 0) {
+		vet := append([]string{"vet"}, group...)
+		if err := run(ctx, w, vet...); err != nil && (ctx.Err() == nil || i == 0) {
 			return ended(ctx, err, "go vet")
 		}
-		// vet has run, and need not again.
-		if err := run(ctx, io.MultiWriter(w, &done), append([]string{"test", "-short", "-vet=off"}, group...)...); err != nil && ctx.Err() == nil {
+		test := append([]string{"test", "-short", "-vet=off"}, group...) // vet has just run
+		if err := run(ctx, io.MultiWriter(w, &done), test...); err != nil && ctx.Err() == nil {
 			failed = errors.Join(failed, err)
 		}
 	}
@@ -106,9 +110,11 @@ func check(ctx context.Context, w io.Writer, base string, limit time.Duration) e
 	case failed != nil:
 		return fmt.Errorf("go test: %w", failed)
 	case len(left) > 0:
-		fmt.Fprintf(w, "NOT FINISHED within %v: go test -short %s\nNothing else failed. make test runs everything.\n", limit, strings.Join(left, " "))
+		fmt.Fprintf(w, "NOT FINISHED within %v: go test -short %s\n", limit, strings.Join(left, " "))
+		fmt.Fprintln(w, "Nothing else failed. make test runs everything.")
 	default:
-		fmt.Fprintf(w, "passed in %.0f s: the short tests of these packages; make test runs everything\n", time.Since(start).Seconds())
+		fmt.Fprintf(w, "passed in %.0f s: the short tests of these packages; make test runs everything\n",
+			time.Since(start).Seconds())
 	}
 	return nil
 }
@@ -121,13 +127,14 @@ func ended(ctx context.Context, err error, step string) error {
 	case ctx.Err() == nil:
 		return fmt.Errorf("%s: %w", step, err)
 	case errors.Is(context.Cause(ctx), errLimit):
-		return fmt.Errorf("%s was not done in time, so nothing was tested; --limit gives more, and what was compiled is kept", step)
+		return fmt.Errorf("%s was not done in time, so nothing was tested; "+
+			"give it more with --limit, what was compiled is kept", step)
 	}
 	return errors.New("interrupted")
 }
 
-// run runs the go command with the output going to w, and ends it and all that it started
-// when ctx does.
+// run runs the go command with its output to w. When ctx ends, it ends the command and everything
+// that the command started.
 func run(ctx context.Context, w io.Writer, args ...string) error {
 	fmt.Fprintf(w, "go %s\n", strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, goProgram(), args...)
@@ -137,7 +144,7 @@ func run(ctx context.Context, w io.Writer, args ...string) error {
 	return cmd.Run()
 }
 
-// goProgram is the go command, as in the Makefile.
+// goProgram returns the go command, as in the Makefile.
 func goProgram() string {
 	if program := os.Getenv("GO"); program != "" {
 		return program

@@ -54,15 +54,15 @@ func list() ([]pkg, error) {
 	}
 }
 
-// planned is what is to be checked.
+// planned says what to check.
 type planned struct {
 	changed, importers []pkg
-	outside            []string // files of no package
-	all                bool     // everything has to be built, for a file that many may need
+	outside            []string // files that belong to no package
+	all                bool     // build everything, because of a file that many packages may need
 }
 
-// plan finds the packages of the files, and those that import them, also in tests. A file in a
-// folder without a package of its own (testdata, templates) belongs to the next one above.
+// plan finds the packages of the files, and the packages that import them, also in tests. A file in a
+// folder that is no package (testdata, templates) belongs to the next package above.
 func plan(packages []pkg, files []string) planned {
 	byDir := map[string]int{}
 	for i, p := range packages {
@@ -76,7 +76,7 @@ func plan(packages []pkg, files []string) planned {
 			continue
 		}
 		if _, still := byDir[path.Dir(name)]; !still && path.Ext(name) == ".go" && isGone(name) {
-			p.all = true // perhaps its package is gone, and who imports it does not build
+			p.all = true // its package may be gone, and then its importers do not build
 		}
 		if i, ok := owner(byDir, name); ok {
 			isChanged[i] = true
@@ -105,9 +105,9 @@ func plan(packages []pkg, files []string) planned {
 	return p
 }
 
-// owner is the package of a file.
+// owner returns the package of a file.
 func owner(byDir map[string]int, name string) (int, bool) {
-	// The shared reference values have one reader.
+	// Only one package reads the shared reference values.
 	if strings.HasPrefix(name, "testdata/") {
 		i, ok := byDir["internal/golden"]
 		return i, ok
@@ -116,7 +116,7 @@ func owner(byDir map[string]int, name string) (int, bool) {
 		if i, ok := byDir[dir]; ok {
 			return i, true
 		}
-		// A folder with a go.mod is another module, one without a package above it nobody's.
+		// A folder with a go.mod is another module. A file without a package above it belongs to none.
 		if _, err := os.Stat(filepath.Join(filepath.FromSlash(dir), "go.mod")); err == nil || dir == "." {
 			return 0, false
 		}
@@ -144,7 +144,7 @@ func paths(packages []pkg) []string {
 	return list
 }
 
-// some is a list for a person, who does not want to read the whole of a long one.
+// some returns a list for people, cut if it is long.
 func some(list []string) string {
 	const most = 20
 	switch {

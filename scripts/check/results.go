@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// results reads what go test prints, and remembers which packages are done. When ctx has ended,
-// tests fail because they were ended.
+// results reads the output of go test, and records which packages are done. After ctx has ended, it
+// ignores failures: the tests were killed.
 type results struct {
 	ctx    context.Context
 	rest   []byte
@@ -23,7 +23,7 @@ func (r *results) Write(b []byte) (int, error) {
 			return len(b), nil
 		}
 		r.rest = rest
-		// ok, FAIL or a question mark (no test files), then the package.
+		// A line has ok, FAIL or a question mark (no test files), then the package.
 		words := strings.Split(string(line), "\t")
 		if len(words) < 2 {
 			continue
@@ -46,7 +46,7 @@ func (r *results) Write(b []byte) (int, error) {
 	}
 }
 
-// without are the packages that are not done.
+// without returns the packages that are not done.
 func (r *results) without(packages []string) []string {
 	var left []string
 	for _, name := range packages {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// current is the module path in go.mod.
+// current returns the module path in go.mod.
 func current() (string, error) {
 	text, err := goCommand("mod", "edit", "-json", "go.mod")
 	if err != nil {
@@ -27,8 +27,7 @@ func current() (string, error) {
 	return mod.Module.Path, nil
 }
 
-// checkPath says why other modules could not import packages of the module path; nil if
-// they could.
+// checkPath returns an error if other modules could not import packages of the module path.
 func checkPath(to string) error {
 	if to == "" {
 		return errors.New("the module path is empty")
@@ -42,16 +41,16 @@ func checkPath(to string) error {
 			return fmt.Errorf("%q: no other module could import from a path with the element %q", to, e)
 		}
 	}
-	// These mean something else to the go command.
+	// These words mean something else to the go command.
 	if slices.Contains([]string{"all", "cmd", "main", "std", "tool", "work"}, to) {
 		return fmt.Errorf("%q is a name that the go command keeps for itself", to)
 	}
-	// The go command itself knows the other rules.
+	// The go command knows the other rules.
 	dir, err := os.MkdirTemp("", "module-path")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // of the system, which clears it
+	defer func() { _ = os.RemoveAll(dir) }() // if this fails, the system clears it later
 	cmd := exec.Command(goProgram(), "mod", "init", "--", to)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off")
@@ -65,7 +64,7 @@ func checkPath(to string) error {
 	}
 	if !strings.Contains(elements[0], ".") {
 		if _, err := os.Stat(filepath.Join(strings.TrimSpace(root), "src", elements[0])); err == nil {
-			return fmt.Errorf("%q: the standard library has packages below %s", to, elements[0])
+			return fmt.Errorf("%q: the standard library has packages below %s; choose another path", to, elements[0])
 		}
 	}
 	return nil

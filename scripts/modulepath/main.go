@@ -1,5 +1,5 @@
-// Command modulepath changes the module path of the repository in whose root it is started.
-// scripts/module-path.sh builds and runs it.
+// Command modulepath changes the module path of the repository. Start it in the root of the
+// repository; scripts/module-path.sh builds and runs it.
 package main
 
 import (
@@ -18,10 +18,11 @@ import (
 func main() {
 	flags := flag.NewFlagSet("module-path", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: scripts/module-path.sh [--force] PATH\n\nChanges the module path of the repository to PATH, e.g. example.org/you/fasternet-train.")
+		fmt.Fprintln(os.Stderr, "usage: scripts/module-path.sh [--force] PATH\n\n"+
+			"Changes the module path of the repository to PATH, e.g. example.org/you/fasternet-train.")
 		flags.PrintDefaults()
 	}
-	force := flags.Bool("force", false, "go on where files have changes that are not committed")
+	force := flags.Bool("force", false, "change the path even if files have changes that are not committed")
 	switch err := flags.Parse(os.Args[1:]); {
 	case errors.Is(err, flag.ErrHelp):
 		return
@@ -44,8 +45,8 @@ type file struct {
 	old, new []byte
 }
 
-// change gives the repository another module path. All files are made in memory before the
-// first is written.
+// change gives the repository another module path. It prepares all files in memory before it writes
+// the first one.
 func change(to string, force bool) error {
 	from, err := current()
 	if err != nil {
@@ -84,26 +85,29 @@ func change(to string, force bool) error {
 		left = append(left, p.unknown(f)...)
 	}
 	for i, f := range changed {
-		if err := os.WriteFile(filepath.FromSlash(f.name), f.new, 0o644); err != nil { // an existing file keeps its mode
-			return fmt.Errorf("%w; %d of %d files are changed, git checkout brings them back", err, i, len(changed))
+		// WriteFile keeps the mode of an existing file.
+		if err := os.WriteFile(filepath.FromSlash(f.name), f.new, 0o644); err != nil {
+			return fmt.Errorf("%w; %d of %d files are changed, restore them with git checkout", err, i, len(changed))
 		}
 	}
 	for _, f := range changed {
 		if path.Base(f.name) != "go.mod" {
 			continue
 		}
-		if _, err := goCommand("mod", "edit", "-fmt", filepath.FromSlash(f.name)); err != nil { // sorts the requirements
+		_, err := goCommand("mod", "edit", "-fmt", filepath.FromSlash(f.name)) // sorts the requirements
+		if err != nil {
 			return err
 		}
 	}
-	fmt.Printf("the module path was %s and is %s now; %d files changed. make check tells whether they are right.\n", from, to, len(changed))
+	fmt.Printf("changed the module path from %s to %s in %d files; make check tells whether they are right\n",
+		from, to, len(changed))
 	if len(left) > 0 {
 		fmt.Printf("left as they are, because no such folder has Go code:\n  %s\n", strings.Join(left, "\n  "))
 	}
 	return nil
 }
 
-// checkClean asks git whether all is committed, so that git can bring everything back.
+// checkClean asks git whether everything is committed, so that git can restore it.
 func checkClean() error {
 	status, err := gitCommand("status", "--porcelain")
 	if err != nil {
@@ -118,11 +122,12 @@ func checkClean() error {
 		more = fmt.Sprintf("\n  and %d more", len(lines)-5)
 		lines = lines[:5]
 	}
-	return fmt.Errorf("files have changes that are not committed; commit them first, or use --force:\n  %s%s", strings.Join(lines, "\n  "), more)
+	return fmt.Errorf("files have changes that are not committed; commit them first, or use --force:\n  %s%s",
+		strings.Join(lines, "\n  "), more)
 }
 
-// projectFiles reads all regular files that git knows or would add, without those in folders
-// of test data, which are samples of other programs.
+// projectFiles reads all regular files that git knows or would add. It leaves out folders of test
+// data, which are samples of other programs.
 func projectFiles() ([]*file, error) {
 	list, err := gitCommand("ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	if err != nil {
@@ -133,7 +138,7 @@ func projectFiles() ([]*file, error) {
 		info, err := os.Lstat(filepath.FromSlash(name))
 		switch {
 		case name == "" || errors.Is(err, fs.ErrNotExist) || isTestData(name):
-			continue // or deleted, but not yet from the index
+			continue // also files that are deleted, but still in the index
 		case err != nil:
 			return nil, err
 		case !info.Mode().IsRegular():
@@ -152,7 +157,7 @@ func isTestData(name string) bool {
 	return strings.HasPrefix(name, "testdata/") || strings.Contains(name, "/testdata/")
 }
 
-// goFolders are the top-level folders with Go code in or below them.
+// goFolders returns the top-level folders with Go code in them or below.
 func goFolders(files []*file) map[string]bool {
 	folders := map[string]bool{}
 	for _, f := range files {
@@ -167,7 +172,7 @@ func gitCommand(args ...string) (string, error) { return command("git", args...)
 
 func goCommand(args ...string) (string, error) { return command(goProgram(), args...) }
 
-// goProgram is the go command, as in the Makefile.
+// goProgram returns the go command, as in the Makefile.
 func goProgram() string {
 	if program := os.Getenv("GO"); program != "" {
 		return program
@@ -175,7 +180,7 @@ func goProgram() string {
 	return "go"
 }
 
-// command runs a program and returns what it prints; its errors have its own words.
+// command runs a program and returns its output. Its errors have the program's own words.
 func command(program string, args ...string) (string, error) {
 	cmd := exec.Command(program, args...)
 	var out, complaints bytes.Buffer

@@ -9,11 +9,11 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// stringTable is the field of a profile.proto message that has all its texts.
+// stringTable is the field of a profile.proto message that has all its strings.
 const stringTable = 6
 
-// profile rewrites the names of functions in a profile of pprof. The compiler finds by them
-// what is hot; with other names it would find nothing, and would not say so.
+// profile rewrites the names of functions in a profile of pprof. The compiler finds hot functions by
+// these names; with the old names it would find nothing, and would not say so.
 func (p paths) profile(content []byte) ([]byte, error) {
 	packed := bytes.HasPrefix(content, []byte{0x1f, 0x8b})
 	rest := content
@@ -52,7 +52,7 @@ func (p paths) profile(content []byte) ([]byte, error) {
 		return out, nil
 	}
 	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed) // as the runtime writes them
+	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level of Go's runtime
 	if err != nil {
 		return nil, err
 	}

@@ -14,13 +14,13 @@ import (
 	"unicode/utf8"
 )
 
-// paths rewrites one module path as another.
+// paths replaces one module path by another.
 type paths struct {
 	from, to string
 	folders  map[string]bool // top-level folders with Go code
 }
 
-// rewrite is the content of a file with the other module path.
+// rewrite returns the content of a file with the other module path.
 func (p paths) rewrite(f *file) ([]byte, error) {
 	switch base := path.Base(f.name); {
 	case base == "go.mod" || base == "go.work":
@@ -41,7 +41,7 @@ func isText(content []byte) bool {
 	return utf8.Valid(content) && !bytes.Contains(content, []byte{0})
 }
 
-// source rewrites the imports of Go source by its syntax, and comments and strings as text.
+// source rewrites the imports of Go code by its syntax, and comments and strings as text.
 func (p paths) source(name string, content []byte) ([]byte, error) {
 	set := token.NewFileSet()
 	parsed, err := parser.ParseFile(set, name, content, parser.ImportsOnly|parser.SkipObjectResolution)
@@ -66,14 +66,14 @@ func (p paths) source(name string, content []byte) ([]byte, error) {
 	}
 	out.WriteString(p.text(string(content[at:])))
 	made := []byte(out.String())
-	// gofmt sorts imports by their paths. What was not formatted stays as it was written.
+	// gofmt sorts imports by their paths. Code that was not formatted stays unformatted.
 	if formatted, err := format.Source(content); err == nil && bytes.Equal(formatted, content) {
 		return format.Source(made)
 	}
 	return made, nil
 }
 
-// below tells whether a path is root or lies below it, and what of it comes after root.
+// below says whether a path is root or lies below it, and returns the rest after root.
 func below(name, root string) (rest string, ok bool) {
 	rest, ok = strings.CutPrefix(name, root)
 	return rest, ok && (rest == "" || rest[0] == '/')
@@ -81,8 +81,8 @@ func below(name, root string) (rest string, ok bool) {
 
 var major = regexp.MustCompile(`(?:/|^gopkg\.in/.*\.)(v[0-9]+)$`)
 
-// module rewrites a go.mod or go.work file, word by word. The version of a module that a
-// replace directive finds in a folder only has to have the right major number.
+// module rewrites a go.mod or go.work file, word by word. If a replace directive finds a module in a
+// folder, only the major number of its version has to be right.
 func (p paths) module(content []byte) []byte {
 	version := "v0"
 	if m := major.FindStringSubmatch(p.to); m != nil {
@@ -113,9 +113,9 @@ func (p paths) module(content []byte) []byte {
 
 var placeholder = regexp.MustCompile(`^v[0-9]+\.0\.0$`)
 
-// text rewrites the names of packages in any text: the path, a slash and the name of a folder
-// that has Go code, and the path by itself where the words around it are those of the go
-// command. A module path can be a word, so nothing else is taken for it.
+// text rewrites the names of packages in any text: the path, a slash and the name of a folder with Go
+// code, and the path alone if the words around it belong to the go command. A module path can be an
+// ordinary word, so nothing else is rewritten.
 func (p paths) text(s string) string {
 	var out strings.Builder
 	at := 0
@@ -128,7 +128,7 @@ func (p paths) text(s string) string {
 	return out.String()
 }
 
-// places are the offsets in s at which the module path is.
+// places returns the offsets in s at which the module path is.
 func (p paths) places(s string) []int {
 	var found []int
 	for start := 0; ; start++ {
@@ -143,7 +143,7 @@ func (p paths) places(s string) []int {
 	}
 }
 
-// packageAt is the first folder of a package path that begins at start, "" without one.
+// packageAt returns the first folder of a package path that begins at start, or "".
 func (p paths) packageAt(s string, start int) string {
 	rest := s[start+len(p.from):]
 	if start > 0 && inPath(s[start-1]) || !strings.HasPrefix(rest, "/") {
@@ -156,7 +156,7 @@ func (p paths) packageAt(s string, start int) string {
 	return rest[1:end]
 }
 
-// inPath tells whether a character before a path makes it the end of another one.
+// inPath says whether a character before a path makes it the end of another path.
 func inPath(c byte) bool {
 	return isAlphanumeric(c) || strings.IndexByte("-._/~@%+$}\\", c) >= 0
 }
@@ -166,9 +166,10 @@ func isAlphanumeric(c byte) bool {
 }
 
 var (
-	// What stands before a module path and makes it one by itself, whatever comes after.
-	named = regexp.MustCompile(`(?:\bgo (?:get|install|mod init|mod edit -module)[ =]|-(?:replace|require|droprequire|dropreplace)[ =])$`)
-	// What stands before or after it in a directive of go.mod.
+	// named matches words before a module path that make it one, whatever comes after.
+	named = regexp.MustCompile(`(?:\bgo (?:get|install|mod init|mod edit -module)[ =]|` +
+		`-(?:replace|require|droprequire|dropreplace)[ =])$`)
+	// These match what comes before or after it in a directive of go.mod.
 	directive = regexp.MustCompile(`\breplace $`)
 	required  = regexp.MustCompile(`\brequire $`)
 	declared  = regexp.MustCompile("(?:^|\\n|[\"`])module $")
@@ -177,27 +178,39 @@ var (
 	ends      = regexp.MustCompile("^(?:[ \\t]*$|[ \\t]*\\n|\\\\n|[\"`])")
 )
 
-// directiveAt tells whether the path at start is alone in a directive of go.mod or an argument
-// of the go command.
+// directiveAt says whether the path at start is alone in a directive of go.mod or an argument of the
+// go command.
 func (p paths) directiveAt(s string, start int) bool {
 	before, after := s[max(0, start-40):start], s[start+len(p.from):]
 	after = after[:min(len(after), 60)]
-	if start > 0 && inPath(s[start-1]) || after != "" && (after[0] == '/' || after[0] == '-' || after[0] == '_' || isAlphanumeric(after[0])) ||
-		len(after) > 1 && after[0] == '.' && isAlphanumeric(after[1]) {
+	if start > 0 && inPath(s[start-1]) || continues(after) {
 		return false
 	}
-	return named.MatchString(before) || arrow.MatchString(after) && (directive.MatchString(before) || version.MatchString(after) || lineStart(before)) ||
+	replaces := directive.MatchString(before) || version.MatchString(after) || lineStart(before)
+	return named.MatchString(before) ||
+		arrow.MatchString(after) && replaces ||
 		required.MatchString(before) && version.MatchString(after) ||
 		declared.MatchString(before) && ends.MatchString(after)
 }
 
-// lineStart tells whether only blanks stand before a place in its line.
+// continues says whether the characters after a path make it the start of another path.
+func continues(after string) bool {
+	if after == "" {
+		return false
+	}
+	first := after[0]
+	return strings.IndexByte("/-_", first) >= 0 ||
+		isAlphanumeric(first) ||
+		len(after) > 1 && first == '.' && isAlphanumeric(after[1])
+}
+
+// lineStart says whether only blanks come before a place in its line.
 func lineStart(before string) bool {
 	return strings.TrimSpace(before[strings.LastIndexByte(before, '\n')+1:]) == ""
 }
 
-// used says where a file names the path from or a package below it, but for the packages of
-// the module except, which may lie below it; "" if it does not.
+// used says where a file names the path from or a package below it, except packages of the module
+// except, which may lie below from; "" if nowhere.
 func (p paths) used(f *file, except string) string {
 	foreign := func(name string) bool {
 		_, ours := below(name, except)
@@ -224,7 +237,7 @@ func (p paths) used(f *file, except string) string {
 		set := token.NewFileSet()
 		parsed, err := parser.ParseFile(set, f.name, f.old, parser.ImportsOnly|parser.SkipObjectResolution)
 		if err != nil {
-			break // rewrite says so
+			break // rewrite reports it
 		}
 		for _, s := range parsed.Imports {
 			if imported, err := strconv.Unquote(s.Path.Value); err == nil && foreign(imported) {
@@ -235,7 +248,7 @@ func (p paths) used(f *file, except string) string {
 	return ""
 }
 
-// unknown lists places that look like packages of the module but are none, as FILE:LINE: NAME.
+// unknown lists places that look like packages of the module but are not, as FILE:LINE: NAME.
 func (p paths) unknown(f *file) []string {
 	if !isText(f.new) || path.Ext(f.name) == ".sum" {
 		return nil

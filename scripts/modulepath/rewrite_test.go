@@ -11,7 +11,7 @@ import (
 
 var folders = map[string]bool{"data": true, "cli": true, "internal": true}
 
-// One word as a module path is also a word of other texts.
+// If the module path is one word, other texts have this word too.
 func TestText(t *testing.T) {
 	word := paths{from: "house", to: "example.org/a.b/c-d", folders: folders}
 	for _, c := range []struct{ name, from, to string }{
@@ -31,8 +31,15 @@ func TestText(t *testing.T) {
 		{"module", "module house\n", "module example.org/a.b/c-d\n"},
 		{"module in a string", `"module house\n\n"`, `"module example.org/a.b/c-d\n\n"`},
 		{"go get", "go get house@latest", "go get example.org/a.b/c-d@latest"},
-		{"go mod edit", "go mod edit -replace house=../x -require=house@v0.0.0", "go mod edit -replace example.org/a.b/c-d=../x -require=example.org/a.b/c-d@v0.0.0"},
-		{"prose", "we require house keys; replace house and go; the module house is large; build a house => rent it", ""},
+		{
+			"go mod edit", "go mod edit -replace house=../x -require=house@v0.0.0",
+			"go mod edit -replace example.org/a.b/c-d=../x -require=example.org/a.b/c-d@v0.0.0",
+		},
+		{
+			"prose",
+			"we require house keys; replace house and go; the module house is large; build a house => rent it",
+			"",
+		},
 		{"the name of the program", "go install house-train; replace house.x => y", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -54,11 +61,22 @@ func TestText(t *testing.T) {
 func TestSource(t *testing.T) {
 	p := paths{from: "m/n", to: "a.org/x", folders: folders}
 	for _, c := range []struct{ name, from, to string }{
-		{"kinds of imports", "package p\n\nimport (\n\t\"m/n\"\n\td \"m/n/data\"\n\t_ \"m/n/other\" // why\n\t\"m/next\"\n)\n",
-			"package p\n\nimport (\n\t\"a.org/x\"\n\td \"a.org/x/data\"\n\t_ \"a.org/x/other\" // why\n\t\"m/next\"\n)\n"},
-		{"sorted again", "package p\n\nimport (\n\t\"fmt\"\n\t\"m/n/data\"\n)\n", "package p\n\nimport (\n\t\"a.org/x/data\"\n\t\"fmt\"\n)\n"},
+		{
+			"kinds of imports",
+			"package p\n\nimport (\n\t\"m/n\"\n\td \"m/n/data\"\n\t_ \"m/n/other\" // why\n\t\"m/next\"\n)\n",
+			"package p\n\nimport (\n\t\"a.org/x\"\n\td \"a.org/x/data\"\n\t_ \"a.org/x/other\" // why\n" +
+				"\t\"m/next\"\n)\n",
+		},
+		{
+			"sorted again", "package p\n\nimport (\n\t\"fmt\"\n\t\"m/n/data\"\n)\n",
+			"package p\n\nimport (\n\t\"a.org/x/data\"\n\t\"fmt\"\n)\n",
+		},
 		{"not formatted", "package p\nimport   `m/n/data`\n", "package p\nimport   \"a.org/x/data\"\n"},
-		{"strings and comments", "package p // m/n/data\n\nvar s, u = \"m/n/cli.version\", \"m/n\"\n", "package p // a.org/x/data\n\nvar s, u = \"a.org/x/cli.version\", \"m/n\"\n"},
+		{
+			"strings and comments",
+			"package p // m/n/data\n\nvar s, u = \"m/n/cli.version\", \"m/n\"\n",
+			"package p // a.org/x/data\n\nvar s, u = \"a.org/x/cli.version\", \"m/n\"\n",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := p.source("p.go", []byte(c.from))
@@ -73,10 +91,22 @@ func TestSource(t *testing.T) {
 }
 
 func TestModule(t *testing.T) {
-	const from = "module m/sub // of m v0.0.0\n\nrequire (\n\tm v0.0.0 // indirect\n\tm.org/x v1.2.3\n)\n\nreplace m => ../m\n"
+	const from = "module m/sub // of m v0.0.0\n\n" +
+		"require (\n\tm v0.0.0 // indirect\n\tm.org/x v1.2.3\n)\n\n" +
+		"replace m => ../m\n"
 	for _, c := range []struct{ to, want string }{
-		{"a.org/x", "module a.org/x/sub // of m v0.0.0\n\nrequire (\n\ta.org/x v0.0.0 // indirect\n\tm.org/x v1.2.3\n)\n\nreplace a.org/x => ../m\n"},
-		{"a.org/x/v3", "module a.org/x/v3/sub // of m v0.0.0\n\nrequire (\n\ta.org/x/v3 v3.0.0 // indirect\n\tm.org/x v1.2.3\n)\n\nreplace a.org/x/v3 => ../m\n"},
+		{
+			"a.org/x",
+			"module a.org/x/sub // of m v0.0.0\n\n" +
+				"require (\n\ta.org/x v0.0.0 // indirect\n\tm.org/x v1.2.3\n)\n\n" +
+				"replace a.org/x => ../m\n",
+		},
+		{
+			"a.org/x/v3",
+			"module a.org/x/v3/sub // of m v0.0.0\n\n" +
+				"require (\n\ta.org/x/v3 v3.0.0 // indirect\n\tm.org/x v1.2.3\n)\n\n" +
+				"replace a.org/x/v3 => ../m\n",
+		},
 	} {
 		got := paths{from: "m", to: c.to}.module([]byte(from))
 		if string(got) != c.want {
@@ -131,7 +161,7 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// A path that is named already could not be told from the module's when it is changed again.
+// If the new path is in use already, it could not be told from the module's path afterwards.
 func TestUsed(t *testing.T) {
 	for _, c := range []struct{ name, file, content, to, want string }{
 		{"a library", "go.mod", "module m\n\nrequire b.org/y v1.0.0\n", "b.org/y", "go.mod:3"},
