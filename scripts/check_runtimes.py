@@ -3,12 +3,12 @@
 
 usage: check_runtimes.py FOLDER
 
-FOLDER is what the tests of test/onnxruntime leave where ONNX_KEEP says: ONNX files, and for each
-run a file .run.json with the names of input and logits, and the difference that is allowed as a
-part of the largest logit. Runtimes are OpenVINO and ONNX Runtime (pip install openvino onnxruntime).
+The tests of test/onnxruntime write FOLDER if ONNX_KEEP names it. It has ONNX files, and a .run.json
+for each run: the names of the input and the logits, and the allowed difference as a fraction of the
+largest logit. The runtimes are OpenVINO and ONNX Runtime (pip install openvino onnxruntime).
 
-It prints a line for each runtime, and exits with 1 if a file does not load or its logits differ
-by more, with 3 if a runtime is missing and the others passed.
+It prints a line for each runtime. The exit code is 1 if a file does not load or its logits differ by
+more, and 3 if a runtime is missing and the others passed.
 """
 
 import collections
@@ -21,7 +21,7 @@ import sys
 def openvino():
     ov = importlib.import_module("openvino")
     core = ov.Core()
-    # Some processors would compute in bf16 otherwise, and a compiled model takes seconds less with one stream.
+    # Without f32 some processors compute in bf16. LATENCY uses one stream, which saves seconds when compiling.
     settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 
     def load(path):
@@ -59,9 +59,12 @@ def check(folder, runs, load):
                     raise ValueError(f"logits of shape {got.shape}, want {want.shape}")
                 off = float(np.abs(got - want).max() / np.abs(want).max())
                 if not off <= run["allowed"]:
-                    raise ValueError(f"for images {list(x.shape)} the logits are off by {off:.2g} of the largest, {run['allowed']:.2g} is allowed")
+                    raise ValueError(
+                        f"for images {list(x.shape)} the logits differ by {off:.2g} of the largest; "
+                        f"at most {run['allowed']:.2g} is allowed"
+                    )
                 worst[run["allowed"]] = max(worst[run["allowed"]], off)
-        except Exception as e:  # of any kind: the file is named and the next is checked
+        except Exception as e:  # whatever it is: name the file, go on with the next
             wrong.append(f"{file}: {e}")
     return worst, wrong
 
@@ -75,13 +78,19 @@ def main(args):
         run = json.loads(path.read_text())
         runs[run["file"]].append(run)
     if not runs:
-        sys.exit(f"check_runtimes: {folder} has no runs: the tests of test/onnxruntime write them with ONNX_KEEP={folder}")
+        sys.exit(
+            f"check_runtimes: {folder} has no runs; to write them, "
+            f"run the tests of test/onnxruntime with ONNX_KEEP={folder}"
+        )
     failed = missing = 0
     for start, package in (openvino, "openvino"), (onnxruntime, "onnxruntime"):
         try:
             name, load = start()
         except ImportError as e:
-            print(f"check_runtimes: skipped: {sys.executable} has no {package} ({e}); install it with pip, or name another Python with PYTHON")
+            print(
+                f"check_runtimes: skipped: {sys.executable} has no {package} ({e}); "
+                "install it with pip, or name another Python with PYTHON"
+            )
             missing += 1
             continue
         worst, wrong = check(folder, runs, load)
@@ -89,7 +98,10 @@ def main(args):
             print(f"{name}: {w}", file=sys.stderr)
         failed += len(wrong)
         largest = ", ".join(f"{worst[a]:.1g} (of {a:g})" for a in sorted(worst))
-        print(f"{name}: {len(runs) - len(wrong)} of {len(runs)} files give our logits; largest differences, as parts of the largest logit: {largest}")
+        print(
+            f"{name}: {len(runs) - len(wrong)} of {len(runs)} files give our logits; "
+            f"largest differences, as fractions of the largest logit: {largest}"
+        )
     sys.exit(1 if failed else 3 if missing else 0)
 
 

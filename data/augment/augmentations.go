@@ -78,10 +78,10 @@ var augmentations = struct {
 	sync.Mutex
 	list []Augmentation
 }{list: []Augmentation{
-	{Name: "autocontrast", Doc: "each channel is stretched to all values", New: always(autoContrast)},
-	{Name: "equalize", Doc: "the histogram of each channel is made flat", New: always(equalize)},
-	{Name: "grayscale", Doc: "colours become grey", New: always(grayscale)},
-	{Name: "invert", Doc: "dark becomes bright", New: always(invert)},
+	{Name: "autocontrast", Doc: "stretches each channel to the full range", New: always(autoContrast)},
+	{Name: "equalize", Doc: "flattens the histogram of each channel", New: always(equalize)},
+	{Name: "grayscale", Doc: "makes the image grey", New: always(grayscale)},
+	{Name: "invert", Doc: "inverts all values", New: always(invert)},
 	posterizing, solarizing, sharpening,
 }}
 

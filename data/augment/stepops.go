@@ -30,7 +30,7 @@ func (o *posterizeOptions) Check() error {
 }
 
 var posterizing = Augmentation{
-	Name: "posterize", Doc: "values keep their high bits alone",
+	Name: "posterize", Doc: "keeps only the high bits of each value",
 	Options: func() any { return &posterizeOptions{Bits: 4} },
 	New: func(options any) (Func, error) {
 		o, ok := options.(*posterizeOptions)
@@ -53,7 +53,7 @@ func (o *solarizeOptions) Check() error {
 }
 
 var solarizing = Augmentation{
-	Name: "solarize", Doc: "bright values are inverted",
+	Name: "solarize", Doc: "inverts bright values",
 	Options: func() any { return &solarizeOptions{Threshold: 128} },
 	New: func(options any) (Func, error) {
 		o, ok := options.(*solarizeOptions)
@@ -76,7 +76,7 @@ func (o *sharpnessOptions) Check() error {
 }
 
 var sharpening = Augmentation{
-	Name: "sharpness", Doc: "edges become softer or harder",
+	Name: "sharpness", Doc: "softens or sharpens edges",
 	Options: func() any { return &sharpnessOptions{Factor: 2} },
 	New: func(options any) (Func, error) {
 		o, ok := options.(*sharpnessOptions)

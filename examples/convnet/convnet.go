@@ -15,7 +15,7 @@ import (
 type config struct {
 	Dim       int     `yaml:"dim" doc:"channels"`
 	Depth     int     `yaml:"depth" most:"1024" doc:"blocks"`
-	PatchSize int     `yaml:"patch_size" most:"1024" doc:"side in pixels of the patches that the image is cut into"`
+	PatchSize int     `yaml:"patch_size" most:"1024" doc:"side of a patch, in pixels"`
 	MLPRatio  float64 `yaml:"mlp_ratio" most:"64" doc:"hidden channels of the MLPs, as a multiple of dim"`
 }
 
