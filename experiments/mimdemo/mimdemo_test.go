@@ -23,7 +23,7 @@ func TestConfigurations(t *testing.T) {
 				t.Fatalf("%s: %v", r.name, err)
 			}
 			if trained[r.name] {
-				t.Errorf("%s is there twice", r.name)
+				t.Errorf("%s occurs twice", r.name)
 			}
 			trained[r.name] = true
 			if (c.Task == "localmim") != (r.labels == 0) || c.Data.MaxPerClass != r.labels/10 {
