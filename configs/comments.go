@@ -11,6 +11,7 @@ import (
 	"go/token"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -129,24 +130,46 @@ func (c comments) annotate(n *yaml.Node, v reflect.Value, section, prefix string
 			switch name := join(section, key.Value); {
 			case keyOf(f) != key.Value:
 			case f.Type.Kind() == reflect.Struct:
-				key.HeadComment = c[f.Type.Name()]
+				key.HeadComment = wrapped(c[f.Type.Name()])
 				c.annotate(value, v.Field(k), name, "")
 			case name == "model.name":
 				value.LineComment = comment + describeKinds(FamilyNames())
 			case name == "data.name":
 				value.LineComment = comment + describeKinds(dataNames())
 			case name == "data.options":
-				key.HeadComment = comment
+				key.HeadComment = wrapped(comment)
 				annotateOptions(value, dataFormat(valueOf(n, "name").Value))
 			case name == "loss.class_weights" && value.Kind == yaml.MappingNode:
-				key.HeadComment = comment
+				key.HeadComment = wrapped(comment)
 			case name == "augment.extra":
-				key.HeadComment = comment + describeKinds(kindNames(Augmentations()))
+				key.HeadComment = wrapped(comment + describeKinds(kindNames(Augmentations())))
 			default:
-				value.LineComment = withLimit(comment, mostOfField(name, f))
+				place(key, value, withLimit(comment, mostOfField(name, f)))
 			}
 		}
 	}
+}
+
+// place puts a comment next to a value, or above its key if the line would be long.
+func place(key, value *yaml.Node, comment string) {
+	if utf8.RuneCountInString(comment) <= 80 {
+		value.LineComment = comment
+		return
+	}
+	key.HeadComment = wrapped(comment)
+}
+
+// wrapped is a comment in lines.
+func wrapped(comment string) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(comment) {
+		if line != "" && utf8.RuneCountInString(line+word) >= 96 {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return strings.Join(append(lines, line), "\n")
 }
 
 // withLimit adds the largest value of a key to its comment.

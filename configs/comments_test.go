@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"fasternet/configs"
 )
@@ -33,6 +34,11 @@ func TestCommented(t *testing.T) {
 			t.Errorf("%s: with comments it reads as\n%s", name, got)
 		}
 		lines := strings.Split(string(text), "\n")
+		for _, line := range lines {
+			if strings.HasPrefix(strings.TrimSpace(line), "#") && utf8.RuneCountInString(line) > 110 {
+				t.Errorf("%s: a long comment: %s", name, line)
+			}
+		}
 		for _, want := range []string{"  decay: 0 # per step, e.g. 0.9998; 0: no average", "# Optim is the optimizer.", "  betas: [0.9, 0.9"} {
 			if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, want) }) {
 				t.Errorf("%s: no line begins with %q:\n%s", name, want, text)
