@@ -46,8 +46,8 @@ type Dense struct {
 	Int8         *Int8Linear // of [LinearInt8], or nil
 }
 
-// RecordedAfter lists the operations of the forward pass that were recorded after the one with the given
-// result; all of them after an input of the graph.
+// RecordedAfter lists the operations of the forward pass that were recorded after the op with the
+// given result. For an input of the graph it lists all operations.
 func (t *Tape) RecordedAfter(n *gorgonia.Node) []Recorded {
 	list := t.Recorded()
 	after, ok := opOf(n)

@@ -67,7 +67,7 @@ func compare(t *testing.T, what string, ps []*ops.Param, of func(*ops.Param) []f
 func TestOptimizers(t *testing.T) {
 	r := readRecipe(t)
 	if len(r.Optimizers) != len(builtIn) {
-		t.Fatalf("values for %d optimizers, there are %d", len(r.Optimizers), len(builtIn))
+		t.Fatalf("values for %d optimizers, want %d", len(r.Optimizers), len(builtIn))
 	}
 	for name, want := range r.Optimizers {
 		c := configs.Optim{
