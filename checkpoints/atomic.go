@@ -16,8 +16,8 @@ import (
 // temporary ends the names of files that are being written.
 const temporary = ".unfinished.tmp"
 
-// WriteAtomic replaces the file at path by what write produces, or leaves it as
-// it was. What a crash leaves has a name that ends in .unfinished.tmp; [Clean] removes it.
+// WriteAtomic replaces the file at path with what write produces, or leaves it unchanged. A crash may
+// leave a file whose name ends in .unfinished.tmp; [Clean] removes it.
 func WriteAtomic(path string, write func(io.Writer) error) error {
 	s, err := stage(path, write)
 	if err != nil {
@@ -26,13 +26,13 @@ func WriteAtomic(path string, write func(io.Writer) error) error {
 	return s.commit()
 }
 
-// staged is a file that has its content, but not yet its name.
+// staged is a file with its content under a temporary name.
 type staged struct {
 	path, tmp string
 	file      *disk.File
 }
 
-// stage writes the content of a file that is to be at path. After an error no file is left.
+// stage writes the content of the file for path under a temporary name. After an error no file is left.
 func stage(path string, write func(io.Writer) error) (*staged, error) {
 	s := &staged{path: path, tmp: path + temporary}
 	var err error
@@ -66,7 +66,7 @@ func (s *staged) commit() error {
 	return nil
 }
 
-// discard gives the file up.
+// discard deletes the temporary file.
 func (s *staged) discard() {
 	_ = s.file.Close()
 	s.remove()
@@ -82,7 +82,7 @@ func (s *staged) failed(err error) error { return fmt.Errorf("writing %s: %w", s
 // beingWritten are the temporary files of this process.
 var beingWritten sync.Map
 
-// Abandon deletes what is not finished. It is for a process that ends now.
+// Abandon deletes the unfinished files. It is for a process that ends now.
 func Abandon() {
 	beingWritten.Range(func(tmp, _ any) bool {
 		_ = os.Remove(tmp.(string))
@@ -90,11 +90,10 @@ func Abandon() {
 	})
 }
 
-// Unfinished says whether a name belongs to a file that is being written.
+// Unfinished reports whether a name belongs to a file that is being written.
 func Unfinished(name string) bool { return strings.HasSuffix(name, temporary) }
 
-// Clean deletes what writers that were killed have left in a folder. Nobody else
-// may be writing there.
+// Clean deletes what killed writers have left in a folder. No other process may write there.
 func Clean(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
@@ -108,11 +107,10 @@ func Clean(dir string) error {
 	return nil
 }
 
-// Writable says whether a file can be written at path, so that this is known
-// before the work whose result it takes.
+// Writable reports whether a file can be written at path. A command asks before the work, not after it.
 func Writable(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("writing %s: it is a folder: want a file", path)
+		return fmt.Errorf("write %s: it is a folder; give the name of a file", path)
 	}
 	probe, err := os.CreateTemp(filepath.Dir(path), ".writable-*")
 	if err != nil {

@@ -49,7 +49,7 @@ func mustWrite(t *testing.T, path string, f checkpoints.File) {
 	}
 }
 
-// What is read is what was written, with the type that the file has.
+// A file reads back as it was written, with the type of each tensor.
 func TestRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.safetensors")
 	mustWrite(t, path, sample(7))
@@ -59,15 +59,17 @@ func TestRoundTrip(t *testing.T) {
 	}
 	w, _ := f.Lookup("w")
 	n, _ := f.Lookup("n")
-	if fmt.Sprint(w) != fmt.Sprint(sample(7).Tensors[0]) || fmt.Sprint(n) != fmt.Sprint(sample(7).Tensors[1]) || fmt.Sprint(f.Meta) != fmt.Sprint(sample(7).Meta) {
+	if fmt.Sprint(w) != fmt.Sprint(sample(7).Tensors[0]) ||
+		fmt.Sprint(n) != fmt.Sprint(sample(7).Tensors[1]) ||
+		fmt.Sprint(f.Meta) != fmt.Sprint(sample(7).Meta) {
 		t.Errorf("got %v %v %v", w, n, f.Meta)
 	}
 	if _, ok := f.Lookup("x"); ok {
-		t.Error("a tensor that is not there is found")
+		t.Error("a missing tensor is found")
 	}
 }
 
-// Any byte that is cut off or changed must be noticed.
+// Read notices every byte that is cut off or changed.
 func TestDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.safetensors")
 	mustWrite(t, path, sample(7))
@@ -79,7 +81,8 @@ func TestDamage(t *testing.T) {
 		if err := os.WriteFile(path, raw, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := checkpoints.Read(path); !errors.Is(err, checkpoints.ErrDamaged) || !strings.Contains(err.Error(), path) {
+		if _, err := checkpoints.Read(path); !errors.Is(err, checkpoints.ErrDamaged) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -94,7 +97,7 @@ func TestDamage(t *testing.T) {
 	check("not a checkpoint", []byte("hello"))
 }
 
-// An error while writing leaves the old file, and nothing else.
+// An error while writing leaves the old file, and no other.
 func TestFailedWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.txt")
@@ -115,7 +118,7 @@ func TestFailedWrite(t *testing.T) {
 		t.Errorf("left: %v", entries)
 	}
 	if err := checkpoints.Write(filepath.Join(dir, "none", "a"), sample(1)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a folder that is not there: %v", err)
+		t.Errorf("a missing folder: %v", err)
 	}
 	bad := sample(1)
 	bad.Tensors[0].Shape = []int{7}
@@ -161,7 +164,9 @@ func TestNewest(t *testing.T) {
 		}
 	}
 	damage(checkpoints.Last)
-	if got := newest(); got != "2 previous.safetensors" || len(warnings) != 1 || !strings.Contains(warnings[0], "last.safetensors") {
+	if got := newest(); got != "2 previous.safetensors" ||
+		len(warnings) != 1 ||
+		!strings.Contains(warnings[0], "last.safetensors") {
 		t.Errorf("got %s, %v", got, warnings)
 	}
 	damage(checkpoints.Previous)
@@ -182,7 +187,7 @@ func TestNewest(t *testing.T) {
 	if got := newest(); !strings.Contains(got, "no whole checkpoint") {
 		t.Errorf("got %s", got)
 	}
-	// A crash between the renames of SaveLast, which are made up for.
+	// A crash between the renames of SaveLast: the next save completes them.
 	mustWrite(t, f.Path(checkpoints.Previous), sample(18))
 	mustWrite(t, f.Path(checkpoints.Last), sample(19))
 	mustWrite(t, f.Path("next.safetensors"), sample(20))
@@ -194,7 +199,7 @@ func TestNewest(t *testing.T) {
 	}
 }
 
-// Epochs are in the order of their numbers, also when these get long.
+// Epochs are ordered by number, even if the numbers get long.
 func TestNewestEpoch(t *testing.T) {
 	f := checkpoints.Folder{Dir: t.TempDir()}
 	if !f.Empty() {
@@ -212,8 +217,8 @@ func TestNewestEpoch(t *testing.T) {
 	}
 }
 
-// A checkpoint is as large as the model and its optimizer: writing one copies none of it, and
-// reading one has only its values in memory.
+// A checkpoint is as large as the model and its optimizer. Writing copies none of it; reading keeps only
+// its values in memory.
 func TestNoCopies(t *testing.T) {
 	const values = 8 << 20
 	f := checkpoints.File{Tensors: []formats.Tensor{{Name: "w", Shape: []int{values}, F32: make([]float32, values)}}}

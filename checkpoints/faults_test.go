@@ -16,14 +16,14 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// large has values enough for several writes.
+// large has enough values for several writes.
 func large(step int) checkpoints.File {
 	f := sample(step)
 	f.Tensors = append(f.Tensors, formats.Tensor{Name: "x", Shape: []int{270_000}, F32: make([]float32, 270_000)})
 	return f
 }
 
-// operations are the names of what saving a last checkpoint does.
+// operations names the file operations of saving a last checkpoint.
 func operations(t *testing.T) []string {
 	t.Helper()
 	f := checkpoints.Folder{Dir: ramdisk.Dir(t)}
@@ -44,14 +44,15 @@ func operations(t *testing.T) []string {
 	return names
 }
 
-// The power may fail at any time: a file is synced before it gets its name, and
-// the folder before the file that it replaces is touched.
+// The power may fail at any time. So a file is synced before it gets its name, and the folder before the
+// replaced file is touched.
 func TestSyncOrder(t *testing.T) {
 	names := operations(t)
 	kept := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.HasPrefix(n, "write ") })
 	folder := names[len(names)-1]
 	want := []string{
-		"create next.safetensors.unfinished.tmp", "sync next.safetensors.unfinished.tmp", "rename next.safetensors", folder,
+		"create next.safetensors.unfinished.tmp", "sync next.safetensors.unfinished.tmp", "rename next.safetensors",
+		folder,
 		"rename previous.safetensors", "rename last.safetensors", folder,
 	}
 	if !slices.Equal(kept, want) || !strings.HasPrefix(folder, "sync ") || !strings.HasSuffix(folder, "/") {
@@ -64,15 +65,21 @@ func TestSyncOrder(t *testing.T) {
 
 var errCrash = errors.New("crash")
 
-// Whatever fails, and wherever a process dies: the newest whole checkpoint is
-// the one before or the new one, and saving again puts all in order.
+// Whatever fails, and wherever a process dies: the newest undamaged checkpoint is the old or the new one,
+// and the next save tidies up.
 func TestFaultAtEveryOperation(t *testing.T) {
 	n := len(operations(t))
 	for at := range n {
 		for _, test := range []struct {
 			how  string
 			want error
-		}{{"EIO", syscall.EIO}, {"ENOSPC", syscall.ENOSPC}, {"short", syscall.ENOSPC}, {"EIO for good", syscall.EIO}, {"crash", errCrash}} {
+		}{
+			{"EIO", syscall.EIO},
+			{"ENOSPC", syscall.ENOSPC},
+			{"short", syscall.ENOSPC},
+			{"EIO for good", syscall.EIO},
+			{"crash", errCrash},
+		} {
 			t.Run(test.how, func(t *testing.T) {
 				f := checkpoints.Folder{Dir: ramdisk.Dir(t)}
 				for step := 1; step <= 2; step++ {
@@ -87,12 +94,13 @@ func TestFaultAtEveryOperation(t *testing.T) {
 					if test.how == "short" || test.how == "crash" && count-1 == at {
 						return &disk.Failure{Written: size / 2, Err: test.want}
 					}
-					return &disk.Failure{Err: test.want} // after a crash nothing is done any more
+					return &disk.Failure{Err: test.want} // after a crash nothing more happens
 				})
 				err := f.SaveLast(large(3))
 				undo()
 				where := fmt.Sprintf("%s at operation %d", test.how, at)
-				if !errors.Is(err, test.want) || !strings.Contains(err.Error(), ".safetensors") && !strings.Contains(err.Error(), f.Dir) {
+				if !errors.Is(err, test.want) ||
+					!strings.Contains(err.Error(), ".safetensors") && !strings.Contains(err.Error(), f.Dir) {
 					t.Errorf("%s: the error is %v", where, err)
 				}
 				whole(t, where, f.Dir)
@@ -124,7 +132,7 @@ func mustSave(t *testing.T, f checkpoints.Folder, c checkpoints.File) {
 	}
 }
 
-// whole checks that every file with the name of a checkpoint is one.
+// whole checks that every file with the name of a checkpoint is undamaged.
 func whole(t *testing.T, where, dir string) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.safetensors"))

@@ -30,8 +30,7 @@ func (f *File) Lookup(name string) (formats.Tensor, bool) {
 	return f.Tensors[i], true
 }
 
-// ErrDamaged says that a file is no whole checkpoint: torn, altered or not one
-// at all.
+// ErrDamaged says that a file is torn, was altered, or is no checkpoint.
 var ErrDamaged = errors.New("damaged checkpoint")
 
 // checksumKey is the key of the checksum in the metadata.
@@ -65,12 +64,11 @@ func (f *File) checksum() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Write puts a checkpoint on disk. The file at path, if there is one, is
-// replaced when the new one is complete and synced; after an error it is
-// unchanged, and no other file is left.
+// Write puts a checkpoint on disk. It replaces the file at path after the new one is complete and
+// synced. After an error the old file is unchanged, and no other file is left.
 func Write(path string, f File) error { return WriteAtomic(path, f.writer()) }
 
-// writer writes the file with its checksum, which is computed now.
+// writer returns a function that writes the file with its checksum, which it computes now.
 func (f *File) writer() func(io.Writer) error {
 	meta := maps.Clone(f.Meta)
 	if meta == nil {
@@ -84,11 +82,11 @@ func (f *File) writer() func(io.Writer) error {
 // ErrDamaged means that the file is there but is not a whole checkpoint.
 func Read(path string) (*File, error) { return read(path, true) }
 
-// ReadOpen is Read of a file that may have been written again by another program, without
-// the checksum. If there is one, it is verified.
+// ReadOpen reads a file that another program may have written again without the checksum. It verifies
+// the checksum if there is one.
 func ReadOpen(path string) (*File, error) { return read(path, false) }
 
-// read reads a file, which has to have a checksum if it is sealed.
+// read reads a file. A sealed file must have a checksum.
 func read(path string, sealed bool) (*File, error) {
 	in, size, err := disk.OpenSize(path)
 	if err != nil {
@@ -106,8 +104,7 @@ func read(path string, sealed bool) (*File, error) {
 	return f, nil
 }
 
-// ReadMeta reads the metadata of a checkpoint and nothing else: its tensors may be
-// damaged. The checksum is not part of the result.
+// ReadMeta reads only the metadata of a checkpoint, without the checksum. The tensors may be damaged.
 func ReadMeta(path string) (map[string]string, error) {
 	in, size, err := disk.OpenSize(path)
 	if err != nil {
@@ -125,15 +122,15 @@ func ReadMeta(path string) (map[string]string, error) {
 	return meta, nil
 }
 
-// HasChecksum says whether metadata are of a file that Write has written.
+// HasChecksum reports whether the metadata come from a file that Write has written.
 func HasChecksum(meta map[string]string) bool {
 	_, ok := meta[checksumKey]
 	return ok
 }
 
-var errNoChecksum = errors.New("it has no checksum, so it is not a checkpoint of a run")
+var errNoChecksum = errors.New("it has no checksum, as every checkpoint of a run has")
 
-// readError is the error of a file that could not be understood, or could not be read.
+// readError wraps the error of a file that cannot be read or parsed.
 func readError(path string, err error) error {
 	if broken := (*fs.PathError)(nil); errors.As(err, &broken) {
 		return fmt.Errorf("checkpoints: %w", err)
@@ -141,8 +138,7 @@ func readError(path string, err error) error {
 	return fmt.Errorf("%s: %w: %w", path, ErrDamaged, err)
 }
 
-// parse reads a file of float32, int64 and int8. A checksum, which has to be there if it is sealed, is
-// not compared.
+// parse reads a file of float32, int64 and int8. A sealed file must have a checksum; parse does not verify it.
 func parse(r io.ReaderAt, size int64, sealed bool) (*File, error) {
 	l, err := safetensors.ReadLayout(r, size)
 	if err != nil {
@@ -154,7 +150,8 @@ func parse(r io.ReaderAt, size int64, sealed bool) (*File, error) {
 	f := &File{Meta: l.Meta}
 	for _, s := range l.Tensors {
 		if s.DType != formats.Float32 && s.DType != formats.Int64 && s.DType != formats.Int8 {
-			return nil, fmt.Errorf("tensor %s is of type %s: want F32, I64 or I8", formats.Short(s.Name), formats.Short(s.Type))
+			return nil, fmt.Errorf("tensor %s is of type %s: want F32, I64 or I8",
+				formats.Short(s.Name), formats.Short(s.Type))
 		}
 		t, err := safetensors.ReadPacked(r, s)
 		if err != nil {

@@ -19,34 +19,33 @@ import (
 // The names in a folder of checkpoints.
 const (
 	Last     = "last.safetensors"
-	Previous = "previous.safetensors" // the last but one
+	Previous = "previous.safetensors" // the one before the last
 	Best     = "best.safetensors"
 )
 
 // Folder is the folder of a run's checkpoints.
 type Folder struct {
 	Dir string
-	// Position says by its metadata how far a checkpoint is: the newest has the largest.
-	// Without it the names tell.
+	// Position reads from the metadata how far a checkpoint is: the newest has the largest position.
+	// Without Position, the names decide.
 	Position func(meta map[string]string) int64
 }
 
-// Path is the path of a checkpoint by its name.
+// Path returns the path of a checkpoint.
 func (f Folder) Path(name string) string { return filepath.Join(f.Dir, name) }
 
-// Epoch is the name of the checkpoint that is kept of an epoch, counted from 0.
+// Epoch returns the name of the checkpoint of an epoch, counted from 0.
 func Epoch(epoch int) string { return fmt.Sprintf("epoch-%03d.safetensors", epoch) }
 
-// next is the name of the last checkpoint before it takes the place of the one
-// before it.
+// next is the name of the new checkpoint until it becomes the last one.
 const next = "next.safetensors"
 
 // SaveLast writes the last checkpoint and keeps the one before it.
 func (f Folder) SaveLast(c File) error { return f.SaveTogether(c, []string{Last}, func() {}) }
 
-// SaveTogether writes a checkpoint under several names, in their order; under the name Last as SaveLast
-// does. It calls read when it no longer needs the values, also if there is an error: all files have
-// their content then, and get their names one after the other.
+// SaveTogether writes one checkpoint under several names, in their order; under Last as SaveLast does.
+// It calls read when it no longer needs the values, also after an error: all files then have their
+// content, and get their names one after the other.
 func (f Folder) SaveTogether(c File, names []string, read func()) error {
 	files, err := f.stageTogether(c, names)
 	read()
@@ -66,7 +65,7 @@ func (f Folder) SaveTogether(c File, names []string, read func()) error {
 	return nil
 }
 
-// stageTogether writes the content of all files, or leaves no file.
+// stageTogether writes the content of all files. After an error no file is left.
 func (f Folder) stageTogether(c File, names []string) (files []*staged, err error) {
 	write := c.writer()
 	for _, name := range names {
@@ -89,8 +88,8 @@ func discard(files []*staged) {
 	}
 }
 
-// promote makes next the last checkpoint, and the last the previous one. It can
-// be done again after a crash at any point of it.
+// promote makes next the last checkpoint, and the last the previous one. After a crash at any point it
+// can run again.
 func (f Folder) promote() error {
 	err := disk.RenameFile(f.Path(Last), f.Path(Previous))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -105,10 +104,10 @@ func (f Folder) promote() error {
 	return nil
 }
 
-// Save writes a checkpoint under another name.
+// Save writes a checkpoint under a name other than Last.
 func (f Folder) Save(name string, c File) error { return Write(f.Path(name), c) }
 
-// Remove deletes a checkpoint; that it is not there is no error.
+// Remove deletes a checkpoint. A missing checkpoint is no error.
 func (f Folder) Remove(name string) error {
 	if err := disk.RemoveFile(f.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("checkpoints: %w", err)
@@ -116,12 +115,11 @@ func (f Folder) Remove(name string) error {
 	return nil
 }
 
-// Newest reads the newest checkpoint that is whole: by Position if there is one, else
-// the last, the one before it, or the newest of an epoch. Files that are damaged are
-// reported to warn and put aside under a name ending in .damaged, so that they cannot
-// take the place of a whole one later. Without any file the error wraps fs.ErrNotExist. A
-// file that is there and cannot be read is an error: whoever went on from an older one
-// would soon have overwritten it.
+// Newest reads the newest undamaged checkpoint: by Position if it is set, else the last, the one before
+// it, or the newest of an epoch. It reports damaged files to warn and renames them to end in .damaged,
+// so that they are never tried again. If there is no file, the error wraps fs.ErrNotExist. A file that
+// exists and cannot be read is an error, because a run that went on from an older checkpoint would
+// soon overwrite it.
 func (f Folder) Newest(warn func(error)) (*File, string, error) {
 	names, err := f.names()
 	if err != nil {
@@ -147,20 +145,20 @@ func (f Folder) Newest(warn func(error)) (*File, string, error) {
 			}
 			warn(err)
 		case !errors.Is(err, fs.ErrNotExist):
-			return nil, "", fmt.Errorf("%w; if it is lost for good, remove it: the one before it is used then", err)
+			return nil, "", fmt.Errorf("%w; if it is lost, remove it, and the run resumes from the one before", err)
 		}
 	}
-	return nil, "", fmt.Errorf("checkpoints: %s holds no whole checkpoint: %w", f.Dir, fs.ErrNotExist)
+	return nil, "", fmt.Errorf("checkpoints: %s has no undamaged checkpoint: %w", f.Dir, fs.ErrNotExist)
 }
 
-// torn is a file whose header shows that it is no whole checkpoint.
+// torn reports whether the header shows that a file is no complete checkpoint.
 type torn struct {
 	name string
 	err  error
 }
 
-// newestFirst orders names by what the headers say, and takes out those that are torn or
-// not there. One that cannot be read stays in front if it is the last: it may be newest.
+// newestFirst orders names by their headers, and drops files that are torn or missing. An unreadable
+// file stays first if it is the last checkpoint, because it may be the newest.
 func (f Folder) newestFirst(names []string) (ordered []string, bad []torn) {
 	at := map[string]int64{}
 	for _, name := range names {
@@ -182,7 +180,7 @@ func (f Folder) newestFirst(names []string) (ordered []string, bad []torn) {
 	return ordered, bad
 }
 
-// PutAside renames a damaged checkpoint, so that it is taken for none.
+// PutAside renames a damaged checkpoint, so that no run resumes from it.
 func (f Folder) PutAside(name string) error {
 	if err := disk.RenameFile(f.Path(name), f.Path(name)+damaged); err != nil {
 		return fmt.Errorf("checkpoints: %w", err)
@@ -206,8 +204,7 @@ func (f Folder) Copy(from, to string) error {
 	})
 }
 
-// names are the names of checkpoints that a run can be resumed from, the newest first as
-// far as they tell.
+// names returns the names of checkpoints that a run can resume from, as far as names tell the newest first.
 func (f Folder) names() ([]string, error) {
 	entries, err := os.ReadDir(f.Dir)
 	if err != nil {
@@ -228,8 +225,8 @@ func (f Folder) names() ([]string, error) {
 	return append(names, Best), nil
 }
 
-// Names are the checkpoints that are there, and that a run can be resumed from if they are
-// whole, in the order in which Newest tries them.
+// Names returns the checkpoints that a run can resume from if they are undamaged, in the order in which
+// Newest tries them.
 func (f Folder) Names() []string {
 	names, err := f.names()
 	if err != nil {
@@ -239,8 +236,7 @@ func (f Folder) Names() []string {
 	return names
 }
 
-// Empty says whether the folder has no checkpoint that a run can be resumed
-// from, whole or not.
+// Empty reports whether the folder has no checkpoint to resume from, damaged or not.
 func (f Folder) Empty() bool {
 	names, err := f.names()
 	return err != nil || !slices.ContainsFunc(names, func(name string) bool {

@@ -10,14 +10,20 @@ import (
 	"fasternet/internal/hostile"
 )
 
-// No bytes make the reader panic, take memory out of proportion, or give a tensor
-// without its values; what it reads can be written and read again.
+// No input makes the reader panic, take too much memory, or return a tensor without values. What it reads
+// can be written and read again.
 func FuzzParse(f *testing.F) {
 	dir := f.TempDir()
 	path := filepath.Join(dir, "a.safetensors")
 	for _, c := range []File{
 		{},
-		{Meta: map[string]string{"a": "b"}, Tensors: []formats.Tensor{{Name: "w", Shape: []int{2, 1}, F32: []float32{1, 2}}, {Name: "n", Shape: []int{}, I64: []int64{3}}}},
+		{
+			Meta: map[string]string{"a": "b"},
+			Tensors: []formats.Tensor{
+				{Name: "w", Shape: []int{2, 1}, F32: []float32{1, 2}},
+				{Name: "n", Shape: []int{}, I64: []int64{3}},
+			},
+		},
 	} {
 		if err := Write(path, c); err != nil {
 			f.Fatal(err)
@@ -33,7 +39,8 @@ func FuzzParse(f *testing.F) {
 		`{"w":{"dtype":"F32","shape":[0,9223372036854775808],"data_offsets":[0,0]}}`,
 		`{"w":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`,
 		`{"w":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`,
-		`{"w":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}` + "12345678",
+		`{"w":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}` +
+			"12345678",
 	} {
 		f.Add(append([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}, header...))
 	}

@@ -20,7 +20,8 @@ func TestWritable(t *testing.T) {
 		{filepath.Join(dir, "none", "x"), "none"}, {filepath.Join(there, "x"), "there"},
 	} {
 		t.Run(c.path, func(t *testing.T) {
-			if err := checkpoints.Writable(c.path); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			if err := checkpoints.Writable(c.path); (err == nil) != (c.want == "") ||
+				err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v, want %q", c.path, err, c.want)
 			}
 		})

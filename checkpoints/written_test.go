@@ -12,8 +12,7 @@ import (
 	"fasternet/formats"
 )
 
-// A checkpoint that an earlier version has written is read, and what is read is written to the
-// same bytes.
+// A checkpoint of an earlier version can be read, and is written again to the same bytes.
 func TestEarlierVersion(t *testing.T) {
 	const path = "testdata/written.safetensors"
 	f, err := checkpoints.Read(path)
@@ -21,13 +20,22 @@ func TestEarlierVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := checkpoints.File{
-		Meta: map[string]string{"config": "model: {embed_dim: 8}\n", "text": "ä <&> \"q\"", "format": "fasternet-checkpoint"},
+		Meta: map[string]string{
+			"config": "model: {embed_dim: 8}\n",
+			"text":   "ä <&> \"q\"",
+			"format": "fasternet-checkpoint",
+		},
 		Tensors: []formats.Tensor{ // in the order of the file
 			{Name: "a <&>", DType: formats.Int64, Shape: []int{1, 1}, I64: []int64{-7}},
 			{Name: "norm.num_batches_tracked", DType: formats.Int64, Shape: []int{}, I64: []int64{1 << 40}},
 			{Name: "empty", DType: formats.Float32, Shape: []int{0, 4}, F32: []float32{}},
 			{Name: "head.bias", DType: formats.Float32, Shape: []int{2}, F32: []float32{0.5, -1}},
-			{Name: "stages.0.w", DType: formats.Float32, Shape: []int{2, 3}, F32: []float32{1, -2.5, float32(math.Inf(1)), 6e-39, 0, -0.25}},
+			{
+				Name:  "stages.0.w",
+				DType: formats.Float32,
+				Shape: []int{2, 3},
+				F32:   []float32{1, -2.5, float32(math.Inf(1)), 6e-39, 0, -0.25},
+			},
 		},
 	}
 	if !reflect.DeepEqual(*f, want) {

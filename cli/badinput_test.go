@@ -29,7 +29,7 @@ func TestBadConfig(t *testing.T) {
 		{"model: {depths: [1, 2.5]}", "model.depths: want a list of integers, got a list of 2"},
 		{"train: {epochs: }", "bad.yaml:1: train.epochs: want an integer, got nothing"},
 		{"model: [1]", "bad.yaml:1: model: want keys and values, got a list of 1"},
-		{"train: {epochs: 1}\ntrain: {epochs: 2}", "bad.yaml:2: train: the key is there twice"},
+		{"train: {epochs: 1}\ntrain: {epochs: 2}", "bad.yaml:2: train: the key appears twice"},
 		{"a: [", "bad.yaml:"},
 		{"model: {embed_dim: 42}", "model.embed_dim: want a multiple of n_div (4), got 42"},
 		{"model: {depths: []}", "model.depths"},

@@ -166,7 +166,7 @@ func TestBadWeights(t *testing.T) {
 	bad("overlap.safetensors", "tensor b: its values begin at byte", container(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, "123456789012"))
 	bad("huge.safetensors", "tensor a: bytes 0 to 1152921504606846976 are no part of a file", container(`{"a":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,1152921504606846976]}}`, "1234"))
 	bad("header.safetensors", "damaged checkpoint", append(binary.LittleEndian.AppendUint64(nil, 1<<31), "{}"...))
-	bad("other.safetensors", "not the weights of a FasterNet", container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
+	bad("other.safetensors", "no known weights of a FasterNet", container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
 
 	// Python's pickle would run a command.
 	marker := at("marker")

@@ -116,7 +116,7 @@ func TestExportErrors(t *testing.T) {
 	fail(t, 2, "pixels are too few", "export", "--model", good, "--out", out, "--size", "3")
 	fail(t, 1, "no averaged weights", "export", "--model", good, "--out", out, "--ema")
 	fail(t, 1, "no such file", "export", "--model", filepath.Join(dir, "none"), "--out", out)
-	fail(t, 1, "not the weights of a FasterNet", "export", "--model", foreign, "--out", out)
+	fail(t, 1, "no known weights of a FasterNet", "export", "--model", foreign, "--out", out)
 	fail(t, 1, "not a file of weights", "export", "--model", filepath.Join(dir, "text"), "--out", out)
 	fail(t, 1, "not an ONNX file", "export", "--model", garbage, "--out", out)
 	fail(t, 1, "not an ONNX file", "eval", "--model", garbage)

@@ -80,7 +80,7 @@ func TestPretraining(t *testing.T) {
 					t.Errorf("%s of the frozen encoder: %v", args[0], got)
 				}
 			}
-			fail(t, 2, "is of a pre-training (task localmim)", "eval", "--model", whole, "--data", data)
+			fail(t, 2, "comes from a pre-training (task localmim)", "eval", "--model", whole, "--data", data)
 		})
 	}
 }
@@ -101,7 +101,7 @@ func fineTune(t *testing.T, from, data, family string) {
 		"--set", "train.epochs=1", "--set", "optim.lr=1e-9", "--set", "sched.warmup_epochs=0", "--set", "model.drop_path_rate=0"}
 	if r := invoke(t, args...); r.code != 0 || !strings.Contains(r.stderr, "fresh (") || !strings.Contains(r.stderr, "decoders and targets are not used") {
 		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
-	} else if strings.Contains(r.stderr, "are of masked images") {
+	} else if strings.Contains(r.stderr, "have statistics of masked images") {
 		t.Errorf("the run has not measured its batch norms on whole images:\n%s", r.stderr)
 	}
 	old, now := readLast(t, from), readLast(t, dir)

@@ -75,7 +75,7 @@ func TestVizOfPretraining(t *testing.T) {
 			}
 			fail(t, 1, "none.png", "viz", dir, filepath.Join(images, "none.png"), "--out", filepath.Join(scratch, "x.png"))
 			fail(t, 2, "--size", "viz", dir, "--out", filepath.Join(scratch, "x.png"), "--size", "64")
-			fail(t, 2, "want task localmim", "viz", dir, "--config", "vit_small", "--out", filepath.Join(scratch, "x.png"))
+			fail(t, 2, "set task=localmim", "viz", dir, "--config", "vit_small", "--out", filepath.Join(scratch, "x.png"))
 		})
 	}
 }

@@ -2,7 +2,7 @@ package configs
 
 import "fasternet/data/policy"
 
-// Erasing is random erasing: rectangles of the normalised image are overwritten.
+// Erasing is random erasing: it overwrites rectangles of the normalised image.
 type Erasing struct {
 	// probability that an image is erased in; 0: off
 	Prob float64 `yaml:"prob"`
@@ -14,7 +14,7 @@ type Erasing struct {
 	Area []float64 `yaml:"area,flow"`
 }
 
-// DefaultErasing is off, with the values that timm erases with.
+// DefaultErasing is off; its other values are timm's.
 func DefaultErasing() Erasing {
 	return Erasing{Mode: "const", Count: 1, Area: []float64{0.02, 1.0 / 3}}
 }
@@ -40,10 +40,16 @@ func (a Augment) check() *problem {
 	if p := first(interval("augment.scale", a.Scale), interval("augment.ratio", a.Ratio)); p != nil {
 		return p
 	}
-	if p := each("augment.scale", a.Scale, upTo(0, 1), "want parts of the image's area, up to 1, got %v", a.Scale); p != nil {
+	if p := each(
+		"augment.scale",
+		a.Scale,
+		upTo(0, 1),
+		"want shares of the image's area, up to 1, got %v",
+		a.Scale,
+	); p != nil {
 		return p
 	}
-	m, want := a.CutmixMinmax, "want two parts of a side, the smaller first, or nothing, got %v"
+	m, want := a.CutmixMinmax, "want two parts of a side, the smaller first, or [], got %v"
 	if p := each("augment.cutmix_minmax", m, Domain{Most: 1, Longest: 2}, want, m); p != nil {
 		return p
 	}
@@ -55,7 +61,9 @@ func (a Augment) check() *problem {
 			return wrong("augment.rand_augment", "%v", err)
 		}
 		if a.ColorJitter > 0 {
-			return wrong("augment.color_jitter", "rand_augment (%s) takes its place: want 0, or rand_augment: \"\"; got %v", a.RandAugment, a.ColorJitter).with("augment.rand_augment")
+			return wrong("augment.color_jitter", "want 0 with rand_augment (%s), or set rand_augment: \"\"; got %v",
+				a.RandAugment, a.ColorJitter).
+				with("augment.rand_augment")
 		}
 	}
 	return first(

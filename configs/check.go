@@ -11,17 +11,17 @@ import (
 // Tasks are the values of task.
 var Tasks = []string{"classify", MultiLabelTask, "localmim"}
 
-// MultiLabelTask is the task of a classifier of images with any number of labels.
+// MultiLabelTask is the task of a classifier for images with any number of labels.
 const MultiLabelTask = "multilabel"
 
-// Classifies says whether the model of the task is a classifier.
+// Classifies reports whether the model of the task is a classifier.
 func (c *Config) Classifies() bool { return c.Task == "classify" || c.Task == MultiLabelTask }
 
 // Precisions are the values of precision.
 var Precisions = []string{"fp32", "bf16", "auto"}
 
-// Check says which value of a configuration is impossible, as Load and Parse do: a program that
-// has changed a configuration is told, and no kind of anything is taken for another.
+// Check returns the first impossible value of a configuration, as Load and Parse do. It is for programs
+// that change a configuration.
 func (c *Config) Check() error {
 	if p := c.check(false); p != nil {
 		return fmt.Errorf("%s: %s", p.key, p.text)
@@ -29,8 +29,8 @@ func (c *Config) Check() error {
 	return nil
 }
 
-// check finds the first impossible value. Where it is not strict, names of formats and
-// augmentations may come from another program.
+// check returns the first impossible value. Unless it is strict, formats and augmentations may have names
+// of another program.
 func (c *Config) check(strict bool) *problem {
 	if p := checkFinite("", reflect.ValueOf(*c)); p != nil {
 		return p
@@ -72,7 +72,7 @@ func (c *Config) check(strict bool) *problem {
 		},
 	} {
 		if p := check(); p != nil {
-			return p // the later checks rest on the earlier ones
+			return p // later checks need the earlier ones
 		}
 	}
 	return nil
@@ -115,7 +115,7 @@ func checkFinite(key string, v reflect.Value) *problem {
 
 var multiScale = regexp.MustCompile(`^(\d+)_(\d+)$`)
 
-// Scale is the image size of training in an epoch, counted from 0.
+// Scale returns the image size of training in an epoch, counted from 0.
 func (d Data) Scale(epoch int) int {
 	if m := multiScale.FindStringSubmatch(d.MultiScale); m != nil {
 		until, _ := strconv.Atoi(m[2])
@@ -155,7 +155,7 @@ func (d Data) check(m Model, strict bool) *problem {
 	if p := first(perChannel("data.mean", d.Mean, m), perChannel("data.std", d.Std, m)); p != nil {
 		return p
 	}
-	const hint = "for pixels in [0, 1]; divide those for pixels from 0 to 255 by 255"
+	const hint = "for pixels in [0, 1]; divide values for pixels in [0, 255] by 255"
 	return first(
 		each("data.std", d.Std, above(0), "want numbers above 0, got %v", d.Std),
 		each("data.mean", d.Mean, between(0, 1), "want numbers from 0 to 1, got %v: they are "+hint, d.Mean),
@@ -165,7 +165,8 @@ func (d Data) check(m Model, strict bool) *problem {
 
 func perChannel(key string, v []float64, m Model) *problem {
 	if len(v) != m.InChans {
-		return wrong(key, "want %d number(s), one a channel (model.in_chans), got %d", m.InChans, len(v)).with("model.in_chans")
+		return wrong(key, "want %d number(s), one per channel (model.in_chans), got %d", m.InChans, len(v)).
+			with("model.in_chans")
 	}
 	return nil
 }
@@ -183,7 +184,8 @@ func interval(key string, v []float64) *problem {
 
 func (l Log) check() *problem {
 	if l.HistogramInterval > 0 && !l.TensorBoard {
-		return wrong("log.histogram_interval", "want 0 without log.tensorboard, got %d", l.HistogramInterval).with("log.tensorboard")
+		return wrong("log.histogram_interval", "want 0 without log.tensorboard, got %d", l.HistogramInterval).
+			with("log.tensorboard")
 	}
 	return atLeast("log.histogram_interval", l.HistogramInterval, 0)
 }
@@ -197,22 +199,26 @@ func (c Checkpoint) check() *problem {
 	)
 }
 
-// checkMix: the partner of a sample is its mirror image in the batch.
+// checkMix: each sample is mixed with its mirror image in the batch.
 func (c *Config) checkMix() *problem {
 	if c.Augment.mixes() && c.Train.BatchSize%2 != 0 {
-		return wrong("train.batch_size", "want an even number with mixup or cutmix, got %d", c.Train.BatchSize).with("augment.mixup", "augment.cutmix", "augment.cutmix_minmax")
+		return wrong("train.batch_size", "want an even number with mixup or cutmix, got %d", c.Train.BatchSize).
+			with("augment.mixup", "augment.cutmix", "augment.cutmix_minmax")
 	}
 	return nil
 }
 
-// checkStatistics: a batch norm needs two values a channel.
+// checkStatistics: a batch norm needs two values per channel.
 func (c *Config) checkStatistics() *problem {
 	m, ok := c.Model.Arch.(BatchNormed)
 	if !ok {
 		return nil
 	}
 	if last := m.LastSide(c.Data.Scale(0)); c.Train.BatchSize*last*last < 2 {
-		return wrong("train.batch_size", "a batch of 1 leaves one value a channel in the last stage, a %d×%d map: batch norm needs two", last, last).with("model", "data.image_size", "data.multi_scale")
+		return wrong("train.batch_size",
+			"want 2 or more: batch norm needs two values per channel, and the last stage has a %d×%d map", last,
+			last).
+			with("model", "data.image_size", "data.multi_scale")
 	}
 	return nil
 }

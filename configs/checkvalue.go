@@ -7,9 +7,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// CheckValue says whether a key, in full, can have a value, as far as that depends on nothing
-// else: its type, and the range or the names that the checks allow. The error begins with the
-// key.
+// CheckValue checks the value of a key by itself: its type, and its range or names. key is the full name,
+// and the error begins with it.
 func CheckValue(key string, value *yaml.Node) error {
 	var wrongType error
 	for _, family := range FamilyNames() { // one of them has the key
@@ -21,14 +20,18 @@ func CheckValue(key string, value *yaml.Node) error {
 			}
 			switch f.value.Interface().(type) {
 			case Options, []Extra, *ClassWeights:
-				return nil // only the whole can be read
+				return nil // only the whole list can be read
 			}
 			fresh := reflect.New(f.field.Type)
 			if !fits(value, f.field.Type) || value.Decode(fresh.Interface()) != nil {
 				wrongType = fmt.Errorf("%s: want %s, got %s", key, typeName(f.field.Type), describe(value))
 				continue // another family may have another type
 			}
-			for _, p := range []*problem{checkFinite(key, fresh.Elem()), checkLimit(key, fresh.Elem(), mostOfField(key, f.field), longestOf(key, f.field)), checkDomain(key, fresh.Elem())} {
+			for _, p := range []*problem{
+				checkFinite(key, fresh.Elem()),
+				checkLimit(key, fresh.Elem(), mostOfField(key, f.field), longestOf(key, f.field)),
+				checkDomain(key, fresh.Elem()),
+			} {
 				if p != nil {
 					return fmt.Errorf("%s: %s", key, p.text)
 				}
@@ -42,7 +45,7 @@ func CheckValue(key string, value *yaml.Node) error {
 	return fmt.Errorf("%s: unknown key", key)
 }
 
-// checkDomain wants a value, or each of a list, in what the checks know of its key.
+// checkDomain checks a value, or each value of a list, against the domain of its key.
 func checkDomain(key string, v reflect.Value) *problem {
 	d, ok := DomainOf(key)
 	if names := ValuesOf(key); !ok && names != nil && v.Kind() == reflect.String {
@@ -73,7 +76,7 @@ func checkDomain(key string, v reflect.Value) *problem {
 	return nil
 }
 
-// check is has with a problem.
+// check returns a problem if v is outside the domain.
 func (d Domain) check(key string, v float64) *problem {
 	switch {
 	case d.has(v):
@@ -90,7 +93,7 @@ func (d Domain) check(key string, v float64) *problem {
 	return wrong(key, "want %v or less, got %v", d.Most, v)
 }
 
-// NumericKey says whether the value of a key is one number, and whether it is an integer.
+// NumericKey reports whether the value of a key is one number, and whether it is an integer.
 func NumericKey(key string) (number, integer bool) {
 	for _, family := range FamilyNames() {
 		c := Default()

@@ -17,18 +17,17 @@ const (
 	EffectiveWeights = "effective"
 )
 
-// weightRules are the values of loss.class_weights that are words.
+// weightRules lists the words that loss.class_weights can be.
 var weightRules = []string{NoWeights, BalancedWeights, SqrtWeights, EffectiveWeights}
 
-// ClassWeights say how much the classes count in a loss: by a rule, or by numbers. A nil one is
-// that of the rule none.
+// ClassWeights say how much each class counts in a loss: by a rule, or by numbers. Nil means the rule none.
 type ClassWeights struct {
 	Rule   string             // none, balanced, sqrt or effective; "" for numbers
-	Values []float64          // one for each class, in their order
-	ByName map[string]float64 // by the names of classes; the others have 1
+	Values []float64          // one per class, in the order of the classes
+	ByName map[string]float64 // by class name; other classes have 1
 }
 
-// None says whether all classes count the same.
+// None reports whether all classes count the same.
 func (w *ClassWeights) None() bool { return w == nil || w.Rule == NoWeights }
 
 // Words names the weights in a message.
@@ -42,7 +41,7 @@ func (w *ClassWeights) Words() string {
 	return "numbers"
 }
 
-// String is the weights as a text, the same for equal ones.
+// String returns the weights as a text: equal weights give equal texts.
 func (w *ClassWeights) String() string {
 	switch {
 	case w.None():
@@ -99,7 +98,9 @@ func (w *ClassWeights) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func fitsNumbers(nodes []*yaml.Node) bool {
-	return !slices.ContainsFunc(nodes, func(n *yaml.Node) bool { return n.ShortTag() != "!!int" && n.ShortTag() != "!!float" })
+	return !slices.ContainsFunc(nodes, func(n *yaml.Node) bool {
+		return n.ShortTag() != "!!int" && n.ShortTag() != "!!float"
+	})
 }
 
 // classWeights reads loss.class_weights.
@@ -123,7 +124,7 @@ func (l *loader) classWeights(key string, n *yaml.Node, where string) {
 	l.origin[key] = where
 }
 
-// check refuses rules that do not exist and numbers that are no weights.
+// check refuses unknown rules and impossible weights.
 func (w *ClassWeights) check(key string) *problem {
 	switch {
 	case w == nil:
@@ -131,7 +132,7 @@ func (w *ClassWeights) check(key string) *problem {
 	case w.Rule != "":
 		return oneOf(key, w.Rule, weightRules...)
 	case w.ByName == nil && len(w.Values) == 0, w.ByName != nil && len(w.ByName) == 0:
-		return wrong(key, "want a weight for each class, got none; without weights take the word none")
+		return wrong(key, "want a weight for each class, or none; got no weights")
 	case len(w.Values) > MostClasses, len(w.ByName) > MostClasses:
 		return wrong(key, "want %d weights or fewer, got %d", MostClasses, max(len(w.Values), len(w.ByName)))
 	}

@@ -16,13 +16,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// source is this package: the comments of its structs are the only place where the
-// keys are explained.
+// source is this package: the comments of its structs are the only explanation of the keys.
 //
 //go:embed *.go
 var source embed.FS
 
-// Commented is the configuration in full with a comment for every key that has one.
+// Commented returns the full configuration with a comment for every key that has one.
 func (c *Config) Commented() ([]byte, error) {
 	text, err := c.YAML()
 	if err != nil {
@@ -51,8 +50,8 @@ func (c *Config) Commented() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// comments has the comments of a struct's fields under "Struct.Field", and the first
-// sentence about the struct itself under "Struct".
+// comments holds the comments of a struct's fields under "Struct.Field", and the first sentence about
+// the struct under "Struct".
 type comments map[string]string
 
 func readComments() (comments, error) {
@@ -76,8 +75,7 @@ func readComments() (comments, error) {
 	return found, nil
 }
 
-// parse takes the comments of a source of Go, under names with a prefix. A source that is
-// empty has none.
+// parse reads the comments from Go source, and stores them under names with a prefix. The source may be empty.
 func (c comments) parse(name string, text []byte, prefix string) error {
 	if len(text) == 0 {
 		return nil
@@ -94,7 +92,7 @@ func (c comments) parse(name string, text []byte, prefix string) error {
 	return nil
 }
 
-// add takes the comments of a declaration of structs.
+// add stores the comments of struct declarations.
 func (c comments) add(g *ast.GenDecl, prefix string) {
 	for _, spec := range g.Specs {
 		t, ok := spec.(*ast.TypeSpec)
@@ -108,14 +106,14 @@ func (c comments) add(g *ast.GenDecl, prefix string) {
 		c[prefix+t.Name.Name] = new(doc.Package).Synopsis(g.Doc.Text())
 		for _, f := range s.Fields.List {
 			for _, name := range f.Names {
-				c[prefix+t.Name.Name+"."+name.Name] = strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
+				c[prefix+t.Name.Name+"."+name.Name] = strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()),
+					" ")
 			}
 		}
 	}
 }
 
-// annotate puts the comments of the struct of a section, and the limits of its values, to
-// the keys of its mapping.
+// annotate adds to each key of a section the comment of its struct field and the limit of its value.
 func (c comments) annotate(n *yaml.Node, v reflect.Value, section, prefix string) {
 	t := v.Type()
 	for k := range t.NumField() {
@@ -184,7 +182,7 @@ func withLimit(comment string, most int) string {
 	return comment + "; " + limit
 }
 
-// describeKinds is the list of what a key can name.
+// describeKinds lists the values of a key.
 func describeKinds(names []string) string {
 	if names == nil {
 		return ""
@@ -192,7 +190,7 @@ func describeKinds(names []string) string {
 	return "; there are " + listed(names)
 }
 
-// annotateOptions puts the explanations of a format's options to them.
+// annotateOptions adds the explanations of a format's options.
 func annotateOptions(n *yaml.Node, f *DataFormat) {
 	if f == nil {
 		return

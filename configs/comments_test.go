@@ -10,8 +10,7 @@ import (
 	"fasternet/configs"
 )
 
-// A configuration with comments is the same, says what its keys are, and explains
-// each section.
+// A configuration with comments has the same values, and explains its keys and sections.
 func TestCommented(t *testing.T) {
 	for _, name := range []string{"fasternet_t0", "vit_tiny", "mim_quickstart"} {
 		c, err := configs.Load(name)
@@ -39,7 +38,10 @@ func TestCommented(t *testing.T) {
 				t.Errorf("%s: a long comment: %s", name, line)
 			}
 		}
-		for _, want := range []string{"  decay: 0 # per step, e.g. 0.9998; 0: no average", "# Optim is the optimizer.", "  betas: [0.9, 0.9"} {
+		for _, want := range []string{
+			"  decay: 0 # per step, e.g. 0.9998; 0: no average",
+			"# Optim holds the settings of the optimizer.", "  betas: [0.9, 0.9",
+		} {
 			if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, want) }) {
 				t.Errorf("%s: no line begins with %q:\n%s", name, want, text)
 			}

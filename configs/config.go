@@ -1,6 +1,6 @@
 package configs
 
-// Config is a run. The yaml tags are the keys; every key has a default.
+// Config is the configuration of a run. The yaml tags are the keys; every key has a default.
 type Config struct {
 	// preset or YAML file that this file starts from
 	Base string `yaml:"base,omitempty"`
@@ -39,12 +39,12 @@ type Config struct {
 	Checkpoint   Checkpoint `yaml:"checkpoint"`
 	Log          Log        `yaml:"log"`
 
-	// Notes are what Load noticed that is possible, but hardly meant.
+	// Notes say what Load found possible but unlikely to be meant.
 	Notes []string `yaml:"-"`
 
-	rateNote string `yaml:"-"` // of Notes
+	rateNote string `yaml:"-"` // the note on the learning rate, also in Notes
 
-	written map[string]string `yaml:"-"` // by a path that Locate has set: what the file says
+	written map[string]string `yaml:"-"` // path that Locate has set → path in the file
 }
 
 // Model is a backbone with its classifier. Its family has more keys.
@@ -63,7 +63,7 @@ type Model struct {
 	NumClasses int `yaml:"num_classes"`
 }
 
-// Data is where the images come from and how they become tensors.
+// Data says where the images come from and how they become tensors.
 type Data struct {
 	// format of the data set
 	Name string `yaml:"name"`
@@ -143,7 +143,7 @@ type Data struct {
 	Prefetch int `yaml:"prefetch"`
 }
 
-// Augment is what training does to images.
+// Augment is what training does to the images.
 type Augment struct {
 	// area of the random resized crop, smallest and largest, as a share of the image
 	Scale []float64 `yaml:"scale,flow"`
@@ -202,32 +202,78 @@ type Log struct {
 	HistogramInterval int `yaml:"histogram_interval"`
 }
 
-// defaultFamily is the family of a file that names none.
+// defaultFamily is the family of a file without model.name.
 const defaultFamily = "fasternet"
 
-// Default is the configuration that a file without keys describes.
+// Default returns the configuration of a file without keys.
 func Default() Config {
 	return Config{
 		Task: "classify", Precision: "fp32", RunDir: "runs", FromWeights: "auto",
 		Model: DefaultModel(defaultFamily), MIM: DefaultMIM(),
 		Data: Data{
-			Name: "imagefolder", LabelKind: "auto", Sampling: InstanceSampling, ValSplit: HashSplit, Fold: 1, ImageSize: 224, Interpolation: "bicubic", OnBadImage: "error", ScaledDecode: true,
-			Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}, Prefetch: 2,
-			Orientation: TurnByEXIF, SixteenBit: ScaleSixteenBit, TestCrop: AutoTestCrop, TestCropRatio: 0.9,
+			Name:          "imagefolder",
+			LabelKind:     "auto",
+			Sampling:      InstanceSampling,
+			ValSplit:      HashSplit,
+			Fold:          1,
+			ImageSize:     224,
+			Interpolation: "bicubic",
+			OnBadImage:    "error",
+			ScaledDecode:  true,
+			Mean:          []float64{0.485, 0.456, 0.406},
+			Std:           []float64{0.229, 0.224, 0.225},
+			Prefetch:      2,
+			Orientation:   TurnByEXIF,
+			SixteenBit:    ScaleSixteenBit,
+			TestCrop:      AutoTestCrop,
+			TestCropRatio: 0.9,
 		},
 		Augment: Augment{
-			Scale: []float64{0.08, 1}, Ratio: []float64{0.75, 4.0 / 3}, HFlip: 0.5, Padding: 4,
-			Erasing: DefaultErasing(), Repeats: 1, MixupProb: 1, MixupSwitchProb: 0.5, MixupMode: "batch", Smoothing: 0.1,
+			Scale:           []float64{0.08, 1},
+			Ratio:           []float64{0.75, 4.0 / 3},
+			HFlip:           0.5,
+			Padding:         4,
+			Erasing:         DefaultErasing(),
+			Repeats:         1,
+			MixupProb:       1,
+			MixupSwitchProb: 0.5,
+			MixupMode:       "batch",
+			Smoothing:       0.1,
 		},
 		Loss:    DefaultLoss(),
 		Distill: Distill{Type: "none", Weights: "auto", Alpha: 0.5, Tau: 1},
 		Optim: Optim{
-			Opt: "adamw", LR: 1e-3, WeightDecay: 0.05, WeightDecayOn: "all", LayerDecay: 1, Betas: []float64{0.9, 0.999}, Momentum: 0.9, Eps: 1e-8,
-			ClipMode: "norm", MaxGradNorm: 1,
+			Opt:           "adamw",
+			LR:            1e-3,
+			WeightDecay:   0.05,
+			WeightDecayOn: "all",
+			LayerDecay:    1,
+			Betas:         []float64{0.9, 0.999},
+			Momentum:      0.9,
+			Eps:           1e-8,
+			ClipMode:      "norm",
+			MaxGradNorm:   1,
 		},
-		Sched: Sched{Form: "fasternet", WarmupEpochs: 5, WarmupLR: 1e-6, MinLR: 1e-5, DecayEpochs: 30, DecayRate: 0.1, Power: 1},
-		EMA:   EMA{Gamma: 1, Power: 2.0 / 3},
-		Train: Train{Epochs: 100, BatchSize: 128, AccumSteps: 1, ValBatchSize: 128, ValInterval: 1, LogInterval: 50, FrozenStages: -1, DistBN: "reduce"},
+		Sched: Sched{
+			Form:         "fasternet",
+			WarmupEpochs: 5,
+			WarmupLR:     1e-6,
+			MinLR:        1e-5,
+			DecayEpochs:  30,
+			DecayRate:    0.1,
+			Power:        1,
+		},
+		EMA: EMA{Gamma: 1, Power: 2.0 / 3},
+		Train: Train{
+			Epochs:       100,
+			BatchSize:    128,
+			AccumSteps:   1,
+			ValBatchSize: 128,
+			ValInterval:  1,
+			LogInterval:  50,
+			FrozenStages: -1,
+			DistBN:       "reduce",
+		},
 		Checkpoint: Checkpoint{
 			EveryEpochs: 1, Monitor: "top1",
 		},

@@ -61,8 +61,16 @@ func TestPresets(t *testing.T) {
 			if !reflect.DeepEqual(got, test.want) {
 				t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 			}
-			if c.Train.Epochs != 300 || c.Sched.WarmupEpochs != 20 || c.Sched.MinLR != 1e-5 || c.Sched.WarmupLR != 1e-6 || c.Sched.Form != "fasternet" ||
-				c.Augment.Cutmix != 1 || c.Augment.Smoothing != 0.1 || c.Optim.WeightDecayOn != "all" || c.Data.TestCropRatio != 0.9 || c.Model.InitStd != 0.02 {
+			if c.Train.Epochs != 300 ||
+				c.Sched.WarmupEpochs != 20 ||
+				c.Sched.MinLR != 1e-5 ||
+				c.Sched.WarmupLR != 1e-6 ||
+				c.Sched.Form != "fasternet" ||
+				c.Augment.Cutmix != 1 ||
+				c.Augment.Smoothing != 0.1 ||
+				c.Optim.WeightDecayOn != "all" ||
+				c.Data.TestCropRatio != 0.9 ||
+				c.Model.InitStd != 0.02 {
 				t.Errorf("%s: the common part of the recipes differs: %+v", test.name, c)
 			}
 			for _, tt := range []struct{ epoch, size int }{{0, 192}, {279, 192}, {280, 224}, {299, 224}} {
@@ -97,7 +105,11 @@ func TestPrecedence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Model.Arch.(fasternet.Config).EmbedDim != 64 || c.Train.Epochs != 50 || c.Train.BatchSize != 32 || c.Optim.LR != 0.0625 || c.Data.Prefetch != configs.Default().Data.Prefetch {
+	if c.Model.Arch.(fasternet.Config).EmbedDim != 64 ||
+		c.Train.Epochs != 50 ||
+		c.Train.BatchSize != 32 ||
+		c.Optim.LR != 0.0625 ||
+		c.Data.Prefetch != configs.Default().Data.Prefetch {
 		t.Errorf("got %+v", c)
 	}
 	if err := os.WriteFile(base, []byte("base: "+base+"\n"), 0o644); err != nil {
@@ -118,7 +130,8 @@ func TestEmptyFile(t *testing.T) {
 	if _, err := configs.Parse("x.yaml", "a: 1\n---\nb: 2\n"); err == nil {
 		t.Error("two documents are accepted")
 	}
-	if _, err := configs.Parse("x.yaml", "just text"); err == nil || !strings.Contains(err.Error(), "want keys and values") {
+	if _, err := configs.Parse("x.yaml", "just text"); err == nil ||
+		!strings.Contains(err.Error(), "want keys and values") {
 		t.Errorf("text: %v", err)
 	}
 }
@@ -143,7 +156,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 	}
 }
 
-// No text makes the reader panic, and what it accepts it can write and read.
+// No text makes the reader panic. What it accepts, it can write and read again.
 func FuzzParse(f *testing.F) {
 	for _, name := range configs.Presets() {
 		text, err := configs.PresetText(name)
@@ -174,21 +187,23 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A text from a file of somebody else names no files of ours.
+// A text from somebody else cannot name files on this machine.
 func TestParseNoFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mine.yaml")
 	if err := os.WriteFile(path, []byte("train: {epochs: 7}\nsched: {warmup_epochs: 1}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := configs.Parse("checkpoint", "base: "+path); err == nil || !strings.Contains(err.Error(), "checkpoint:1: base: no preset is called") {
+	if _, err := configs.Parse("checkpoint", "base: "+path); err == nil ||
+		!strings.Contains(err.Error(), "checkpoint:1: base: no preset is called") {
 		t.Errorf("got %v", err)
 	}
-	if c, err := configs.Parse("checkpoint", "base: fasternet_t1"); err != nil || c.Model.Arch.(fasternet.Config).EmbedDim != 64 {
+	if c, err := configs.Parse("checkpoint", "base: fasternet_t1"); err != nil ||
+		c.Model.Arch.(fasternet.Config).EmbedDim != 64 {
 		t.Errorf("a preset: %v, %v", c, err)
 	}
 }
 
-// The configurations in the page on configuration can be loaded.
+// The configurations on the page about configuration can be loaded.
 func TestPage(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "docs", "reference", "configuration.md"))
 	if err != nil {
@@ -210,20 +225,21 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// The shell leaves nothing of the quotes of key="".
+// The shell removes the quotes of key="".
 func TestSetEmpty(t *testing.T) {
 	c, err := configs.Load("fasternet_t0", "data.multi_scale=")
 	if err != nil || c.Data.MultiScale != "" {
 		t.Fatalf("multi_scale %v, %v", c, err)
 	}
 	for _, setting := range []string{"train.epochs=", "model.depths=", "data=", "optim.lr="} {
-		if _, err := configs.Load("fasternet_t0", setting); err == nil || !strings.Contains(err.Error(), "--set "+setting) {
+		if _, err := configs.Load("fasternet_t0", setting); err == nil ||
+			!strings.Contains(err.Error(), "--set "+setting) {
 			t.Errorf("%s: %v", setting, err)
 		}
 	}
 }
 
-// The recipes that were run, and that the documentation names, are ones.
+// The recipes of recorded runs, which the documentation names, can be loaded.
 func TestExperiments(t *testing.T) {
 	files, err := filepath.Glob("../experiments/*/*.yaml")
 	if err != nil || len(files) < 5 {

@@ -8,19 +8,21 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// DataFormat is what a configuration knows of a format of data sets, a value of data.name.
+// DataFormat is what a configuration knows about a format of data sets, a value of data.name.
 type DataFormat struct {
 	Kind
-	// Keys lists the keys of the section data that it takes, of [FormatKeys].
+	// Keys lists the keys from [FormatKeys] that the format takes.
 	Keys []string
-	// MultiLabel says whether its images can have any number of labels.
+	// MultiLabel reports whether its images can have several labels.
 	MultiLabel bool
-	// Example is a value of data.train, of a format that takes it.
+	// Example is a value of data.train, if the format takes one.
 	Example string
 }
 
-// FormatKeys are the keys of the section data that only some formats take.
-var FormatKeys = []string{"train", "val", "train_labels", "val_labels", "classes", "label_kind", "label_key", "label_separator"}
+// FormatKeys lists the keys of section data that only some formats take.
+var FormatKeys = []string{
+	"train", "val", "train_labels", "val_labels", "classes", "label_kind", "label_key", "label_separator",
+}
 
 // DataFormats lists the formats of data sets; nil if the program knows none.
 func DataFormats() []DataFormat {
@@ -30,7 +32,7 @@ func DataFormats() []DataFormat {
 	return registered.formats()
 }
 
-// dataFormat is the format of a name, or nil.
+// dataFormat returns the format with a name, or nil.
 func dataFormat(name string) *DataFormat {
 	for _, f := range DataFormats() {
 		if f.Name == name {
@@ -42,7 +44,7 @@ func dataFormat(name string) *DataFormat {
 
 func (f *DataFormat) takes(key string) bool { return slices.Contains(f.Keys, key) }
 
-// takers are the names of the formats that take a key.
+// takers returns the names of the formats that take a key.
 func takers(key string) (names []string) {
 	for _, f := range DataFormats() {
 		if f.takes(key) {
@@ -52,7 +54,7 @@ func takers(key string) (names []string) {
 	return names
 }
 
-// dataNames are the values of data.name.
+// dataNames returns the values of data.name.
 func dataNames() (names []string) {
 	for _, f := range DataFormats() {
 		names = append(names, f.Name)
@@ -67,7 +69,7 @@ func kindNames(kinds []Kind) (names []string) {
 	return names
 }
 
-// listed is a list of names in words.
+// listed joins names with commas and "and".
 func listed(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
@@ -81,7 +83,7 @@ const (
 	ShuffleSplit = "shuffle"
 )
 
-// checkSource checks what says where the images are.
+// checkSource checks the keys that say where the images are.
 func (d Data) checkSource(strict bool) *problem {
 	f := dataFormat(d.Name)
 	if names := dataNames(); f == nil && names != nil && strict {
@@ -104,12 +106,13 @@ func (d Data) checkSource(strict bool) *problem {
 		return p
 	}
 	if d.ValFraction > 0 && (d.Val != "" || d.ValLabels != "") {
-		return wrong("data.val_fraction", "want either a part of its own (data.val) or a fraction of the training part, got both").with("data.val", "data.val_labels")
+		return wrong("data.val_fraction", "want data.val or data.val_fraction, got both").
+			with("data.val", "data.val_labels")
 	}
 	return nil
 }
 
-// checkFormatKeys refuses keys that the format of a data set does not take.
+// checkFormatKeys refuses keys that the format does not take.
 func (d Data) checkFormatKeys(f *DataFormat) *problem {
 	for _, k := range []struct {
 		key, value, usual string
@@ -120,7 +123,7 @@ func (d Data) checkFormatKeys(f *DataFormat) *problem {
 		{"train_labels", d.TrainLabels, "", d.onlySome("train_labels", "files of labels")},
 		{"val_labels", d.ValLabels, "", d.onlySome("val_labels", "files of labels")},
 		{"classes", d.Classes, "", func(value string) string {
-			return fmt.Sprintf("a data set of name %s says its classes itself, got %q", d.Name, value)
+			return fmt.Sprintf("data sets of name %s have their own classes, got %q", d.Name, value)
 		}},
 		{"label_kind", d.LabelKind, "auto", d.onlySome("label_kind", "labels in a text")},
 		{"label_key", d.LabelKey, "", d.onlySome("label_key", "labels in a text")},
@@ -137,39 +140,47 @@ func (d Data) checkFormatKeys(f *DataFormat) *problem {
 				names = append(names, other.Name)
 			}
 		}
-		return wrong("data.name", "a data set of name %s has one label for each image: several labels (task multilabel) can be in those of the names %s", d.Name, listed(names)).with("task", "data.multi_label")
+		return wrong("data.name", "data sets of name %s have one label per image: for task multilabel want one of %s",
+			d.Name, listed(names)).
+			with("task", "data.multi_label")
 	}
 	if !f.takes("train_labels") {
 		return nil
 	}
-	return first(d.pair(f, "data.train_labels", d.Train, d.TrainLabels), d.pair(f, "data.val_labels", d.Val, d.ValLabels))
+	return first(
+		d.pair(f, "data.train_labels", d.Train, d.TrainLabels),
+		d.pair(f, "data.val_labels", d.Val, d.ValLabels),
+	)
 }
 
 func (d Data) fixedNames(value string) string {
-	return fmt.Sprintf("a data set of name %s has files of fixed names, got %q", d.Name, value)
+	return fmt.Sprintf("data sets of name %s have fixed file names, got %q", d.Name, value)
 }
 
-// onlySome says which formats have what a key is about.
+// onlySome says which formats take a key.
 func (d Data) onlySome(key, what string) func(string) string {
 	return func(string) string {
 		names := takers(key)
 		if len(names) == 1 {
-			return fmt.Sprintf("only a data set of name %s has %s, this is %s", names[0], what, d.Name)
+			return fmt.Sprintf("only data sets of name %s have %s, not %s", names[0], what, d.Name)
 		}
-		return fmt.Sprintf("only data sets of the names %s have %s, this is %s", listed(names), what, d.Name)
+		return fmt.Sprintf("only data sets of the names %s have %s, not %s", listed(names), what, d.Name)
 	}
 }
 
-// pair: images and labels are named both or not at all.
+// pair: images and labels are both named, or neither.
 func (Data) pair(f *DataFormat, key, images, labels string) *problem {
 	if (images == "") != (labels == "") {
-		return wrong(key, "want the file of labels together with the file of images, e.g. train: %s, train_labels: train-labels-idx1-ubyte.gz", f.Example).with("data.name", "data.train", "data.val")
+		return wrong(key,
+			"want both files, images and labels, e.g. train: %s, train_labels: train-labels-idx1-ubyte.gz",
+			f.Example).
+			with("data.name", "data.train", "data.val")
 	}
 	return nil
 }
 
-// changeFormat looks for another data.name in a document before its other keys are read:
-// options that were set for the old format are void then.
+// changeFormat looks for another data.name in a document before its other keys are read. It discards the
+// options of the old format.
 func (l *loader) changeFormat(root *yaml.Node) {
 	section := valueOf(root, "data")
 	if section == nil {
@@ -187,7 +198,7 @@ func (l *loader) changeFormat(root *yaml.Node) {
 	}
 }
 
-// dataOptions reads data.options. Keys that are there already are replaced.
+// dataOptions reads data.options. They replace earlier ones with the same key.
 func (l *loader) dataOptions(n *yaml.Node, where func(*yaml.Node) string) {
 	const key = "data.options"
 	if n.Kind == yaml.AliasNode {
@@ -201,7 +212,7 @@ func (l *loader) dataOptions(n *yaml.Node, where func(*yaml.Node) string) {
 	l.origin[key] = where(n)
 }
 
-// resolveDataOptions gives the format of the data set all of its options.
+// resolveDataOptions completes the options of the data set's format.
 func (l *loader) resolveDataOptions() {
 	d := &l.config.Data
 	if f := dataFormat(d.Name); f != nil {
@@ -214,9 +225,8 @@ func (l *loader) resolveDataOptions() {
 	}
 }
 
-// strictName says whether data.name must be a format that the program knows. A
-// configuration in a checkpoint may name one of another program: its weights can be used
-// without its data.
+// strictName reports whether the program must know data.name. A checkpoint of another program may have
+// a format of its own: its weights are useful without its data.
 func (l *loader) strictName() bool {
 	return !l.noFiles || strings.HasPrefix(l.origin["data.name"], "--set ")
 }

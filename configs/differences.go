@@ -10,7 +10,7 @@ import (
 // Setting is a key of a configuration with its value as YAML.
 type Setting struct{ Key, Value string }
 
-// Section is the first part of the key, and the rest.
+// Section splits the key into its first part and the rest.
 func (s Setting) Section() (section, key string) {
 	section, key, _ = strings.Cut(s.Key, ".")
 	return section, key
@@ -48,14 +48,14 @@ func settingsOf(to []Setting, prefix string, n *yaml.Node) (_ []Setting, err err
 	return to, nil
 }
 
-// Difference is a key whose values differ between configurations; "" stands for
-// a key that a configuration does not have.
+// Difference is a key whose values differ between configurations. A value is "" where a configuration
+// lacks the key.
 type Difference struct {
 	Key    string
-	Values []string // one a configuration
+	Values []string // one per configuration
 }
 
-// Differences lists the keys in which configurations differ.
+// Differences lists the keys whose values differ between configurations.
 func Differences(all ...*Config) ([]Difference, error) {
 	var settings [][]Setting
 	for _, c := range all {
@@ -91,7 +91,7 @@ func differences(all [][]Setting) (out []Difference) {
 	return out
 }
 
-// preset is one of those that are embedded.
+// preset is an embedded preset.
 type preset struct {
 	name     string
 	config   *Config
@@ -112,8 +112,7 @@ var allPresets = sync.OnceValues(func() (all []preset, err error) {
 	return all, nil
 })
 
-// Nearest is the preset that a configuration differs least from, in the number of
-// keys, among the keys of its task and family. It is "" if there is none.
+// Nearest returns the preset of the same task and family that differs in the fewest keys; "" if there is none.
 func (c *Config) Nearest() (name string, differing []Difference, err error) {
 	all, err := allPresets()
 	if err != nil {

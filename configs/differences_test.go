@@ -42,12 +42,16 @@ func TestDifferences(t *testing.T) {
 	if err != nil || len(same) != 0 {
 		t.Errorf("equal ones differ in %v, %v", same, err)
 	}
-	// A key that one of them does not have, and the third alone differs.
+	// One configuration lacks a key, and only the third differs.
 	three, err := configs.Differences(load("vit_tiny"), load("vit_tiny"), load("mim_quickstart", "data.dir=a b"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]string{"task": {"classify", "classify", "localmim"}, "data.dir": {`""`, `""`, "a b"}, "mim.nbins": {"", "", "9"}}
+	want := map[string][]string{
+		"task":      {"classify", "classify", "localmim"},
+		"data.dir":  {`""`, `""`, "a b"},
+		"mim.nbins": {"", "", "9"},
+	}
 	for _, d := range three {
 		if w, ok := want[d.Key]; ok {
 			if !reflect.DeepEqual(d.Values, w) {
@@ -59,7 +63,11 @@ func TestDifferences(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not found: %v", want)
 	}
-	for _, test := range []struct{ preset, setting string }{{"fasternet_s", "optim.lr=0.5"}, {"mim_swin_base", "seed=3"}, {"quickstart", "train.epochs=3"}} {
+	for _, test := range []struct{ preset, setting string }{
+		{"fasternet_s", "optim.lr=0.5"},
+		{"mim_swin_base", "seed=3"},
+		{"quickstart", "train.epochs=3"},
+	} {
 		t.Run(test.preset, func(t *testing.T) {
 			name, d, err := load(test.preset, test.setting).Nearest()
 			if err != nil || name != test.preset || len(d) != 1 {

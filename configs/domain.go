@@ -8,18 +8,17 @@ import (
 	"sync/atomic"
 )
 
-// Domain is what the value of a key can be, or each value of its list, as far as it depends on
-// nothing else.
+// Domain describes the possible values of a key, or of each item of its list, whatever other keys say.
 type Domain struct {
-	Options []string // of a text; nil for any text
-	Least   float64  // of a number; -Inf for no limit
-	Most    float64  // +Inf for no limit
-	Above   bool     // Least itself is too small
-	Below   bool     // Most itself is too large
-	Numbers []int    // the only numbers that there are; nil for any between Least and Most
+	Options []string // possible texts; nil for any text
+	Least   float64  // smallest number; -Inf for no limit
+	Most    float64  // largest number; +Inf for no limit
+	Above   bool     // exclude Least
+	Below   bool     // exclude Most
+	Numbers []int    // the only possible numbers; nil for all between Least and Most
 
-	Fewest  int // values of a list
-	Longest int // 0 for no limit
+	Fewest  int // smallest length of a list
+	Longest int // largest length of a list; 0 for no limit
 }
 
 // The domains of most numbers.
@@ -32,7 +31,7 @@ func below(lo, hi float64) Domain    { return Domain{Least: lo, Most: hi, Below:
 func amid(lo, hi float64) Domain     { return Domain{Least: lo, Most: hi, Above: true, Below: true} }
 func (d Domain) values(n int) Domain { d.Fewest, d.Longest = n, n; return d }
 
-// has says whether a number is in it.
+// has reports whether the domain contains a number.
 func (d Domain) has(v float64) bool {
 	switch {
 	case v < d.Least, v > d.Most, d.Above && v == d.Least, d.Below && v == d.Most:
@@ -41,7 +40,7 @@ func (d Domain) has(v float64) bool {
 	return d.Numbers == nil || slices.Contains(d.Numbers, int(v))
 }
 
-// inside wants a number of a domain. The text is what the problem says.
+// inside returns a problem with this text if a number is outside a domain.
 func inside(key string, v float64, d Domain, format string, args ...any) *problem {
 	record(key, d)
 	if d.has(v) {
@@ -50,7 +49,7 @@ func inside(key string, v float64, d Domain, format string, args ...any) *proble
 	return wrong(key, format, args...)
 }
 
-// each wants a list of numbers of a domain, as many as it says.
+// each returns a problem if a list has numbers outside a domain, or another length.
 func each(key string, list []float64, d Domain, format string, args ...any) *problem {
 	record(key, d)
 	if len(list) < d.Fewest || d.Longest > 0 && len(list) > d.Longest {
@@ -64,9 +63,8 @@ func each(key string, list []float64, d Domain, format string, args ...any) *pro
 	return nil
 }
 
-// The checks are the table of what values can be: while it is recorded, each says which domain
-// it knows for a key. So what a schema says cannot differ from what is checked, and a family or
-// a key that is added later is in it.
+// The checks also define what values are possible. While a recording runs, each check records the domain
+// of its key. So the schema and the checks cannot differ, and new families and keys are included.
 var recording atomic.Pointer[recorder]
 
 type recorder struct {
@@ -87,7 +85,7 @@ func record(key string, d Domain) {
 	r.domains[key] = d
 }
 
-// and is what is in both domains.
+// and returns the values in both domains.
 func (d Domain) and(o Domain) Domain {
 	if d.Options == nil {
 		d.Options = o.Options
@@ -108,7 +106,7 @@ func (d Domain) and(o Domain) Domain {
 	return d
 }
 
-// or is a domain that has what is in one of them.
+// or returns the values in either domain.
 func (d Domain) or(o Domain) Domain {
 	switch {
 	case slices.Equal(d.Options, o.Options):
@@ -134,7 +132,7 @@ func (d Domain) or(o Domain) Domain {
 	return d
 }
 
-// familyDomains are the domains that the checks of a family's default configuration know.
+// familyDomains returns the domains that the checks record for a family's default configuration.
 func familyDomains(family string) map[string]Domain {
 	recordingNow.Lock()
 	defer recordingNow.Unlock()
@@ -147,10 +145,10 @@ func familyDomains(family string) map[string]Domain {
 	return r.domains
 }
 
-// recordingNow keeps two recordings apart.
+// recordingNow allows only one recording at a time.
 var recordingNow sync.Mutex
 
-// defaultsOf are the configurations without keys of a family, one for each of its tasks.
+// defaultsOf returns the default configurations of a family, one per task.
 func defaultsOf(family string) (all []*Config) {
 	for _, task := range Tasks {
 		c := Default()
@@ -184,14 +182,13 @@ var allDomains = sync.OnceValue(func() map[string]Domain {
 	return all
 })
 
-// DomainOf is what the value of a key can be, of whatever family; ok is false for a key whose
-// values nothing but its type limits.
+// DomainOf returns the possible values of a key, for any family. ok is false if only the type limits them.
 func DomainOf(key string) (d Domain, ok bool) {
 	d, ok = allDomains()[key]
 	return d, ok
 }
 
-// ValuesOf lists the values of a key that has few; nil for others.
+// ValuesOf lists the values of a key with few values; nil for others.
 func ValuesOf(key string) (values []string) {
 	switch key {
 	case "model.name":
@@ -222,7 +219,7 @@ func ValuesOf(key string) (values []string) {
 	return nil
 }
 
-// fieldAt is the type of a key of a configuration, by its kind.
+// fieldAt returns the kind of a key's type.
 func fieldAt(c *Config, key string) (kind string, ok bool) {
 	for _, f := range fieldsOf(c) {
 		if f.key == key {
@@ -232,5 +229,5 @@ func fieldAt(c *Config, key string) (kind string, ok bool) {
 	return "", false
 }
 
-// Explain is what config show says of a key; "" for a key that explains itself.
+// Explain returns the explanation of a key in config show; "" if it has none.
 func Explain(key string) string { return strings.TrimSpace(explanations()[key]) }

@@ -2,7 +2,7 @@ package configs
 
 import "reflect"
 
-// What the tests see of the package.
+// Internals of the package for tests.
 
 const MostProblems = mostProblems
 
@@ -10,13 +10,13 @@ var BatchPower = batchPower
 
 func (c *Config) Reset(key string) bool { return c.reset(key) }
 
-// Limited is a key that is a number, with its limit; Most is 0 without one.
+// Limited is a key with a number, and its limit; Most is 0 without one.
 type Limited struct {
 	Family, Key string
 	Most        int
 }
 
-// Limits lists the limits of all keys; a key of a family comes with its family.
+// Limits lists the limits of all keys, with the keys of every family.
 func Limits() (all []Limited) {
 	var walk func(family, section string, v reflect.Value)
 	walk = func(family, section string, v reflect.Value) {
@@ -45,7 +45,7 @@ func Limits() (all []Limited) {
 	return all
 }
 
-// LimitTable are the keys in the table of limits.
+// LimitTable returns the keys in the table of limits.
 func LimitTable() (keys []string) {
 	for _, l := range limits {
 		keys = append(keys, l.key)
@@ -53,7 +53,7 @@ func LimitTable() (keys []string) {
 	return keys
 }
 
-// RateNote is the note about the learning rate of a preset.
+// RateNote returns the note on a preset's learning rate.
 func RateNote(preset, opt string, lr float64, presetBatch, batch int) string {
 	p := &inherited{preset: preset, optim: Optim{Opt: opt, LR: lr}, batch: presetBatch}
 	return p.rateNote(opt, batch)

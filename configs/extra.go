@@ -9,20 +9,20 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Extra is an augmentation by its name.
+// Extra is one augmentation of augment.extra.
 type Extra struct {
 	Name    string
-	Prob    float64 // that an image is changed
+	Prob    float64 // probability that an image is changed
 	Options Options
 }
 
-// The keys that every augmentation has.
+// Keys that every augmentation has.
 const (
 	extraName = "name"
 	extraProb = "prob"
 )
 
-// extraForm is how an augmentation is written, for errors.
+// extraForm says in errors how to write an augmentation.
 const extraForm = "a name, or keys and values such as {name: solarize, prob: 0.2, threshold: 128}"
 
 // MarshalYAML is part of yaml.Marshaler. It writes the options next to the name.
@@ -50,14 +50,14 @@ func (e Extra) MarshalYAML() (any, error) {
 	return out, nil
 }
 
-// extraGiven is an augmentation as a file has it.
+// extraGiven is an augmentation as written in a file.
 type extraGiven struct {
 	Extra
 	where string
-	given []option // of its options
+	given []option // its options
 }
 
-// extras reads the list of augment.extra, which replaces an earlier one.
+// extras reads the list augment.extra. It replaces an earlier list.
 func (l *loader) extras(list *yaml.Node, where func(*yaml.Node) string) {
 	const key = "augment.extra"
 	if list.Kind == yaml.AliasNode {
@@ -65,7 +65,7 @@ func (l *loader) extras(list *yaml.Node, where func(*yaml.Node) string) {
 	}
 	l.given.extras = nil
 	if list.Kind != yaml.SequenceNode {
-		l.report(where(list), key, "want a list, each value of which is %s; got %s", extraForm, describe(list))
+		l.report(where(list), key, "want a list of items such as %s; got %s", extraForm, describe(list))
 		return
 	}
 	for _, n := range list.Content {
@@ -88,8 +88,11 @@ func (l *loader) extras(list *yaml.Node, where func(*yaml.Node) string) {
 				case extraName:
 				case extraProb:
 					var prob float64
-					if !fits(o.value, reflect.TypeFor[float64]()) || o.value.Decode(&prob) != nil || !(prob >= 0 && prob <= 1) {
-						l.report(where(o.key), extraPrefix(e.Name)+extraProb, "want a number from 0 to 1, got %s", describe(o.value))
+					if !fits(o.value, reflect.TypeFor[float64]()) ||
+						o.value.Decode(&prob) != nil ||
+						!(prob >= 0 && prob <= 1) {
+						l.report(where(o.key), extraPrefix(e.Name)+extraProb, "want a number from 0 to 1, got %s",
+							describe(o.value))
 						continue
 					}
 					e.Prob = prob
@@ -108,7 +111,7 @@ func (l *loader) extras(list *yaml.Node, where func(*yaml.Node) string) {
 
 func extraPrefix(name string) string { return "augment.extra." + name + "." }
 
-// resolveExtras gives every augmentation all of its options.
+// resolveExtras completes the options of every augmentation.
 func (l *loader) resolveExtras() {
 	if l.given.extras == nil {
 		return
@@ -120,7 +123,8 @@ func (l *loader) resolveExtras() {
 		var err error
 		switch {
 		case at >= 0 && (hasKey(known[at].options(), extraName) || hasKey(known[at].options(), extraProb)):
-			l.report(e.where, "augment.extra", "%s has an option called %s or %s, which every augmentation has already", e.Name, extraName, extraProb)
+			l.report(e.where, "augment.extra", "%s has an option called %s or %s, names that every augmentation uses",
+				e.Name, extraName, extraProb)
 		case at >= 0:
 			l.origin[strings.TrimSuffix(extraPrefix(e.Name), ".")] = e.where
 			e.Options = l.resolve(&known[at], "the augmentation "+e.Name, extraPrefix(e.Name), e.given)
@@ -128,7 +132,8 @@ func (l *loader) resolveExtras() {
 			e.Options, err = plain(e.given)
 		default:
 			names := kindNames(known)
-			l.report(e.where, "augment.extra", "no augmentation is called %q%s; there are %s", e.Name, suggest(e.Name, names), listed(names))
+			l.report(e.where, "augment.extra", "no augmentation is called %q%s; there are %s",
+				e.Name, suggest(e.Name, names), listed(names))
 			continue
 		}
 		if err != nil {

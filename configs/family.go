@@ -10,67 +10,64 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Family is a kind of backbone: what the section model of its configurations looks like.
+// Family is a kind of backbone. It defines the section model of its configurations.
 type Family struct {
 	Name  string // the value of model.name, e.g. vit
 	Title string // in messages, e.g. ViT
-	// Default is the model of a file that has no other keys. Its Arch has the defaults of
-	// the family's own keys. Every call makes new slices.
+	// Default is the model of a file without other keys. Its Arch has the defaults of the family's own
+	// keys. Every call makes new slices.
 	Default func() Model
-	// Source is the Go source of the type of Arch. The comments of its fields, or else their
-	// tags doc, explain the keys in what config show prints.
+	// Source is the Go source of the type of Arch. config show explains the keys with the comments of
+	// its fields, or else with their tags doc.
 	Source string
 }
 
-// Arch is the part of the section model that belongs to a family: a struct, not a pointer,
-// whose yaml tags are the keys. Fields are integers, numbers, texts, true or false, or lists
-// of them. A field may have the tag most, the largest value (65536 for integers without it),
-// and longest, the largest number of values of a list (1000 without it).
+// Arch is the family's part of the section model: a struct, not a pointer, whose yaml tags are the keys.
+// Fields are integers, numbers, texts, booleans, or lists of them. A field may have the tags most, the
+// largest value (65536 for integers without it), and longest, the largest length of a list (1000 without it).
 //
-// An Arch may also have the methods of [ImageChecker], [Staged], [Sized] and [Maskable], and
-// must have the keys of [BatchNormed] if its models have batch norms. Without ImageChecker all
-// sizes of images are tried; without Staged a wrong train.frozen_stages is found when the
-// model is there; without Sized the size of its layers is not known until then.
+// An Arch may implement [ImageChecker], [Staged], [Sized] and [Maskable], and must have the methods of
+// [BatchNormed] if its models have batch norms. Without ImageChecker every image size is tried. Without
+// Staged, a wrong train.frozen_stages is found only when the model is made; without Sized, so is the size
+// of its layers.
 type Arch interface {
-	// Check finds a value that cannot be. m is the section, with the keys of all families.
+	// Check returns the first impossible value. m is the section with the keys of all families.
 	Check(m Model) *Problem
 }
 
-// ImageChecker says which images a model can compute. The loader asks, so that an image
-// that is too small is an error before the graph is built.
+// ImageChecker knows which image sizes a model can compute. So an image that is too small is an error
+// before the graph is built.
 type ImageChecker interface {
-	// CheckImage is nil if sides of so many pixels are possible. The problem is with key.
+	// CheckImage returns nil if images with sides of so many pixels are possible, else a problem with key.
 	CheckImage(key string, size int) *Problem
 }
 
-// Staged is a model whose first stages, or blocks, can be frozen.
+// Staged is a model whose first stages or blocks can be frozen.
 type Staged interface {
-	// Stages is what train.frozen_stages counts, e.g. "stages", and how many there are.
+	// Stages returns what train.frozen_stages counts, e.g. "stages", and how many there are.
 	Stages() (what string, n int)
-	// Blocks is the number of blocks of all stages. Each has parameters of its own.
+	// Blocks returns the number of blocks in all stages. Each has its own parameters.
 	Blocks() int
 }
 
-// Sized knows about how large its largest layer is, so that a configuration from anybody
-// does not make memory plans overflow.
+// Sized knows the approximate size of its largest layer, so that no configuration makes memory plans
+// overflow.
 type Sized interface {
-	// Outputs is the number of values that the largest layer makes of an image with sides
-	// of so many pixels.
+	// Outputs returns how many values the largest layer makes from an image with sides of so many pixels.
 	Outputs(size int) float64
 }
 
 // BatchNormed is a model with batch norms.
 type BatchNormed interface {
-	// LastSide is the side of the smallest map that is normalised, for an image with sides
-	// of so many pixels.
+	// LastSide returns the side of the smallest normalised map, for an image with sides of so many pixels.
 	LastSide(size int) int
 }
 
-// families are in the order in which they were registered.
+// families lists the families in order of registration.
 var families []Family
 
-// RegisterFamily adds a family, before any configuration is read. It panics if the name is
-// taken, or if the family is not complete.
+// RegisterFamily adds a family. Call it before any configuration is read. It panics if the name is taken
+// or the family is incomplete.
 func RegisterFamily(f Family) {
 	var t reflect.Type
 	if f.Default != nil {
@@ -78,16 +75,16 @@ func RegisterFamily(f Family) {
 	}
 	switch {
 	case f.Name == "" || slices.Contains(FamilyNames(), f.Name):
-		panic(fmt.Sprintf("configs: RegisterFamily of %q: want a new name", f.Name))
+		panic(fmt.Sprintf("configs: RegisterFamily %q: the name is taken", f.Name))
 	case t == nil || t.Kind() != reflect.Struct:
-		panic(fmt.Sprintf("configs: RegisterFamily of %q: Default.Arch is a %v: want a struct", f.Name, t))
+		panic(fmt.Sprintf("configs: RegisterFamily %q: Default.Arch: want a struct, got %v", f.Name, t))
 	}
 	if err := checkFields(t); err != nil {
-		panic(fmt.Sprintf("configs: RegisterFamily of %q: %v", f.Name, err))
+		panic(fmt.Sprintf("configs: RegisterFamily %q: %v", f.Name, err))
 	}
 	for _, key := range keysOf(t) {
 		if slices.Contains(keysOf(reflect.TypeFor[Model]()), key) {
-			panic(fmt.Sprintf("configs: RegisterFamily of %q: every model has a key %s", f.Name, key))
+			panic(fmt.Sprintf("configs: RegisterFamily %q: key %s belongs to all models", f.Name, key))
 		}
 	}
 	if f.Title == "" {
@@ -96,7 +93,7 @@ func RegisterFamily(f Family) {
 	families = append(families, f)
 }
 
-// checkFields says which field of a family's section could not be read from a file.
+// checkFields names a field of a family's section that could not be read from a file.
 func checkFields(t reflect.Type) error {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -105,18 +102,20 @@ func checkFields(t reflect.Type) error {
 			of = of.Elem()
 		}
 		if key := keyOf(f); !f.IsExported() || key == "" || key == "-" || f.Anonymous {
-			return fmt.Errorf("field %s of %v: want an exported field with a key, e.g. Dim int `yaml:\"dim\"`", f.Name, t)
+			return fmt.Errorf("field %s of %v: want an exported field with a key, e.g. Dim int `yaml:\"dim\"`",
+				f.Name, t)
 		}
 		switch of.Kind() {
 		case reflect.Int, reflect.Float64, reflect.String, reflect.Bool:
 		default:
-			return fmt.Errorf("field %s of %v is a %v: want int, float64, string, bool, or a slice of them", f.Name, t, f.Type)
+			return fmt.Errorf("field %s of %v is a %v: want int, float64, string, bool, or a slice of them",
+				f.Name, t, f.Type)
 		}
 	}
 	return nil
 }
 
-// FamilyNames are the values of model.name.
+// FamilyNames returns the values of model.name.
 func FamilyNames() []string {
 	names := make([]string, len(families))
 	for i, f := range families {
@@ -135,7 +134,7 @@ func FamilyOf(name string) (Family, bool) {
 	return Family{}, false
 }
 
-// Title is the name of the family in messages.
+// Title returns the name of the family in messages.
 func (m Model) Title() string {
 	if f, ok := FamilyOf(m.Name); ok {
 		return f.Title
@@ -143,8 +142,8 @@ func (m Model) Title() string {
 	return m.Name
 }
 
-// DefaultModel is the model of a family whose file has no other keys. A family that is not
-// registered has none: only the name is set.
+// DefaultModel returns the model of a family for a file without other keys. For an unregistered family
+// only the name is set.
 func DefaultModel(family string) Model {
 	var m Model
 	if f, ok := FamilyOf(family); ok {
@@ -154,7 +153,7 @@ func DefaultModel(family string) Model {
 	return m
 }
 
-// ArchOf is the part of a model that belongs to its family, by its type.
+// ArchOf returns the family's part of a model.
 func ArchOf[A Arch](m Model) (a A, err error) {
 	a, ok := m.Arch.(A)
 	if !ok {
@@ -163,7 +162,7 @@ func ArchOf[A Arch](m Model) (a A, err error) {
 	return a, nil
 }
 
-// keyOf is the key of a field; "" for a part without one.
+// keyOf returns the key of a field; "" for a part without one.
 func keyOf(f reflect.StructField) string {
 	key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 	return key
@@ -179,8 +178,8 @@ func keysOf(t reflect.Type) (keys []string) {
 	return keys
 }
 
-// settable gives the struct of a section whose fields can be set, and for a model the
-// struct of its family too. store takes over what was set there.
+// settable returns the struct of a section whose fields can be set, and for a model also the struct of
+// its family. store writes the values back.
 func settable(v reflect.Value) (parts []reflect.Value, store func()) {
 	m, ok := v.Addr().Interface().(*Model)
 	if !ok || m.Arch == nil {
@@ -191,8 +190,7 @@ func settable(v reflect.Value) (parts []reflect.Value, store func()) {
 	return []reflect.Value{v, arch}, func() { m.Arch = arch.Interface().(Arch) }
 }
 
-// Heads are the numbers of attention heads. A file may give one number for a
-// list of one.
+// Heads are numbers of attention heads. A file may give one number for a list of one.
 type Heads []int
 
 // UnmarshalYAML is part of yaml.Unmarshaler.
@@ -210,8 +208,7 @@ func (h *Heads) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// MarshalYAML is part of yaml.Marshaler. It writes the keys that the family has, where the
-// section has its part.
+// MarshalYAML is part of yaml.Marshaler. It writes the family's keys where the section has Arch.
 func (m Model) MarshalYAML() (any, error) {
 	out := &yaml.Node{Kind: yaml.MappingNode}
 	return out, encodeKeys(out, reflect.ValueOf(m))
@@ -247,8 +244,8 @@ func encodeKeys(out *yaml.Node, v reflect.Value) error {
 	return nil
 }
 
-// changeFamily looks for another model.name in a document before its other keys
-// are read: what was set for the old family is void then, even if that has no such key.
+// changeFamily looks for another model.name in a document before its other keys are read. It discards the
+// settings of the old family, even if that has no such key.
 func (l *loader) changeFamily(root *yaml.Node) {
 	model := valueOf(root, "model")
 	if model == nil {
@@ -284,16 +281,18 @@ func (l *loader) changeFamily(root *yaml.Node) {
 	})
 }
 
-// voidNotes are about settings that have no effect, because the family changes after them.
+// voidNotes warn about settings without effect, because the family changes after them.
 func (l *loader) voidNotes() (notes []string) {
 	slices.Sort(l.void)
 	for _, setting := range slices.Compact(l.void) {
-		notes = append(notes, fmt.Sprintf("%s has no effect: another model.name is set after it, which starts with the defaults of a %s; put it after that one", setting, l.config.Model.Name))
+		notes = append(notes, fmt.Sprintf("%s has no effect: a later model.name sets the defaults of a %s; "+
+			"put it after that one",
+			setting, l.config.Model.Name))
 	}
 	return notes
 }
 
-// valueOf is the value of a key of a mapping, or nil.
+// valueOf returns the value of a key in a mapping, or nil.
 func valueOf(n *yaml.Node, key string) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -309,15 +308,14 @@ func valueOf(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// ofOtherFamily says whether a key that the model has not is one of other families.
+// ofOtherFamily reports whether a key that the model lacks belongs to another family.
 func ofOtherFamily(key string) bool {
 	return slices.ContainsFunc(families, func(f Family) bool {
 		return slices.Contains(keysOf(reflect.TypeOf(f.Default().Arch)), key)
 	})
 }
 
-// Change changes the part of a model that belongs to its family, by its type. It panics if
-// the model is of another family.
+// Change changes the family's part of a model. It panics if the model has another family.
 func Change[A Arch](m *Model, change func(a *A)) {
 	a, err := ArchOf[A](*m)
 	if err != nil {

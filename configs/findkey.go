@@ -9,9 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// KeyFor is the full name of the key that a word most likely stands for: the word may lack a
-// section, have a wrong one, or be misspelt, as batchsize for train.batch_size. It is "" if
-// there is none, or more than one.
+// KeyFor returns the full key that a word most likely means. The word may lack a section, have a wrong one,
+// or be misspelt, such as batchsize for train.batch_size. KeyFor returns "" if no key or several fit.
 func KeyFor(word string) string {
 	last := word[strings.LastIndexByte(word, '.')+1:]
 	index := keyIndex()
@@ -21,18 +20,18 @@ func KeyFor(word string) string {
 	return ""
 }
 
-// keys is what keyIndex has found.
+// keys is the result of keyIndex.
 type keys struct {
 	families int
 	all      []string
-	names    []string            // their last parts
-	of       map[string][]string // the keys, by their last part
-	sections map[string]bool     // with a dot at the end
+	names    []string            // last parts of the keys
+	of       map[string][]string // full keys by last part
+	sections map[string]bool     // each ends with a dot
 }
 
 var knownKeys atomic.Pointer[keys]
 
-// keyIndex lists the keys once for all families that are registered.
+// keyIndex lists the keys of all registered families, once.
 func keyIndex() *keys {
 	if k := knownKeys.Load(); k != nil && k.families == len(families) {
 		return k
@@ -50,8 +49,8 @@ func keyIndex() *keys {
 	return k
 }
 
-// Keys lists all keys that a configuration can have, with their sections, of every family: in
-// the order of a file, each once.
+// Keys lists all keys of a configuration with their sections, for every family, each once and in the order
+// of a file.
 func Keys() []string { return slices.Clone(keyIndex().all) }
 
 func listKeys() (keys []string) {
@@ -72,7 +71,7 @@ func listKeys() (keys []string) {
 	return keys
 }
 
-// sectionOrder is the place of a key's section in a file.
+// sectionOrder returns the place of a key's section in a file.
 func sectionOrder(key string) int {
 	section, _, ok := strings.Cut(key, ".")
 	if !ok {
@@ -86,7 +85,7 @@ type keyField struct {
 	key   string
 	field reflect.StructField
 	value reflect.Value
-	note  string // where its comment is: Struct.Field, with the family before it
+	note  string // name of its comment: Struct.Field, after the family
 }
 
 // fieldsOf lists the keys of a configuration with their fields.
@@ -113,10 +112,10 @@ func fieldsBelow(section, prefix string, v reflect.Value) (all []keyField) {
 	return all
 }
 
-// explanations are the comments of all keys.
+// explanations returns the comments of all keys.
 var explanations = sync.OnceValue(func() map[string]string {
 	notes, err := readComments()
-	if err != nil { // of our own source, which a test reads
+	if err != nil { // impossible: a test reads our source
 		return nil
 	}
 	all := map[string]string{}

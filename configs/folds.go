@@ -2,10 +2,10 @@ package configs
 
 import "regexp"
 
-// HoldsOut says whether the validation images are some of the training part.
+// HoldsOut reports whether the validation images come from the training part.
 func (d Data) HoldsOut() bool { return d.ValFraction > 0 || d.Folds > 0 }
 
-// checkFolds checks what divides the training part into folds.
+// checkFolds checks the keys that divide the training part into folds.
 func (d Data) checkFolds() *problem {
 	if p := first(atLeast("data.folds", d.Folds, 0), atLeast("data.fold", d.Fold, 1)); p != nil {
 		return p
@@ -15,9 +15,9 @@ func (d Data) checkFolds() *problem {
 	}
 	switch {
 	case d.Folds == 0 && d.Fold != 1:
-		return wrong("data.fold", "it is for data.folds, which is 0: leave it out").with("data.folds")
+		return wrong("data.fold", "needs data.folds, which is 0: leave it out").with("data.folds")
 	case d.Folds == 0 && d.FoldGroups != "":
-		return wrong("data.fold_groups", "it is for data.folds, which is 0: leave it out").with("data.folds")
+		return wrong("data.fold_groups", "needs data.folds, which is 0: leave it out").with("data.folds")
 	case d.Folds == 0:
 		return nil
 	case d.Folds == 1:
@@ -25,9 +25,9 @@ func (d Data) checkFolds() *problem {
 	case d.Fold > d.Folds:
 		return wrong("data.fold", "want a fold from 1 to %d (data.folds), got %d", d.Folds, d.Fold).with("data.folds")
 	case d.ValFraction > 0:
-		return wrong("data.folds", "want either folds or data.val_fraction, got both").with("data.val_fraction")
+		return wrong("data.folds", "want data.folds or data.val_fraction, got both").with("data.val_fraction")
 	case d.Val != "" || d.ValLabels != "":
-		return wrong("data.folds", "want either folds of the training part or a validation part of its own (data.val), got both").with("data.val", "data.val_labels")
+		return wrong("data.folds", "want data.folds or data.val, got both").with("data.val", "data.val_labels")
 	}
 	return nil
 }

@@ -1,8 +1,7 @@
 package configs
 
-// ForgetMachine resets what a configuration says about the machine that it was made for:
-// threads, loader workers, and batches that are loaded ahead. A file with weights may come
-// from another machine, or from anybody; what it runs on here is not for it to say.
+// ForgetMachine resets the keys about the machine: threads, loader workers and batches loaded ahead. A file
+// of weights may come from another machine or from anybody, and must not decide what runs here.
 func (c *Config) ForgetMachine() {
 	d := Default()
 	c.Threads, c.Data.Workers, c.Data.Prefetch = d.Threads, d.Data.Workers, d.Data.Prefetch

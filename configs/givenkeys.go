@@ -2,11 +2,11 @@ package configs
 
 import "strings"
 
-// Given are the keys that a file, a preset or a setting has set, and whether it was the user: a
-// key that only a preset has set is false. All others have their defaults.
+// Given holds the keys that a file, a preset or a setting has set. The value is false if only a preset has
+// set the key. All other keys have their defaults.
 type Given map[string]bool
 
-// LoadGiven is Load, and says which keys were set.
+// LoadGiven is Load, and also returns the keys that were set.
 func LoadGiven(name string, settings ...string) (*Config, Given, error) {
 	l := newLoader()
 	if err := l.source(name); err != nil {
@@ -24,7 +24,7 @@ func LoadGiven(name string, settings ...string) (*Config, Given, error) {
 	return config, given, nil
 }
 
-// Model says whether anything was set of the architecture.
+// Model reports whether any key of the architecture was set.
 func (g Given) Model() bool {
 	for key := range g {
 		switch key {

@@ -10,20 +10,19 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Kind is one of several things that a key names, such as a format of data sets, and which
-// has options of its own.
+// Kind is one of several things that a key can name, with options of its own: for example a format of
+// data sets.
 type Kind struct {
 	Name string // the value of the key
-	Doc  string // what it is, in a line
+	Doc  string // one line about it
 
-	// Options returns a pointer to a struct that holds the defaults of the options; nil if
-	// there are none. The tags yaml of its fields are the keys, the tags doc explain them.
-	// If the struct has a method Check() error, that says which values cannot work; an
-	// error of [WrongOption] names the key.
+	// Options returns a pointer to a struct with the default options; nil if there are none. The yaml tags
+	// of its fields are the keys, the doc tags explain them. If the struct has a method Check() error, it
+	// refuses impossible values; an error of [WrongOption] names the key.
 	Options func() any
 }
 
-// options are the defaults of a kind's options, or nil.
+// options returns the defaults of a kind's options, or nil.
 func (k *Kind) options() any {
 	if k == nil || k.Options == nil {
 		return nil
@@ -31,20 +30,20 @@ func (k *Kind) options() any {
 	return k.Options()
 }
 
-// registered are the kinds that other packages know. Without them there is nothing that a
-// name could be checked with, nor anybody who would use it.
+// registered holds the kinds that other packages have registered. Without them no name can be checked or
+// used.
 var registered struct {
 	formats       func() []DataFormat
 	augmentations func() []Kind
 }
 
-// KnowDataFormats tells this package how to list the formats of data sets.
+// KnowDataFormats registers the list of data set formats.
 func KnowDataFormats(list func() []DataFormat) { registered.formats = list }
 
-// KnowAugmentations tells this package how to list the augmentations.
+// KnowAugmentations registers the list of augmentations.
 func KnowAugmentations(list func() []Kind) { registered.augmentations = list }
 
-// Augmentations lists the values of augment.extra; nil if the program knows none.
+// Augmentations lists the values of augment.extra; nil if none are registered.
 func Augmentations() []Kind {
 	if registered.augmentations == nil {
 		return nil
@@ -52,7 +51,7 @@ func Augmentations() []Kind {
 	return registered.augmentations()
 }
 
-// WrongOption is an error of a method Check: what is wrong with the value of a key.
+// WrongOption is an error of a method Check: it names the key and what is wrong with its value.
 func WrongOption(key, format string, args ...any) error {
 	return optionError{key, fmt.Sprintf(format, args...)}
 }
@@ -61,7 +60,7 @@ type optionError struct{ key, text string }
 
 func (e optionError) Error() string { return e.key + ": " + e.text }
 
-// Options are the values of keys that only a kind knows.
+// Options holds the values of keys that belong to one kind.
 type Options map[string]any
 
 // option is a key that a file or a setting has set.
@@ -70,13 +69,13 @@ type option struct {
 	where      func(*yaml.Node) string
 }
 
-// collect takes the options of a mapping. Those that are there already are replaced.
+// collect reads the options of a mapping. They replace earlier ones with the same key.
 func (l *loader) collect(n *yaml.Node, have []option, prefix string, where func(*yaml.Node) string) []option {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content) && !l.full(); i += 2 {
 		key := n.Content[i]
 		if seen[key.Value] {
-			l.report(where(key), prefix+key.Value, "the key is there twice")
+			l.report(where(key), prefix+key.Value, "the key appears twice")
 			continue
 		}
 		seen[key.Value] = true
@@ -87,7 +86,7 @@ func (l *loader) collect(n *yaml.Node, have []option, prefix string, where func(
 	return have
 }
 
-// plain are options as they are written, for a kind that is not known.
+// plain returns options as written, for an unknown kind.
 func plain(given []option) (Options, error) {
 	var out Options
 	for _, o := range given {
@@ -103,8 +102,8 @@ func plain(given []option) (Options, error) {
 	return out, nil
 }
 
-// resolve makes all options of a kind from those that are given. It reports keys that the
-// kind does not have and values that cannot be; what is the name of the kind in words.
+// resolve completes the options of a kind. It reports unknown keys and impossible values; what names the
+// kind in messages.
 func (l *loader) resolve(k *Kind, what, prefix string, given []option) Options {
 	if err := k.CheckOptions(); err != nil {
 		l.report("config", strings.TrimSuffix(prefix, "."), "%s: %v", k.Name, err)
@@ -120,7 +119,12 @@ func (l *loader) resolve(k *Kind, what, prefix string, given []option) Options {
 	v := reflect.ValueOf(target).Elem()
 	before := len(l.problems)
 	for _, o := range given {
-		l.decode(&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{o.key, o.value}}, v, prefix, o.where)
+		l.decode(
+			&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{o.key, o.value}},
+			v,
+			prefix,
+			o.where,
+		)
 	}
 	section := strings.TrimSuffix(prefix, ".")
 	if len(l.problems) == before {
@@ -133,7 +137,7 @@ func (l *loader) resolve(k *Kind, what, prefix string, given []option) Options {
 	if c, ok := target.(interface{ Check() error }); ok && len(l.problems) == before {
 		if err := c.Check(); err != nil {
 			p := wrong(section, "%v", err)
-			if e, ok := err.(optionError); ok { //nolint:errorlint // a wrapped one names no key of its own
+			if e, ok := err.(optionError); ok { //nolint:errorlint // a wrapped error names no key
 				p = wrong(prefix+e.key, "%s", e.text)
 			}
 			l.reportAt(p)
@@ -146,7 +150,7 @@ func (l *loader) resolve(k *Kind, what, prefix string, given []option) Options {
 	return out
 }
 
-// optionsOf are the fields of a struct of options.
+// optionsOf returns the fields of a struct of options.
 func optionsOf(target any) (out Options, err error) {
 	var n yaml.Node
 	if err := n.Encode(target); err != nil {
@@ -155,8 +159,8 @@ func optionsOf(target any) (out Options, err error) {
 	return out, n.Decode(&out)
 }
 
-// Into reads options into the struct of a kind, which has the defaults. An error has the
-// key after the section that is given, such as data.options.
+// Into writes options into the struct of a kind, which holds the defaults. Errors name keys with the given
+// section, such as data.options.
 func (o Options) Into(target any, section string) error {
 	if len(o) == 0 {
 		return nil
@@ -172,11 +176,10 @@ func (o Options) Into(target any, section string) error {
 	return err
 }
 
-// keys are the names of the options in order.
+// keys returns the names of the options in order.
 func (o Options) keys() []string { return slices.Sorted(maps.Keys(o)) }
 
-// ReadOptions makes the struct of a kind's options from what a configuration says. It is nil
-// if the kind has none.
+// ReadOptions makes the struct of a kind's options from a configuration; nil if the kind has none.
 func (k Kind) ReadOptions(given Options, section string) (any, error) {
 	if err := k.CheckOptions(); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", section, k.Name, err)
@@ -191,8 +194,7 @@ func (k Kind) ReadOptions(given Options, section string) (any, error) {
 	return target, given.Into(target, section)
 }
 
-// CheckOptions returns an error unless the options are a pointer to a struct whose fields
-// have keys.
+// CheckOptions returns an error unless the options are a pointer to a struct whose fields have keys.
 func (k Kind) CheckOptions() error {
 	target := k.options()
 	if target == nil {
@@ -205,13 +207,14 @@ func (k Kind) CheckOptions() error {
 	for i := range t.Elem().NumField() {
 		f := t.Elem().Field(i)
 		if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name == "" || !f.IsExported() {
-			return fmt.Errorf(`field %s of its options has no key: want an exported field with a tag such as yaml:"radius"`, f.Name)
+			return fmt.Errorf("field %s of its options has no key: want an exported field with a tag such as yaml:\"radius\"",
+				f.Name)
 		}
 	}
 	return nil
 }
 
-// hasKey says whether a struct of options has a key.
+// hasKey reports whether a struct of options has a key.
 func hasKey(options any, key string) bool {
 	if options == nil {
 		return false
@@ -220,7 +223,7 @@ func hasKey(options any, key string) bool {
 	return field.IsValid()
 }
 
-// kindDoc is the explanation of an option: the tag doc of its field.
+// kindDoc returns the explanation of an option: the tag doc of its field.
 func kindDoc(options any, key string) string {
 	if options == nil {
 		return ""

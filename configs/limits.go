@@ -8,16 +8,15 @@ import (
 	"strings"
 )
 
-// limit is the largest value of a key. A configuration can come in a checkpoint, an
-// export or a file from anybody, and most numbers in it decide how much memory, how many
-// threads or how much time is taken; so each has a limit that is checked before anything
-// is allocated. The limits lie far above what anybody uses.
+// limit is the largest value of a key. A configuration may come from anybody, in a checkpoint or an
+// export, and most of its numbers decide how much memory, how many threads or how much time is used. So
+// each is checked before anything is allocated. The limits are far above real use.
 type limit struct {
 	key  string
 	most int // of the value, or of each value of a list
 }
 
-// MostClasses is the limit on the classes of a model or a data set.
+// MostClasses is the largest number of classes of a model or a data set.
 const MostClasses = 1 << 20
 
 const (
@@ -32,17 +31,16 @@ const (
 	mostTaps     = 16
 	mostFolds    = 1000
 
-	mostValues = 1000 // in a list, such as sched.milestones
+	mostValues = 1000 // of a list, such as sched.milestones
 	mostText   = 4096 // bytes of a text, such as a path
 
-	// The values of one layer's output, or of the scores of one layer's attention, for a
-	// batch. It keeps the arithmetic of memory plans far from overflowing; whether so
-	// much memory is there is found out when the plan is made.
+	// mostOutput limits the values of one layer's output, or of one layer's attention scores, for a
+	// batch. It keeps the arithmetic of memory plans from overflowing. Making the plan shows whether
+	// that much memory exists.
 	mostOutput = 1 << 44
 )
 
-// limits has every key whose value is a whole number, but seeds and those that allow a
-// few values only.
+// limits has every key with a whole number, except seeds and keys with a few possible values.
 var limits = []limit{
 	{"threads", mostThreads},
 	{"model.num_classes", MostClasses},
@@ -84,12 +82,12 @@ var limits = []limit{
 	{"log.histogram_interval", mostEpochs},
 }
 
-// lengths are the limits of lists that have one of their own.
+// lengths are the limits of lists with a limit of their own.
 var lengths = map[string]int{
 	"mim.taps": mostTaps, "mim.scales": mostTaps, "mim.decoder_dim": mostTaps,
 }
 
-// mostOf is the limit of a key, and whether it has one.
+// mostOf returns the limit of a key, and whether it has one.
 func mostOf(key string) (int, bool) {
 	for _, l := range limits {
 		if l.key == key {
@@ -99,8 +97,8 @@ func mostOf(key string) (int, bool) {
 	return 0, false
 }
 
-// mostOfField is the limit of the key of a field: of the table, or of a part of a family by
-// its tag, which integers need not have; 0 for none.
+// mostOfField returns the limit of a field's key, from the table or from the tag of a family's field; 0
+// for none.
 func mostOfField(key string, f reflect.StructField) int {
 	if most, ok := mostOf(key); ok {
 		return most
@@ -116,7 +114,7 @@ func mostOfField(key string, f reflect.StructField) int {
 	return 0
 }
 
-// longestOf is the largest number of values of a list.
+// longestOf returns the largest length of a list.
 func longestOf(key string, f reflect.StructField) int {
 	if n, ok := lengths[key]; ok {
 		return n
@@ -127,8 +125,7 @@ func longestOf(key string, f reflect.StructField) int {
 	return mostValues
 }
 
-// checkLimits refuses values above their limits, and lists and texts that are too long, in a
-// section.
+// checkLimits refuses values above their limits, and lists and texts that are too long, in a section.
 func checkLimits(section string, v reflect.Value) *problem {
 	t := v.Type()
 	for i := range t.NumField() {
@@ -156,7 +153,7 @@ func checkLimits(section string, v reflect.Value) *problem {
 	return nil
 }
 
-// checkLimit is checkLimits of one value; most is 0 for no limit.
+// checkLimit checks one value; most is 0 for no limit.
 func checkLimit(key string, v reflect.Value, most, longest int) *problem {
 	switch v.Kind() {
 	case reflect.Int:
@@ -184,7 +181,7 @@ func checkLimit(key string, v reflect.Value, most, longest int) *problem {
 	return nil
 }
 
-// join is the name of a key in a section, "" for the file as a whole.
+// join returns the name of a key in a section; section is "" for the top of the file.
 func join(section, key string) string {
 	if section == "" {
 		return key
@@ -192,7 +189,7 @@ func join(section, key string) string {
 	return section + "." + key
 }
 
-// checkOutputs: what the largest layer makes of a batch can be counted.
+// checkOutputs checks that the size of the largest layer's output for a batch can be counted.
 func (c *Config) checkOutputs() *problem {
 	m, ok := c.Model.Arch.(Sized)
 	if !ok {
@@ -205,7 +202,8 @@ func (c *Config) checkOutputs() *problem {
 		size := max(c.Data.ImageSize, c.Data.Scale(0))
 		values := m.Outputs(size) * float64(b.size)
 		if values > mostOutput || math.IsNaN(values) {
-			return wrong(b.key, "a layer would make %.3g values of a batch of %d images of %d pixels: want %.3g or less; take a smaller batch, or smaller images (data.image_size)",
+			return wrong(b.key, "a layer would have %.3g outputs for a batch of %d images of %d pixels, "+
+				"want %.3g or less: make the batch or the images (data.image_size) smaller",
 				values, b.size, size, float64(mostOutput)).with("model", "data.image_size", "data.multi_scale")
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"fasternet/configs"
 )
 
-// Every key that is a number has a limit, or allows only few values.
+// Every key with a number has a limit, or allows only few values.
 func TestLimitsAreComplete(t *testing.T) {
 	exact := []string{"model.in_chans"}
 	seen := map[string]bool{}
@@ -27,8 +27,7 @@ func TestLimitsAreComplete(t *testing.T) {
 	}
 }
 
-// Every limit is checked, in a file and in text that came with a model, and the error
-// names the place.
+// Every limit is checked, in a file and in text that came with a model, and the error names the place.
 func TestLimits(t *testing.T) {
 	for _, l := range configs.Limits() {
 		if l.Most == 0 {
@@ -55,12 +54,36 @@ func TestLimits(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"a file", "data:\n  workers: 100000\n", "metadata:2: data.workers: want 1024 or less, got 100000"},
 		{"a negative one", "data:\n  workers: -1\n", "metadata:2: data.workers: want 0 or more, got -1"},
-		{"stages", "model:\n  depths: [1, 1, 1, 1, 1, 1, 1, 1, 1]\n", "metadata:2: model.depths: want 8 values or fewer, got 9"},
-		{"a list", "sched:\n  milestones: [" + strings.Repeat("1, ", 1000) + "1]\n", "metadata:2: sched.milestones: want 1000 values or fewer, got 1001"},
-		{"a path", "data:\n  dir: " + strings.Repeat("x", 4097) + "\n", "metadata:2: data.dir: want a text of 4096 bytes or less, got 4097"},
-		{"channels of the last stage", "model:\n  embed_dim: 40000\n", "metadata:2: model.embed_dim: 40000 channels would be 320000 in the last of 4 stages: want 65536 or less there"},
-		{"many large images", "train:\n  batch_size: 65536\ndata:\n  image_size: 8192\n", "metadata:2: train.batch_size: a layer would make "},
-		{"many tokens", "model:\n  name: vit\n  patch_size: 1\ndata:\n  image_size: 8192\n", "metadata:2: train.batch_size: a layer would make "},
+		{
+			"stages",
+			"model:\n  depths: [1, 1, 1, 1, 1, 1, 1, 1, 1]\n",
+			"metadata:2: model.depths: want 8 values or fewer, got 9",
+		},
+		{
+			"a list",
+			"sched:\n  milestones: [" + strings.Repeat("1, ", 1000) + "1]\n",
+			"metadata:2: sched.milestones: want 1000 values or fewer, got 1001",
+		},
+		{
+			"a path",
+			"data:\n  dir: " + strings.Repeat("x", 4097) + "\n",
+			"metadata:2: data.dir: want a text of 4096 bytes or less, got 4097",
+		},
+		{
+			"channels of the last stage", "model:\n  embed_dim: 40000\n",
+			"metadata:2: model.embed_dim: 40000 channels double to 320000 in the last of 4 stages: " +
+				"want 65536 or less there",
+		},
+		{
+			"many large images",
+			"train:\n  batch_size: 65536\ndata:\n  image_size: 8192\n",
+			"metadata:2: train.batch_size: a layer would have ",
+		},
+		{
+			"many tokens",
+			"model:\n  name: vit\n  patch_size: 1\ndata:\n  image_size: 8192\n",
+			"metadata:2: train.batch_size: a layer would have ",
+		},
 	} {
 		_, err := configs.Parse("metadata", c.text)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
@@ -69,7 +92,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// The configuration that is shown, and docs/reference/hostile-input.md, name the limits.
+// config show and docs/reference/hostile-input.md name the limits.
 func TestLimitsAreDocumented(t *testing.T) {
 	c, err := configs.Load("mim_swin_base")
 	if err != nil {
@@ -79,7 +102,12 @@ func TestLimitsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"goroutines that load images; 0: one per processor; at most 1024\n", " # epochs to train; at most 1000000\n", "depths: [2, 2, 18, 2] # blocks of each stage; at most 1024\n", " # hog: orientations of a histogram; at most 1024\n"} {
+	for _, want := range []string{
+		"goroutines that load images; 0: one per processor; at most 1024\n",
+		" # epochs to train; at most 1000000\n",
+		"depths: [2, 2, 18, 2] # blocks of each stage; at most 1024\n",
+		" # hog: orientations of a histogram; at most 1024\n",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("there is no %q in\n%s", want, text)
 		}
@@ -99,7 +127,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 	}
 }
 
-// thousands is a number with a comma between thousands.
+// thousands formats a number with commas between thousands.
 func thousands(n int) string {
 	if n < 1000 {
 		return fmt.Sprint(n)

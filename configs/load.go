@@ -14,17 +14,16 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Load reads a configuration by the name of a preset or of a file, applies the
-// settings ("key.sub=value") and checks it. The error may be [Problems].
+// Load reads the configuration with the name of a preset or a file, applies the settings
+// ("key.sub=value"), and checks it. The error may be [Problems].
 func Load(name string, settings ...string) (*Config, error) {
 	c, _, err := LoadGiven(name, settings...)
 	return c, err
 }
 
-// Parse reads a configuration from YAML text, which may come out of a file from
-// anywhere: it can start from a preset, but from no file. The name stands for the
-// text in errors. A text with data.val_fraction and without data.val_split comes from an
-// older version, whose rule was shuffle.
+// Parse reads a configuration from YAML text, which may come from anybody. It can start from a preset, but
+// not from a file. Errors call the text by name. A text with data.val_fraction and without data.val_split
+// comes from an older version, whose rule was shuffle.
 func Parse(name, text string, settings ...string) (*Config, error) {
 	if p := noFamily(); p != nil {
 		return nil, fmt.Errorf("%s: %s: %s", name, p.key, p.text)
@@ -34,8 +33,7 @@ func Parse(name, text string, settings ...string) (*Config, error) {
 	if err := l.file(name, []byte(text)); err != nil {
 		return nil, err
 	}
-	// A run of an older version has recorded no rule. The images that it held out must
-	// stay out.
+	// Runs of older versions recorded no rule. The images that they held out must stay out.
 	if _, set := l.origin["data.val_split"]; !set && l.config.Data.ValFraction > 0 {
 		l.config.Data.ValSplit = ShuffleSplit
 	}
@@ -73,7 +71,7 @@ func (l *loader) finish(settings []string) {
 	}
 }
 
-// YAML is the configuration in full, as config.yaml of a run.
+// YAML returns the full configuration, as in a run's config.yaml.
 func (c *Config) YAML() ([]byte, error) {
 	resolved := *c
 	resolved.Base = ""
@@ -94,20 +92,20 @@ func (c *Config) YAML() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// loader reads sources into a config and remembers where each key was set.
+// loader reads sources into a configuration and remembers where each key was set.
 type loader struct {
 	config     *Config
 	origin     map[string]string // key → file:line, or the setting
-	startsFrom string            // the user's line that is being followed to a preset: file:line; "" for none
-	depth      int               // of base
-	preset     *inherited        // what the preset that it starts from was made for; nil without one
-	void       []string          // settings before another model.name, which have no effect
-	crop       map[string]string // where the crop of evaluation was set, if nobody has chosen it
+	startsFrom string            // the user's line, file:line, that names the preset being read; "" for none
+	depth      int               // number of nested bases
+	preset     *inherited        // values of the preset that it starts from, or nil
+	void       []string          // settings without effect, before another model.name
+	crop       map[string]string // where the test crop was set, if the user has not chosen it
 
-	noFiles bool              // base may name a preset only
-	presets map[string]string // file of a preset → the line of the user's file that starts from it; "" without one
+	noFiles bool              // base may only name a preset
+	presets map[string]string // file of a preset → line of the user's file that starts from it, or ""
 
-	given struct { // what only kinds can read, which are known when all is read
+	given struct { // options, which are read last, when the kinds are known
 		data   []option // data.options
 		extras []extraGiven
 	}
@@ -122,8 +120,7 @@ func newLoader() *loader {
 	return &loader{config: &c, origin: map[string]string{}, wrong: map[string]bool{}, presets: map[string]string{}}
 }
 
-// source reads a preset or a file. A name with a separator or an ending is a
-// file.
+// source reads a preset or a file. A name with a separator or an extension is a file.
 func (l *loader) source(name string) error {
 	if p := noFamily(); p != nil {
 		return fmt.Errorf("%s: %s: %s", name, p.key, p.text)
@@ -150,7 +147,7 @@ func (l *loader) source(name string) error {
 		return fmt.Errorf("config: %w", err)
 	}
 	if len(text) > limit {
-		return fmt.Errorf("%s: larger than 1 MiB: not a config file", name)
+		return fmt.Errorf("%s: larger than 1 MiB: this is no configuration file", name)
 	}
 	return l.file(name, text)
 }
@@ -160,13 +157,13 @@ func (l *loader) file(name string, text []byte) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	err := d.Decode(&doc)
 	if errors.Is(err, io.EOF) {
-		return nil // an empty file: the defaults
+		return nil // an empty file has the defaults
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if d.Decode(new(yaml.Node)) == nil {
-		return fmt.Errorf("%s: more than one YAML document", name)
+		return fmt.Errorf("%s: want one YAML document, got more", name)
 	}
 	root := doc.Content[0]
 	l.base(name, root)
@@ -180,7 +177,7 @@ func (l *loader) file(name string, text []byte) error {
 // base reads the preset or file that the document starts from.
 func (l *loader) base(name string, root *yaml.Node) {
 	if root.Kind != yaml.MappingNode {
-		return // decode says what is wrong
+		return // decode reports the error
 	}
 	for i := 0; i < len(root.Content); i += 2 {
 		if root.Content[i].Value != "base" {
@@ -188,11 +185,11 @@ func (l *loader) base(name string, root *yaml.Node) {
 		}
 		line := root.Content[i].Line
 		if l.depth++; l.depth > mostBases {
-			l.give(fmt.Errorf("%s:%d: base: a chain of more than %d files", name, line, mostBases))
+			l.give(fmt.Errorf("%s:%d: base: the chain of files is longer than %d", name, line, mostBases))
 			return
 		}
 		before, outer := len(l.problems), l.startsFrom
-		if _, preset := l.presets[name]; !preset { // a preset that starts from another one is not the user's
+		if _, preset := l.presets[name]; !preset { // not from one preset to another
 			l.startsFrom = fmt.Sprintf("%s:%d", name, line)
 		}
 		if err := l.source(root.Content[i+1].Value); err != nil {
@@ -216,7 +213,7 @@ func (l *loader) set(setting string) error {
 		return fmt.Errorf("--set %s: %s", setting, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	leaf := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
-	if value == "" { // what a shell leaves of key=""
+	if value == "" { // a shell makes this of key=""
 		leaf.Tag = "!!str"
 	}
 	if len(n.Content) > 0 {
@@ -224,7 +221,10 @@ func (l *loader) set(setting string) error {
 	}
 	keys := strings.Split(key, ".")
 	for i := len(keys) - 1; i >= 0; i-- {
-		leaf = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: keys[i]}, leaf}}
+		leaf = &yaml.Node{
+			Kind:    yaml.MappingNode,
+			Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: keys[i]}, leaf},
+		}
 	}
 	l.changeFamily(leaf)
 	l.changeFormat(leaf)
@@ -232,8 +232,8 @@ func (l *loader) set(setting string) error {
 	return nil
 }
 
-// decode reads a mapping into a struct. It is stricter than the library: keys
-// that are unknown or double are problems, and every problem has its key and place.
+// decode reads a mapping into a struct. Unlike the library it reports unknown and repeated keys, and every
+// problem has its key and place.
 func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func(*yaml.Node) string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -256,7 +256,7 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 		field, known := fieldOf(parts, key.Value)
 		if !field.IsValid() {
 			if prefix == "model." && ofUnknownFamily(n) {
-				continue // the name is the problem: nobody knows the keys of that family
+				continue // the unknown name is the problem, not the keys of that family
 			}
 			if prefix == "model." && ofOtherFamily(key.Value) {
 				l.otherFamily(where(key), key.Value, known)
@@ -266,7 +266,7 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 			continue
 		}
 		if seen[key.Value] {
-			l.report(where(key), name, "the key is there twice")
+			l.report(where(key), name, "the key appears twice")
 			continue
 		}
 		seen[key.Value] = true
@@ -295,8 +295,8 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, prefix string, where func
 	}
 }
 
-// ofUnknownFamily says whether a section model names a family that is not registered, such as
-// one of another program.
+// ofUnknownFamily reports whether a section model names an unregistered family, such as one of another
+// program.
 func ofUnknownFamily(section *yaml.Node) bool {
 	name := valueOf(section, "name")
 	if name == nil {
@@ -309,21 +309,21 @@ func ofUnknownFamily(section *yaml.Node) bool {
 // otherFamily reports a key that only models of other families have.
 func (l *loader) otherFamily(where, key string, known []string) {
 	before := len(l.problems)
-	l.report(where, "model."+key, "a %s has no such key%s: it has %s", l.config.Model.Name, suggest(key, known), strings.Join(known, ", "))
+	l.report(where, "model."+key, "a %s has no such key%s: it has %s",
+		l.config.Model.Name, suggest(key, known), strings.Join(known, ", "))
 	if before < len(l.problems) {
 		l.problems[before] = foreignKey{l.problems[before], "model." + key, where}
 	}
 }
 
-// foreignKey is a problem with a key that only models of other families have. It is none any
-// more if the family changes after it.
+// foreignKey is a problem with a key that only models of other families have. It is dropped if the family
+// changes later.
 type foreignKey struct {
 	error
 	key, where string
 }
 
-// fits says whether a value is of a type, where the library would convert: it
-// makes 1 of 1.5, for one.
+// fits reports whether a value has a type. The library would convert: 1.5 to 1, for example.
 func fits(n *yaml.Node, t reflect.Type) bool {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -413,7 +413,7 @@ func describe(n *yaml.Node) string {
 	return fmt.Sprintf("%q", n.Value)
 }
 
-// suggest proposes the name that a misspelt one most likely stands for.
+// suggest proposes the name that a misspelt one most likely means.
 func suggest(name string, known []string) string {
 	if best := closest(name, known); best != "" {
 		return fmt.Sprintf(", did you mean %s?", best)
@@ -421,10 +421,10 @@ func suggest(name string, known []string) string {
 	return ""
 }
 
-// Closest is the name among those known that a misspelt one most likely stands for, or "".
+// Closest returns the known name that a misspelt one most likely means, or "".
 func Closest(name string, known []string) string { return closest(name, known) }
 
-// closest is that name, or "".
+// closest is Closest for a list of names.
 func closest(name string, known []string) string {
 	best, least := "", len(name)/3+2
 	for _, k := range known {

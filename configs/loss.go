@@ -1,7 +1,6 @@
 package configs
 
-// Loss is what a classifier is trained by. Targets are soft: labels are smoothed
-// (augment.smoothing) and mixed.
+// Loss is the loss of a classifier. Labels are smoothed (augment.smoothing) and mixed, so targets are soft.
 type Loss struct {
 	// ce: softmax cross entropy; bce: binary cross entropy of every class; focal: ce, or bce with task multilabel,
 	// with less weight on easy images; asl: asymmetric loss, for task multilabel
@@ -36,9 +35,16 @@ type Loss struct {
 // losses are the values of loss.name.
 var losses = []string{"ce", "bce", "focal", "asl"}
 
-// DefaultLoss is softmax cross entropy, with the usual values of what other losses take.
+// DefaultLoss is softmax cross entropy; the keys of other losses have their usual values.
 func DefaultLoss() Loss {
-	return Loss{Name: "ce", ClassWeights: &ClassWeights{Rule: NoWeights}, EffectiveBeta: 0.999, Gamma: 2, GammaNeg: 4, Clip: 0.05}
+	return Loss{
+		Name:          "ce",
+		ClassWeights:  &ClassWeights{Rule: NoWeights},
+		EffectiveBeta: 0.999,
+		Gamma:         2,
+		GammaNeg:      4,
+		Clip:          0.05,
+	}
 }
 
 func (l Loss) check() *problem {
@@ -68,19 +74,20 @@ func (l Loss) check() *problem {
 		return wrong("loss.effective_beta", "want a number from 0 to below 1, e.g. 0.999, got %v", l.EffectiveBeta)
 	}
 	if l.EffectiveBeta != d.EffectiveBeta && l.ClassWeights.Words() != EffectiveWeights {
-		return wrong("loss.effective_beta", "it is for loss.class_weights effective, got %s", l.ClassWeights.Words()).with("loss.class_weights")
+		return wrong("loss.effective_beta", "needs loss.class_weights effective, got %s", l.ClassWeights.Words()).
+			with("loss.class_weights")
 	}
 	return nil
 }
 
-// only refuses a key that is set and not for the loss.
+// only refuses a key that is set but does not belong to the loss.
 func (l Loss) only(key string, set bool, names ...string) *problem {
 	for _, name := range names {
 		if !set || l.Name == name {
 			return nil
 		}
 	}
-	return wrong(key, "it is for loss.name %s, got %s", listed(names), l.Name).with("loss.name")
+	return wrong(key, "needs loss.name %s, got %s", listed(names), l.Name).with("loss.name")
 }
 
 // The values of data.sampling.
@@ -90,34 +97,44 @@ const (
 	BalancedSampling = "balanced"
 )
 
-// checkImbalance refuses remedies for uneven classes that cannot go together.
+// checkImbalance refuses remedies for uneven classes that contradict each other.
 func (c *Config) checkImbalance() *problem {
 	l := c.Loss
 	if c.Task == "localmim" {
 		switch {
 		case c.Data.Sampling != InstanceSampling:
-			return wrong("data.sampling", "a pre-training looks at no labels: want %s, got %s", InstanceSampling, c.Data.Sampling).with("task")
+			return wrong("data.sampling", "pre-training uses no labels: want %s, got %s",
+				InstanceSampling, c.Data.Sampling).
+				with("task")
 		case !l.ClassWeights.None():
-			return wrong("loss.class_weights", "a pre-training has no classes: want none, got %s", l.ClassWeights.Words()).with("task")
+			return wrong("loss.class_weights", "pre-training has no classes: want none, got %s",
+				l.ClassWeights.Words()).
+				with("task")
 		case l.LogitAdjustment != 0:
-			return wrong("loss.logit_adjustment", "a pre-training has no classes: want 0, got %v", l.LogitAdjustment).with("task")
+			return wrong("loss.logit_adjustment", "pre-training has no classes: want 0, got %v", l.LogitAdjustment).
+				with("task")
 		}
 		return nil
 	}
 	if l.LogitAdjustment != 0 && c.Data.Sampling != InstanceSampling {
-		return wrong("loss.logit_adjustment", "%s sampling (data.sampling) evens the classes out already, and the adjustment counts on their shares in the data: take one of them", c.Data.Sampling).with("data.sampling")
+		return wrong("loss.logit_adjustment",
+			"data.sampling %s already balances the classes that the adjustment corrects: choose one",
+			c.Data.Sampling).
+			with("data.sampling")
 	}
 	return nil
 }
 
-// imbalanceNotes are about remedies for uneven classes that add up.
+// imbalanceNotes warn about remedies for uneven classes that do the same thing twice.
 func (c *Config) imbalanceNotes() (notes []string) {
 	rule := !c.Loss.ClassWeights.None() && c.Loss.ClassWeights.Rule != ""
 	switch {
 	case rule && c.Data.Sampling != InstanceSampling:
-		notes = append(notes, "rare classes are both shown more often (data.sampling "+c.Data.Sampling+") and given more weight (loss.class_weights "+c.Loss.ClassWeights.Rule+"): usually one of them is meant")
+		notes = append(notes, "rare classes are both shown more often (data.sampling "+c.Data.Sampling+
+			") and given more weight (loss.class_weights "+c.Loss.ClassWeights.Rule+"): usually you want only one")
 	case rule && c.Loss.LogitAdjustment != 0:
-		notes = append(notes, "rare classes are both given more weight (loss.class_weights "+c.Loss.ClassWeights.Rule+") and adjusted (loss.logit_adjustment): usually one of them is meant")
+		notes = append(notes, "rare classes are both given more weight (loss.class_weights "+c.Loss.ClassWeights.Rule+
+			") and adjusted (loss.logit_adjustment): usually you want only one")
 	}
 	return notes
 }

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// MIM is masked image modelling with local reconstruction (LocalMIM): what is
-// masked, what is reconstructed and where. What a file leaves out is filled in
-// for the model's family.
+// MIM is masked image modelling with local reconstruction (LocalMIM): what is masked, what is predicted,
+// and where. Missing keys get values for the model's family.
 type MIM struct {
 	// blocks of a ViT, or stages of a Swin or FasterNet, that have a decoder, from 1
 	Taps []int `yaml:"taps,flow"`
@@ -49,8 +48,7 @@ type MIM struct {
 	PictureInterval int `yaml:"picture_interval"`
 }
 
-// DefaultMIM is the section that a file without it has. Zeros and empty lists
-// are filled in later.
+// DefaultMIM returns the section of a file without one. Zeros and empty lists are filled in later.
 func DefaultMIM() MIM {
 	return MIM{
 		DecoderDepth: 1, DecoderMLPRatio: 4, Target: "hog", NBins: 9, NormPixLoss: true, MaskRatio: 0.75,
@@ -58,13 +56,13 @@ func DefaultMIM() MIM {
 	}
 }
 
-// OwnMIM is a [Maskable] with defaults of its own.
+// OwnMIM is a [Maskable] with other defaults.
 type OwnMIM interface {
-	// DefaultMIM changes the section that a file without it has.
+	// DefaultMIM changes the defaults of the section.
 	DefaultMIM(m *MIM)
 }
 
-// defaultMIM is the section of a model that a file without it has.
+// defaultMIM returns the default section for a model.
 func (m Model) defaultMIM() MIM {
 	d := DefaultMIM()
 	if a, ok := m.Arch.(OwnMIM); ok {
@@ -76,31 +74,31 @@ func (m Model) defaultMIM() MIM {
 // Maskable is an [Arch] whose models LocalMIM can pre-train.
 type Maskable interface {
 	Arch
-	// FillMIM sets what a file has left out of the section.
+	// FillMIM sets the missing keys of the section.
 	FillMIM(m *MIM)
-	// Taps is what a tap can come after, e.g. "blocks", and how many there are.
+	// Taps returns what a tap can come after, e.g. "blocks", and how many there are.
 	Taps() (what string, n int)
-	// Tap is the number of channels after a block or stage, counted from 1, and how many
-	// pixels along a side of the image one of its tokens stands for.
+	// Tap returns the channels after a block or stage, counted from 1, and the side of one of its tokens
+	// in pixels of the image.
 	Tap(tap int) (dim, patch int)
-	// MaskUnit is the smallest mask unit, in pixels of a side, and what it consists of, e.g.
+	// MaskUnit returns the side of the smallest mask unit in pixels, and what it consists of, e.g.
 	// "patches of".
 	MaskUnit() (least int, why string)
-	// Visible is how many of n mask units stay visible.
+	// Visible returns how many of n mask units stay visible.
 	Visible(n int, ratio float64) int
-	// CheckMIM finds values of the section that the family cannot have.
+	// CheckMIM returns a problem with values that the family cannot have.
 	CheckMIM(m MIM) *Problem
 }
 
-// UnitDecoder is a [Maskable] that may have decoders with a token for each mask unit.
+// UnitDecoder is a [Maskable] that may have decoders with one token per mask unit.
 type UnitDecoder interface {
 	Maskable
-	// DecodesUnits says whether all tokens that a tap has in a unit become one of the decoder.
-	// The cells of a scale are then counted along a side of a unit.
+	// DecodesUnits reports whether all tokens of a tap in a unit become one token of the decoder. The cells
+	// of a scale then count along a side of a unit.
 	DecodesUnits() bool
 }
 
-// ownMIM sets the keys that nobody has set to the defaults of the family.
+// ownMIM sets missing keys to the defaults of the family.
 func (c *Config) ownMIM(given func(key string) bool) {
 	own, section := reflect.ValueOf(c.Model.defaultMIM()), reflect.ValueOf(&c.MIM).Elem()
 	for i := range section.NumField() {
@@ -110,14 +108,14 @@ func (c *Config) ownMIM(given func(key string) bool) {
 	}
 }
 
-// fillMIM sets what depends on the family.
+// fillMIM sets the keys that depend on the family.
 func (c *Config) fillMIM() {
 	if a, ok := c.Model.Arch.(Maskable); ok {
 		a.FillMIM(&c.MIM)
 	}
 }
 
-// MIMScale is the arithmetic of one tap.
+// MIMScale has the sizes at one tap.
 type MIMScale struct {
 	Tap        int     // block or stage, from 1
 	Dim        int     // channels of the encoder there
@@ -130,7 +128,7 @@ type MIMScale struct {
 	DecoderDim int
 }
 
-// MIMScales are the scales of a configuration that passed the checks.
+// MIMScales returns the sizes at each tap of a checked configuration.
 func (c *Config) MIMScales() []MIMScale {
 	var out []MIMScale
 	for i, tap := range c.MIM.Taps {
@@ -150,8 +148,7 @@ func (c *Config) MIMScales() []MIMScale {
 	return out
 }
 
-// tapOf are the sizes of the encoder at a tap. The tap of a stage comes after its
-// patch merging.
+// tapOf returns the sizes of the encoder at a tap. The tap of a stage comes after its patch merging.
 func (c *Config) tapOf(tap int) (dim, tokens, unit int) {
 	a, ok := c.Model.Arch.(Maskable)
 	if !ok {
@@ -166,8 +163,8 @@ func (c *Config) decodesUnits() bool {
 	return ok && a.DecodesUnits()
 }
 
-// MIMUnits is the number of mask units along a side of an image, and of those of
-// an image that stay visible. Both are 0 for a model that is not [Maskable].
+// MIMUnits returns the number of mask units along a side of an image, and the number of visible units in
+// an image. Both are 0 for a model that is not [Maskable].
 func (c *Config) MIMUnits() (side, visible int) {
 	a, ok := c.Model.Arch.(Maskable)
 	if !ok {
@@ -180,7 +177,9 @@ func (c *Config) MIMUnits() (side, visible int) {
 func (c *Config) checkMIM() *problem {
 	m, size := c.MIM, c.Data.ImageSize
 	if _, ok := c.Model.Arch.(Maskable); !ok {
-		return wrong("task", "localmim pre-trains a %s (model.name), not a %s, which cannot see visible units alone", strings.Join(maskable(), " or a "), c.Model.Name)
+		return wrong("task",
+			"localmim pre-trains a %s (model.name), not a %s, which cannot compute only the visible units",
+			strings.Join(maskable(), " or a "), c.Model.Name)
 	}
 	if p := first(
 		atLeast("mim.decoder_depth", m.DecoderDepth, 1),
@@ -200,12 +199,16 @@ func (c *Config) checkMIM() *problem {
 	}
 	for i, s := range c.MIMScales() {
 		if s.DecoderDim < 4 || s.DecoderDim%4 != 0 || s.DecoderDim%m.DecoderHeads != 0 {
-			return wrong("mim.decoder_dim", "want a multiple of 4 (sine-cosine positions) and of mim.decoder_heads (%d), decoder %d has %d", m.DecoderHeads, i+1, s.DecoderDim)
+			return wrong("mim.decoder_dim",
+				"want a multiple of 4 (sine-cosine positions) and of mim.decoder_heads (%d), decoder %d has %d",
+				m.DecoderHeads, i+1, s.DecoderDim)
 		}
 		if int(float64(s.DecoderDim)*m.DecoderMLPRatio) < 1 {
-			return wrong("mim.decoder_mlp_ratio", "leaves no hidden channel of %d", s.DecoderDim)
+			return wrong("mim.decoder_mlp_ratio", "leaves no hidden channels of %d", s.DecoderDim)
 		}
-		if float64(s.Tokens)*s.Factor != float64(s.Grid) || s.Grid*s.Cell != size || s.Factor < 1 && s.UnitTokens == 1 && s.Tokens%2 != 0 {
+		if float64(s.Tokens)*s.Factor != float64(s.Grid) ||
+			s.Grid*s.Cell != size ||
+			s.Factor < 1 && s.UnitTokens == 1 && s.Tokens%2 != 0 {
 			what := "tokens"
 			if c.decodesUnits() {
 				what = "units"
@@ -226,7 +229,7 @@ func (c *Config) checkMIM() *problem {
 	return c.checkPretraining()
 }
 
-// checkVisibleStatistics: a batch norm needs two values a channel, and sees visible ones alone.
+// checkVisibleStatistics: a batch norm needs two values per channel, and sees only visible units.
 func (c *Config) checkVisibleStatistics() *problem {
 	a, ok := c.Model.Arch.(BatchNormed)
 	if !ok {
@@ -235,12 +238,14 @@ func (c *Config) checkVisibleStatistics() *problem {
 	_, visible := c.MIMUnits()
 	last := a.LastSide(c.MIM.MaskUnit)
 	if c.Train.BatchSize*visible*last*last < 2 {
-		return wrong("train.batch_size", "a batch of 1 with 1 visible unit leaves one value a channel in the last stage: batch norm needs two").with("mim.mask_ratio", "mim.mask_unit")
+		return wrong("train.batch_size",
+			"want 2 or more: batch norm needs two values per channel, and the last stage has 1 visible unit").
+			with("mim.mask_ratio", "mim.mask_unit")
 	}
 	return nil
 }
 
-// maskable are the families that LocalMIM can pre-train.
+// maskable lists the families that LocalMIM can pre-train.
 func maskable() (names []string) {
 	for _, f := range families {
 		if _, ok := f.Default().Arch.(Maskable); ok {
@@ -250,7 +255,7 @@ func maskable() (names []string) {
 	return names
 }
 
-// checkTaps: which taps there may be, and how many of the lists.
+// checkTaps checks the taps, and the lists with one value per tap.
 func (c *Config) checkTaps() *problem {
 	m := c.MIM
 	record("mim.taps", from(1))
@@ -264,17 +269,19 @@ func (c *Config) checkTaps() *problem {
 			return wrong("mim.taps", "want %s from 1 to %d, got %v", what, last, m.Taps)
 		}
 		if i > 0 && t <= m.Taps[i-1] {
-			return wrong("mim.taps", "want %s in rising order, each once, of the %d that there are; got %v", what, last, m.Taps)
+			return wrong("mim.taps", "want different %s from 1 to %d in rising order, got %v", what, last, m.Taps)
 		}
 	}
 	if m.Taps[len(m.Taps)-1] != last {
-		return wrong("mim.taps", "the last of the %d %s must have a decoder, or it is not trained; got %v", last, what, m.Taps)
+		return wrong("mim.taps", "the last of the %d %s must have a decoder, or it is not trained; got %v",
+			last, what, m.Taps)
 	}
 	if len(m.Scales) != len(m.Taps) {
-		return wrong("mim.scales", "want a number for each of the %d taps %v, got %v", len(m.Taps), m.Taps, m.Scales)
+		return wrong("mim.scales", "want one number for each of the %d taps %v, got %v", len(m.Taps), m.Taps, m.Scales)
 	}
 	if len(m.DecoderDim) != 1 && len(m.DecoderDim) != len(m.Taps) {
-		return wrong("mim.decoder_dim", "want one number, or one for each of the %d taps, got %v", len(m.Taps), []int(m.DecoderDim))
+		return wrong("mim.decoder_dim", "want one number, or one for each of the %d taps, got %v",
+			len(m.Taps), []int(m.DecoderDim))
 	}
 	for _, s := range m.Scales {
 		if !slices.Contains([]float64{4, 2, 1, 0.5}, s) {
@@ -284,38 +291,51 @@ func (c *Config) checkTaps() *problem {
 	return nil
 }
 
-// checkMask: units divide the image, and some are masked and some not.
+// checkMask: units must divide the image; some are masked and some are visible.
 func (c *Config) checkMask() *problem {
 	m, size := c.MIM, c.Data.ImageSize
 	a := c.Model.Arch.(Maskable)
 	least, why := a.MaskUnit()
 	if m.MaskUnit < least || m.MaskUnit%least != 0 {
-		return wrong("mim.mask_unit", "want a multiple of %d, as a unit consists of whole %s %d pixels; got %d", least, why, least, m.MaskUnit)
+		return wrong("mim.mask_unit", "want a multiple of %d, because a unit consists of whole %s %d pixels; got %d",
+			least, why, least, m.MaskUnit)
 	}
 	if p := a.CheckMIM(m); p != nil {
 		return p
 	}
 	if size%m.MaskUnit != 0 {
 		less := size / m.MaskUnit * m.MaskUnit
-		return wrong("mim.mask_unit", "an image of %d pixels is not divided by units of %d: want data.image_size %s", size, m.MaskUnit, either(less, less+m.MaskUnit))
+		return wrong("mim.mask_unit", "%[2]d does not divide data.image_size %[1]d: want data.image_size %[3]s",
+			size, m.MaskUnit, either(less, less+m.MaskUnit))
 	}
-	if p := inside("mim.mask_ratio", m.MaskRatio, amid(0, 1), "want a number above 0 and below 1, got %v", m.MaskRatio); p != nil {
+	if p := inside(
+		"mim.mask_ratio",
+		m.MaskRatio,
+		amid(0, 1),
+		"want a number above 0 and below 1, got %v",
+		m.MaskRatio,
+	); p != nil {
 		return p
 	}
 	side, visible := c.MIMUnits()
 	if visible < 1 {
-		return wrong("mim.mask_ratio", "%v of the %d×%d = %d units (data.image_size %d / mim.mask_unit %d) leaves none visible", m.MaskRatio, side, side, side*side, size, m.MaskUnit)
+		return wrong("mim.mask_ratio",
+			"%v of the %d×%d = %d units (data.image_size %d / mim.mask_unit %d) leaves none visible",
+			m.MaskRatio, side, side, side*side, size, m.MaskUnit)
 	}
 	if visible >= side*side {
-		return wrong("mim.mask_ratio", "%v of the %d×%d = %d units (data.image_size %d / mim.mask_unit %d) masks none", m.MaskRatio, side, side, side*side, size, m.MaskUnit)
+		return wrong("mim.mask_ratio", "%v of the %d×%d = %d units (data.image_size %d / mim.mask_unit %d) masks none",
+			m.MaskRatio, side, side, side*side, size, m.MaskUnit)
 	}
 	if b := m.MaskBlock; b < 1 || b > side || b > 1 && b*b > min(visible, side*side-visible) {
-		return wrong("mim.mask_block", "want units of a side, from 1, of a block that fits into the %d visible and the %d masked units of an image; got %d, which are %d units", visible, side*side-visible, b, b*b)
+		return wrong("mim.mask_block", "want 1 or more, with a block no larger than the %d visible or the %d masked "+
+			"units; got %d, a block of %d units",
+			visible, side*side-visible, b, b*b)
 	}
 	return nil
 }
 
-// either names one or two sizes; 0 is none.
+// either joins one or two sizes; 0 is none.
 func either(a, b int) string {
 	if a == 0 {
 		return fmt.Sprint(b)
@@ -323,7 +343,7 @@ func either(a, b int) string {
 	return fmt.Sprintf("%d or %d", a, b)
 }
 
-// checkPretraining: what goes with labels does not go with masks.
+// checkPretraining refuses keys that need labels.
 func (c *Config) checkPretraining() *problem {
 	switch {
 	case c.Augment.Mixup > 0:
@@ -331,25 +351,30 @@ func (c *Config) checkPretraining() *problem {
 	case c.Augment.Cutmix > 0:
 		return wrong("augment.cutmix", "pre-training has no labels to mix: want 0, got %v", c.Augment.Cutmix)
 	case len(c.Augment.CutmixMinmax) > 0:
-		return wrong("augment.cutmix_minmax", "pre-training has no labels to mix: want [], got %v", c.Augment.CutmixMinmax)
+		return wrong("augment.cutmix_minmax", "pre-training has no labels to mix: want [], got %v",
+			c.Augment.CutmixMinmax)
 	case c.Augment.Erasing.Prob > 0:
-		return wrong("augment.erasing.prob", "what is erased would be a target: want 0, got %v", c.Augment.Erasing.Prob)
+		return wrong("augment.erasing.prob", "pre-training would predict erased pixels: want 0, got %v",
+			c.Augment.Erasing.Prob)
 	case c.Augment.Repeats > 1:
-		return wrong("augment.repeats", "an image has one mask in an epoch: want 1, got %d", c.Augment.Repeats)
+		return wrong("augment.repeats", "each image has one mask per epoch: want 1, got %d", c.Augment.Repeats)
 	case c.Data.MultiScale != "":
-		return wrong("data.multi_scale", "targets and masks are for one image size: want none, got %q", c.Data.MultiScale)
+		return wrong("data.multi_scale", "pre-training uses one image size: want \"\", got %q", c.Data.MultiScale)
 	case c.Checkpoint.Monitor != "loss":
 		return wrong("checkpoint.monitor", "pre-training has no accuracy: want loss, got %q", c.Checkpoint.Monitor)
 	case c.Model.DropPathRate != 0:
-		return wrong("model.drop_path_rate", "LocalMIM pre-trains without drop path: want 0, got %v", c.Model.DropPathRate)
+		return wrong("model.drop_path_rate", "LocalMIM pre-trains without drop path: want 0, got %v",
+			c.Model.DropPathRate)
 	case c.Loss.Name != "ce":
 		return wrong("loss.name", "pre-training has its own loss: want ce, the default, got %q", c.Loss.Name)
 	case c.Distill.Type != "none":
-		return wrong("distill.type", "pre-training has no logits that a teacher could teach: want none, got %q", c.Distill.Type)
+		return wrong("distill.type", "pre-training has no logits for a teacher: want none, got %q", c.Distill.Type)
 	case c.Optim.LayerDecay != 1:
-		return wrong("optim.layer_decay", "pre-training uses one learning rate for all layers: want 1, got %v", c.Optim.LayerDecay)
+		return wrong("optim.layer_decay", "pre-training uses one learning rate for all layers: want 1, got %v",
+			c.Optim.LayerDecay)
 	case c.Train.FrozenStages >= 0:
-		return wrong("train.frozen_stages", "pre-training trains all of the encoder: want -1, got %d", c.Train.FrozenStages)
+		return wrong("train.frozen_stages", "pre-training trains the whole encoder: want -1, got %d",
+			c.Train.FrozenStages)
 	}
 	return nil
 }

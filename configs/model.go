@@ -6,19 +6,19 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// checkName says whether the family of the model is known.
+// checkName checks that the family of the model is known.
 func (m Model) checkName() *problem {
 	if p := noFamily(); p != nil {
 		return p
 	}
 	p := oneOf("model.name", m.Name, FamilyNames()...)
 	if p != nil && closest(m.Name, FamilyNames()) == "" {
-		p.text += ": only a program that registers that family can use it"
+		p.text += ": only programs that register this family can use it"
 	}
 	return p
 }
 
-// check checks the keys that all models have, and has the family check its own.
+// check checks the keys of all models, and lets the family check its own.
 func (m Model) check() *problem {
 	if p := first(
 		m.checkName(),
@@ -28,14 +28,19 @@ func (m Model) check() *problem {
 	); p != nil {
 		return p
 	}
-	if p := inside("model.in_chans", float64(m.InChans), Domain{Least: 1, Most: 3, Numbers: []int{1, 3}}, "want 1 (grey) or 3 (RGB), got %d", m.InChans); p != nil {
+	if p := inside(
+		"model.in_chans",
+		float64(m.InChans),
+		Domain{Least: 1, Most: 3, Numbers: []int{1, 3}},
+		"want 1 (grey) or 3 (RGB), got %d",
+		m.InChans,
+	); p != nil {
 		return p
 	}
 	return m.Arch.Check(m)
 }
 
-// CheckImageSize says whether an image of that size keeps a pixel up to the
-// last stage.
+// CheckImageSize returns an error unless an image of that size keeps a pixel up to the last stage.
 func (m Model) CheckImageSize(size int) error {
 	if p := m.checkImage("image size", size); p != nil {
 		return fmt.Errorf("%s: %s", p.key, p.text)
@@ -43,7 +48,7 @@ func (m Model) CheckImageSize(size int) error {
 	return nil
 }
 
-// checkImage says whether the family can compute images of a size.
+// checkImage returns a problem if the family cannot compute images of a size.
 func (m Model) checkImage(key string, size int) *problem {
 	if a, ok := m.Arch.(ImageChecker); ok {
 		return a.CheckImage(key, size)
@@ -51,7 +56,7 @@ func (m Model) checkImage(key string, size int) *problem {
 	return nil
 }
 
-// YAML is the section as a file that has no other.
+// YAML returns the section as a file of its own.
 func (m Model) YAML() (string, error) {
 	text, err := yaml.Marshal(struct {
 		Model Model `yaml:"model"`
@@ -62,10 +67,10 @@ func (m Model) YAML() (string, error) {
 	return string(text), nil
 }
 
-// noFamily is a problem of the program: it has not registered any.
+// noFamily is a mistake of the program: it registered no family.
 func noFamily() *problem {
 	if len(families) > 0 {
 		return nil
 	}
-	return wrong("model.name", "no family of models is registered: a program must import fasternet/graph/families, or register its own")
+	return wrong("model.name", "no model family is registered: import fasternet/graph/families, or register your own")
 }

@@ -2,14 +2,14 @@ package configs
 
 import "gopkg.in/yaml.v3"
 
-// oldKeys were there before, and are read still: checkpoints hold whole configurations.
-// Each says the key of today, and what becomes of true and false.
+// oldKeys can still be read, because checkpoints hold whole configurations. Each has its new key, and
+// the new values for true and false.
 var oldKeys = map[string]struct{ key, yes, no string }{
 	"from_ema":    {"from_weights", "auto", "plain"},
 	"distill.ema": {"weights", "auto", "plain"},
 }
 
-// renamed is a key and its value as they are called today.
+// renamed is the new key and its values.
 func renamed(prefix string, key, value *yaml.Node) (k, v *yaml.Node) {
 	old, ok := oldKeys[prefix+key.Value]
 	var on bool

@@ -7,7 +7,7 @@ import (
 	"fasternet/configs"
 )
 
-// Keys that were renamed are read as they were.
+// Renamed keys keep their old meaning.
 func TestOldKeys(t *testing.T) {
 	for _, k := range []struct{ yaml, from, teacher string }{
 		{"{}", "auto", "auto"},
@@ -28,7 +28,7 @@ func TestOldKeys(t *testing.T) {
 	}
 	for _, test := range []struct{ yaml, want string }{
 		{"from_ema: 3", "unknown key"},
-		{"from_ema: true\nfrom_weights: plain", "from_weights: the key is there twice"},
+		{"from_ema: true\nfrom_weights: plain", "from_weights: the key appears twice"},
 		{"from_weights: both", "from_weights: want auto or plain or ema"},
 		{"distill: {weights: avg}", "distill.weights: want auto or plain or ema"},
 	} {

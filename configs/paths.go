@@ -13,20 +13,19 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Paths has the absolute form of each relative path of a configuration, by what the
-// configuration says. A run keeps them, so that its data and its teacher are found from
-// any folder.
+// Paths maps each relative path of a configuration to its absolute form. A run keeps them, so that its data
+// and its teacher are found from any folder.
 type Paths map[string]string
 
-// pathKeys are the settings that lead to files or folders; what else does is below data.dir.
+// pathKeys are the settings with paths. All other paths are inside data.dir.
 var pathKeys = []string{"data.dir", "from", "distill.teacher", "distill.config"}
 
-// paths are the values of pathKeys.
+// paths returns the values of pathKeys.
 func (c *Config) paths() []*string {
 	return []*string{&c.Data.Dir, &c.From, &c.Distill.Teacher, &c.Distill.Config}
 }
 
-// AbsolutePaths are the absolute forms of the relative paths, from the working folder.
+// AbsolutePaths returns the absolute forms of the relative paths, from the working folder.
 func (c *Config) AbsolutePaths() (Paths, error) {
 	p := Paths{}
 	for _, path := range c.paths() {
@@ -46,8 +45,7 @@ func (c *Config) AbsolutePaths() (Paths, error) {
 	return p, nil
 }
 
-// Without leaves out the paths that settings ("key.sub=value") name: these are meant from
-// the working folder.
+// Without leaves out paths that settings ("key.sub=value") name: these count from the working folder.
 func (p Paths) Without(settings []string) Paths {
 	left := maps.Clone(p)
 	for _, s := range settings {
@@ -60,29 +58,28 @@ func (p Paths) Without(settings []string) Paths {
 	return left
 }
 
-// Locate makes the paths of a configuration that was written in another folder, maybe on
-// another machine, lead to where they led there. What is not there any more is looked for
-// from the working folder; the notes say what was found. YAML goes on to say what was
-// written, so that a run which is resumed from another folder can still be copied.
+// Locate corrects the paths of a configuration that was written in another folder, perhaps on another
+// machine. It looks for missing ones in the working folder; the notes say what it found. YAML still writes
+// the original paths, so that a run resumed from another folder can be copied.
 func (c *Config) Locate(p Paths) (notes []string) {
 	for _, path := range c.paths() {
 		here := *path
 		if here == "" || slices.Contains(Presets(), here) || reference.IsReference(here) {
 			continue
 		}
-		slashed := strings.ReplaceAll(here, `\`, "/") // of a path of Windows
+		slashed := strings.ReplaceAll(here, `\`, "/") // a path from Windows
 		switch there, known := p[here]; {
 		case known && sameFile(here, there):
 		case known && exists(there):
 			c.move(path, there)
 		case known && exists(here):
-			notes = append(notes, fmt.Sprintf("%s is not there any more: %s of this folder is taken", there, here))
+			notes = append(notes, fmt.Sprintf("%s no longer exists: using %s in this folder", there, here))
 		case exists(here):
 		case exists(slashed):
 			*path = slashed
-			notes = append(notes, fmt.Sprintf("%s is not there: %s of this folder is taken", here, slashed))
+			notes = append(notes, fmt.Sprintf("%s does not exist: using %s in this folder", here, slashed))
 		case known:
-			c.move(path, there) // for the error
+			c.move(path, there) // so that the error names it
 		}
 	}
 	return notes

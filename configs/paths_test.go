@@ -11,7 +11,7 @@ import (
 	"fasternet/configs"
 )
 
-// A configuration that was written in one folder is used in another.
+// A configuration written in one folder is used in another.
 func TestPaths(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("SKIPPED: the paths here belong to other systems")
@@ -26,30 +26,59 @@ func TestPaths(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		dir    string                   // data.dir
-		before func(home string)        // in the folder where the run begins
-		after  func(home, other string) // before it is used in another one
-		want   func(home string) string // data.dir then
+		before func(home string)        // runs in the first folder
+		after  func(home, other string) // runs before the use in the other folder
+		want   func(home string) string // data.dir in the other folder
 		note   func(home string) string
 	}{
-		{name: "still there", dir: "base", before: func(home string) { mkdir(home, "base") }, want: func(home string) string { return home + "/base" }},
-		{name: "one of that name here, too", dir: "base", before: func(home string) { mkdir(home, "base") }, after: func(_, other string) { mkdir(other, "base") },
-			want: func(home string) string { return home + "/base" }},
+		{
+			name:   "still there",
+			dir:    "base",
+			before: func(home string) { mkdir(home, "base") },
+			want:   func(home string) string { return home + "/base" },
+		},
+		{
+			name:   "one of that name here, too",
+			dir:    "base",
+			before: func(home string) { mkdir(home, "base") },
+			after:  func(_, other string) { mkdir(other, "base") },
+			want:   func(home string) string { return home + "/base" },
+		},
 		{name: "the same through a link", dir: "base", before: func(home string) { mkdir(home, "base") },
 			after: func(home, other string) {
 				if err := os.Symlink(home+"/base", other+"/base"); err != nil {
 					t.Fatal(err)
 				}
 			}, want: func(string) string { return "base" }},
-		{name: "above", dir: "../x/base", before: func(home string) { mkdir(home, "../x/base") }, want: func(home string) string { return filepath.Dir(home) + "/x/base" }},
-		{name: "copied with the run", dir: "data/base", before: func(home string) { mkdir(home, "data/base") },
-			after: func(home, other string) { os.RemoveAll(home + "/data"); mkdir(other, "data/base") }, want: func(string) string { return "data/base" },
+		{
+			name:   "above",
+			dir:    "../x/base",
+			before: func(home string) { mkdir(home, "../x/base") },
+			want:   func(home string) string { return filepath.Dir(home) + "/x/base" },
+		},
+		{name: "copied with the run",
+			dir:    "data/base",
+			before: func(home string) { mkdir(home, "data/base") },
+			after:  func(home, other string) { os.RemoveAll(home + "/data"); mkdir(other, "data/base") },
+			want:   func(string) string { return "data/base" },
 			note: func(home string) string {
-				return home + "/data/base is not there any more: data/base of this folder is taken"
+				return home + "/data/base no longer exists: using data/base in this folder"
 			}},
-		{name: "gone", dir: "base", before: func(home string) { mkdir(home, "base") }, after: func(home, _ string) { os.RemoveAll(home + "/base") }, want: func(home string) string { return home + "/base" }},
+		{
+			name:   "gone",
+			dir:    "base",
+			before: func(home string) { mkdir(home, "base") },
+			after:  func(home, _ string) { os.RemoveAll(home + "/base") },
+			want:   func(home string) string { return home + "/base" },
+		},
 		{name: "absolute", dir: "/data/base", want: func(string) string { return "/data/base" }},
-		{name: "of Windows", dir: `data\base`, after: func(_, other string) { mkdir(other, "data/base") }, want: func(string) string { return "data/base" },
-			note: func(string) string { return `data\base is not there: data/base of this folder is taken` }},
+		{
+			name:  "of Windows",
+			dir:   `data\base`,
+			after: func(_, other string) { mkdir(other, "data/base") },
+			want:  func(string) string { return "data/base" },
+			note:  func(string) string { return `data\base is not there: data/base in this folder` },
+		},
 		{name: "of Windows with a drive", dir: `C:\data\base`, want: func(string) string { return `C:\data\base` }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -65,7 +94,7 @@ func TestPaths(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(c.name, "Windows") { // whose paths are not of this system
+			if strings.Contains(c.name, "Windows") { // its paths are not valid here
 				delete(paths, c.dir)
 			}
 			if paths["runs/large"] != home+"/runs/large" || paths["vit_base"] != "" {
@@ -86,8 +115,13 @@ func TestPaths(t *testing.T) {
 			if c.note != nil {
 				want = c.note(home)
 			}
-			if config.Data.Dir != c.want(home) || notes != want || config.Distill.Teacher != home+"/runs/large" || config.Distill.Config != "vit_base" || !maps.Equal(given, paths) {
-				t.Errorf("%q, teacher %q, notes %q; want %q, %q", config.Data.Dir, config.Distill.Teacher, notes, c.want(home), want)
+			if config.Data.Dir != c.want(home) ||
+				notes != want ||
+				config.Distill.Teacher != home+"/runs/large" ||
+				config.Distill.Config != "vit_base" ||
+				!maps.Equal(given, paths) {
+				t.Errorf("%q, teacher %q, notes %q; want %q, %q",
+					config.Data.Dir, config.Distill.Teacher, notes, c.want(home), want)
 			}
 			if after, err := config.YAML(); want == "" && (err != nil || string(after) != string(before)) {
 				t.Errorf("it is written down as\n%s, %v; want\n%s", after, err, before)
@@ -99,11 +133,12 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// What is said now is meant from the working folder.
+// Settings count from the working folder.
 func TestPathsWithout(t *testing.T) {
 	p := configs.Paths{"base": "/home/base", "runs/large": "/home/runs/large", "2": "/home/2"}
 	got := p.Without([]string{`data.dir="base"`, "train.epochs=2", "distill.teacher=runs/small"})
-	if want := (configs.Paths{"runs/large": "/home/runs/large", "2": "/home/2"}); !maps.Equal(got, want) || len(p) != 3 {
+	want := (configs.Paths{"runs/large": "/home/runs/large", "2": "/home/2"})
+	if !maps.Equal(got, want) || len(p) != 3 {
 		t.Errorf("%v, want %v", got, want)
 	}
 	if got := configs.Paths(nil).Without([]string{"data.dir=base"}); len(got) != 0 {

@@ -14,11 +14,11 @@ const (
 	AutoTestCrop     = "auto"
 	CenterTestCrop   = "center"
 	SquashTestCrop   = "squash"
-	smallestSquashed = 384 // image size from which on auto squashes,
-	largestKept      = 32  // and up to which it keeps the scale of some images
+	smallestSquashed = 384 // auto squashes from this image size on
+	largestKept      = 32  // up to this size, auto keeps the scale of some images
 )
 
-// checkPixels checks what says how files become pixels, and images squares.
+// checkPixels checks the keys that turn files into pixels and images into squares.
 func (d Data) checkPixels() *problem {
 	return first(
 		oneOf("data.orientation", d.Orientation, TurnByEXIF, IgnoreEXIF),
@@ -28,14 +28,14 @@ func (d Data) checkPixels() *problem {
 	)
 }
 
-// recordedKeys are in every configuration that the program writes. Nobody writes all of
-// them by hand.
+// recordedKeys are in every configuration that the program writes. Nobody writes all of them by hand.
 var recordedKeys = []string{
-	"data.name", "data.dir", "data.image_size", "data.multi_scale", "data.interpolation", "data.mean", "data.std", "data.test_crop_ratio",
+	"data.name", "data.dir", "data.image_size", "data.multi_scale", "data.interpolation", "data.mean", "data.std",
+	"data.test_crop_ratio",
 }
 
-// recorded says whether the program wrote the configuration, or one that it starts from:
-// then all keys are set.
+// recorded reports whether the program wrote the configuration, or one that it starts from: then all keys
+// are set.
 func (l *loader) recorded() bool {
 	for _, key := range recordedKeys {
 		if l.origin[key] == "" {
@@ -45,7 +45,7 @@ func (l *loader) recorded() bool {
 	return true
 }
 
-// sameFile says whether two keys were set by the same file.
+// sameFile reports whether two keys were set by the same file.
 func (l *loader) sameFile(a, b string) bool {
 	file := func(key string) string {
 		where := l.origin[key] // file:line
@@ -54,8 +54,8 @@ func (l *loader) sameFile(a, b string) bool {
 	return file(a) == file(b)
 }
 
-// older fills in keys that a recorded configuration does not have because it is older
-// than they are. They get the value for what the program did at that time.
+// older fills in keys that a recorded configuration lacks because it is older than they are, with what the
+// program did at that time.
 func (l *loader) older() {
 	if !l.recorded() {
 		return
@@ -74,8 +74,8 @@ func (l *loader) older() {
 	}
 }
 
-// remember notes where the crop of evaluation was set by a preset or by a configuration
-// that the program wrote: nobody has chosen those values for this data.
+// remember notes where a preset or a recorded configuration has set the test crop: the user has not chosen
+// those values for this data.
 func (l *loader) remember() {
 	l.crop = map[string]string{}
 	for _, key := range []string{"data.test_crop", "data.test_crop_ratio"} {
@@ -87,8 +87,7 @@ func (l *loader) remember() {
 	}
 }
 
-// chooseCrop gives data.test_crop_ratio an effect if somebody has set it: images of all
-// sizes are then cropped.
+// chooseCrop makes a data.test_crop_ratio of the user count: images of all sizes are then cropped.
 func (l *loader) chooseCrop() *problem {
 	set := func(key string) bool { return l.origin[key] != "" && l.origin[key] != l.crop[key] }
 	d := &l.config.Data
@@ -99,19 +98,27 @@ func (l *loader) chooseCrop() *problem {
 		d.TestCrop = CenterTestCrop
 		return nil
 	case d.TestCrop == SquashTestCrop:
-		return wrong("data.test_crop_ratio", "has no effect with data.test_crop %s, which shows the whole image: leave it out, or take data.test_crop %s", SquashTestCrop, CenterTestCrop)
+		return wrong("data.test_crop_ratio",
+			"has no effect with data.test_crop %s, which shows the whole image: leave it out, or set data.test_crop=%s",
+			SquashTestCrop, CenterTestCrop)
 	case d.TestCrop == AutoTestCrop && (d.ImageSize >= smallestSquashed || d.ImageSize <= largestKept):
-		return wrong("data.test_crop_ratio", "has no effect on all images with data.test_crop %s at data.image_size %d: take data.test_crop %s, or leave it out", AutoTestCrop, d.ImageSize, CenterTestCrop)
+		return wrong("data.test_crop_ratio", "does not apply to all images with data.test_crop %s at data.image_size "+
+			"%d: set data.test_crop=%s, or leave it out",
+			AutoTestCrop, d.ImageSize, CenterTestCrop)
 	}
 	return nil
 }
 
-// cropNotes are about a ratio that has no effect at this size of the images.
+// cropNotes warn about a ratio without effect at this image size.
 func (l *loader) cropNotes() []string {
 	d := l.config.Data
 	if d.TestCrop != AutoTestCrop || d.ImageSize < smallestSquashed || d.TestCropRatio == 1 {
 		return nil
 	}
-	return []string{fmt.Sprintf("data.test_crop_ratio %g has no effect at data.image_size %d: from %d px on evaluation squashes the whole image to a square, as the original code does; data.test_crop=%s crops",
-		d.TestCropRatio, d.ImageSize, smallestSquashed, CenterTestCrop)}
+	return []string{
+		fmt.Sprintf("data.test_crop_ratio %g has no effect at data.image_size %d: "+
+			"from %d px on, evaluation squashes the whole image to a square, as the original code does; "+
+			"data.test_crop=%s crops",
+			d.TestCropRatio, d.ImageSize, smallestSquashed, CenterTestCrop),
+	}
 }

@@ -1,8 +1,7 @@
 package configs
 
-// In is a copy of the configuration with another precision: fp32, bf16 or auto. It is for
-// evaluations and comparisons that are in fp32 whatever a run trains in, and for an option that
-// goes before the configuration.
+// In returns a copy of the configuration with another precision: fp32, bf16 or auto. It is for evaluations
+// that always use fp32, and for command-line options that override the configuration.
 func (c *Config) In(precision string) *Config {
 	other := *c
 	other.Precision = precision

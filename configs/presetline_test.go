@@ -9,23 +9,49 @@ import (
 	"fasternet/configs"
 )
 
-// An error about a value of a preset shows the line of the user's file that is part of it.
+// An error about a preset's value shows the line of the user's file that is involved.
 func TestPresetErrorsShowTheUsersLine(t *testing.T) {
 	for _, tt := range []struct {
 		name, text, want string
 		settings         []string
 	}{
-		{"another key", "base: fasternet_t0\nmodel:\n  in_chans: 1\n", "PATH:3: data.mean: want 1 number(s), one a channel (model.in_chans), got 3 (model.in_chans is set here; data.mean is ", nil},
-		{"task", "task: localmim\nbase: vit_tiny\n", "PATH:1: augment.mixup: pre-training has no labels to mix: want 0, got 0.8 (task is set here; augment.mixup is that of configs/vit_tiny.yaml:", nil},
-		{"default", "train:\n  batch_size: 7\naugment:\n  mixup: 0.5\n", "PATH:2: train.batch_size: want an even number", nil},
-		{"a setting", "base: fasternet_t0\n", "--set train.epochs=3: sched.warmup_epochs: want no more than train.epochs (3), got 20 (train.epochs is set here; sched.warmup_epochs is that of configs/fasternet_t0.yaml:", []string{"train.epochs=3"}},
+		{
+			"another key", "base: fasternet_t0\nmodel:\n  in_chans: 1\n",
+			"PATH:3: data.mean: want 1 number(s), one per channel (model.in_chans), got 3 (model.in_chans is set here; " +
+				"data.mean is ",
+			nil,
+		},
+		{
+			"task", "task: localmim\nbase: vit_tiny\n",
+			"PATH:1: augment.mixup: pre-training has no labels to mix: want 0, got 0.8 (task is set here; " +
+				"augment.mixup is that of configs/vit_tiny.yaml:",
+			nil,
+		},
+		{
+			"default",
+			"train:\n  batch_size: 7\naugment:\n  mixup: 0.5\n",
+			"PATH:2: train.batch_size: want an even number",
+			nil,
+		},
+		{
+			"a setting", "base: fasternet_t0\n",
+			"--set train.epochs=3: sched.warmup_epochs: want no more than train.epochs (3), " +
+				"got 20 (train.epochs is set here; sched.warmup_epochs is that of configs/fasternet_t0.yaml:",
+			[]string{"train.epochs=3"},
+		},
 		{"a chain of files", "base: OTHER\nmodel:\n  in_chans: 1\n", "PATH:3: data.mean: want 1 number(s)", nil},
-		{"the key itself", "base: fasternet_t0\ntrain: {epochs: 0}\n", "PATH:2: train.epochs: want 1 or more, got 0", nil},
+		{
+			"the key itself", "base: fasternet_t0\ntrain: {epochs: 0}\n",
+			"PATH:2: train.epochs: want 1 or more, got 0", nil,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			path, other := filepath.Join(dir, "my.yaml"), filepath.Join(dir, "other.yaml")
-			for file, text := range map[string]string{path: strings.ReplaceAll(tt.text, "OTHER", other), other: "base: fasternet_t0\n"} {
+			for file, text := range map[string]string{
+				path:  strings.ReplaceAll(tt.text, "OTHER", other),
+				other: "base: fasternet_t0\n",
+			} {
 				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -39,14 +65,18 @@ func TestPresetErrorsShowTheUsersLine(t *testing.T) {
 					t.Errorf("the error shows no line of the file: %v", p)
 				}
 			}
-			if got, want := e.Problems[0].Error(), strings.ReplaceAll(tt.want, "PATH", path); !strings.HasPrefix(got, want) {
+			if got, want := e.Problems[0].Error(), strings.ReplaceAll(
+				tt.want,
+				"PATH",
+				path,
+			); !strings.HasPrefix(got, want) {
 				t.Errorf("got  %s\nwant %s…", got, want)
 			}
 		})
 	}
 }
 
-// The key of another section is proposed where a key is in the wrong one.
+// If a key is in the wrong section, the error proposes the right one.
 func TestKeysOfOtherSections(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"no section", "lr: 0.1\n", "lr: unknown key, did you mean optim.lr?"},

@@ -13,24 +13,23 @@ import (
 //go:embed *.yaml
 var ours embed.FS
 
-// mostBases is how many files one can start from, one from the other (base).
+// mostBases is the largest number of files in a chain of base keys.
 const mostBases = 10
 
-// presetFolders are where presets are, in the order in which they were registered.
+// presetFolders hold the presets, in order of registration.
 var presetFolders = []fs.FS{ours}
 
-// RegisterPresets adds presets, before any configuration is read: the files NAME.yaml in the
-// root of a file system, such as an embed.FS. A preset can start from any other one (base). The
-// first comment line of a file is what config list says of it. It panics if there are none, or
-// if a name is taken.
+// RegisterPresets adds presets: the files NAME.yaml in the root of a file system, such as an embed.FS. Call
+// it before any configuration is read. A preset can start from any other (base). config list shows the
+// first comment line of each file. RegisterPresets panics if there are no files or a name is taken.
 func RegisterPresets(files fs.FS) {
 	names := presetsIn(files)
 	if len(names) == 0 {
-		panic("configs: RegisterPresets: want files NAME.yaml in the root of the file system")
+		panic("configs: RegisterPresets: no files NAME.yaml in the root of the file system")
 	}
 	for _, name := range names {
 		if _, ok := presetText(name); ok {
-			panic(fmt.Sprintf("configs: RegisterPresets: there is a preset %q", name))
+			panic(fmt.Sprintf("configs: RegisterPresets: preset %q exists already", name))
 		}
 	}
 	presetFolders = append(presetFolders, files)
@@ -40,7 +39,7 @@ func RegisterPresets(files fs.FS) {
 func presetsIn(files fs.FS) (names []string) {
 	paths, err := fs.Glob(files, "*.yaml")
 	if err != nil {
-		return nil // of a wrong pattern only
+		return nil // only a wrong pattern gives an error
 	}
 	for _, p := range paths {
 		names = append(names, strings.TrimSuffix(p, ".yaml"))
@@ -48,7 +47,7 @@ func presetsIn(files fs.FS) (names []string) {
 	return names
 }
 
-// presetText is the YAML of a preset.
+// presetText returns the YAML of a preset.
 func presetText(name string) (text []byte, ok bool) {
 	for _, files := range presetFolders {
 		if text, err := fs.ReadFile(files, name+".yaml"); err == nil {
@@ -58,8 +57,8 @@ func presetText(name string) (text []byte, ok bool) {
 	return nil, false
 }
 
-// Presets lists the names of the configurations that come with the program, in the order of
-// the alphabet. Presets of families that the program has not registered are left out.
+// Presets lists the names of the registered presets in alphabetical order. It leaves out presets of
+// unregistered families.
 func Presets() (names []string) {
 	for _, files := range presetFolders {
 		for _, name := range presetsIn(files) {
@@ -72,7 +71,7 @@ func Presets() (names []string) {
 	return names
 }
 
-// presetFamily is the value of model.name of a preset, or of what it starts from.
+// presetFamily returns model.name of a preset, or of the one that it starts from.
 func presetFamily(name string) string {
 	for range mostBases + 1 {
 		text, ok := presetText(name)
@@ -81,7 +80,7 @@ func presetFamily(name string) string {
 			Model struct{ Name string }
 		}
 		switch {
-		case !ok || yaml.Unmarshal(text, &c) != nil: // its error is told where it is read
+		case !ok || yaml.Unmarshal(text, &c) != nil: // Load reports the error
 			return defaultFamily
 		case c.Model.Name != "":
 			return c.Model.Name
@@ -93,19 +92,20 @@ func presetFamily(name string) string {
 	return defaultFamily
 }
 
-// PresetAbout is what a preset is, in a line: the first comment of its file.
+// PresetAbout returns a line about a preset: the first comment of its file.
 func PresetAbout(name string) (string, error) {
 	text, err := PresetText(name)
 	first, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
 	return first, err
 }
 
-// PresetText is the YAML of a preset with its comments.
+// PresetText returns the YAML of a preset with its comments.
 func PresetText(name string) (string, error) {
 	text, ok := presetText(name)
 	if !ok {
-		all := Presets() // which reads all of them
-		return "", fmt.Errorf("no preset is called %q%s; there are %s", name, suggest(name, all), strings.Join(all, ", "))
+		all := Presets() // reads all of them
+		return "", fmt.Errorf("no preset is called %q%s; there are %s",
+			name, suggest(name, all), strings.Join(all, ", "))
 	}
 	return string(text), nil
 }

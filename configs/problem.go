@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Problem is a value that cannot be, with the key that it stands at.
+// Problem is an impossible value, with its key.
 type Problem struct {
 	key, text string
 	others    []string
@@ -15,16 +15,16 @@ type Problem struct {
 
 type problem = Problem
 
-// Wrong is a problem with a key, e.g. "model.depths". The text says what is wanted and what
-// is there; the place in the file is added to it.
+// Wrong makes a problem with a key, e.g. "model.depths". The text says what is wanted and what was found; the
+// place in the file is added later.
 func Wrong(key, format string, args ...any) *Problem {
 	return &Problem{key: key, text: fmt.Sprintf(format, args...)}
 }
 
 func wrong(key, format string, args ...any) *problem { return Wrong(key, format, args...) }
 
-// With names the other keys, or sections, that a problem involves. If one of them is wrong
-// by itself, nobody knows whether there is a problem at all.
+// With names other keys or sections that a problem involves. If one of them is wrong itself, this
+// problem is not reported.
 func (p *Problem) With(keys ...string) *Problem {
 	p.others = append(p.others, keys...)
 	return p
@@ -32,16 +32,16 @@ func (p *Problem) With(keys ...string) *Problem {
 
 func (p *problem) with(keys ...string) *problem { return p.With(keys...) }
 
-// First is the first problem that there is.
+// First returns the first problem, or nil.
 func First(ps ...*Problem) *Problem { return first(ps...) }
 
-// AtLeast wants a number of least or more.
+// AtLeast checks that a number is least or more.
 func AtLeast(key string, v, least int) *Problem { return atLeast(key, v, least) }
 
-// Within wants a number from lo to hi.
+// Within checks that a number is from lo to hi.
 func Within(key string, v, lo, hi float64) *Problem { return within(key, v, lo, hi) }
 
-// OneOf wants one of the options.
+// OneOf checks that a text is one of the options.
 func OneOf(key, v string, options ...string) *Problem { return oneOf(key, v, options...) }
 
 func first(ps ...*problem) *problem {
@@ -79,32 +79,34 @@ func oneOf(key, v string, options ...string) *problem {
 
 // Checks of keys that several families have.
 
-// CheckHidden wants model.mlp_ratio to leave a hidden channel of model.embed_dim.
+// CheckHidden checks that model.mlp_ratio leaves a hidden channel of model.embed_dim.
 func CheckHidden(embedDim int, ratio float64) *Problem {
 	record("model.mlp_ratio", above(0))
 	if ratio <= 0 || int(float64(embedDim)*ratio) < 1 {
-		return wrong("model.mlp_ratio", "want a number above 0 that leaves a hidden channel or more, got %v", ratio).with("model.embed_dim")
+		return wrong("model.mlp_ratio", "want a number above 0 that leaves a hidden channel or more, got %v", ratio).
+			with("model.embed_dim")
 	}
 	return nil
 }
 
-// CheckDepths checks model.depths, the number of blocks of stages.
+// CheckDepths checks model.depths, the number of blocks of each stage.
 func CheckDepths(depths []int, example string) *Problem {
 	d := from(1)
 	d.Fewest = 1
 	record("model.depths", d)
 	if len(depths) < 1 {
-		return wrong("model.depths", "want the number of blocks of 1 to %d stages, e.g. %s, got no stages", mostStages, example)
+		return wrong("model.depths", "want the number of blocks for 1 to %d stages, e.g. %s, got no stages",
+			mostStages, example)
 	}
 	for i, d := range depths {
 		if d < 1 {
-			return wrong("model.depths", "want 1 block or more a stage, stage %d has %d", i+1, d)
+			return wrong("model.depths", "want 1 block or more per stage, stage %d has %d", i+1, d)
 		}
 	}
 	return nil
 }
 
-// Doubling are the channels of stages, each of which has twice as many as the one before.
+// Doubling returns the channels of stages that double from stage to stage.
 func Doubling(embedDim, stages int) []int {
 	dims := make([]int, stages)
 	for i := range dims {
@@ -113,19 +115,22 @@ func Doubling(embedDim, stages int) []int {
 	return dims
 }
 
-// CheckDoubling wants the channels of the last of the stages to be within the limit.
+// CheckDoubling checks that the channels of the last stage are within the limit.
 func CheckDoubling(embedDim, stages int) *Problem {
 	if embedDim<<(max(stages, 1)-1) > mostChannels {
-		return wrong("model.embed_dim", "%d channels would be %d in the last of %d stages: want %d or less there", embedDim, embedDim<<(stages-1), stages, mostChannels).with("model.depths")
+		return wrong("model.embed_dim", "%d channels double to %d in the last of %d stages: want %d or less there",
+			embedDim, embedDim<<(stages-1), stages, mostChannels).
+			with("model.depths")
 	}
 	return nil
 }
 
-// CheckHeads wants the channels of a stage, counted from 0, to be divided among the heads.
+// CheckHeads checks that the channels of a stage, counted from 0, can be divided among the heads.
 func CheckHeads(heads, stage, dim int) *Problem {
 	record("model.num_heads", from(1))
 	if heads < 1 || dim%heads != 0 {
-		return wrong("model.num_heads", "want a divisor of the %d channels of stage %d, got %d", dim, stage+1, heads).with("model.embed_dim", "model.depths")
+		return wrong("model.num_heads", "want a divisor of the %d channels of stage %d, got %d", dim, stage+1, heads).
+			with("model.embed_dim", "model.depths")
 	}
 	return nil
 }

@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// mostProblems is how many problems are collected: a file of some other program has one
-// in every line.
+// mostProblems limits the problems that are collected: a file of another program may have one in every line.
 const mostProblems = 100
 
-// Problems are several errors in a configuration. The text names the first one.
+// Problems are several errors in a configuration. The text shows the first one.
 type Problems []error
 
 func (p Problems) Error() string {
@@ -22,10 +21,10 @@ func (p Problems) Error() string {
 // Unwrap returns the problems one by one.
 func (p Problems) Unwrap() []error { return p }
 
-// Examined is a configuration with everything that is wrong with it.
+// Examined is a configuration with all of its problems.
 type Examined struct {
-	// Config has defaults for the values that are not possible. It is nil if a part of
-	// the configuration could not be read at all.
+	// Config has defaults in place of impossible values. It is nil if a part of the configuration could
+	// not be read.
 	Config   *Config
 	Problems []error
 	wrong    map[string]bool
@@ -51,8 +50,8 @@ func Examine(name string, settings ...string) *Examined {
 // full reports whether enough problems have been collected.
 func (l *loader) full() bool { return len(l.problems) >= mostProblems }
 
-// give adds an error that leaves the configuration incomplete. The values are not checked
-// then: what could not be read may change them.
+// give adds an error that leaves the configuration incomplete. Then the values are not checked, because the
+// unread part may change them.
 func (l *loader) give(err error) {
 	l.problems = append(l.problems, err)
 	l.incomplete = true
@@ -66,11 +65,12 @@ func (l *loader) report(where, key, format string, args ...any) {
 	l.wrong[key] = true
 }
 
-// unknown reports a key that does not exist. The key that is probably meant counts as
-// wrong too: it does not have the intended value.
+// unknown reports a key that does not exist. The key that is probably meant counts as wrong too, because it
+// does not have the intended value.
 func (l *loader) unknown(where, prefix, key string, known []string) {
-	// The key of another section is meant if it has the very name.
-	if full := KeyFor(key); l.isSection(prefix) && full != "" && (strings.HasSuffix("."+full, "."+key) || closest(key, known) == "") {
+	// A key of exactly this name in another section is probably meant.
+	full := KeyFor(key)
+	if l.isSection(prefix) && full != "" && (strings.HasSuffix("."+full, "."+key) || closest(key, known) == "") {
 		l.report(where, prefix+key, "unknown key, did you mean %s?", full)
 		l.wrong[full] = true
 		return
@@ -81,7 +81,7 @@ func (l *loader) unknown(where, prefix, key string, known []string) {
 	}
 }
 
-// isSection says whether a prefix belongs to keys of our own, and not of options.
+// isSection reports whether a prefix belongs to our own keys, not to options.
 func (l *loader) isSection(prefix string) bool { return keyIndex().sections[prefix] }
 
 // result returns the configuration, or the problems as an error.
@@ -95,15 +95,14 @@ func (l *loader) result() (*Config, error) {
 	return nil, Problems(l.problems)
 }
 
-// check reports values that are not possible. Each check relies on the checks before it,
-// so after a problem the key gets its default and the checks start again, until a check
-// blames the same key twice. A problem that involves several keys is not reported if one
-// of them is wrong by itself.
+// check reports impossible values. Each check relies on the checks before it. So after a problem the key gets
+// its default, and the checks start again, until a check blames the same key twice. A problem that involves
+// several keys is not reported if one of them is wrong by itself.
 func (l *loader) check() {
 	c := l.config
 	if p := c.Model.checkName(); p != nil {
 		l.reportAt(p)
-		c.Model = Default().Model // without a family the other keys mean nothing
+		c.Model = Default().Model // without a family, the other keys mean nothing
 		l.wrong["model"] = true
 	}
 	if c.Model.Arch == nil { // no family is registered
@@ -116,8 +115,9 @@ func (l *loader) check() {
 			return
 		}
 		had[p.key] = true
-		if touches(l.wrong, p.key) || slices.ContainsFunc(p.others, func(key string) bool { return touches(l.wrong, key) }) {
-			l.wrong[p.key] = true // with a correct value there it may be fine
+		if touches(l.wrong, p.key) ||
+			slices.ContainsFunc(p.others, func(key string) bool { return touches(l.wrong, key) }) {
+			l.wrong[p.key] = true // a correct value there may solve it
 		} else {
 			l.reportAt(p)
 		}
@@ -127,8 +127,8 @@ func (l *loader) check() {
 	}
 }
 
-// reportAt reports a problem with the place where its key was set. If a preset has set it, or
-// nobody, the user's part in it is another key, or that the file starts from the preset.
+// reportAt reports a problem at the place where its key was set. If the user has not set it, the place is
+// another key involved, or the line that starts from the preset.
 func (l *loader) reportAt(p *problem) {
 	where, ok := l.origin[p.key]
 	line, preset := l.presetOf(where)
@@ -138,7 +138,7 @@ func (l *loader) reportAt(p *problem) {
 	}
 	from := "its default"
 	if ok {
-		from = "that of " + where
+		from = "from " + where
 	}
 	if key, place := l.ownKey(p); key != "" {
 		l.report(place, p.key, "%s (%s is set here; %s is %s)", p.text, key, p.key, from)
@@ -153,15 +153,14 @@ func (l *loader) reportAt(p *problem) {
 	l.report(where, p.key, "%s", p.text)
 }
 
-// presetOf says whether a place is in a preset, and which line of the user's file starts from
-// it.
+// presetOf reports whether a place is in a preset, and which line of the user's file starts from it.
 func (l *loader) presetOf(where string) (line string, ok bool) {
 	line, ok = l.presets[where[:max(strings.LastIndexByte(where, ':'), 0)]]
 	return line, ok
 }
 
-// ownKey is the first of the other keys of a problem, or in the sections that it names, which
-// the user has set, and where.
+// ownKey returns the first other key of a problem, or in a section it names, that the user has set, and its
+// place.
 func (l *loader) ownKey(p *problem) (key, where string) {
 	for _, other := range p.others {
 		for _, k := range slices.Sorted(maps.Keys(l.origin)) {
@@ -199,8 +198,7 @@ func touches(wrong map[string]bool, key string) bool {
 	return false
 }
 
-// reset sets a key to its default for the family and the task. It returns false if there
-// is no such key.
+// reset sets a key to its default for the family and the task. It returns false if the key does not exist.
 func (c *Config) reset(key string) bool {
 	d := Default()
 	d.Model = DefaultModel(c.Model.Name)
@@ -212,7 +210,7 @@ func (c *Config) reset(key string) bool {
 	return ok
 }
 
-// set copies the value of a key, given by its parts, from another section of the type.
+// set copies the value of a key, given by its parts, from another section of the same type.
 func set(to, from reflect.Value, key []string) bool {
 	parts, store := settable(to)
 	defer store()

@@ -28,7 +28,7 @@ type Distill struct {
 	Tau float64 `yaml:"tau"`
 }
 
-// Optim is the optimizer.
+// Optim holds the settings of the optimizer.
 type Optim struct {
 	// adamw, sgd (Nesterov), momentum (SGD, heavy ball), lars or lamb
 	Opt string `yaml:"opt"`
@@ -56,9 +56,8 @@ type Optim struct {
 	ClipMode string `yaml:"clip_mode"`
 }
 
-// Sched is the learning-rate schedule: a warm-up, and what follows it. Forms other
-// than fasternet and localmim keep time as timm does: from the beginning of the
-// run, in whole epochs.
+// Sched is the schedule of the learning rate: a warm-up, then the form. All forms except fasternet and
+// localmim keep time as timm does: in whole epochs from the beginning of the run.
 type Sched struct {
 	// fasternet, localmim and timm are cosines; or linear, poly, step, multistep, constant
 	Form string `yaml:"form"`
@@ -85,7 +84,7 @@ type Sched struct {
 	Power float64 `yaml:"power"`
 }
 
-// EMA is an exponential moving average of the weights, evaluated on its own.
+// EMA is an exponential moving average of the weights. It is evaluated on its own.
 type EMA struct {
 	// per step, e.g. 0.9998; 0: no average
 	Decay float64 `yaml:"decay"`
@@ -97,7 +96,7 @@ type EMA struct {
 	Power float64 `yaml:"power"`
 }
 
-// Train is the training loop.
+// Train holds the settings of the training loop.
 type Train struct {
 	// epochs to train
 	Epochs int `yaml:"epochs"`
@@ -149,7 +148,9 @@ func (d Distill) check() *problem {
 	}
 	switch {
 	case d.Type != "none" && d.Teacher == "":
-		return wrong("distill.teacher", "want the teacher of %s distillation: a run, a checkpoint, or weights of another program", d.Type).with("distill.type")
+		return wrong("distill.teacher",
+			"%s distillation needs a teacher: a run, a checkpoint, or weights of another program", d.Type).
+			with("distill.type")
 	case d.Type == "none" && d.Teacher != "":
 		return wrong("distill.type", "want hard or soft with a distill.teacher, got none").with("distill.teacher")
 	}
@@ -160,15 +161,27 @@ func (d Distill) check() *problem {
 var Optimizers = []string{"adamw", "sgd", "momentum", "lars", "lamb"}
 
 func (o Optim) check() *problem {
-	if p := each("optim.betas", o.Betas, below(0, 1).values(2), "want two numbers from 0 to below 1, got %v", o.Betas); p != nil {
+	if p := each(
+		"optim.betas",
+		o.Betas,
+		below(0, 1).values(2),
+		"want two numbers from 0 to below 1, got %v",
+		o.Betas,
+	); p != nil {
 		return p
 	}
 	if float32(max(o.Betas[0], o.Betas[1])) == 1 {
-		return wrong("optim.betas", "want numbers below 1 in float32 too, at most 0.99999994, got %v", o.Betas)
+		return wrong("optim.betas", "want numbers below 1 in float32, at most 0.99999994, got %v", o.Betas)
 	}
 	if p := first(
 		inside("optim.lr", o.LR, above(0), "want a number above 0, got %v", o.LR),
-		inside("optim.layer_decay", o.LayerDecay, upTo(0, 1), "want a number above 0 and up to 1, got %v", o.LayerDecay),
+		inside(
+			"optim.layer_decay",
+			o.LayerDecay,
+			upTo(0, 1),
+			"want a number above 0 and up to 1, got %v",
+			o.LayerDecay,
+		),
 		oneOf("optim.opt", o.Opt, Optimizers...),
 		oneOf("optim.weight_decay_on", o.WeightDecayOn, "all", "no-1d", "no-1d-positions", "no-1d-tables"),
 		within("optim.weight_decay", o.WeightDecay, 0, math.MaxFloat64),
@@ -181,7 +194,8 @@ func (o Optim) check() *problem {
 		return p
 	}
 	if o.Opt == "sgd" && o.Momentum == 0 {
-		return wrong("optim.momentum", "sgd has Nesterov's momentum: want a number above 0; without any take opt momentum").with("optim.opt")
+		return wrong("optim.momentum", "sgd uses Nesterov momentum: want a number above 0, or set optim.opt=momentum").
+			with("optim.opt")
 	}
 	return nil
 }
@@ -205,14 +219,17 @@ func (s Sched) check(epochs int) *problem {
 	decay := inside("sched.decay_epochs", s.DecayEpochs, above(0), "want a number above 0, got %v", s.DecayEpochs)
 	switch {
 	case s.WarmupEpochs > epochs:
-		return wrong("sched.warmup_epochs", "want no more than train.epochs (%d), got %d", epochs, s.WarmupEpochs).with("train.epochs")
+		return wrong("sched.warmup_epochs", "want no more than train.epochs (%d), got %d", epochs, s.WarmupEpochs).
+			with("train.epochs")
 	case s.WarmupEpochs+s.CooldownEpochs > epochs:
-		return wrong("sched.cooldown_epochs", "with %d of warm-up want no more than %d of the %d epochs (train.epochs), got %d",
+		return wrong("sched.cooldown_epochs", "with %d warm-up epochs, "+
+			"want %d or less of the %d epochs (train.epochs), got %d",
 			s.WarmupEpochs, epochs-s.WarmupEpochs, epochs, s.CooldownEpochs).with("train.epochs", "sched.warmup_epochs")
 	case decay != nil:
 		return decay
 	case s.Form == "multistep" && len(s.Milestones) == 0:
-		return wrong("sched.milestones", "want the epochs that begin with a decay, e.g. [30, 60, 80]").with("sched.form")
+		return wrong("sched.milestones", "want the epochs that begin with a decay, e.g. [30, 60, 80]").
+			with("sched.form")
 	case !slices.IsSorted(s.Milestones) || len(s.Milestones) > 0 && s.Milestones[0] < 1:
 		return wrong("sched.milestones", "want epochs from 1 on in rising order, got %v", s.Milestones)
 	}
@@ -221,13 +238,19 @@ func (s Sched) check(epochs int) *problem {
 
 func (e EMA) check() *problem {
 	return first(
-		inside("ema.decay", e.Decay, below(0, 1), "want a number from 0 (no average) to below 1, e.g. 0.9998, got %v", e.Decay),
+		inside(
+			"ema.decay",
+			e.Decay,
+			below(0, 1),
+			"want a number from 0 (no average) to below 1, e.g. 0.9998, got %v",
+			e.Decay,
+		),
 		within("ema.gamma", e.Gamma, 1e-6, math.MaxFloat64),
 		within("ema.power", e.Power, 1e-6, 1),
 	)
 }
 
-// BudgetTime is the budget as a time; 0 for none.
+// BudgetTime returns the budget as a duration; 0 for none.
 func (t Train) BudgetTime() (time.Duration, error) {
 	if t.Budget == "" {
 		return 0, nil
@@ -261,11 +284,12 @@ func (t Train) check() *problem {
 	)
 }
 
-// checkFrozen: as many stages as there are, and patterns that can be read.
+// checkFrozen checks that the stages exist and that the patterns can be parsed.
 func (c *Config) checkFrozen() *problem {
 	if m, ok := c.Model.Arch.(Staged); ok {
 		if what, n := m.Stages(); c.Train.FrozenStages > n {
-			return wrong("train.frozen_stages", "the model has %d %s, got %d", n, what, c.Train.FrozenStages).with("model")
+			return wrong("train.frozen_stages", "the model has %d %s, got %d", n, what, c.Train.FrozenStages).
+				with("model")
 		}
 	}
 	for _, p := range c.Train.Frozen {
@@ -276,7 +300,7 @@ func (c *Config) checkFrozen() *problem {
 	return nil
 }
 
-// checkPreciseBN: there are batch norms to measure, and batches to measure them on.
+// checkPreciseBN checks that there are batch norms to measure, and batches to measure them on.
 func (c *Config) checkPreciseBN() *problem {
 	_, normed := c.Model.Arch.(BatchNormed)
 	switch n := c.Train.PreciseBN; {
@@ -285,7 +309,9 @@ func (c *Config) checkPreciseBN() *problem {
 	case !normed:
 		return wrong("train.precise_bn", "a %s has no batch norms: want 0, got %d", c.Model.Name, n).with("model.name")
 	case n < c.Train.BatchSize:
-		return wrong("train.precise_bn", "want a batch (train.batch_size, %d) or more, or 0, got %d", c.Train.BatchSize, n).with("train.batch_size")
+		return wrong("train.precise_bn", "want 0, or at least one batch (train.batch_size, %d), got %d",
+			c.Train.BatchSize, n).
+			with("train.batch_size")
 	}
 	return nil
 }

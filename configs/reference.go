@@ -2,8 +2,7 @@ package configs
 
 import "fasternet/internal/reference"
 
-// checkReference says whether a path that names the hub or a URL names weights there. Any other
-// path is as good as another.
+// checkReference checks paths that name the hub or a URL. It accepts any other path.
 func checkReference(key, path string) *problem {
 	if !reference.IsReference(path) {
 		return nil

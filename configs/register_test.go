@@ -20,7 +20,7 @@ type wrong[T any] struct{ goodArch }
 
 type (
 	hiddenField struct {
-		width int `yaml:"width"` //nolint:unused // it is wrong
+		width int `yaml:"width"` //nolint:unused // deliberately wrong
 	}
 	fieldWithoutKey  struct{ Width int }
 	fieldOfOtherType struct {
@@ -38,7 +38,7 @@ func (fieldOfOtherType) Check(configs.Model) *configs.Problem { return nil }
 func (fieldOfAll) Check(configs.Model) *configs.Problem       { return nil }
 func (*pointerArch) Check(configs.Model) *configs.Problem     { return nil }
 
-// What a family gets wrong is found when it is registered.
+// RegisterFamily finds what is wrong with a family.
 func TestRegisterFamilyPanics(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -51,9 +51,12 @@ func TestRegisterFamilyPanics(t *testing.T) {
 		{"pointer", &pointerArch{}, "want a struct"},
 		{"embedded", wrong[int]{}, "field goodArch of"},
 		{"hidden", hiddenField{}, "field width of configs_test.hiddenField: want an exported field with a key"},
-		{"keyless", fieldWithoutKey{}, "field Width of configs_test.fieldWithoutKey: want an exported field with a key"},
+		{
+			"keyless", fieldWithoutKey{},
+			"field Width of configs_test.fieldWithoutKey: want an exported field with a key",
+		},
 		{"type", fieldOfOtherType{}, "is a float32: want int, float64, string, bool, or a slice of them"},
-		{"taken", fieldOfAll{}, "every model has a key in_chans"},
+		{"taken", fieldOfAll{}, "key in_chans belongs to all models"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer func() {
@@ -61,7 +64,10 @@ func TestRegisterFamilyPanics(t *testing.T) {
 					t.Errorf("the panic is %v, want %q", v, c.want)
 				}
 			}()
-			configs.RegisterFamily(configs.Family{Name: c.name, Default: func() configs.Model { return configs.Model{Arch: c.arch} }})
+			configs.RegisterFamily(configs.Family{
+				Name:    c.name,
+				Default: func() configs.Model { return configs.Model{Arch: c.arch} },
+			})
 		})
 	}
 }

@@ -1,5 +1,5 @@
 package configs_test
 
 import (
-	_ "fasternet/data/sets" // tests of this package check names as a program does
+	_ "fasternet/data/sets" // so that these tests check names as a program does
 )

@@ -13,9 +13,9 @@ import (
 // schema is a JSON Schema, or a part of one.
 type schema map[string]any
 
-// Schema is a JSON Schema (draft 2020-12) of the YAML of a configuration, for editors: the keys
-// of all registered families, formats of data sets and augmentations, with what config show
-// says of them and the values that the checks allow. What depends on several keys is not in it.
+// Schema returns a JSON Schema (draft 2020-12) for the YAML of a configuration, for editors. It has the keys
+// of all registered families, data set formats and augmentations, with their explanations and possible
+// values. Rules about several keys are not in it.
 func Schema() ([]byte, error) {
 	notes, err := readComments()
 	if err != nil {
@@ -46,10 +46,10 @@ func Schema() ([]byte, error) {
 	return json.MarshalIndent(root, "", "  ")
 }
 
-// schemaWriter makes schemas of sections, with the comments of their fields.
+// schemaWriter makes the schemas of sections, with the comments of their fields.
 type schemaWriter struct{ notes comments }
 
-// section is the schema of a struct: a mapping without other keys.
+// section returns the schema of a struct: a mapping without other keys.
 func (w *schemaWriter) section(name string, v reflect.Value, domains map[string]Domain) (schema, error) {
 	properties := schema{}
 	out := schema{"type": "object", "additionalProperties": false, "properties": properties}
@@ -60,7 +60,7 @@ func (w *schemaWriter) section(name string, v reflect.Value, domains map[string]
 		f := v.Type().Field(i)
 		key := keyOf(f)
 		if !f.IsExported() || key == "-" || key == "" {
-			continue // also the part of a family, which model adds
+			continue // also the family's part, which model adds
 		}
 		full := join(name, key)
 		var s schema
@@ -84,7 +84,7 @@ func (w *schemaWriter) section(name string, v reflect.Value, domains map[string]
 	return out, nil
 }
 
-// leaf is the schema of a value.
+// leaf returns the schema of a value.
 func leaf(key string, f reflect.StructField, v reflect.Value, domains map[string]Domain) (schema, error) {
 	d, ok := domains[key]
 	if !ok {
@@ -138,7 +138,7 @@ func leaf(key string, f reflect.StructField, v reflect.Value, domains map[string
 	return s, nil
 }
 
-// scalar is the schema of one value, or of each value of a list.
+// scalar returns the schema of one value, or of each item of a list.
 func scalar(key string, kind reflect.Kind, d Domain, most int) (schema, error) {
 	s := schema{}
 	switch kind {
@@ -146,7 +146,7 @@ func scalar(key string, kind reflect.Kind, d Domain, most int) (schema, error) {
 		if d.Options != nil {
 			return schema{"enum": d.Options}, nil
 		}
-		// A number is a text, too, such as the name of a folder.
+		// A number is also a text, such as the name of a folder.
 		return schema{"type": []string{"string", "number", "boolean"}, "maxLength": mostText}, nil
 	case reflect.Bool:
 		return schema{"type": "boolean"}, nil
@@ -157,7 +157,7 @@ func scalar(key string, kind reflect.Kind, d Domain, most int) (schema, error) {
 	case reflect.Float64:
 		s["type"] = "number"
 	default:
-		return nil, fmt.Errorf("configs: there is no schema of %s, a %v", key, kind)
+		return nil, fmt.Errorf("configs: no schema for %s, a %v", key, kind)
 	}
 	if d.Numbers != nil {
 		return schema{"enum": d.Numbers}, nil
@@ -180,8 +180,8 @@ func scalar(key string, kind reflect.Kind, d Domain, most int) (schema, error) {
 	return s, nil
 }
 
-// families adds the keys of the families to the schema of the section model: with a name, those
-// of that family alone.
+// families adds the keys of the families to the schema of section model: with model.name, only the keys of
+// that family.
 func (w *schemaWriter) families(out schema) error {
 	properties := out["properties"].(schema)
 	var common []string
@@ -229,8 +229,7 @@ func (w *schemaWriter) families(out schema) error {
 	return nil
 }
 
-// formats adds what the formats of data sets have of their own to the schema of the section
-// data.
+// formats adds the keys of each data set format to the schema of section data.
 func formats(out schema) error {
 	var cases []schema
 	for _, f := range DataFormats() {
@@ -259,14 +258,14 @@ func formats(out schema) error {
 	return nil
 }
 
-// kindSchema are the options of a kind. Its own checks are not known here, but the types are.
+// kindSchema returns the schema of a kind's options: their types, not their own checks.
 func kindSchema(options any) schema {
 	properties := schema{}
 	v := reflect.ValueOf(options).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		s, err := leaf("options."+keyOf(f), f, v.Field(i), nil)
-		if err != nil { // of a type that only its own code reads
+		if err != nil { // a type that only its own code reads
 			s = schema{}
 		}
 		properties[keyOf(f)] = s
@@ -274,7 +273,7 @@ func kindSchema(options any) schema {
 	return properties
 }
 
-// extraSchema is an augmentation: a name, or a mapping with its options.
+// extraSchema returns the schema of an augmentation: a name, or a mapping with options.
 func extraSchema() schema {
 	known := Augmentations()
 	if known == nil {
@@ -288,7 +287,12 @@ func extraSchema() schema {
 		}
 		properties[extraName] = schema{"const": k.Name, "description": k.Doc}
 		properties[extraProb] = schema{"type": "number", "minimum": 0, "maximum": 1, "default": 1}
-		kinds = append(kinds, schema{"type": "object", "additionalProperties": false, "required": []string{extraName}, "properties": properties})
+		kinds = append(kinds, schema{
+			"type":                 "object",
+			"additionalProperties": false,
+			"required":             []string{extraName},
+			"properties":           properties,
+		})
 	}
 	return schema{"anyOf": kinds}
 }

@@ -12,10 +12,9 @@ import (
 	"fasternet/layers"
 )
 
-// Check says whether a checkpoint or an exported model is what it says of itself:
-// the names and shapes of its tensors are those of the model that its
-// configuration describes, and what goes with a tensor, averages and moments, has
-// its shape. It returns the configuration.
+// Check verifies a checkpoint or an exported model: its tensors must have the names and shapes of the
+// model in its configuration, and averages and moments the shapes of their parameters. It returns the
+// configuration.
 func Check(f *checkpoints.File) (*configs.Config, error) {
 	c, _, err := Describe(f)
 	if err != nil {
@@ -24,8 +23,7 @@ func Check(f *checkpoints.File) (*configs.Config, error) {
 	return c, Fits(f, c)
 }
 
-// Fits says whether the tensors of a checkpoint are those of the model that a
-// configuration describes.
+// Fits verifies that the tensors of a checkpoint fit the model of a configuration.
 func Fits(f *checkpoints.File, c *configs.Config) error {
 	_, classes, err := Describe(f)
 	if err != nil {
@@ -53,8 +51,7 @@ func Fits(f *checkpoints.File, c *configs.Config) error {
 	return nil
 }
 
-// storeOf makes the tensors that a configuration describes, unless they take more
-// memory than those of the file.
+// storeOf makes the tensors of a configuration, unless they take more memory than the file's tensors.
 func storeOf(f *checkpoints.File, c *configs.Config, classes []string) (*layers.Store, error) {
 	l := &Loaded{File: f, Config: c, Classes: classes}
 	if c.Task != "localmim" {
@@ -85,18 +82,17 @@ func storeOf(f *checkpoints.File, c *configs.Config, classes []string) (*layers.
 	return m.Store(), nil
 }
 
-// checkCompanion checks a tensor that belongs to one of the model's, whose name it
-// ends with.
+// checkCompanion checks a tensor, such as a moment, whose name ends with the name of a model's tensor.
 func checkCompanion(store *layers.Store, t formats.Tensor) error {
 	name, found := strings.CutPrefix(t.Name, checkpoints.EMAPrefix)
 	if !found {
 		if name, found = strings.CutPrefix(t.Name, checkpoints.OptimizerPrefix); !found {
 			return nil
 		}
-		_, name, found = strings.Cut(name, ".") // after what it is, such as exp_avg
+		_, name, found = strings.Cut(name, ".") // after the kind, such as exp_avg
 	}
 	if e, ok := store.Lookup(name); found && ok && !slices.Equal(t.Shape, []int(e.Shape)) {
-		return fmt.Errorf("tensor %s has shape %v, and what it belongs to %v", t.Name, t.Shape, []int(e.Shape))
+		return fmt.Errorf("tensor %s has shape %v, and its parameter %v", t.Name, t.Shape, []int(e.Shape))
 	}
 	return nil
 }

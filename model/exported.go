@@ -16,8 +16,8 @@ import (
 	"fasternet/graph"
 )
 
-// ExportFormat names an exported model and its version: the weights alone, and
-// what is needed to use them.
+// ExportFormat names the format of an exported model and its version: the weights, and what is needed
+// to use them.
 const ExportFormat = "fasternet-train export 1"
 
 // Keys of an exported model's metadata, for programs that do not read the configuration.
@@ -29,7 +29,7 @@ const (
 	WeightsKey = "weights_sha256"
 )
 
-// Exported reports the metadata for an export of the model.
+// Exported returns the metadata for an export of the model.
 func (l *Loaded) Exported() (map[string]string, error) {
 	meta, err := Meta(l.Config, l.Classes)
 	if err != nil {
@@ -62,8 +62,7 @@ func folded(m graph.Model) bool {
 	return ok && f.Folded()
 }
 
-// NewFolded makes the model that a configuration describes in folded form, with
-// parameters of zeros.
+// NewFolded makes the model of a configuration in folded form, with parameters of zero.
 func NewFolded(c *configs.Config, classes int) (graph.Model, error) {
 	m, err := withClasses(c.Model, classes)
 	if err != nil {
@@ -72,9 +71,8 @@ func NewFolded(c *configs.Config, classes int) (graph.Model, error) {
 	return graph.NewFolded(m, c.Data.ImageSize)
 }
 
-// empty makes the model that a file describes, before its tensors are read. A
-// configuration that asks for more memory than the tensors take is refused
-// first.
+// empty makes the model that a file describes, before its tensors are read. It first refuses a
+// configuration that asks for more memory than the tensors take.
 func (l *Loaded) empty() (graph.Model, error) {
 	isFolded := l.File.Meta[FoldedKey] == "true"
 	c, err := withClasses(l.Config.Model, len(l.Classes))
@@ -90,7 +88,7 @@ func (l *Loaded) empty() (graph.Model, error) {
 	return New(l.Config, len(l.Classes))
 }
 
-// affordable says whether the tensors of the file are at least those of a model.
+// affordable returns an error if the file has fewer tensors or values than its model.
 func (l *Loaded) affordable(c configs.Model) error {
 	blocks, values := 0, 0
 	if m, ok := c.Arch.(configs.Staged); ok {
@@ -108,14 +106,14 @@ func (l *Loaded) affordable(c configs.Model) error {
 		fits = parameters <= values
 	}
 	if !fits {
-		return fmt.Errorf("the file has %d tensors with %d values, fewer than its configuration describes", len(l.File.Tensors), values)
+		return fmt.Errorf("the file has %d tensors with %d values, fewer than its configuration describes",
+			len(l.File.Tensors), values)
 	}
 	return nil
 }
 
-// readONNX reads an ONNX file. Its tensors are taken if its graph is the one that
-// the model of its own configuration gives: else it would not be computed as it
-// says.
+// readONNX reads an ONNX file. It takes the tensors only if the graph equals the graph of the model in
+// the file's own configuration. Otherwise we would compute something else than the file says.
 func readONNX(path string, o LoadOptions) (*source, error) {
 	m, err := onnx.Read(path)
 	if err != nil {
@@ -131,7 +129,8 @@ func readONNX(path string, o LoadOptions) (*source, error) {
 
 func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 	if m.Producer != onnxgraph.Producer || m.Meta[FormatKey] != ExportFormat {
-		return nil, fmt.Errorf("an ONNX file of %q, format %q: only those can be read back that %s has exported", m.Producer, m.Meta[FormatKey], onnxgraph.Producer)
+		return nil, fmt.Errorf("an ONNX file of %q, format %q: only files exported by %s can be read",
+			m.Producer, m.Meta[FormatKey], onnxgraph.Producer)
 	}
 	f := &checkpoints.File{Meta: m.Meta}
 	var err error
@@ -159,21 +158,25 @@ func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 		return nil, fmt.Errorf("the ONNX graph was changed after it was exported: %w", err)
 	}
 	if onnxgraph.Checksum(&m.Graph) != m.Meta[WeightsKey] {
-		return nil, fmt.Errorf("the weights were changed after they were exported, or are damaged: the checksum does not match")
+		return nil, fmt.Errorf("the checksum does not match: the weights were changed after the export, or are damaged")
 	}
 	constant := func(t formats.Tensor) bool {
 		_, ok := s.model.Store().Lookup(t.Name)
 		return !ok
 	}
-	s.own.Tensors, s.state.Tensors = slices.DeleteFunc(slices.Clone(s.own.Tensors), constant), slices.DeleteFunc(slices.Clone(s.state.Tensors), constant)
+	s.own.Tensors = slices.DeleteFunc(slices.Clone(s.own.Tensors), constant)
+	s.state.Tensors = slices.DeleteFunc(slices.Clone(s.state.Tensors), constant)
 	return s, nil
 }
 
-// onnxOptions are the options that an ONNX file was written with.
+// onnxOptions returns the options that an ONNX file was written with.
 func (s *source) onnxOptions(m *onnx.Model) (onnxgraph.Options, error) {
 	p, err := preprocess.Of(s.config.Data, s.model.Channels())
 	if err != nil {
 		return onnxgraph.Options{}, err
 	}
-	return onnxgraph.OptionsOf(m, s.config.Data.ImageSize, onnxgraph.Pixels{Mean: p.Transform.Mean, Std: p.Transform.Std})
+	return onnxgraph.OptionsOf(m, s.config.Data.ImageSize, onnxgraph.Pixels{
+		Mean: p.Transform.Mean,
+		Std:  p.Transform.Std,
+	})
 }

@@ -22,8 +22,8 @@ import (
 	"fasternet/model"
 )
 
-// answer is what a model computes of the images that a foreign program computed output
-// of: the logits, or the input of the last layer.
+// answer returns what a model computes for the images of a foreign program's output: the logits, or the
+// input of the last layer.
 func answer(t *testing.T, l *model.Loaded, x golden.Tensor, feature string) []float32 {
 	t.Helper()
 	pool := kernels.NewPool(2)
@@ -56,7 +56,7 @@ func answer(t *testing.T, l *model.Loaded, x golden.Tensor, feature string) []fl
 	return slices.Clone(values)
 }
 
-// names are the names of the tensors in a file.
+// names returns the names of the tensors in a file.
 func names(t *testing.T, path string) []string {
 	t.Helper()
 	s, err := torch.Read(path, torch.Options{})
@@ -71,9 +71,9 @@ func names(t *testing.T, path string) []string {
 	return out
 }
 
-// Every folder that timm wrote is read without a configuration, by its own name or that
-// of a file in it, and gives timm's logits; what is written of it has timm's names, says
-// the same in config.json, and is the same model again.
+// Every folder written by timm is read without a configuration, by its own name or the name of a file in
+// it, and gives timm's logits. Written again, it has timm's names, the same config.json, and is the same
+// model.
 func TestTimmFolders(t *testing.T) {
 	t.Parallel()
 	folders := golden.TimmFolders(t)
@@ -92,7 +92,8 @@ func TestTimmFolders(t *testing.T) {
 			feature := ""
 			if o.Headless {
 				feature = "prelogits"
-				if _, err := model.Open(folder, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), "has no classifier: fine-tune it first") {
+				if _, err := model.Open(folder, model.LoadOptions{}); err == nil ||
+					!strings.Contains(err.Error(), "has no classifier; fine-tune it first") {
 					t.Errorf("without a classifier: %v", err)
 				}
 			}
@@ -111,7 +112,11 @@ func TestTimmFolders(t *testing.T) {
 			if l.Headless != o.Headless || !slices.Equal(l.Classes, described.LabelNames) && !o.Headless || l.Average {
 				t.Errorf("headless %v, classes %v, averaged %v", l.Headless, l.Classes, l.Average)
 			}
-			if d := l.Config.Data; d.Mean[0] != 0.485 && d.Mean[0] != 0.5 || d.Interpolation != "bicubic" || d.TestCrop != "center" || d.Orientation != "ignore" {
+			d := l.Config.Data
+			if d.Mean[0] != 0.485 && d.Mean[0] != 0.5 ||
+				d.Interpolation != "bicubic" ||
+				d.TestCrop != "center" ||
+				d.Orientation != "ignore" {
 				t.Errorf("images: %+v", d)
 			}
 
@@ -120,7 +125,9 @@ func TestTimmFolders(t *testing.T) {
 				t.Fatal(note, err)
 			}
 			sameDescription(t, folder, out)
-			if got, want := names(t, filepath.Join(out, "model.safetensors")), names(t, filepath.Join(folder, "model.safetensors")); !slices.Equal(got, want) {
+			got := names(t, filepath.Join(out, "model.safetensors"))
+			want := names(t, filepath.Join(folder, "model.safetensors"))
+			if !slices.Equal(got, want) {
 				t.Errorf("names %v\nwant %v", got, want)
 			}
 			again, err := model.Open(out, o)
@@ -128,8 +135,10 @@ func TestTimmFolders(t *testing.T) {
 				t.Fatal(err)
 			}
 			sameState(t, again.Model, l.Model)
-			if fmt.Sprint(again.Config.Model, again.Config.Data, again.Classes) != fmt.Sprint(l.Config.Model, l.Config.Data, l.Classes) {
-				t.Errorf("written and read it is\n%+v\nand not\n%+v", again.Config, l.Config)
+			before := fmt.Sprint(l.Config.Model, l.Config.Data, l.Classes)
+			after := fmt.Sprint(again.Config.Model, again.Config.Data, again.Classes)
+			if after != before {
+				t.Errorf("after writing and reading: got\n%+v\nwant\n%+v", again.Config, l.Config)
 			}
 		})
 	}
@@ -146,7 +155,7 @@ func read(t *testing.T, folder string, into any) {
 	}
 }
 
-// sameDescription compares what two config.json say of the model and of images.
+// sameDescription compares model and images of two config.json.
 func sameDescription(t *testing.T, a, b string) {
 	t.Helper()
 	type description struct {
@@ -176,7 +185,7 @@ func sameDescription(t *testing.T, a, b string) {
 			want = list[0]
 		}
 		if key == "no_embed_class" || key == "layer_scale_init_value" {
-			continue // the class token has got a position of zeros; the values are in the file
+			continue // the file has a position of zeros for the class token
 		}
 		if !ok || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("model_args.%s is %v, want %v", key, got, want)
@@ -188,46 +197,149 @@ func sameDescription(t *testing.T, a, b string) {
 	}
 }
 
-// Values that config.json lacks are asked for, and computations that are not ours are
-// refused; the setting is named.
+// Values missing in config.json are asked for, unknown computations are refused, and the error names the
+// setting.
 func TestTimmFolderAsks(t *testing.T) {
 	for _, c := range []struct {
 		name, folder string
 		change       func(c map[string]any)
 		want         string
-		settings     []string // with which it is read
+		settings     []string // that make it readable
 	}{
-		{"unknown architecture", "vit_token", func(c map[string]any) { c["architecture"] = "vit_base_patch16_clip_224" }, `architecture "vit_base_patch16_clip_224" is none of those whose computation is known`, nil},
-		{"another family", "vit_token", func(c map[string]any) { c["architecture"] = "swin_tiny_patch4_window7_224" }, "is none of those whose computation is known", nil},
-		{"no heads", "vit_token", func(c map[string]any) {
-			c["architecture"] = "test_vit"
-			delete(args(c), "num_heads")
-		}, "model_args.num_heads: it is not there, and the tensors do not show it: add --set model.num_heads=N, or --config", []string{"model.num_heads=3"}},
-		{"another norm", "vit_token", func(c map[string]any) { args(c)["norm_layer"] = "rmsnorm" }, `model_args.norm_layer: it is "rmsnorm", and only "layernorm" can be computed`, nil},
-		{"another activation", "vit_token", func(c map[string]any) { args(c)["act_layer"] = "relu" }, "model_args.act_layer", nil},
-		{"attention pooling", "vit_token", func(c map[string]any) { args(c)["global_pool"] = "map" }, `model_args.global_pool: it is "map", and only "token" or "avg"`, nil},
-		{"token pool with a norm of means", "vit_mean", func(c map[string]any) { args(c)["global_pool"] = "token" }, "the tensors have fc_norm", nil},
-		{"prefix in the pool", "vit_mean", func(c map[string]any) { args(c)["pool_include_prefix"] = true }, "model_args.pool_include_prefix", nil},
-		{"other depth", "vit_token", func(c map[string]any) { args(c)["depth"] = 7 }, "model_args.depth: it is 7, the tensors have 1", nil},
-		{"other image size", "vit_token", func(c map[string]any) { args(c)["img_size"] = 64 }, "model_args.img_size: it is 64, but the position embeddings are for images of 32 pixels", nil},
-		{"unknown argument", "swin", func(c map[string]any) { args(c)["magic"] = 3 }, "model_args.magic: it is not known what 3 does", nil},
-		{"no square windows", "swin", func(c map[string]any) { args(c)["window_size"] = []any{4, 2} }, "model_args.window_size: want one number, got [4,2]", nil},
-		{"no square windows in a stage", "swin", func(c map[string]any) { args(c)["window_size"] = []any{[]any{4, 2}, []any{4, 4}} }, "model_args.window_size: want square windows, got [[4,2],[4,4]]", nil},
-		{"windows of too many stages", "swin", func(c map[string]any) { args(c)["window_size"] = []any{4, 4, 4, 4, 4} }, "model_args.window_size: it is for 5 stages, the tensors have ", nil},
-		{"other windows in a stage", "swin", func(c map[string]any) { args(c)["window_size"] = []any{[]any{9, 9}, []any{2, 2}} }, "model_args.window_size: it is 2 in stage 2, the tensors have ", nil},
-		{"neither heads nor channels", "vit_token", func(c map[string]any) {
-			delete(args(c), "num_heads")
-			delete(args(c), "embed_dim")
-		}, "model_args.num_heads: it is not there, and vit_tiny_patch16_224 has 192 channels where the tensors have ", []string{"model.num_heads=3"}},
-		{"a value over lines", "swin", func(c map[string]any) { args(c)["magic"] = map[string]any{"a": 1, "b": []int{2, 3}} }, `model_args.magic: it is not known what {"a":1,"b":[2,3]} does`, nil},
-		{"classes that are no number", "swin", func(c map[string]any) { c["num_classes"] = "ten" }, "config.json: num_classes: a string is not possible here: repair it, or say with --config", nil},
-		{"pixels that are not possible", "swin", func(c map[string]any) { c["pretrained_cfg"].(map[string]any)["std"] = []any{0, 0, 0} }, "config.json, as a configuration:", nil},
-		{"always partition", "swin", func(c map[string]any) { args(c)["always_partition"] = true }, "model_args.always_partition", nil},
-		{"pool of FasterNet", "fasternet_gelu", func(c map[string]any) { args(c)["global_pool"] = "max" }, "model_args.global_pool", nil},
-		{"transformers", "vit_token", func(c map[string]any) {
-			delete(c, "architecture")
-			c["model_type"] = "vit"
-		}, "is of Hugging Face transformers (model_type vit)", nil},
+		{
+			"unknown architecture", "vit_token",
+			func(c map[string]any) { c["architecture"] = "vit_base_patch16_clip_224" },
+			`architecture "vit_base_patch16_clip_224" is not supported`,
+			nil,
+		},
+		{
+			"another family", "vit_token",
+			func(c map[string]any) { c["architecture"] = "swin_tiny_patch4_window7_224" },
+			"is not supported (known are ", nil,
+		},
+		{
+			"no heads", "vit_token",
+			func(c map[string]any) {
+				c["architecture"] = "test_vit"
+				delete(args(c), "num_heads")
+			},
+			"model_args.num_heads: it is not there, and the tensors do not show it: " +
+				"add --set model.num_heads=N, or --config",
+			[]string{"model.num_heads=3"},
+		},
+		{
+			"another norm", "vit_token",
+			func(c map[string]any) { args(c)["norm_layer"] = "rmsnorm" },
+			`model_args.norm_layer: it is "rmsnorm", and only "layernorm" can be computed`,
+			nil,
+		},
+		{
+			"another activation", "vit_token",
+			func(c map[string]any) { args(c)["act_layer"] = "relu" },
+			"model_args.act_layer", nil,
+		},
+		{
+			"attention pooling", "vit_token",
+			func(c map[string]any) { args(c)["global_pool"] = "map" },
+			`model_args.global_pool: it is "map", and only "token" or "avg"`,
+			nil,
+		},
+		{
+			"token pool with a norm of means", "vit_mean",
+			func(c map[string]any) { args(c)["global_pool"] = "token" },
+			"the tensors have fc_norm", nil,
+		},
+		{
+			"prefix in the pool", "vit_mean",
+			func(c map[string]any) { args(c)["pool_include_prefix"] = true },
+			"model_args.pool_include_prefix", nil,
+		},
+		{
+			"other depth", "vit_token",
+			func(c map[string]any) { args(c)["depth"] = 7 },
+			"model_args.depth: it is 7, the tensors have 1",
+			nil,
+		},
+		{
+			"other image size", "vit_token",
+			func(c map[string]any) { args(c)["img_size"] = 64 },
+			"model_args.img_size is 64, but the position embeddings are for 32 pixels",
+			nil,
+		},
+		{
+			"unknown argument", "swin",
+			func(c map[string]any) { args(c)["magic"] = 3 },
+			"model_args.magic: it is not known what 3 does",
+			nil,
+		},
+		{
+			"no square windows", "swin",
+			func(c map[string]any) { args(c)["window_size"] = []any{4, 2} },
+			"model_args.window_size: want one number, got [4,2]",
+			nil,
+		},
+		{
+			"no square windows in a stage", "swin",
+			func(c map[string]any) { args(c)["window_size"] = []any{[]any{4, 2}, []any{4, 4}} },
+			"model_args.window_size: want square windows, got [[4,2],[4,4]]",
+			nil,
+		},
+		{
+			"windows of too many stages", "swin",
+			func(c map[string]any) { args(c)["window_size"] = []any{4, 4, 4, 4, 4} },
+			"model_args.window_size: it is for 5 stages, the tensors have ",
+			nil,
+		},
+		{
+			"other windows in a stage", "swin",
+			func(c map[string]any) { args(c)["window_size"] = []any{[]any{9, 9}, []any{2, 2}} },
+			"model_args.window_size: it is 2 in stage 2, the tensors have ",
+			nil,
+		},
+		{
+			"neither heads nor channels", "vit_token",
+			func(c map[string]any) {
+				delete(args(c), "num_heads")
+				delete(args(c), "embed_dim")
+			},
+			"model_args.num_heads: it is not there, and vit_tiny_patch16_224 has 192 channels where the tensors have ",
+			[]string{"model.num_heads=3"},
+		},
+		{
+			"a value over lines", "swin",
+			func(c map[string]any) { args(c)["magic"] = map[string]any{"a": 1, "b": []int{2, 3}} },
+			`model_args.magic: it is not known what {"a":1,"b":[2,3]} does`,
+			nil,
+		},
+		{
+			"classes are no number", "swin",
+			func(c map[string]any) { c["num_classes"] = "ten" },
+			"config.json: num_classes: a string is not possible here: repair it, or describe the model with --config",
+			nil,
+		},
+		{
+			"impossible pixels", "swin",
+			func(c map[string]any) { c["pretrained_cfg"].(map[string]any)["std"] = []any{0, 0, 0} },
+			"config.json, as a configuration:", nil,
+		},
+		{
+			"always partition", "swin",
+			func(c map[string]any) { args(c)["always_partition"] = true },
+			"model_args.always_partition", nil,
+		},
+		{
+			"pool of FasterNet", "fasternet_gelu",
+			func(c map[string]any) { args(c)["global_pool"] = "max" },
+			"model_args.global_pool", nil,
+		},
+		{
+			"transformers", "vit_token",
+			func(c map[string]any) {
+				delete(c, "architecture")
+				c["model_type"] = "vit"
+			},
+			"comes from Hugging Face transformers (model_type vit)", nil,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			folder := changed(t, c.folder, c.change)
@@ -247,8 +359,7 @@ func TestTimmFolderAsks(t *testing.T) {
 
 func args(c map[string]any) map[string]any { return c["model_args"].(map[string]any) }
 
-// changed is a copy of a folder of timm's with another config.json; without one if change
-// is nil.
+// changed copies a folder of timm with another config.json; without one if change is nil.
 func changed(t *testing.T, folder string, change func(c map[string]any)) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -276,7 +387,7 @@ func changed(t *testing.T, folder string, change func(c map[string]any)) string 
 	return dir
 }
 
-// A config.json that is damaged is an error, unless the user says what the weights are for.
+// A damaged config.json is an error, unless the user describes the model.
 func TestDamagedTimmFolder(t *testing.T) {
 	l, err := model.Open(golden.Foreign(t, "timm/fasternet_gelu"), model.LoadOptions{})
 	if err != nil {
@@ -293,25 +404,29 @@ func TestDamagedTimmFolder(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "config.json: no JSON: unexpected end of JSON input: repair it"},
 		{"cut", `{"architecture": "fasternet_t0", "model_`, "config.json: no JSON: unexpected end of JSON input"},
-		{"a list", "[1, 2]", "config.json: it holds an array, and not an object"},
+		{"a list", "[1, 2]", "config.json: it holds an array, want an object"},
 		{"more after it", `{"architecture": "fasternet_t0"} x`, "config.json: no JSON: invalid character 'x'"},
 	} {
 		folder := changed(t, "fasternet_gelu", nil)
 		if err := os.WriteFile(filepath.Join(folder, "config.json"), []byte(c.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := model.Open(folder, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), c.want) || !errors.As(err, new(model.ConfigError)) {
+		if _, err := model.Open(folder, model.LoadOptions{}); err == nil ||
+			!strings.Contains(err.Error(), c.want) ||
+			!errors.As(err, new(model.ConfigError)) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
 		var notes []string
 		_, err := model.Open(folder, model.LoadOptions{Config: config, Report: func(t model.Table) { notes = t.Notes }})
-		if text := strings.Join(notes, "\n"); err != nil || !strings.Contains(text, "whether the model computes the same is not checked") || strings.Contains(text, "repair it") {
+		if text := strings.Join(notes, "\n"); err != nil ||
+			!strings.Contains(text, "whether the model computes the same is not checked") ||
+			strings.Contains(text, "repair it") {
 			t.Errorf("%s, with a configuration: %v, notes %q", c.name, err, notes)
 		}
 	}
 }
 
-// What timm does with images in another way is said when a folder is written.
+// WriteHub says where timm prepares images in another way.
 func TestTimmFolderSaysOtherImages(t *testing.T) {
 	l, err := model.Open(golden.Foreign(t, "timm/fasternet_gelu"), model.LoadOptions{})
 	if err != nil {
@@ -324,7 +439,11 @@ func TestTimmFolderSaysOtherImages(t *testing.T) {
 	}{
 		{"orientation", func(d *configs.Data) { d.Orientation = configs.TurnByEXIF }, "timm does not turn them"},
 		{"deep grey", func(d *configs.Data) { d.SixteenBit = configs.ScaleSixteenBit }, "timm clips their values"},
-		{"small images", func(d *configs.Data) { d.ImageSize, d.TestCrop = 32, configs.AutoTestCrop }, "timm resizes them"},
+		{
+			"small images",
+			func(d *configs.Data) { d.ImageSize, d.TestCrop = 32, configs.AutoTestCrop },
+			"timm resizes them",
+		},
 	} {
 		other, config := *l, *l.Config
 		c.set(&config.Data)
@@ -336,7 +455,7 @@ func TestTimmFolderSaysOtherImages(t *testing.T) {
 	}
 }
 
-// Windows of stages one by one, as timm writes them after set_input_size.
+// Each stage may have its own windows, as timm writes them after set_input_size.
 func TestTimmWindowsOfStages(t *testing.T) {
 	for _, folder := range []string{"swin", "swin_small_stage"} {
 		want := golden.TensorsOf(t, golden.Foreign(t, "timm/"+folder+"/expected.safetensors"))
@@ -364,16 +483,20 @@ func TestTimmWindowsOfStages(t *testing.T) {
 	}
 }
 
-// Without config.json names and shapes tell what they can, and the rest is asked for.
+// Without config.json, names and shapes tell what they can. The error asks for the rest.
 func TestFolderWithoutConfig(t *testing.T) {
 	for _, c := range []struct {
 		folder, want string
 		settings     []string
 	}{
 		{"fasternet_gelu", "add --set model.act_layer=gelu or relu", []string{"model.act_layer=gelu"}},
-		{"vit_token", "the weights do not show the number of attention heads: add --set model.num_heads=N, or --config", []string{"model.num_heads=3"}},
+		{
+			"vit_token",
+			"the weights do not show the number of attention heads: add --set model.num_heads=N, or --config",
+			[]string{"model.num_heads=3"},
+		},
 		{"vit_mean", "add --set model.num_heads=N", []string{"model.num_heads=2"}},
-		{"swin", "", nil}, // timm's names are of one Swin
+		{"swin", "", nil}, // timm's names fit only one Swin
 		{"swin_small_stage", "", nil},
 	} {
 		dir := changed(t, c.folder, nil)
@@ -392,12 +515,13 @@ func TestFolderWithoutConfig(t *testing.T) {
 		golden.CheckRel(t, c.folder, answer(t, l, want["input"], ""), want["output"].Data, 1e-4)
 	}
 	empty := t.TempDir()
-	if _, err := model.Open(empty, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), "holds no checkpoint and no weights") {
+	if _, err := model.Open(empty, model.LoadOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "holds no checkpoint and no weights") {
 		t.Errorf("an empty folder: %v", err)
 	}
 }
 
-// A Swin whose names do not tell which one it is is asked about, and both are computed.
+// If the names fit two Swins, the error asks which, and both can be computed.
 func TestSwinVariants(t *testing.T) {
 	t.Parallel()
 	timm, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{})
@@ -413,11 +537,15 @@ func TestSwinVariants(t *testing.T) {
 	if err := checkpoints.Write(path, checkpoints.File{Tensors: ts}); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(ts, func(x formats.Tensor) bool { return x.Name == "layers.0.downsample.reduction.weight" }) {
+	if !slices.ContainsFunc(ts, func(x formats.Tensor) bool {
+		return x.Name == "layers.0.downsample.reduction.weight"
+	}) {
 		t.Error("a merging does not belong to the stage before it")
 	}
 	_, err = model.Open(path, model.LoadOptions{})
-	if !errors.Is(err, model.ErrVariant) || !errors.As(err, new(model.ConfigError)) || !strings.Contains(err.Error(), "--set model.norm_before_pool=true") {
+	if !errors.Is(err, model.ErrVariant) ||
+		!errors.As(err, new(model.ConfigError)) ||
+		!strings.Contains(err.Error(), "--set model.norm_before_pool=true") {
 		t.Fatalf("the variant is not asked for: %v", err)
 	}
 	microsoft, err := model.Open(path, model.LoadOptions{Settings: []string{"model.norm_before_pool=true"}})
@@ -433,24 +561,35 @@ func TestSwinVariants(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m := localMIM.Config.Model.Arch.(swin.Config); m.NormEps != 1e-6 || m.Norm2Eps != 1e-5 || m.NormBeforePool {
-		t.Errorf("LocalMIM's has eps %v and %v", m.NormEps, m.Norm2Eps)
+		t.Errorf("the Swin of LocalMIM has eps %v and %v", m.NormEps, m.Norm2Eps)
 	}
 	if slices.Equal(answer(t, localMIM, want["input"], ""), answer(t, microsoft, want["input"], "")) {
 		t.Error("both compute the same")
 	}
-	// With a configuration a note says what could be meant.
+	// With a configuration, a note names the other possibility.
 	config := filepath.Join(t.TempDir(), "c.yaml")
-	text := "model: {name: swin, embed_dim: 8, depths: [1, 2], num_heads: [1, 2], window_size: 4}\ndata: {image_size: 32}\n"
+	text := "model: {name: swin, embed_dim: 8, depths: [1, 2], num_heads: [1, 2], window_size: 4}\n" +
+		"data: {image_size: 32}\n"
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ source, note string }{
-		{path, "the names of the tensors do not tell Microsoft's Swin (model.norm_before_pool=true, model.norm_eps=1e-05, model.norm2_eps=1e-05) from LocalMIM's"},
-		{filepath.Join(changed(t, "swin", nil), "model.safetensors"), "warning: the Swin with such names computes something else (model.norm_before_pool=true"},
+		{
+			path,
+			"the names of the tensors do not tell Microsoft's Swin (model.norm_before_pool=true, " +
+				"model.norm_eps=1e-05, model.norm2_eps=1e-05) from LocalMIM's",
+		},
+		{
+			filepath.Join(changed(t, "swin", nil), "model.safetensors"),
+			"warning: the Swin with such names computes something else (model.norm_before_pool=true",
+		},
 	} {
 		t.Run(c.source, func(t *testing.T) {
 			var notes []string
-			if _, err := model.Open(c.source, model.LoadOptions{Config: config, Report: func(t model.Table) { notes = t.Notes }}); err != nil {
+			if _, err := model.Open(c.source, model.LoadOptions{
+				Config: config,
+				Report: func(t model.Table) { notes = t.Notes },
+			}); err != nil {
 				t.Errorf("%s: %v", c.source, err)
 			}
 			if all := strings.Join(notes, "; "); !strings.Contains(all, c.note) {
@@ -458,16 +597,19 @@ func TestSwinVariants(t *testing.T) {
 			}
 		})
 	}
-	// Where config.json says it, another computation is an error.
-	if _, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{Config: config}); err == nil || !strings.Contains(err.Error(), "model.norm_before_pool is true in config.json and false in the configuration") {
+	// If config.json says so, another computation is an error.
+	if _, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{Config: config}); err == nil ||
+		!strings.Contains(err.Error(), "model.norm_before_pool is true in config.json and false in the configuration") {
 		t.Errorf("against config.json: %v", err)
 	}
-	if _, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{Config: config, Settings: []string{"model.norm_before_pool=false", "model.norm_eps=1e-6", "model.norm2_eps=1e-5"}}); err != nil {
+	settings := []string{"model.norm_before_pool=false", "model.norm_eps=1e-6", "model.norm2_eps=1e-5"}
+	options := model.LoadOptions{Config: config, Settings: settings}
+	if _, err := model.Open(golden.Foreign(t, "timm/swin"), options); err != nil {
 		t.Errorf("a computation that was asked for: %v", err)
 	}
 }
 
-// Models of torchvision, as its references save them, and back.
+// Models of torchvision, as its reference scripts save them, are read and written.
 func TestTorchvision(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -486,7 +628,13 @@ func TestTorchvision(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					golden.CheckRel(t, fmt.Sprintf("%s, %s", c.name, test.choice), answer(t, l, want["input"], ""), want[test.key].Data, 1e-4)
+					golden.CheckRel(
+						t,
+						fmt.Sprintf("%s, %s", c.name, test.choice),
+						answer(t, l, want["input"], ""),
+						want[test.key].Data,
+						1e-4,
+					)
 					if l.Average != (test.key == "averaged") {
 						t.Errorf("%s, %s: averaged %v", c.name, test.choice, l.Average)
 					}
@@ -506,7 +654,10 @@ func TestTorchvision(t *testing.T) {
 					}
 					for _, x := range s.Tensors {
 						i := slices.IndexFunc(ts, func(y formats.Tensor) bool { return y.Name == x.Name })
-						if i < 0 || !slices.Equal(ts[i].Shape, x.Shape) || !slices.Equal(ts[i].F32, x.F32) || !slices.Equal(ts[i].I64, x.I64) {
+						if i < 0 ||
+							!slices.Equal(ts[i].Shape, x.Shape) ||
+							!slices.Equal(ts[i].F32, x.F32) ||
+							!slices.Equal(ts[i].I64, x.I64) {
 							t.Errorf("%s: %s is not written as it was", c.name, x.Name)
 						}
 					}
@@ -516,8 +667,8 @@ func TestTorchvision(t *testing.T) {
 	}
 }
 
-// Namings that a family does not have, and programs that compute something else, are
-// refused, and the settings named.
+// Names that a family does not have, and programs that compute something else, are refused. The error
+// names the settings.
 func TestExportRefuses(t *testing.T) {
 	const (
 		fasterNet = "model: {name: fasternet, embed_dim: 8, depths: [1, 1], feature_dim: 16, act_layer: gelu"
@@ -533,7 +684,10 @@ func TestExportRefuses(t *testing.T) {
 	}{
 		{fasterNet + size, torch.Official, ""},
 		{fasterNet + size, torch.Timm, ""},
-		{fasterNet + size, torch.Torchvision, "there are no such names for a FasterNet: torchvision; it has official, timm"},
+		{
+			fasterNet + size, torch.Torchvision,
+			"there are no such names for a FasterNet: torchvision; it has official, timm",
+		},
 		{fasterNet + size, torch.Microsoft, "it has official, timm"},
 		{fasterNet + size, "keras", "there are no such names"},
 		{fasterNet + ", patch_stride: 2" + size, torch.Timm, "patches that do not overlap"},
@@ -559,7 +713,10 @@ func TestExportRefuses(t *testing.T) {
 		{swin + same + ", patch_norm: false" + size, torch.Microsoft, ""},
 		{swin + same + "}\ndata: {image_size: 40}", torch.Timm, "multiples of the windows"},
 		{strings.Replace(swin, "window_size: 4", "window_size: 8", 1) + same + size, torch.Timm, ""},
-		{strings.Replace(swin, "window_size: 4", "window_size: 8", 1) + same + size, torch.Torchvision, "multiples of the windows"},
+		{
+			strings.Replace(swin, "window_size: 4", "window_size: 8", 1) + same + size,
+			torch.Torchvision, "multiples of the windows",
+		},
 	} {
 		config, err := configs.Parse("test", c.yaml)
 		if err != nil {
@@ -587,13 +744,15 @@ func TestExportRefuses(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, model.ErrNaming) && !errors.Is(err, model.ErrOtherCode) {
+		if err == nil ||
+			!strings.Contains(err.Error(), c.want) ||
+			!errors.Is(err, model.ErrNaming) && !errors.Is(err, model.ErrOtherCode) {
 			t.Errorf("%s, %s: got %v, want %q", c.yaml, c.naming, err, c.want)
 		}
 	}
 }
 
-// Networks with parts that ours do not have are named by them.
+// The error names the parts of a network that our models do not have.
 func TestUnsupported(t *testing.T) {
 	s, err := torch.Read(golden.Foreign(t, "timm/vit_token/model.safetensors"), torch.Options{})
 	if err != nil {
@@ -621,15 +780,16 @@ func TestUnsupported(t *testing.T) {
 			if err := checkpoints.Write(path, f); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.num_heads=3"}}); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.num_heads=3"}}); err == nil ||
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v, want %q", c.add, err, c.want)
 			}
 		})
 	}
 }
 
-// A preset is told by its shapes in any naming that it can be written in, and the model
-// comes back with the same bits.
+// A preset is recognised by its shapes under all names that it can be written with, and reads back with
+// the same bits.
 func TestNamingsRoundTrip(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(ramdisk.Dir(t), "w.safetensors")
@@ -640,8 +800,16 @@ func TestNamingsRoundTrip(t *testing.T) {
 	}{
 		{"quickstart", nil, []torch.Naming{torch.Official, torch.Timm}},
 		{"fasternet_t0", nil, []torch.Naming{torch.Official, torch.Timm}},
-		{"vit_tiny", []string{"model.global_pool=false", "model.pos_embed=sincos"}, []torch.Naming{torch.Official, torch.Timm, torch.Torchvision}},
-		{"swin_tiny", []string{"model.norm_before_pool=true", "model.norm_eps=1e-5", "model.norm2_eps=1e-5"}, []torch.Naming{torch.Timm}},
+		{
+			"vit_tiny",
+			[]string{"model.global_pool=false", "model.pos_embed=sincos"},
+			[]torch.Naming{torch.Official, torch.Timm, torch.Torchvision},
+		},
+		{
+			"swin_tiny",
+			[]string{"model.norm_before_pool=true", "model.norm_eps=1e-5", "model.norm2_eps=1e-5"},
+			[]torch.Naming{torch.Timm},
+		},
 	} {
 		want, config := randomised(t, c.preset, c.settings...)
 		config.Model.NumClasses = want.Classes()
@@ -665,7 +833,9 @@ func TestNamingsRoundTrip(t *testing.T) {
 				t.Errorf("%s, %s names: taken for another configuration: %v, %v", c.preset, n, differing, err)
 			}
 			notes := strings.Join(table.Notes, "; ")
-			if !strings.Contains(notes, "the tensors do not show ") || !strings.Contains(notes, "the activation") || !strings.Contains(notes, "pool") && !strings.Contains(notes, "class token") {
+			if !strings.Contains(notes, "the tensors do not show ") ||
+				!strings.Contains(notes, "the activation") ||
+				!strings.Contains(notes, "pool") && !strings.Contains(notes, "class token") {
 				t.Errorf("%s: notes %v", c.preset, table.Notes)
 			}
 			sameState(t, l.Model, want)
@@ -673,8 +843,8 @@ func TestNamingsRoundTrip(t *testing.T) {
 	}
 }
 
-// A configuration without a model takes the model of its weights, and how images are
-// prepared for it; keys that it has stay. One with a model takes the mean and the deviation.
+// A configuration without a model takes the model of its weights, and how its images are prepared; keys
+// that it sets stay. One with a model takes mean and std.
 func TestAdopt(t *testing.T) {
 	own := filepath.Join(t.TempDir(), "own.safetensors")
 	save(t, own, small(t))
@@ -682,10 +852,32 @@ func TestAdopt(t *testing.T) {
 		name, from, yaml string
 		want             []string // settings; "-key" for one that must not be there
 	}{
-		{"timm", golden.Foreign(t, "timm/vit_token"), "data: {dir: x}", []string{"model.name=vit", "model.num_heads=3", "model.global_pool=false", "data.image_size=32", "data.test_crop_ratio=0.9", "-model.num_classes", "-data.dir"}},
-		{"keys that stay", golden.Foreign(t, "timm/vit_token"), "data: {dir: x, image_size: 64, mean: [0, 0, 0]}\nmodel: {drop_path_rate: 0.1, num_classes: 0}", []string{"model.name=vit", "-data.image_size", "-data.mean", "data.std=[0.5, 0.5, 0.5]", "-model.drop_path_rate"}},
-		{"a model of one's own", golden.Foreign(t, "timm/vit_token"), "model: {embed_dim: 16}", []string{"data.mean=[0.5, 0.5, 0.5]", "data.std=[0.5, 0.5, 0.5]", "-model.name", "-data.image_size"}},
-		{"own checkpoint", own, "data: {dir: x}", []string{"model.name=fasternet", "model.embed_dim=8", "data.image_size=32", "-data.test_crop", "-data.test_crop_ratio"}},
+		{
+			"timm", golden.Foreign(t, "timm/vit_token"), "data: {dir: x}",
+			[]string{
+				"model.name=vit", "model.num_heads=3", "model.global_pool=false", "data.image_size=32",
+				"data.test_crop_ratio=0.9", "-model.num_classes", "-data.dir",
+			},
+		},
+		{
+			"keys that stay", golden.Foreign(t, "timm/vit_token"),
+			"data: {dir: x, image_size: 64, mean: [0, 0, 0]}\nmodel: {drop_path_rate: 0.1, num_classes: 0}",
+			[]string{
+				"model.name=vit", "-data.image_size", "-data.mean", "data.std=[0.5, 0.5, 0.5]",
+				"-model.drop_path_rate",
+			},
+		},
+		{
+			"a model of one's own", golden.Foreign(t, "timm/vit_token"), "model: {embed_dim: 16}",
+			[]string{"data.mean=[0.5, 0.5, 0.5]", "data.std=[0.5, 0.5, 0.5]", "-model.name", "-data.image_size"},
+		},
+		{
+			"own checkpoint", own, "data: {dir: x}",
+			[]string{
+				"model.name=fasternet", "model.embed_dim=8", "data.image_size=32", "-data.test_crop",
+				"-data.test_crop_ratio",
+			},
+		},
 		{"no weights", "", "data: {dir: x}", nil},
 	} {
 		path := filepath.Join(t.TempDir(), "c.yaml")
@@ -709,7 +901,10 @@ func TestAdopt(t *testing.T) {
 		}
 		for _, want := range c.want {
 			key, not := strings.CutPrefix(want, "-")
-			if has := slices.ContainsFunc(got, func(s string) bool { return s == key || not && strings.HasPrefix(s, key+"=") }); has == not {
+			has := slices.ContainsFunc(got, func(s string) bool {
+				return s == key || not && strings.HasPrefix(s, key+"=")
+			})
+			if has == not {
 				t.Errorf("%s: %q in %v: %v", c.name, want, got, has)
 			}
 		}
@@ -719,7 +914,7 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// Of foreign weights of a Swin it is known which images the other program pads.
+// We know which images the other program pads for foreign weights of a Swin.
 func TestPadding(t *testing.T) {
 	foreign, err := model.Open(golden.Foreign(t, "timm/swin"), model.LoadOptions{})
 	if err != nil {
@@ -730,7 +925,10 @@ func TestPadding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: model.Tensors(foreign.Model.Store())}); err != nil {
+	if err := checkpoints.Write(path, checkpoints.File{
+		Meta:    meta,
+		Tensors: model.Tensors(foreign.Model.Store()),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	own, err := model.Open(path, model.LoadOptions{})

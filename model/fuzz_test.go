@@ -14,8 +14,8 @@ import (
 	"fasternet/internal/hostile"
 )
 
-// A file may say of its model what it likes: no more memory is taken than its
-// tensors ask for, and what is wrong is an error.
+// Whatever a file says of its model, it takes no more memory than its tensors, and an error says what
+// is wrong.
 func FuzzDescribe(f *testing.F) {
 	for _, name := range []string{"quickstart", "vit_base", "swin_base", "mim_vit_base"} {
 		c, err := configs.Load(name)
@@ -36,9 +36,15 @@ func FuzzDescribe(f *testing.F) {
 		if values < 0 || values > 1<<20 {
 			return
 		}
-		file := &checkpoints.File{Meta: map[string]string{FormatKey: format, ConfigKey: config, ClassesKey: classes, FoldedKey: folded}}
+		file := &checkpoints.File{
+			Meta: map[string]string{FormatKey: format, ConfigKey: config, ClassesKey: classes, FoldedKey: folded},
+		}
 		for len(file.Tensors) < 50 {
-			file.Tensors = append(file.Tensors, formats.Tensor{Name: "x", Shape: []int{values / 50}, F32: make([]float32, values/50)})
+			file.Tensors = append(file.Tensors, formats.Tensor{
+				Name:  "x",
+				Shape: []int{values / 50},
+				F32:   make([]float32, values/50),
+			})
 		}
 		hostile.Bound(t, 8<<20+1000*(len(config)+len(classes))+100*values, func() {
 			c, names, err := Describe(file)
@@ -50,13 +56,13 @@ func FuzzDescribe(f *testing.F) {
 				return
 			}
 			if Restore(m.Store(), file) == nil {
-				t.Error("tensors that are all called x are a model")
+				t.Error("tensors with the same name make a model")
 			}
 		})
 	})
 }
 
-// So may the config.json next to foreign weights.
+// The same for the config.json next to foreign weights.
 func FuzzHubConfig(f *testing.F) {
 	var states []*torch.State
 	for _, name := range []string{"fasternet_gelu", "vit_token", "vit_mean", "swin"} {
@@ -76,7 +82,8 @@ func FuzzHubConfig(f *testing.F) {
 		f.Add(strings.ReplaceAll(string(text), "32", "[32, 8000000000]"), uint8(len(states)))
 		states = append(states, s)
 	}
-	f.Add(`{"architecture": "swin_tiny_patch4_window7_224", "model_args": {"img_size": 8192, "window_size": 256}}`, uint8(3))
+	f.Add(`{"architecture": "swin_tiny_patch4_window7_224", "model_args": {"img_size": 8192, "window_size": 256}}`,
+		uint8(3))
 	f.Fuzz(func(t *testing.T, config string, of uint8) {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, HubConfigFile), []byte(config), 0o644); err != nil {
@@ -91,7 +98,7 @@ func FuzzHubConfig(f *testing.F) {
 			if s.describeHub(nil) != nil {
 				return
 			}
-			// What is accepted can be made, and takes what its tensors take.
+			// Any accepted configuration can be made, and takes the memory of its tensors.
 			if _, err := New(s.config, max(classesOf(s.state.Tensors), 1)); err != nil {
 				t.Errorf("%s\n%v", config, err)
 			}

@@ -17,14 +17,13 @@ import (
 	"fasternet/internal/disk"
 )
 
-// HubConfigFile describes a model in a folder as timm and the Hugging Face hub have it.
+// HubConfigFile describes a model in a folder of timm or of the Hugging Face hub.
 const HubConfigFile = "config.json"
 
-// HubWeightsFile holds its weights.
+// HubWeightsFile holds the weights in such a folder.
 const HubWeightsFile = "model.safetensors"
 
-// hubWeights are the names of files of weights in such a folder, the best first, as timm
-// looks for them.
+// hubWeights lists the names of weight files in such a folder, the best first, in the order of timm.
 var hubWeights = []string{HubWeightsFile, "pytorch_model.bin", "pytorch_model.pth", "model.pth"}
 
 // hubConfig is config.json.
@@ -33,12 +32,12 @@ type hubConfig struct {
 	Architecture  string                     `json:"architecture"`
 	NumClasses    *int                       `json:"num_classes"`
 	LabelNames    json.RawMessage            `json:"label_names"`
-	Labels        json.RawMessage            `json:"labels"` // what label_names was called once
+	Labels        json.RawMessage            `json:"labels"` // the older name of label_names
 	Descriptions  json.RawMessage            `json:"label_descriptions"`
 	ModelArgs     map[string]json.RawMessage `json:"model_args"`
 	Pretrained    *hubPretrained             `json:"pretrained_cfg"`
-	ModelType     string                     `json:"model_type"` // of a file of transformers, another library
-	hubPretrained                            // of files before there was pretrained_cfg
+	ModelType     string                     `json:"model_type"` // only in files of the library transformers
+	hubPretrained                            // of older files, without pretrained_cfg
 }
 
 type hubPretrained struct {
@@ -53,10 +52,10 @@ type hubPretrained struct {
 	Descriptions json.RawMessage `json:"label_descriptions"`
 }
 
-// timmCropRatio is what timm takes where config.json has no crop_pct.
+// timmCropRatio is timm's default if config.json has no crop_pct.
 const timmCropRatio = 0.875
 
-// findHubWeights finds the file of weights in a folder that is no run.
+// findHubWeights finds the file of weights in a folder that is not a run.
 func findHubWeights(dir string) (string, error) {
 	for _, name := range hubWeights {
 		if p := filepath.Join(dir, name); exists(p) {
@@ -73,19 +72,22 @@ func findHubWeights(dir string) (string, error) {
 		case 1:
 			return found[0], nil
 		default:
-			return "", fmt.Errorf("model: %s holds no checkpoint of a run, and %d files *%s: name the one that is meant, e.g. %s", dir, len(found), ending, found[0])
+			return "", fmt.Errorf("model: %s holds no checkpoint of a run, and %d files *%s: name one of them, e.g. %s",
+				dir, len(found), ending, found[0])
 		}
 	}
-	return "", fmt.Errorf("model: %s holds no checkpoint and no weights: want a file, the folder of a run, or one with %s and %s", dir, HubConfigFile, HubWeightsFile)
+	return "", fmt.Errorf("model: %s holds no checkpoint and no weights: want a file, the folder of a run, "+
+		"or one with %s and %s",
+		dir, HubConfigFile, HubWeightsFile)
 }
 
-// globEscape lets a path stand for itself in a pattern.
+// globEscape escapes the special characters of a path for a pattern.
 func globEscape(path string) string {
 	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllStringFunc(path, func(s string) string { return "[" + s + "]" })
 }
 
-// readHubConfig reads config.json next to a file of weights; nil if there is none, or if
-// the file has not the name that belongs to one.
+// readHubConfig reads config.json next to a file of weights. It returns nil if there is none, or if the
+// file does not have the name that belongs to one.
 func readHubConfig(weightsPath string) (*hubConfig, error) {
 	path := filepath.Join(filepath.Dir(weightsPath), HubConfigFile)
 	if !exists(path) || !belongs(weightsPath) {
@@ -96,19 +98,21 @@ func readHubConfig(weightsPath string) (*hubConfig, error) {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	defer f.Close()
-	const limit = 4 << 20 // ImageNet-21k has descriptions of 21,843 classes in it
+	const limit = 4 << 20 // enough for ImageNet-21k, with descriptions of 21,843 classes
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	if len(text) > limit {
-		return nil, fmt.Errorf("%s: larger than 4 MiB: no description of a model", path)
+		return nil, fmt.Errorf("%s: larger than 4 MiB: this is no description of a model", path)
 	}
 	c := &hubConfig{path: path}
 	if err := json.Unmarshal(text, c); err != nil {
-		return nil, damagedHub{fmt.Errorf("%s: %s: repair it, or say with --config what the weights are for", path, jsonError(err))}
+		return nil, damagedHub{
+			fmt.Errorf("%s: %s: repair it, or describe the model with --config", path, jsonError(err)),
+		}
 	}
-	if c.Architecture == "" && c.ModelType == "" { // something else that is called so
+	if c.Architecture == "" && c.ModelType == "" { // some other file called config.json
 		return nil, nil
 	}
 	if c.Pretrained == nil {
@@ -117,20 +121,21 @@ func readHubConfig(weightsPath string) (*hubConfig, error) {
 	return c, nil
 }
 
-// damagedHub is the error of a config.json that cannot be read. What the weights are for
-// can be said in another way.
+// damagedHub is the error of a config.json that cannot be read. The user can describe the weights in
+// another way.
 type damagedHub struct{ error }
 
-// jsonError says in words what is wrong with a file of JSON.
+// jsonError puts an error of a JSON file into words.
 func jsonError(err error) string {
 	var kind *json.UnmarshalTypeError
 	switch {
 	case !errors.As(err, &kind):
 		return "no JSON: " + err.Error()
 	case kind.Field == "":
-		return fmt.Sprintf("it holds %s %s, and not an object", article(kind.Value), kind.Value)
+		return fmt.Sprintf("it holds %s %s, want an object", article(kind.Value), kind.Value)
 	}
-	return fmt.Sprintf("%s: %s %s is not possible here", foreign.Clip(kind.Field), article(kind.Value), foreign.Clip(kind.Value))
+	return fmt.Sprintf("%s: %s %s is not possible here",
+		foreign.Clip(kind.Field), article(kind.Value), foreign.Clip(kind.Value))
 }
 
 func article(noun string) string {
@@ -140,8 +145,8 @@ func article(noun string) string {
 	return "a"
 }
 
-// belongs says whether a config.json next to a file is about it: by its name, or since
-// there is no other file of weights.
+// belongs reports whether a config.json describes the file next to it: the file has the usual name, or
+// is the only file of weights.
 func belongs(weightsPath string) bool {
 	if slices.Contains(hubWeights, filepath.Base(weightsPath)) {
 		return true
@@ -150,15 +155,18 @@ func belongs(weightsPath string) bool {
 	return err == nil && filepath.Clean(only) == filepath.Clean(weightsPath)
 }
 
-// configuration makes a configuration of what config.json says, of the shapes of the
-// tensors, and of settings, which come last. Whatever it does not understand is an error.
+// configuration makes a configuration from config.json, the shapes of the tensors and the settings, which
+// come last. Anything that it does not understand is an error.
 func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config, error) {
 	if h.Architecture == "" {
-		return nil, fmt.Errorf("%s is of Hugging Face transformers (model_type %s), whose models are not read: export the model from timm", h.path, foreign.Clip(h.ModelType))
+		return nil, fmt.Errorf("%s comes from Hugging Face transformers (model_type %s), "+
+			"whose models are not supported: export the model from timm",
+			h.path, foreign.Clip(h.ModelType))
 	}
 	f := weightsOf(s.state.Family)
 	if name, _, _ := strings.Cut(h.Architecture, "."); f.Hub == nil || !f.Hub.Architecture(name) {
-		return nil, fmt.Errorf("%s: architecture %q is none of those whose computation is known (%s)%s", h.path, foreign.Clip(h.Architecture), describedHubs(), option(": ", s.ways.Config, ""))
+		return nil, fmt.Errorf("%s: architecture %q is not supported (known are %s)%s",
+			h.path, foreign.Clip(h.Architecture), describedHubs(), option(": ", s.ways.Config, ""))
 	}
 	m, size, err := s.shapesOf()
 	if err != nil {
@@ -172,7 +180,8 @@ func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config
 		return nil, a.Err()
 	case given == 0:
 	case f.Hub.FixedImageSize && given != size:
-		return nil, fmt.Errorf("%s: model_args.img_size: it is %d, but the position embeddings are for images of %d pixels", h.path, given, size)
+		return nil, fmt.Errorf("%s: model_args.img_size is %d, but the position embeddings are for %d pixels",
+			h.path, given, size)
 	default:
 		size = given
 	}
@@ -183,12 +192,12 @@ func (h *hubConfig) configuration(s *source, settings []string) (*configs.Config
 	return configs.Parse(h.path+", as a configuration", text, settings...)
 }
 
-// setsKey says whether settings have a key.
+// setsKey reports whether settings contain a key.
 func setsKey(settings []string, key string) bool {
 	return slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, key+"=") })
 }
 
-// describedHubs lists the architectures of timm that are known.
+// describedHubs lists the architectures of timm that we know.
 func describedHubs() string {
 	var all []string
 	for _, name := range configs.FamilyNames() {
@@ -199,7 +208,7 @@ func describedHubs() string {
 	return strings.Join(all, ", ")
 }
 
-// yaml is a configuration of a model and of what images must look like.
+// yaml returns the configuration of the model and of its images.
 func (h *hubConfig) yaml(m configs.Model, size int, s *source) (string, error) {
 	text, err := m.YAML()
 	if err != nil {
@@ -220,7 +229,7 @@ func (h *hubConfig) yaml(m configs.Model, size int, s *source) (string, error) {
 		key, values := statistic.key, statistic.values
 		if len(values) == 3 && m.InChans == 1 {
 			values = []float64{(values[0] + values[1] + values[2]) / 3}
-			s.note("%s: %s of three channels, of which the model has one: it gets %.4g, their average", h.path, key, values[0])
+			s.note("%s: %s has three channels, the model one: it gets their average, %.4g", h.path, key, values[0])
 		}
 		if len(values) == 0 && m.InChans == 1 {
 			values = []float64{0.5}
@@ -234,21 +243,22 @@ func (h *hubConfig) yaml(m configs.Model, size int, s *source) (string, error) {
 		data = append(data, "interpolation: "+p.Interpolation)
 	case "":
 	default:
-		s.note("%s: interpolation %q is not there: bicubic is taken", h.path, foreign.Clip(p.Interpolation))
+		s.note("%s: interpolation %q is not supported: bicubic is used", h.path, foreign.Clip(p.Interpolation))
 	}
-	// timm reads files by Pillow, without these.
+	// timm reads files with Pillow, which does neither.
 	data = append(data, "orientation: "+configs.IgnoreEXIF, "sixteen_bit: "+configs.ClipSixteenBit)
 	if p.CropMode == "squash" {
 		data = append(data, "test_crop: "+configs.SquashTestCrop)
 	} else {
 		if p.CropMode != "" && p.CropMode != "center" {
-			s.note("%s: crop_mode %q is not there: images are cropped in their centre", h.path, foreign.Clip(p.CropMode))
+			s.note("%s: crop_mode %q is not supported: images are cropped at the centre",
+				h.path, foreign.Clip(p.CropMode))
 		}
 		ratio := timmCropRatio
 		if p.CropPct > 0 && p.CropPct <= 1 {
 			ratio = p.CropPct
 		} else if p.CropPct != 0 {
-			s.note("%s: crop_pct %v is not possible: %v is taken", h.path, p.CropPct, ratio)
+			s.note("%s: crop_pct %v is not possible: %v is used", h.path, p.CropPct, ratio)
 		}
 		data = append(data, "test_crop: "+configs.CenterTestCrop, fmt.Sprintf("test_crop_ratio: %v", ratio))
 	}
@@ -263,7 +273,7 @@ func joined(values []float64) string {
 	return strings.Join(out, ", ")
 }
 
-// labels are the names of the classes, if they are as many as the classifier has.
+// labels returns the names of the classes if there is one for each output of the classifier.
 func (h *hubConfig) labels(classes int) ([]string, string) {
 	names := said(h.LabelNames, h.Labels, h.Pretrained.LabelNames)
 	if names == nil {
@@ -273,24 +283,25 @@ func (h *hubConfig) labels(classes int) ([]string, string) {
 	if json.Unmarshal(names, &list) != nil {
 		var byNumber map[string]string
 		if err := json.Unmarshal(names, &byNumber); err != nil {
-			return nil, fmt.Sprintf("%s: label_names is no list of names: the classes have numbers", h.path)
+			return nil, fmt.Sprintf("%s: label_names is no list of names: the classes are numbered", h.path)
 		}
 		list = make([]string, len(byNumber))
 		for number, name := range byNumber {
 			i, err := strconv.Atoi(number)
 			if err != nil || i < 0 || i >= len(list) {
-				return nil, fmt.Sprintf("%s: label_names has gaps: the classes have numbers", h.path)
+				return nil, fmt.Sprintf("%s: label_names has gaps: the classes are numbered", h.path)
 			}
 			list[i] = name
 		}
 	}
 	if len(list) != classes {
-		return nil, fmt.Sprintf("%s: %d label_names for a classifier of %d classes: the classes have numbers", h.path, len(list), classes)
+		return nil, fmt.Sprintf("%s: %d label_names for a classifier of %d classes: the classes are numbered",
+			h.path, len(list), classes)
 	}
 	return list, ""
 }
 
-// said is the first of some values that is there, or nil.
+// said returns the first of some values that is present, or nil.
 func said(values ...json.RawMessage) json.RawMessage {
 	for _, v := range values {
 		if len(v) > 0 && string(v) != "null" {
@@ -300,16 +311,16 @@ func said(values ...json.RawMessage) json.RawMessage {
 	return nil
 }
 
-// descriptions are what people call classes, by the names of the classes: of the names of
-// ImageNet, which are numbers of WordNet, the words. They are nil if there are none; the note
-// says what is wrong with them.
+// descriptions returns what people call the classes, by the names of the classes. For the names of
+// ImageNet, which are WordNet numbers, these are words. It returns nil if there are none; the note says
+// what is wrong with them.
 func (h *hubConfig) descriptions() (byName map[string]string, note string) {
 	text := said(h.Descriptions, h.Pretrained.Descriptions)
 	if text == nil {
 		return nil, ""
 	}
 	if err := json.Unmarshal(text, &byName); err != nil {
-		return nil, fmt.Sprintf("%s: label_descriptions is not an object of texts: the classes keep their names", h.path)
+		return nil, fmt.Sprintf("%s: label_descriptions must map names to texts: the classes keep their names", h.path)
 	}
 	return byName, ""
 }

@@ -13,14 +13,13 @@ import (
 	"fasternet/internal/printable"
 )
 
-// HubCardFile is the card of a model, which the hub shows.
+// HubCardFile is the model card that the hub shows.
 const HubCardFile = "README.md"
 
-// cardMark is in the cards that this program writes. A card without it is somebody's own.
+// cardMark marks the cards that this program writes. A card without it was written by a person.
 const cardMark = "<!-- written by fasternet-train -->"
 
-// writeCard writes the card of a model, unless there is one that a person has written or
-// changed the mark of.
+// writeCard writes the card of a model, unless a person has written one or changed the mark in it.
 func writeCard(dir string, l *Loaded, f hubFile) error {
 	if OwnCard(dir) {
 		return nil
@@ -31,7 +30,7 @@ func writeCard(dir string, l *Loaded, f hubFile) error {
 	})
 }
 
-// OwnCard says whether a folder has a card that is not this program's: nobody's text is replaced.
+// OwnCard reports whether a folder has a card that a person has written: it is never replaced.
 func OwnCard(dir string) bool {
 	text, err := disk.ReadFile(filepath.Join(dir, HubCardFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -40,10 +39,10 @@ func OwnCard(dir string) bool {
 	return err != nil || !bytes.Contains(text, []byte(cardMark))
 }
 
-// HubFiles are the files that [WriteHub] writes, in the order in which they replace others.
+// HubFiles lists the files that [WriteHub] writes, in the order in which it replaces older ones.
 func HubFiles() []string { return []string{HubWeightsFile, HubCardFile, HubConfigFile} }
 
-// card says what a model is, and how it is used.
+// card describes a model and how to use it.
 func card(l *Loaded, f hubFile) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { printable.Fprintf(&b, format+"\n", args...) }
@@ -54,7 +53,9 @@ func card(l *Loaded, f hubFile) string {
 	}
 	line("---\ntags:\n- %s\n- timm\nlibrary_name: timm\n---\n%s\n", task, cardMark)
 	line("# %s\n", f.Architecture)
-	line("A %s in the layout of [timm](https://github.com/huggingface/pytorch-image-models), written by fasternet-train.\n", l.Config.Model.Title())
+	line("A %s in the layout of [timm](https://github.com/huggingface/pytorch-image-models), "+
+		"written by fasternet-train.\n",
+		l.Config.Model.Title())
 	line("| | |\n|---|---|")
 	line("| parameters | %.2f M |", float64(l.Model.Store().Parameters())/1e6)
 	switch {
@@ -70,11 +71,13 @@ func card(l *Loaded, f hubFile) string {
 	line("| mean, std | %v, %v |", p.Mean, p.Std)
 	line("| resizing, crop | %s, %s, %.4g of the image |", p.Interpolation, p.CropMode, p.CropPct)
 	if l.Average {
-		line("| weights | the average over the training (EMA) |")
-	} else if l.File != nil { // of a run, which may have both
+		line("| weights | averaged over training (EMA) |")
+	} else if l.File != nil { // of a run, which may have both kinds
 		line("| weights | of the last step |")
 	}
-	line("\n## Use\n\n```python\nimport timm\n\nmodel = timm.create_model(\"local-dir:FOLDER\", pretrained=True).eval()   # or \"hf-hub:ORG/NAME\" once it is there")
+	line("\n## Use\n\n```python\nimport timm\n")
+	line("# or \"hf-hub:ORG/NAME\" after the upload")
+	line("model = timm.create_model(\"local-dir:FOLDER\", pretrained=True).eval()")
 	line("transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))\n```\n")
 	line("```sh\nfasternet-train predict FOLDER photo.jpg\n```")
 	return b.String()

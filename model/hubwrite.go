@@ -24,7 +24,7 @@ type hubFile struct {
 	NumFeatures  int      `json:"num_features"`
 	GlobalPool   string   `json:"global_pool"`
 	LabelNames   []string `json:"label_names,omitempty"`
-	// Descriptions are what people call the classes, by their names, if that is something else.
+	// Descriptions map class names to what people call the classes, if that differs.
 	Descriptions map[string]string `json:"label_descriptions,omitempty"`
 	ModelArgs    map[string]any    `json:"model_args"`
 	Pretrained   struct {
@@ -42,13 +42,12 @@ type hubFile struct {
 	} `json:"pretrained_cfg"`
 }
 
-// WriteHub writes a model as a folder that timm's create_model("local-dir:FOLDER",
-// pretrained=True) loads: config.json and model.safetensors, with timm's names, and a card. The
-// folder is made; one that is there may have such files alone, which are replaced, but for a
-// card that somebody has written. The note says
-// what timm does differently with images; it may be "".
+// WriteHub writes a model as a folder that timm's create_model("local-dir:FOLDER", pretrained=True)
+// loads: config.json and model.safetensors with timm's names, and a card. It makes the folder. An
+// existing folder may only have such files: WriteHub replaces them, except a card that a person has
+// written. The note says what timm does differently with images; it may be "".
 func WriteHub(l *Loaded, dir string) (note string, err error) {
-	if err := l.NeedOneLabel("a folder of timm, which does not say that an image has any number of classes,"); err != nil {
+	if err := l.NeedOneLabel("a timm folder, which cannot say that an image has several classes,"); err != nil {
 		return "", err
 	}
 	ts, err := Export(l, torch.Timm)
@@ -70,9 +69,10 @@ func WriteHub(l *Loaded, dir string) (note string, err error) {
 	if err != nil {
 		return "", err
 	}
-	// "pt" is what Python's safetensors package writes for PyTorch.
+	// Python's safetensors package writes "pt" for PyTorch.
 	meta := map[string]string{FormatKey: "pt", UsedKey: l.Used()}
-	if err := checkpoints.Write(filepath.Join(dir, HubWeightsFile), checkpoints.File{Meta: meta, Tensors: ts}); err != nil {
+	err = checkpoints.Write(filepath.Join(dir, HubWeightsFile), checkpoints.File{Meta: meta, Tensors: ts})
+	if err != nil {
 		return "", err
 	}
 	err = checkpoints.WriteAtomic(filepath.Join(dir, HubConfigFile), func(w io.Writer) error {
@@ -85,8 +85,7 @@ func WriteHub(l *Loaded, dir string) (note string, err error) {
 	return notes, writeCard(dir, l, file)
 }
 
-// otherImages says which images timm treats in another way than the model's evaluation; ""
-// if none.
+// otherImages says which images timm prepares in another way than our evaluation; "" if none.
 func otherImages(l *Loaded) (string, error) {
 	p, err := preprocess.Of(l.Config.Data, l.Model.Channels())
 	if err != nil {
@@ -94,10 +93,12 @@ func otherImages(l *Loaded) (string, error) {
 	}
 	var notes []string
 	if cut := p.Transform.Cut(); cut.KeepTo > 0 {
-		notes = append(notes, fmt.Sprintf("images of %d to %d pixels are not resized here, and timm resizes them", cut.KeepFrom, cut.KeepTo))
+		notes = append(notes, fmt.Sprintf("images of %d to %d pixels are not resized here, and timm resizes them",
+			cut.KeepFrom, cut.KeepTo))
 	}
 	if !p.Decoding.IgnoreOrientation {
-		notes = append(notes, "images are turned by their EXIF orientation here, and timm does not turn them (data.orientation)")
+		notes = append(notes,
+			"images are turned by their EXIF orientation here, and timm does not turn them (data.orientation)")
 	}
 	if !p.Decoding.Clip16Bit {
 		notes = append(notes, "grey images of 16 bits are scaled here, and timm clips their values (data.sixteen_bit)")
@@ -105,7 +106,7 @@ func otherImages(l *Loaded) (string, error) {
 	return strings.Join(notes, "; "), nil
 }
 
-// CheckHubFolder says whether WriteHub can write to a folder.
+// CheckHubFolder returns an error if WriteHub cannot write to a folder.
 func CheckHubFolder(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -116,7 +117,7 @@ func CheckHubFolder(dir string) error {
 	}
 	for _, e := range entries {
 		if !slices.Contains([]string{HubConfigFile, HubWeightsFile, HubCardFile, ".gitattributes"}, e.Name()) {
-			return fmt.Errorf("%s is a folder with other files (%s): want a new one", dir, e.Name())
+			return fmt.Errorf("folder %s has other files (%s): give a new one", dir, e.Name())
 		}
 	}
 	return nil
@@ -141,10 +142,15 @@ func hubFileOf(l *Loaded) (hubFile, error) {
 	}
 	hub := weightsOf(torch.Family(m.Name)).Hub
 	if hub == nil {
-		return hubFile{}, fmt.Errorf("model: timm has no architecture of the family %s: %w", m.Name, ErrNaming)
+		return hubFile{}, fmt.Errorf("model: timm has no %s: %w", m.Name, ErrNaming)
 	}
 	timms := hub.Write(m, d.ImageSize)
-	f := hubFile{NumClasses: classes, GlobalPool: timms.GlobalPool, NumFeatures: timms.NumFeatures, ModelArgs: timms.Args}
+	f := hubFile{
+		NumClasses:  classes,
+		GlobalPool:  timms.GlobalPool,
+		NumFeatures: timms.NumFeatures,
+		ModelArgs:   timms.Args,
+	}
 	f.ModelArgs["in_chans"], f.ModelArgs["num_classes"] = m.InChans, classes
 	if len(l.Classes) == classes {
 		f.LabelNames = l.Classes
@@ -152,7 +158,8 @@ func hubFileOf(l *Loaded) (hubFile, error) {
 	}
 	p := &f.Pretrained
 	cut := preprocess.Evaluation(d, m.InChans).Cut()
-	p.InputSize, p.Interpolation, p.CropPct, p.CropMode = []int{m.InChans, d.ImageSize, d.ImageSize}, d.Interpolation, cut.Ratio, string(cut.Mode)
+	p.InputSize = []int{m.InChans, d.ImageSize, d.ImageSize}
+	p.Interpolation, p.CropPct, p.CropMode = d.Interpolation, cut.Ratio, string(cut.Mode)
 	p.Mean, p.Std, p.NumClasses = d.Mean, d.Std, classes
 	p.FirstConv, p.Classifier, p.FixedInputSize = timms.FirstConv, timms.Classifier, timms.FixedInputSize
 	var err error
@@ -160,7 +167,7 @@ func hubFileOf(l *Loaded) (hubFile, error) {
 	return f, err
 }
 
-// described are what people call the classes, where it is not their name; nil if it is.
+// described returns what people call the classes if that differs from their names, else nil.
 func described(l *Loaded) map[string]string {
 	labels, _ := l.Labels(l.Classes)
 	out := map[string]string{}
@@ -172,8 +179,8 @@ func described(l *Loaded) map[string]string {
 	return out
 }
 
-// hubArchitecture is timm's architecture for a model: one of its size, or else one with the
-// same computation, and other sizes in the arguments.
+// hubArchitecture returns timm's architecture for a model: one of its size, else one with the same
+// computation, and the other sizes as arguments.
 func hubArchitecture(hub *foreign.Hub, m configs.Model) (string, error) {
 	for _, preset := range configs.Presets() {
 		c, err := configs.Load(preset)

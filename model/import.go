@@ -17,23 +17,24 @@ import (
 type Row struct {
 	Name  string
 	DType string
-	Have  []int // shape in the file; nil if it is not there
-	Want  []int // shape in the model; nil if it has none
+	Have  []int // shape in the file; nil if missing
+	Want  []int // shape in the model; nil if unexpected
 	Note  string
 }
 
-// Table says what became of the tensors of a file in a model.
+// Table says what happened to each tensor of a file.
 type Table struct {
 	Path      string
-	Container string       // what kind of file it is
-	Key       string       // under which it holds the weights
-	EMA       bool         // they are averaged weights
+	Container string       // kind of file
+	Key       string       // of the weights in the file
+	EMA       bool         // the weights are averaged
 	Naming    torch.Naming // of the tensors in the file; the rows have official names
 
-	Loaded     []Row // taken as they are
-	Reshaped   []Row // taken, with dimensions of 1 added or removed
-	Dropped    []Row // the classifier, for another number of classes: the model keeps fresh values
-	Fresh      []Row // not to be taken (after a pre-trained encoder, a classifier for other classes): the model keeps fresh values
+	Loaded   []Row // taken as they are
+	Reshaped []Row // taken, with dimensions of 1 added or removed
+	Dropped  []Row // the classifier, for another number of classes: the model keeps fresh values
+	// Fresh rows are not taken on purpose: after a pre-trained encoder, or a classifier for other classes.
+	Fresh      []Row
 	Missing    []Row // the model keeps fresh values
 	Unexpected []Row // not used
 	Mismatched []Row // of another shape or type
@@ -41,21 +42,26 @@ type Table struct {
 	Notes      []string
 }
 
-// The tensors of a classifier, whose first dimension is the number of classes.
+// classifier names the tensors of a classifier. Their first dimension is the number of classes.
 var classifier = []string{"head.weight", "head.bias"}
 
-// Import fills a model with tensors under official names. Missing and
-// unexpected ones are an error, unless they are allowed; tensors of another
-// shape or type are one in any case. The classifier is left out if only the
-// number of classes differs; counters of batches may be missing. After an error
-// the model is unchanged; the table is valid all the same.
+// Import fills a model with tensors that have official names. A missing or unexpected tensor is an
+// error unless allowMissing; another shape or type always is. Import leaves out a classifier that
+// differs only in the number of classes, and counters of batches may be missing. After an error the
+// model is unchanged; the table is still valid.
 func Import(s *layers.Store, ts []formats.Tensor, allowMissing bool) (Table, error) {
 	return importTensors(s, ts, allowMissing, flags.AllowMissing, func(string) bool { return false })
 }
 
-// importTensors is Import where some tensors are expected to be missing, and where a
-// remedy of that name allows others to be; "" if there is none.
-func importTensors(s *layers.Store, ts []formats.Tensor, allowMissing bool, remedy string, fresh func(name string) bool) (Table, error) {
+// importTensors is Import for weights that lack some tensors on purpose (fresh). remedy names the
+// option that allows others to be missing; "" if there is none.
+func importTensors(
+	s *layers.Store,
+	ts []formats.Tensor,
+	allowMissing bool,
+	remedy string,
+	fresh func(name string) bool,
+) (Table, error) {
 	var t Table
 	found := map[string]formats.Tensor{}
 	for _, x := range ts {
@@ -73,7 +79,7 @@ func importTensors(s *layers.Store, ts []formats.Tensor, allowMissing bool, reme
 	}
 	for _, e := range s.Entries {
 		x, ok := found[e.Name]
-		if ok && e.Counter != nil && len(x.F32) == 1 { // of a state dict that was made half precision as a whole
+		if ok && e.Counter != nil && len(x.F32) == 1 { // the whole state dict was converted to half precision
 			x.F32, x.I64, x.DType = nil, []int64{int64(x.F32[0])}, formats.Int64
 			found[e.Name] = x
 		}
@@ -94,7 +100,9 @@ func importTensors(s *layers.Store, ts []formats.Tensor, allowMissing bool, reme
 			t.Loaded = append(t.Loaded, row)
 		case slices.Equal(squeezed(row.Have), squeezed(row.Want)):
 			t.Reshaped = append(t.Reshaped, row)
-		case slices.Contains(classifier, e.Name) && len(row.Have) == len(row.Want) && slices.Equal(row.Have[1:], row.Want[1:]):
+		case slices.Contains(classifier, e.Name) &&
+			len(row.Have) == len(row.Want) &&
+			slices.Equal(row.Have[1:], row.Want[1:]):
 			t.Dropped = append(t.Dropped, row)
 		default:
 			t.Mismatched = append(t.Mismatched, row)
@@ -120,13 +128,12 @@ func importTensors(s *layers.Store, ts []formats.Tensor, allowMissing bool, reme
 	return t, nil
 }
 
-// squeezed is a shape without its dimensions of 1.
+// squeezed returns a shape without its dimensions of 1.
 func squeezed(shape []int) []int {
 	return slices.DeleteFunc(slices.Clone(shape), func(d int) bool { return d == 1 })
 }
 
-// dropHead drops all of the classifier if a part of it is: a weight of one
-// model and a bias of another make none.
+// dropHead drops all of the classifier if one part was dropped: weight and bias must come from one model.
 func dropHead(t *Table) {
 	if len(t.Dropped) == 0 {
 		return
@@ -141,22 +148,25 @@ func dropHead(t *Table) {
 		})
 	}
 	r := t.Dropped[0]
-	t.Notes = append(t.Notes, fmt.Sprintf("the classifier is for %d classes, the model for %d: it is left out and begins with fresh values", r.Have[0], r.Want[0]))
+	t.Notes = append(t.Notes, fmt.Sprintf("the classifier is for %d classes, the model for %d: "+
+		"it is replaced by a fresh one",
+		r.Have[0], r.Want[0]))
 }
 
 func (t *Table) check(allowMissing bool, remedy string) error {
 	switch {
 	case len(t.Mismatched) > 0:
-		return fmt.Errorf("the weights are of another model: %s", t.Summary())
+		return fmt.Errorf("the weights belong to another model: %s", t.Summary())
 	case len(t.Loaded)+len(t.Reshaped) == 0:
-		return fmt.Errorf("the weights are of another model: no tensor fits: %s", t.Summary())
+		return fmt.Errorf("the weights belong to another model: no tensor fits: %s", t.Summary())
 	case !allowMissing && len(t.Missing)+len(t.Unexpected) > 0:
-		return fmt.Errorf("the weights do not fit the model: %s%s", t.Summary(), option("; ", remedy, " goes on all the same"))
+		return fmt.Errorf("the weights do not fit the model: %s%s",
+			t.Summary(), option("; ", remedy, " goes on anyway"))
 	}
 	return nil
 }
 
-// sections are the parts of the table in the order in which they are shown.
+// sections returns the parts of the table in the order in which they are shown.
 func (t *Table) sections() []struct {
 	Name string
 	Rows []Row
@@ -170,8 +180,7 @@ func (t *Table) sections() []struct {
 	}
 }
 
-// Summary is the table in one line: how many tensors, and the first names of
-// those that are not as they should be.
+// Summary describes the table in one line: how many tensors, and the first names that are wrong.
 func (t *Table) Summary() string {
 	var parts []string
 	for _, s := range t.sections() {
@@ -194,7 +203,7 @@ func (t *Table) Summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// String names the tensor, and what differs.
+// String returns the name of the tensor and what differs.
 func (r Row) String() string {
 	switch {
 	case r.Note != "":
@@ -205,7 +214,7 @@ func (r Row) String() string {
 	return fmt.Sprintf("%s %v, want %v", r.Name, r.Have, r.Want)
 }
 
-// Write shows the table; lists longer than most are cut, unless it is 0.
+// Write shows the table. It cuts lists longer than most, unless most is 0.
 func (t *Table) Write(out io.Writer, most int) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	where := t.Container
@@ -242,7 +251,7 @@ func (t *Table) Write(out io.Writer, most int) error {
 	return nil
 }
 
-// Remark is a note of a table as a line: warnings are called so.
+// Remark formats a note of a table as a line; a warning begins with "warning".
 func Remark(note string) string {
 	if strings.HasPrefix(note, "warning: ") {
 		return note
@@ -250,7 +259,7 @@ func Remark(note string) string {
 	return "note: " + note
 }
 
-// shapes are what the table says of them, and what is wrong.
+// shapes returns the shapes that the table gives, and what is wrong with them.
 func (r Row) shapes() string {
 	switch {
 	case r.Note != "":

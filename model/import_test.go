@@ -24,7 +24,7 @@ import (
 
 var gelu = []string{"model.act_layer=gelu"}
 
-// Import weights of PyTorch whose shapes fit no preset.
+// Import weights of PyTorch with shapes of no preset.
 func ExampleOpen() {
 	path := filepath.Join("..", "testdata", "golden", "fasternet_small_gelu_lightning.ckpt")
 	_, err := model.Open(path, model.LoadOptions{})
@@ -45,7 +45,7 @@ func ExampleOpen() {
 	// 16 [1 1 2 1] 10
 }
 
-// Imported from any container, a model gives the logits of the reference.
+// A model from any container gives the logits of the reference.
 func TestGoldenLogits(t *testing.T) {
 	t.Parallel()
 	want := golden.Tensors(t, "fasternet_small_gelu.safetensors")["eval_logits"]
@@ -56,8 +56,11 @@ func TestGoldenLogits(t *testing.T) {
 		name      string
 		tolerance float64
 	}{
-		{"fasternet_small_gelu.pth", 3e-5}, {"fasternet_small_gelu_legacy.pth", 3e-5}, {"fasternet_small_gelu_weights.safetensors", 3e-5},
-		{"fasternet_small_gelu_nested_model.pth", 3e-5}, {"fasternet_small_gelu_lightning.ckpt", 3e-5},
+		{"fasternet_small_gelu.pth", 3e-5},
+		{"fasternet_small_gelu_legacy.pth", 3e-5},
+		{"fasternet_small_gelu_weights.safetensors", 3e-5},
+		{"fasternet_small_gelu_nested_model.pth", 3e-5},
+		{"fasternet_small_gelu_lightning.ckpt", 3e-5},
 		{"fasternet_small_gelu_half.pth", 1e-2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,7 +82,7 @@ func TestGoldenLogits(t *testing.T) {
 	}
 }
 
-// randomised is a model of a preset with values everywhere.
+// randomised returns a model of a preset with random values everywhere.
 func randomised(t *testing.T, preset string, settings ...string) (graph.Model, *configs.Config) {
 	t.Helper()
 	c, err := configs.Load(preset, settings...)
@@ -112,26 +115,36 @@ func sameState(t *testing.T, got, want graph.Model) {
 	t.Helper()
 	for i, w := range model.Tensors(want.Store()) {
 		g := model.Tensors(got.Store())[i]
-		if g.Name != w.Name || !slices.Equal(g.Shape, w.Shape) || !slices.Equal(g.F32, w.F32) || !slices.Equal(g.I64, w.I64) {
+		if g.Name != w.Name ||
+			!slices.Equal(g.Shape, w.Shape) ||
+			!slices.Equal(g.F32, w.F32) ||
+			!slices.Equal(g.I64, w.I64) {
 			t.Errorf("%s differs", w.Name)
 		}
 	}
 }
 
-// Architectures of one's own are told by the shapes.
+// The shapes tell an architecture of one's own.
 func TestInfer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
 	for _, settings := range [][]string{
 		{"model.embed_dim=8", "model.depths=[1,3]", "model.feature_dim=20", "model.mlp_ratio=3"},
 		{"model.embed_dim=12", "model.depths=[2,1,1,1]", "model.n_div=3", "model.mlp_ratio=1.6"},
-		{"model.embed_dim=4", "model.depths=[1,1,1]", "model.n_div=2", "model.layer_scale_init_value=0.5", "model.num_classes=17"},
-		{"model.embed_dim=8", "model.depths=[1,1]", "model.patch_size2=3", "model.patch_stride2=3", "model.in_chans=3", "data.mean=[0,0,0]", "data.std=[1,1,1]"},
+		{
+			"model.embed_dim=4", "model.depths=[1,1,1]", "model.n_div=2", "model.layer_scale_init_value=0.5",
+			"model.num_classes=17",
+		},
+		{
+			"model.embed_dim=8", "model.depths=[1,1]", "model.patch_size2=3", "model.patch_stride2=3",
+			"model.in_chans=3", "data.mean=[0,0,0]", "data.std=[1,1,1]",
+		},
 	} {
 		want, c := randomised(t, "quickstart", settings...)
 		if err := checkpoints.Write(path, checkpoints.File{Tensors: model.Tensors(want.Store())}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := model.Open(path, model.LoadOptions{}); !errors.Is(err, model.ErrActivation) || !errors.As(err, new(model.ConfigError)) {
+		if _, err := model.Open(path, model.LoadOptions{}); !errors.Is(err, model.ErrActivation) ||
+			!errors.As(err, new(model.ConfigError)) {
 			t.Errorf("%v: the activation is not asked for: %v", settings, err)
 		}
 		l, err := model.Open(path, model.LoadOptions{Settings: []string{"model.act_layer=gelu", "data.image_size=64"}})
@@ -180,7 +193,9 @@ func TestImport(t *testing.T) {
 		return ts
 	}
 	without := func(suffix string) []formats.Tensor {
-		return slices.DeleteFunc(slices.Clone(all), func(x formats.Tensor) bool { return strings.HasSuffix(x.Name, suffix) })
+		return slices.DeleteFunc(slices.Clone(all), func(x formats.Tensor) bool {
+			return strings.HasSuffix(x.Name, suffix)
+		})
 	}
 	for _, c := range []struct {
 		name       string
@@ -191,19 +206,51 @@ func TestImport(t *testing.T) {
 	}{
 		{"all", all, false, "31 loaded", "", "head.weight"},
 		{"no counters", without("num_batches_tracked"), false, "27 loaded", "", "head.weight"},
-		{"missing", without("reduction.weight"), false, "30 loaded, 1 missing (stages.1.reduction.weight)", "do not fit the model", "-head.weight"},
-		{"missing allowed", without("reduction.weight"), true, "30 loaded, 1 missing (stages.1.reduction.weight)", "", "head.weight"},
-		{"unexpected", append(slices.Clone(all), formats.Tensor{Name: "norm.weight"}), false, "31 loaded, 1 unexpected (norm.weight)", "--allow-missing goes on", "-head.weight"},
-		{"unexpected allowed", append(slices.Clone(all), all[0]), true, "31 loaded, 1 unexpected (patch_embed.proj.weight)", "", "head.weight"},
+		{
+			"missing", without("reduction.weight"), false,
+			"30 loaded, 1 missing (stages.1.reduction.weight)",
+			"do not fit the model", "-head.weight",
+		},
+		{
+			"missing allowed", without("reduction.weight"), true,
+			"30 loaded, 1 missing (stages.1.reduction.weight)",
+			"", "head.weight",
+		},
+		{
+			"unexpected",
+			append(slices.Clone(all), formats.Tensor{Name: "norm.weight"}),
+			false, "31 loaded, 1 unexpected (norm.weight)", "--allow-missing goes on", "-head.weight",
+		},
+		{
+			"unexpected allowed", append(slices.Clone(all), all[0]), true,
+			"31 loaded, 1 unexpected (patch_embed.proj.weight)",
+			"", "head.weight",
+		},
 		{"counters of another type", edit("patch_embed.norm.num_batches_tracked", func(x *formats.Tensor) {
 			*x = formats.Tensor{Name: x.Name, DType: formats.Float16, Shape: x.Shape, F32: []float32{7}}
 		}), false, "31 loaded", "", "head.weight"},
-		{"linear", edit(conv, func(x *formats.Tensor) { x.Shape = x.Shape[:2] }), false, "30 loaded, 1 reshaped", "", conv},
-		{"turned", edit(conv, func(x *formats.Tensor) { x.Shape = []int{x.Shape[1], x.Shape[0], 1, 1} }), true, "30 loaded, 1 mismatched (" + conv + " [8 16 1 1], want [16 8 1 1])", "of another model", "-head.weight"},
+		{
+			"linear",
+			edit(conv, func(x *formats.Tensor) { x.Shape = x.Shape[:2] }),
+			false, "30 loaded, 1 reshaped", "", conv,
+		},
+		{
+			"turned",
+			edit(conv, func(x *formats.Tensor) { x.Shape = []int{x.Shape[1], x.Shape[0], 1, 1} }),
+			true,
+			"30 loaded, 1 mismatched (" + conv + " [8 16 1 1], want [16 8 1 1])",
+			"of another model", "-head.weight",
+		},
 		{"integer", edit("head.bias", func(x *formats.Tensor) {
 			*x = formats.Tensor{Name: x.Name, DType: formats.Int64, Shape: x.Shape, I64: make([]int64, 10)}
 		}), true, "30 loaded, 1 mismatched (head.bias is int64)", "of another model", "-head.weight"},
-		{"head", edit("head.weight", func(x *formats.Tensor) { x.Shape, x.F32 = []int{3, 16}, x.F32[:48] }), false, "29 loaded, 2 dropped (head.weight [3 16], want [10 16], head.bias)", "", "-head.bias"},
+		{
+			"head",
+			edit("head.weight", func(x *formats.Tensor) { x.Shape, x.F32 = []int{3, 16}, x.F32[:48] }),
+			false,
+			"29 loaded, 2 dropped (head.weight [3 16], want [10 16], head.bias)",
+			"", "-head.bias",
+		},
 		{"nothing", []formats.Tensor{{Name: "x"}}, true, "", "no tensor fits", "-head.weight"},
 	} {
 		settings := append(slices.Clone(size), "seed=9")
@@ -231,7 +278,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// A model trained here is the start of one with other classes.
+// A model trained here can start one with other classes.
 func TestStart(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "own.safetensors")
@@ -240,7 +287,7 @@ func TestStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := small(t, "model.drop_path_rate=0.3") // which weights do not depend on
+	c := small(t, "model.drop_path_rate=0.3") // does not change what the weights compute
 	net, err := model.New(c, 5)
 	if err != nil {
 		t.Fatal(err)
@@ -253,8 +300,11 @@ func TestStart(t *testing.T) {
 	if err := table.Write(&out, 3); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"own.safetensors: checkpoint, official names", "not used: state of the training", "loaded: 29", "… and 26 more", "dropped: 2", "[2 16], model [5 16]",
-		"note: the classifier is for 2 classes, the model for 5"} {
+	for _, want := range []string{
+		"own.safetensors: checkpoint, official names", "not used: state of the training", "loaded: 29",
+		"… and 26 more", "dropped: 2", "[2 16], model [5 16]",
+		"note: the classifier is for 2 classes, the model for 5",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
@@ -262,10 +312,13 @@ func TestStart(t *testing.T) {
 	a, _ := net.Store().Lookup("stages.1.reduction.weight")
 	b, _ := given.Model.Store().Lookup("stages.1.reduction.weight")
 	if !slices.Equal(a.Param.Data(), b.Param.Data()) {
-		t.Error("the weights were not taken")
+		t.Error("the weights were not used")
 	}
 	for _, test := range []struct{ setting, want string }{
-		{"model.act_layer=relu", path + " is of another model: model.act_layer is gelu in the checkpoint and relu in the configuration"},
+		{
+			"model.act_layer=relu",
+			path + " belongs to another model: model.act_layer is gelu in the checkpoint and relu in the configuration",
+		},
 		{"model.mlp_ratio=3", "model.mlp_ratio is 2 in the checkpoint and 3 in the configuration"},
 		{"model.layer_scale_init_value=0.1", "model.layer_scale_init_value is 0 in"},
 	} {
@@ -275,14 +328,15 @@ func TestStart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := model.Start(net, c, path, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), test.want) {
+			if err := model.Start(net, c, path, model.LoadOptions{}); err == nil ||
+				!strings.Contains(err.Error(), test.want) {
 				t.Errorf("%s: %v, want %q", test.setting, err, test.want)
 			}
 		})
 	}
 }
 
-// A training starts from the averaged weights if there are any and they are wanted.
+// Training starts from the averaged weights if there are any and the user wants them.
 func TestStartFromAverage(t *testing.T) {
 	dir, c := t.TempDir(), small(t)
 	plain, both := filepath.Join(dir, "plain.safetensors"), filepath.Join(dir, "both.safetensors")
@@ -305,13 +359,23 @@ func TestStartFromAverage(t *testing.T) {
 		path   string
 		choice torch.Choice
 		ema    bool
-	}{{both, torch.Auto, true}, {both, "", true}, {both, torch.EMA, true}, {both, torch.Plain, false}, {plain, torch.Auto, false}, {plain, torch.Plain, false}} {
+	}{
+		{both, torch.Auto, true},
+		{both, "", true},
+		{both, torch.EMA, true},
+		{both, torch.Plain, false},
+		{plain, torch.Auto, false},
+		{plain, torch.Plain, false},
+	} {
 		net, err := model.New(small(t, "seed=8"), 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var table model.Table
-		if err := model.Start(net, c, k.path, model.LoadOptions{Weights: k.choice, Report: func(m model.Table) { table = m }}); err != nil {
+		if err := model.Start(net, c, k.path, model.LoadOptions{
+			Weights: k.choice,
+			Report:  func(m model.Table) { table = m },
+		}); err != nil {
 			t.Fatal(err)
 		}
 		got, _ := net.Store().Lookup(name)
@@ -320,11 +384,17 @@ func TestStartFromAverage(t *testing.T) {
 			want++
 		}
 		if table.EMA != k.ema || got.Param.Data()[0] != want {
-			t.Errorf("%s, choice %s: averaged %v, a weight is %v, want %v", filepath.Base(k.path), k.choice, table.EMA, got.Param.Data()[0], want)
+			t.Errorf("%s, choice %s: averaged %v, a weight is %v, want %v",
+				filepath.Base(k.path), k.choice, table.EMA, got.Param.Data()[0], want)
 		}
 	}
-	// PyTorch's files say by their keys which weights they hold.
-	if err := model.Start(mustLoad(t, plain).Model, c, golden.Path(t, "fasternet_small_gelu.pth"), model.LoadOptions{Weights: torch.EMA}); !errors.Is(err, torch.ErrNoEMA) {
+	// The keys of PyTorch's files say which weights they hold.
+	if err := model.Start(
+		mustLoad(t, plain).Model,
+		c,
+		golden.Path(t, "fasternet_small_gelu.pth"),
+		model.LoadOptions{Weights: torch.EMA},
+	); !errors.Is(err, torch.ErrNoEMA) {
 		t.Errorf("a file without averages: %v", err)
 	}
 }
@@ -342,7 +412,9 @@ func TestOpenOptions(t *testing.T) {
 		t.Errorf("fewer classes: %v", err)
 	}
 	bare := filepath.Join(dir, "bare.safetensors")
-	headless := slices.DeleteFunc(model.Tensors(mustLoad(t, path).Model.Store()), func(x formats.Tensor) bool { return strings.HasPrefix(x.Name, "head.") })
+	headless := slices.DeleteFunc(model.Tensors(mustLoad(t, path).Model.Store()), func(x formats.Tensor) bool {
+		return strings.HasPrefix(x.Name, "head.")
+	})
 	if err := checkpoints.Write(bare, checkpoints.File{Tensors: headless}); err != nil {
 		t.Fatal(err)
 	}
@@ -363,8 +435,11 @@ func TestOpenOptions(t *testing.T) {
 		{path, "unknown key", model.LoadOptions{Settings: []string{"modle.x=1"}}},
 		{path, "no preset is called", model.LoadOptions{Config: "fasternet_t9"}},
 		{torn, "damaged checkpoint", model.LoadOptions{}},
-		{bare, "has no classifier: fine-tune it first", model.LoadOptions{Settings: gelu}},
-		{bare, "has no classifier: fine-tune it first", model.LoadOptions{Settings: append([]string{"model.num_classes=4"}, gelu...)}},
+		{bare, "has no classifier; fine-tune it first", model.LoadOptions{Settings: gelu}},
+		{
+			bare, "has no classifier; fine-tune it first",
+			model.LoadOptions{Settings: append([]string{"model.num_classes=4"}, gelu...)},
+		},
 		{dir, "holds no checkpoint", model.LoadOptions{}},
 	} {
 		if _, err := model.Open(c.path, c.o); err == nil || !strings.Contains(err.Error(), c.want) {

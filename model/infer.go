@@ -13,9 +13,8 @@ import (
 	"fasternet/graph/foreign"
 )
 
-// shapesOf reads the architecture off the shapes of the tensors: the sizes, and the side of
-// the images that it is for, 0 if the tensors do not tell it. The model has no more values
-// than the file, but for a factor.
+// shapesOf reads the architecture from the shapes of the tensors: the sizes, and the side of the images,
+// 0 if the tensors do not tell it. The model has at most a constant factor more values than the file.
 func (s *source) shapesOf() (m configs.Model, imageSize int, err error) {
 	f := weightsOf(s.state.Family)
 	if f.Shapes == nil {
@@ -31,8 +30,8 @@ func (s *source) shapesOf() (m configs.Model, imageSize int, err error) {
 	return m, imageSize, affordable(m, size, s.state.Tensors)
 }
 
-// affordable says whether a model has no more values than a file, but for a classifier
-// that may be missing: shapes of a few tensors could describe any others.
+// affordable returns an error if the model has more values than the file, not counting a classifier. The
+// shapes of a few tensors could otherwise describe a model of any size.
 func affordable(m configs.Model, imageSize int, ts []formats.Tensor) error {
 	parameters, err := graph.Parameters(m, imageSize, false)
 	if err != nil {
@@ -43,12 +42,13 @@ func affordable(m configs.Model, imageSize int, ts []formats.Tensor) error {
 		values += t.Size() // the file has as many
 	}
 	if parameters > 2*values+1<<16 {
-		return fmt.Errorf("its %d tensors have %d values, fewer than some of their shapes describe (%d)", len(ts), values, parameters)
+		return fmt.Errorf("its %d tensors have %d values, fewer than some of their shapes describe (%d)",
+			len(ts), values, parameters)
 	}
 	return nil
 }
 
-// errUnknown says that the tensors are of no network that is known by its names.
+// errUnknown says that the tensors have the names of no known network.
 func errUnknown(ts []formats.Tensor) error {
 	var names []string
 	for _, t := range ts[:min(3, len(ts))] {
@@ -57,16 +57,18 @@ func errUnknown(ts []formats.Tensor) error {
 	hint := ""
 	for _, t := range ts {
 		switch {
-		case strings.Contains(t.Name, "attention.attention.query.") || strings.Contains(t.Name, "attention.self.query."):
-			hint = "; these are the names of Hugging Face transformers, which are not read: export the model from timm"
+		case strings.Contains(t.Name, "attention.attention.query.") ||
+			strings.Contains(t.Name, "attention.self.query."):
+			hint = "; these are names of Hugging Face transformers, which are not supported: export the model from timm"
 		case strings.HasSuffix(t.Name, ".attn.logit_scale"):
 			hint = "; they look like a Swin V2, which is another network"
 		}
 	}
-	return fmt.Errorf("not the weights of %s under names that are known: %s, …%s", either(torch.Titles()), strings.Join(names, ", "), hint)
+	return fmt.Errorf("no known weights of %s: the tensors are called %s, …%s",
+		either(torch.Titles()), strings.Join(names, ", "), hint)
 }
 
-// either lists kinds: "a FasterNet, a ViT or a Swin".
+// either joins kinds: "a FasterNet, a ViT or a Swin".
 func either(kinds []string) string {
 	if len(kinds) < 2 {
 		return "a " + strings.Join(kinds, "")
@@ -75,15 +77,15 @@ func either(kinds []string) string {
 	return "a " + strings.Join(kinds[:last], ", a ") + " or a " + kinds[last]
 }
 
-// infer finds the configuration of foreign weights that come with none. A preset whose
-// shapes are the same is taken with all its values; the settings must name the rest.
+// infer finds the configuration of foreign weights without one. If a preset has the same shapes, infer
+// takes all of its values. The settings must name the rest.
 func (s *source) infer(settings []string) (*configs.Config, error) {
 	m, size, err := s.shapesOf()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.path, err)
 	}
 	f, w := weightsOf(s.state.Family), s.weights(settings)
-	var told []string // settings that follow from the tensors and their names
+	var told []string // settings from the tensors and their names
 	if m.NumClasses > 0 {
 		told = append(told, fmt.Sprintf("model.num_classes=%d", m.NumClasses))
 	}
@@ -129,7 +131,7 @@ func asConfigError(c *configs.Config, err error) (*configs.Config, error) {
 	return c, nil
 }
 
-// presetOf is the preset of a classifier that has the shapes of a model; "" if none has.
+// presetOf returns the preset of a classifier with the shapes of a model; "" if there is none.
 func presetOf(m configs.Model) (string, error) {
 	for _, preset := range configs.Presets() {
 		c, err := configs.Load(preset)
@@ -143,15 +145,15 @@ func presetOf(m configs.Model) (string, error) {
 	return "", nil
 }
 
-// sameShapes says whether two architectures have the same tensors, but for the number of
-// classes and what images they are for.
+// sameShapes reports whether two architectures have the same tensors, whatever their number of classes
+// and their images.
 func sameShapes(a, b configs.Model) bool {
 	if a.Name != b.Name {
 		return false
 	}
 	family, ok := graph.FamilyOf(a.Name)
 	if !ok {
-		return false // of another family no tensors are known
+		return false // the tensors of other families are unknown
 	}
 	if f := family.Weights.SameShapes; f != nil {
 		return f(a, b)
@@ -159,11 +161,11 @@ func sameShapes(a, b configs.Model) bool {
 	return a.InChans == b.InChans && reflect.DeepEqual(a.Arch, b.Arch)
 }
 
-// noteAssumed says which values are taken that no tensor tells.
+// noteAssumed names the values that no tensor tells and that were assumed.
 func (s *source) noteAssumed(preset string, m configs.Model) {
-	from := "the usual values are taken"
+	from := "the usual values are used"
 	if preset != "" {
-		from = fmt.Sprintf("the preset %s has the same shapes, and its values are taken", preset)
+		from = fmt.Sprintf("the values come from preset %s, which has the same shapes", preset)
 	}
 	var what []string
 	if f := weightsOf(torch.Family(m.Name)).Assumed; f != nil {
@@ -173,6 +175,5 @@ func (s *source) noteAssumed(preset string, m configs.Model) {
 	s.note("the tensors do not show %s: %s", strings.Join(what, ", "), from)
 }
 
-// classesOf is the number of classes that a classifier among the tensors has; 0
-// if there is none.
+// classesOf returns the number of classes of the classifier among the tensors, 0 if there is none.
 func classesOf(ts []formats.Tensor) int { return foreign.NewShapes("", ts).Classes() }

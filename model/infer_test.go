@@ -11,9 +11,11 @@ import (
 	"fasternet/internal/golden"
 )
 
-// All presets are recognised by the authors' lists of tensors.
+// The authors' lists of tensors identify all presets.
 func TestPresetsAreRecognised(t *testing.T) {
-	for _, preset := range []string{"fasternet_t0", "fasternet_t1", "fasternet_t2", "fasternet_s", "fasternet_m", "fasternet_l"} {
+	for _, preset := range []string{
+		"fasternet_t0", "fasternet_t1", "fasternet_t2", "fasternet_s", "fasternet_m", "fasternet_l",
+	} {
 		var r struct {
 			StateDict [][2]any `json:"state_dict"`
 		}
@@ -42,10 +44,12 @@ func TestPresetsAreRecognised(t *testing.T) {
 	}
 }
 
-// A few large tensors are no model of many large blocks.
+// A few large tensors do not make a model of many large blocks.
 func TestShapesAreThere(t *testing.T) {
 	ts := []formats.Tensor{
-		{Name: "patch_embed.proj.weight", Shape: []int{8, 3, 4, 4}}, {Name: "pos_embed", Shape: []int{1, 17, 8}}, {Name: "cls_token", Shape: []int{1, 1, 8}},
+		{Name: "patch_embed.proj.weight", Shape: []int{8, 3, 4, 4}},
+		{Name: "pos_embed", Shape: []int{1, 17, 8}},
+		{Name: "cls_token", Shape: []int{1, 1, 8}},
 		{Name: "blocks.0.mlp.fc1.weight", Shape: []int{60000, 8}},
 	}
 	for i := range 900 {

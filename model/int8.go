@@ -76,7 +76,7 @@ func int8Weights(f *checkpoints.File) bool {
 func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error) {
 	if !int8Weights(f) {
 		if f.Meta[PrecisionKey] == int8Precision {
-			return nil, nil, fmt.Errorf("its metadata says that it is of 8 bits, and no tensor is")
+			return nil, nil, fmt.Errorf("its metadata says int8, but no tensor is int8")
 		}
 		return f, nil, nil
 	}
@@ -104,7 +104,8 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 	for _, t := range f.Tensors {
 		if t.DType == formats.Int8 {
 			if len(t.Shape) < 2 || t.Shape[0] < 1 {
-				return nil, nil, fmt.Errorf("tensor %s of 8 bits has shape %v: it is no weight", formats.Short(t.Name), t.Shape)
+				return nil, nil, fmt.Errorf("tensor %s of 8 bits has shape %v: it is no weight",
+					formats.Short(t.Name), t.Shape)
 			}
 			n := t.Shape[0]
 			scale, err := vector(t.Name+weightScale, n)
@@ -127,7 +128,8 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 			values := make([]float32, len(t.F32))
 			for i, v := range t.F32 {
 				if v < -ops.MostInt8 {
-					return nil, nil, fmt.Errorf("tensor %s: value %d is %g: want -%d to %[4]d", formats.Short(t.Name), i, v, ops.MostInt8)
+					return nil, nil, fmt.Errorf("tensor %s: value %d is %g: want -%d to %[4]d",
+						formats.Short(t.Name), i, v, ops.MostInt8)
 				}
 				values[i] = float32(float64(v) * float64(scale[i/row]))
 			}
@@ -168,7 +170,8 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 // it does not.
 func NotInt8(m graph.Model) error {
 	if graph.IsInt8(m) {
-		return fmt.Errorf("the model computes in 8 bits, which only exports hold: take the one in float32 that it was made of")
+		return fmt.Errorf("the model computes in 8 bits, which only exports hold: " +
+			"take the one in float32 that it was made of")
 	}
 	return nil
 }

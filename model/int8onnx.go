@@ -50,7 +50,8 @@ func onnxTensors(g *onnx.Graph) ([]formats.Tensor, error) {
 				all = append(all, formats.Tensor{Name: layer + ".bias", Shape: t.Shape, F32: out.F32})
 			}
 		default:
-			return nil, fmt.Errorf("the initializer %s is of type %d, which no export has there", formats.Short(t.Name), t.Type)
+			return nil, fmt.Errorf("the initializer %s is of type %d, which no export has there",
+				formats.Short(t.Name), t.Type)
 		}
 		all = append(all, out)
 	}

@@ -11,7 +11,7 @@ import (
 	"fasternet/graph/foreign"
 )
 
-// Of a family, an activation or weights that are not known nothing is taken for granted.
+// Unknown families, activations and weights are refused, not guessed.
 func TestUnknownKinds(t *testing.T) {
 	c, err := configs.Load("quickstart")
 	if err != nil {
@@ -33,7 +33,10 @@ func TestUnknownKinds(t *testing.T) {
 	if sameShapes(other.Model, other.Model) {
 		t.Error("two models of an unknown family have the same tensors")
 	}
-	if name, err := hubArchitecture(&foreign.Hub{Default: func(configs.Model) string { return "" }}, other.Model); err == nil {
+	if name, err := hubArchitecture(
+		&foreign.Hub{Default: func(configs.Model) string { return "" }},
+		other.Model,
+	); err == nil {
 		t.Errorf("the architecture is %s", name)
 	}
 	other.Model.Name = "fasternet"

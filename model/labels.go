@@ -6,10 +6,10 @@ import (
 	"fasternet/data/classes"
 )
 
-// Labels are what people call the classes of a model, by their numbers. names are the names of the
-// classes, usually [Loaded.Classes]: they go from one list of classes to another, and may be
-// numbers of WordNet, as ImageNet has them. A label is what config.json describes the class by,
-// or ImageNet's words, or else the name. The note says what was assumed; it may be "".
+// Labels returns what people call the classes of a model, by number. names are the names of the classes,
+// usually [Loaded.Classes]: they connect two lists of classes, and may be WordNet numbers, as in
+// ImageNet. A label is the description in config.json, or the words of ImageNet, else the name. The
+// note says what was assumed; it may be "".
 func (l *Loaded) Labels(names []string) (labels []string, note string) {
 	if len(l.called) > 0 && len(names) > 0 {
 		for _, name := range names {
@@ -23,7 +23,8 @@ func (l *Loaded) Labels(names []string) (labels []string, note string) {
 	}
 	labels, assumed := classes.Words(names, l.Model.Classes())
 	if assumed {
-		note = fmt.Sprintf("the model does not say what its %d classes are called: they get the words of ImageNet-1k", len(labels))
+		note = fmt.Sprintf("the model does not say what its %d classes are called: the names of ImageNet-1k are used",
+			len(labels))
 	}
 	return labels, note
 }

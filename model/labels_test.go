@@ -14,7 +14,7 @@ import (
 	"fasternet/model"
 )
 
-// withConfig is a copy of a folder that timm wrote, with another config.json.
+// withConfig copies a folder of timm with another config.json.
 func withConfig(t *testing.T, name string, change func(text string) string) string {
 	t.Helper()
 	from, dir := golden.Foreign(t, name), t.TempDir()
@@ -33,7 +33,7 @@ func withConfig(t *testing.T, name string, change func(text string) string) stri
 	return dir
 }
 
-// config.json names classes in several ways, and says what people call them.
+// config.json names classes in several ways, and describes them.
 func TestLabels(t *testing.T) {
 	list := func(names string) func(string) string {
 		return func(text string) string {
@@ -49,41 +49,66 @@ func TestLabels(t *testing.T) {
 		labels []string
 		note   string
 	}{
-		{"as it is", func(s string) string { return s }, []string{"cat", "dog", "fox"}, []string{"cat", "dog", "fox"}, ""},
+		{
+			"as it is", func(s string) string { return s }, []string{"cat", "dog", "fox"},
+			[]string{"cat", "dog", "fox"}, "",
+		},
 		{"old name", list(`"labels": ["a", "b", "c"]`), []string{"a", "b", "c"}, []string{"a", "b", "c"}, ""},
-		{"descriptions", list(`"label_descriptions": {"a": "Apple", "c": "Cherry"}, "label_names": ["a", "b", "c"]`), []string{"a", "b", "c"}, []string{"Apple", "b", "Cherry"}, ""},
-		{"by number", list(`"label_names": {"0": "n01440764", "1": "n01443537", "2": "n01484850"}`), []string{"n01440764", "n01443537", "n01484850"},
-			[]string{"tench, Tinca tinca", "goldfish, Carassius auratus", "great white shark, white shark, man-eater, man-eating shark, Carcharodon carcharias"}, ""},
-		{"no descriptions", list(`"label_descriptions": ["a"], "label_names": ["a", "b", "c"]`), []string{"a", "b", "c"}, []string{"a", "b", "c"}, "label_descriptions is not an object of texts"},
+		{
+			"descriptions",
+			list(`"label_descriptions": {"a": "Apple", "c": "Cherry"}, "label_names": ["a", "b", "c"]`),
+			[]string{"a", "b", "c"}, []string{"Apple", "b", "Cherry"}, "",
+		},
+		{
+			"by number",
+			list(`"label_names": {"0": "n01440764", "1": "n01443537", "2": "n01484850"}`),
+			[]string{"n01440764", "n01443537", "n01484850"},
+			[]string{
+				"tench, Tinca tinca", "goldfish, Carassius auratus",
+				"great white shark, white shark, man-eater, man-eating shark, Carcharodon carcharias",
+			},
+			"",
+		},
+		{
+			"no descriptions",
+			list(`"label_descriptions": ["a"], "label_names": ["a", "b", "c"]`),
+			[]string{"a", "b", "c"}, []string{"a", "b", "c"}, "label_descriptions must map names to texts",
+		},
 		{"none", list(`"label_names": null`), nil, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var notes []string
-			l, err := model.Open(withConfig(t, "timm/fasternet_gelu", c.change), model.LoadOptions{Report: func(t model.Table) { notes = t.Notes }})
+			path := withConfig(t, "timm/fasternet_gelu", c.change)
+			l, err := model.Open(path, model.LoadOptions{Report: func(t model.Table) { notes = t.Notes }})
 			if err != nil {
 				t.Fatal(err)
 			}
 			labels, note := l.Labels(l.Classes)
-			if !slices.Equal(l.Classes, c.names) || !slices.Equal(labels, c.labels) || note != "" || c.note != "" && !strings.Contains(strings.Join(notes, "\n"), c.note) {
+			if !slices.Equal(l.Classes, c.names) ||
+				!slices.Equal(labels, c.labels) ||
+				note != "" ||
+				c.note != "" && !strings.Contains(strings.Join(notes, "\n"), c.note) {
 				t.Errorf("classes %q, labels %q, note %q, notes %q", l.Classes, labels, note, notes)
 			}
 		})
 	}
 	l := &model.Loaded{}
 	var err error
-	if l.Config, err = configs.Parse("test", "model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, num_classes: 1000}\ndata: {image_size: 32}\n"); err != nil {
+	l.Config, err = configs.Parse("test",
+		"model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, num_classes: 1000}\ndata: {image_size: 32}\n")
+	if err != nil {
 		t.Fatal(err)
 	}
 	if l.Model, err = model.New(l.Config, 0); err != nil {
 		t.Fatal(err)
 	}
-	if labels, note := l.Labels(nil); len(labels) != 1000 || !strings.Contains(note, "they get the words of ImageNet-1k") {
+	if labels, note := l.Labels(nil); len(labels) != 1000 ||
+		!strings.Contains(note, "the names of ImageNet-1k are used") {
 		t.Errorf("%d labels, note %q", len(labels), note)
 	}
 }
 
-// A preset that starts from weights gets the mean and the deviation that these know images by,
-// unless the user has set them; other keys stay.
+// A preset that starts from weights gets their mean and std, unless the user has set them. Other keys stay.
 func TestAdoptStatistics(t *testing.T) {
 	half := withConfig(t, "timm/vit_token", func(text string) string { return text })
 	own := filepath.Join(t.TempDir(), "own.yaml")
@@ -105,8 +130,12 @@ func TestAdoptStatistics(t *testing.T) {
 		{"set in the file", own, []string{"from=" + half}, nil},
 		{"set by hand", "vit_tiny", []string{"from=" + half, "data.std=[1, 1, 1]"}, nil},
 		{"the same", "fasternet_t0", []string{"from=" + golden.Foreign(t, "timm/fasternet_gelu")}, nil},
-		{"another number of channels", "vit_tiny", []string{"from=" + half, "model.in_chans=1", "data.mean=[0.5]", "data.std=[0.5]"}, nil},
-		{"not there", "vit_tiny", []string{"from=none"}, nil},
+		{
+			"another number of channels", "vit_tiny",
+			[]string{"from=" + half, "model.in_chans=1", "data.mean=[0.5]", "data.std=[0.5]"},
+			nil,
+		},
+		{"missing file", "vit_tiny", []string{"from=none"}, nil},
 		{"no weights to start from", "vit_tiny", nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -120,7 +149,7 @@ func TestAdoptStatistics(t *testing.T) {
 			}
 		})
 	}
-	// A run that is resumed goes on with its own.
+	// A resumed run keeps its own.
 	config, given, err := configs.LoadGiven("vit_tiny", "from="+half)
 	if err != nil {
 		t.Fatal(err)
@@ -129,12 +158,13 @@ func TestAdoptStatistics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := model.AdoptFrom(config, given, run); err != nil || !slices.Equal(got, []string{"data.mean=[0.3, 0.3, 0.3]", "data.std=[0.2, 0.2, 0.2]"}) {
+	if got, err := model.AdoptFrom(config, given, run); err != nil ||
+		!slices.Equal(got, []string{"data.mean=[0.3, 0.3, 0.3]", "data.std=[0.2, 0.2, 0.2]"}) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
 
-// The presets of known models of the hub have the architecture that they name.
+// The presets of known models of the hub have the architecture that the hub names.
 func TestKnownPresets(t *testing.T) {
 	for _, m := range hub.Known {
 		if m.Preset == "" {

@@ -11,14 +11,14 @@ import (
 	"fasternet/graph/localmim"
 )
 
-// A file is of a pre-training, or not.
+// These say whether a file comes from a pre-training.
 var (
-	ErrPretraining    = errors.New("is of a pre-training (task localmim)")
-	ErrNotPretraining = errors.New("it is not of a pre-training (task localmim)")
+	ErrPretraining    = errors.New("comes from a pre-training (task localmim)")
+	ErrNotPretraining = errors.New("it does not come from a pre-training (task localmim)")
 )
 
-// OpenLocalMIM makes the model of a pre-training: of a run's folder (its best
-// checkpoint), a checkpoint, or an official file, which needs a configuration.
+// OpenLocalMIM makes the model of a pre-training from the folder of a run (its best checkpoint), a
+// checkpoint, or an official file, which needs a configuration.
 func OpenLocalMIM(path string, o LoadOptions) (*localmim.Model, error) {
 	src, err := readSource(path, o)
 	if err != nil {
@@ -32,7 +32,8 @@ func OpenLocalMIM(path string, o LoadOptions) (*localmim.Model, error) {
 	case o.Config != "":
 		c, err = configs.Load(o.Config, o.Settings...)
 	case src.config == nil:
-		err = fmt.Errorf("%s is of a pre-training and has no configuration: add --config, e.g. mim_vit_base", src.path)
+		err = fmt.Errorf("%s comes from a pre-training and has no configuration: add --config, e.g. mim_vit_base",
+			src.path)
 	default:
 		var text []byte
 		if text, err = src.config.YAML(); err == nil {
@@ -40,7 +41,8 @@ func OpenLocalMIM(path string, o LoadOptions) (*localmim.Model, error) {
 		}
 	}
 	if err == nil && c.Task != "localmim" {
-		err = fmt.Errorf("the configuration is for task %s, but %s is of a pre-training: want task localmim", c.Task, src.path)
+		err = fmt.Errorf("the configuration is for task %s, but %s comes from a pre-training: set task=localmim",
+			c.Task, src.path)
 	}
 	if err != nil {
 		return nil, ConfigError{err}
@@ -55,15 +57,16 @@ func OpenLocalMIM(path string, o LoadOptions) (*localmim.Model, error) {
 	return m, nil
 }
 
-// ExportPretraining is the state of a pre-training as a bare state dict under the names
-// of the published code, for which patch merging is put into its order.
+// ExportPretraining returns the state of a pre-training as a bare state dict with the names of the
+// published code. Patch merging gets the order of that code.
 func ExportPretraining(m *localmim.Model, n torch.Naming) ([]formats.Tensor, error) {
 	names := []torch.Naming{torch.Official}
 	if slices.Contains(torch.Namings(torch.Family(m.Config().Model.Name)), torch.LocalMIM) {
 		names = append(names, torch.LocalMIM)
 	}
 	if !slices.Contains(names, n) {
-		return nil, fmt.Errorf("%w for a pre-training of a %s: %s; it has %s", ErrNaming, m.Config().Model.Title(), n, joinNamings(names))
+		return nil, fmt.Errorf("%w for a pre-training of a %s: %s; it has %s",
+			ErrNaming, m.Config().Model.Title(), n, joinNamings(names))
 	}
 	ts := Tensors(m.Store())
 	if swap := m.Encoder().Reorder; swap != nil && m.Config().MIM.MergeOrder != "official" {

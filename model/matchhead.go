@@ -8,9 +8,9 @@ import (
 	"fasternet/formats"
 )
 
-// matchHead makes the classifier of a source one for the classes of the data set: its rows
-// go where the classes of the same names are. A classifier for other classes is removed,
-// since its rows would answer for something else; the model then keeps its fresh one.
+// matchHead reorders the rows of a source's classifier for the classes of the data set, by class name. It
+// removes a classifier for other classes, whose rows would mean something else. The model then keeps
+// fresh values.
 func (s *source) matchHead(names []string, outputs int) {
 	rows := classesOf(s.state.Tensors)
 	if len(names) == 0 || rows == 0 || s.pretrained() {
@@ -21,7 +21,7 @@ func (s *source) matchHead(names []string, outputs int) {
 	switch {
 	case m.Kind == classes.Same:
 		return
-	case m.Kind == classes.Unnamed && rows != outputs: // what Import says of it is enough
+	case m.Kind == classes.Unnamed && rows != outputs: // Import says enough about it
 		return
 	case m.Kind == classes.Unnamed && err == nil:
 		s.notes = append(s.notes, "classifier: "+note)
@@ -38,20 +38,23 @@ func (s *source) matchHead(names []string, outputs int) {
 	if rows != outputs {
 		what = fmt.Sprintf("is for %d classes, the model for %d", rows, outputs)
 	}
-	note = fmt.Sprintf("the classifier %s: it is left out and begins with fresh values", what)
+	note = fmt.Sprintf("the classifier %s: it is replaced by a fresh one", what)
 	if m.Kind != classes.Unnamed {
-		note += fmt.Sprintf("; of the %d classes of the data set the checkpoint has %d by name (%s)", len(names), m.Common(), m.Difference("the data set", "the checkpoint"))
+		note += fmt.Sprintf("; the checkpoint has %[2]d of the %[1]d classes of the data set by name (%[3]s)",
+			len(names), m.Common(), m.Difference("the data set", "the checkpoint"))
 	}
 	s.notes = append(s.notes, note)
 }
 
-// removeHead leaves the classifier out.
+// removeHead removes the classifier.
 func (s *source) removeHead() {
 	s.newHead = true
-	s.state.Tensors = slices.DeleteFunc(slices.Clone(s.state.Tensors), func(t formats.Tensor) bool { return slices.Contains(classifier, t.Name) })
+	s.state.Tensors = slices.DeleteFunc(slices.Clone(s.state.Tensors), func(t formats.Tensor) bool {
+		return slices.Contains(classifier, t.Name)
+	})
 }
 
-// permuteHead moves the rows of a classifier: row i of the new one is row order[i].
+// permuteHead reorders the rows of a classifier: row i of the new one is row order[i].
 func permuteHead(ts []formats.Tensor, order []int) {
 	for k, t := range ts {
 		if !slices.Contains(classifier, t.Name) || t.F32 == nil || len(t.Shape) == 0 || t.Shape[0] != len(order) {

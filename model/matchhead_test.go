@@ -11,7 +11,7 @@ import (
 	"fasternet/model"
 )
 
-// head gives the rows of a classifier, its bias last.
+// head returns the rows of a classifier, each with its bias last.
 func head(t *testing.T, m graph.Model) (rows [][]float32) {
 	t.Helper()
 	w, ok := m.Store().Lookup("head.weight")
@@ -30,7 +30,7 @@ func head(t *testing.T, m graph.Model) (rows [][]float32) {
 	return rows
 }
 
-// The classifier that a run starts from is taken by the names of its classes.
+// The rows of the classifier to start from are matched by class name.
 func TestStartMatchesHead(t *testing.T) {
 	dir := t.TempDir()
 	checkpoint := func(name string, names []string, settings ...string) string {
@@ -48,7 +48,10 @@ func TestStartMatchesHead(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(dir, name+".safetensors")
-		if err := checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: model.Tensors(net.Store())}); err != nil {
+		if err := checkpoints.Write(path, checkpoints.File{
+			Meta:    meta,
+			Tensors: model.Tensors(net.Store()),
+		}); err != nil {
 			t.Fatal(err)
 		}
 		return path
@@ -65,16 +68,67 @@ func TestStartMatchesHead(t *testing.T) {
 		note       string
 	}{
 		{name: "the same", from: named, classes: pets, rows: []int{0, 1, 2}},
-		{name: "nobody knows", from: named, rows: []int{0, 1, 2}},
-		{name: "another order", from: named, classes: []string{"fox", "cat", "dog"}, rows: []int{2, 0, 1}, note: "classifier: the classes of the data set have another order than in the checkpoint"},
-		{name: "another order, outputs to spare", from: wide, classes: []string{"fox", "cat", "dog"}, settings: "model.num_classes=5", rows: []int{2, 0, 1, 3, 4}, note: "they are matched by name"},
-		{name: "renamed", from: named, classes: []string{"dog", "fox", "zebra"}, note: `the classifier is for other classes: it is left out and begins with fresh values; of the 3 classes of the data set the checkpoint has 2 by name (class 0 is "cat" in the checkpoint and "dog" in the data set`},
-		{name: "one more", from: named, classes: append(slices.Clone(pets), "zebra"), note: `the classifier is for 3 classes, the model for 4: it is left out and begins with fresh values; of the 4 classes of the data set the checkpoint has 3 by name (only in the data set: "zebra")`},
-		{name: "one less", from: named, classes: pets[1:], note: "the checkpoint has 2 by name"},
-		{name: "one less, as many outputs", from: wide, classes: pets[1:], settings: "model.num_classes=5", note: "is for other classes"},
-		{name: "no names", from: nameless, classes: pets, rows: []int{0, 1, 2}, note: "classifier: the checkpoint does not say what its classes are called: they are compared by their number"},
-		{name: "no names, another number", from: nameless, classes: pets[1:], note: "the classifier is for 3 classes, the model for 2"},
-		{name: "numbers", from: named, classes: []string{"0", "1", "2"}, rows: []int{0, 1, 2}, note: "the data set does not say"},
+		{name: "unknown to both", from: named, rows: []int{0, 1, 2}},
+		{
+			name:    "another order",
+			from:    named,
+			classes: []string{"fox", "cat", "dog"},
+			rows:    []int{2, 0, 1},
+			note:    "classifier: the classes of the data set have another order than in the checkpoint",
+		},
+		{
+			name:     "another order, outputs to spare",
+			from:     wide,
+			classes:  []string{"fox", "cat", "dog"},
+			settings: "model.num_classes=5",
+			rows:     []int{2, 0, 1, 3, 4},
+			note:     "they are matched by name",
+		},
+		{
+			name:    "renamed",
+			from:    named,
+			classes: []string{"dog", "fox", "zebra"},
+			note: "the classifier is for other classes: it is replaced by a fresh one; " +
+				"the checkpoint has 2 of the 3 classes of the data set by name " +
+				`(class 0 is "cat" in the checkpoint and "dog" in the data set`,
+		},
+		{
+			name:    "one more",
+			from:    named,
+			classes: append(slices.Clone(pets), "zebra"),
+			note: "the classifier is for 3 classes, the model for 4: it is replaced by a fresh one; " +
+				"the checkpoint has 3 of the 4 classes of the data set by name " +
+				`(only in the data set: "zebra")`,
+		},
+		{name: "one less", from: named, classes: pets[1:], note: "the checkpoint has 2 of the 2 classes"},
+		{
+			name:     "one less, as many outputs",
+			from:     wide,
+			classes:  pets[1:],
+			settings: "model.num_classes=5",
+			note:     "is for other classes",
+		},
+		{
+			name:    "no names",
+			from:    nameless,
+			classes: pets,
+			rows:    []int{0, 1, 2},
+			note: "classifier: the checkpoint does not say what its classes are called: " +
+				"they are compared by their number",
+		},
+		{
+			name:    "no names, another number",
+			from:    nameless,
+			classes: pets[1:],
+			note:    "the classifier is for 3 classes, the model for 2",
+		},
+		{
+			name:    "numbers",
+			from:    named,
+			classes: []string{"0", "1", "2"},
+			rows:    []int{0, 1, 2},
+			note:    "the data set does not say",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			settings := []string{"seed=8"}
@@ -101,7 +155,10 @@ func TestStartMatchesHead(t *testing.T) {
 				}
 			}
 			var table model.Table
-			if err := model.Start(net, config, c.from, model.LoadOptions{Classes: c.classes, Report: func(m model.Table) { table = m }}); err != nil {
+			if err := model.Start(net, config, c.from, model.LoadOptions{
+				Classes: c.classes,
+				Report:  func(m model.Table) { table = m },
+			}); err != nil {
 				t.Fatal(err)
 			}
 			for i, row := range head(t, net) {

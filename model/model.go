@@ -1,5 +1,4 @@
-// Package model brings a backbone and its weights together: it makes a model
-// of a configuration, and moves its state to and from checkpoints.
+// Package model makes models from configurations, and moves their state to and from checkpoints.
 package model
 
 import (
@@ -13,7 +12,7 @@ import (
 	"fasternet/formats"
 	"fasternet/formats/torch"
 	"fasternet/graph"
-	_ "fasternet/graph/families" // the models that configurations name
+	_ "fasternet/graph/families" // registers the models that configurations name
 	"fasternet/layers"
 )
 
@@ -24,8 +23,7 @@ const (
 	ClassesKey = "classes" // names by index, JSON
 )
 
-// format names the container and its version; the family is what all versions
-// of our containers begin with.
+// format names the container and its version. The name of every version begins with formatFamily.
 const (
 	formatFamily = "fasternet-train "
 	format       = CheckpointFormat
@@ -34,8 +32,7 @@ const (
 // CheckpointFormat names a checkpoint and its version.
 const CheckpointFormat = formatFamily + "checkpoint 1"
 
-// New makes the model that a configuration describes, for the given number of
-// classes, with fresh parameters.
+// New makes the model of a configuration for the given number of classes, with fresh parameters.
 func New(c *configs.Config, classes int) (graph.Model, error) {
 	m, err := withClasses(c.Model, classes)
 	if err != nil {
@@ -49,12 +46,14 @@ func withClasses(m configs.Model, classes int) (configs.Model, error) {
 	case m.NumClasses == 0:
 		m.NumClasses = classes
 	case m.NumClasses < classes:
-		return m, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: set it to 0 to take the data set's", classes, m.NumClasses)
+		return m, fmt.Errorf("model.num_classes: the data set has %d classes, the model only %d: "+
+			"set it to 0 to use the number of the data set",
+			classes, m.NumClasses)
 	}
 	return m, nil
 }
 
-// Meta is the metadata that describes a model in a checkpoint.
+// Meta returns the metadata that describe a model in a checkpoint.
 func Meta(c *configs.Config, classes []string) (map[string]string, error) {
 	text, err := c.YAML()
 	if err != nil {
@@ -67,7 +66,7 @@ func Meta(c *configs.Config, classes []string) (map[string]string, error) {
 	return map[string]string{FormatKey: format, ConfigKey: string(text), ClassesKey: string(names)}, nil
 }
 
-// Tensors is the state of a model for a checkpoint. It shares memory with it.
+// Tensors returns the state of a model for a checkpoint. It shares memory with the model.
 func Tensors(s *layers.Store) []formats.Tensor {
 	var ts []formats.Tensor
 	for _, e := range s.Entries {
@@ -88,27 +87,31 @@ func Tensors(s *layers.Store) []formats.Tensor {
 	return ts
 }
 
-// Restore fills a model from the tensors of a checkpoint. Tensors whose name
-// begins with one of the prefixes belong to somebody else; any other that is
-// missing, unknown or of another shape is an error, and nothing is changed.
+// Restore fills a model from the tensors of a checkpoint. It ignores tensors whose names begin with one
+// of the prefixes. Any other tensor that is missing, unknown or of another shape is an error, and
+// nothing is changed.
 func Restore(s *layers.Store, f *checkpoints.File, others ...string) error {
 	found := map[string]formats.Tensor{}
 	for _, t := range f.Tensors {
-		if s.IsComputed(t.Name) || slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
+		if s.IsComputed(t.Name) ||
+			slices.ContainsFunc(others, func(p string) bool { return strings.HasPrefix(t.Name, p) }) {
 			continue
 		}
 		if _, ok := s.Lookup(t.Name); !ok {
-			return fmt.Errorf("the checkpoint has a tensor %s, the model has not: it is of another model", t.Name)
+			return fmt.Errorf("the checkpoint has a tensor %s, which the model lacks: it belongs to another model",
+				t.Name)
 		}
 		found[t.Name] = t
 	}
 	for _, e := range s.Entries {
 		t, ok := found[e.Name]
 		if !ok {
-			return fmt.Errorf("the model has a tensor %s, the checkpoint has not: it is of another model", e.Name)
+			return fmt.Errorf("the checkpoint lacks tensor %s: it belongs to another model", e.Name)
 		}
 		if !slices.Equal(t.Shape, []int(e.Shape)) || (t.I64 != nil) != (e.Counter != nil) {
-			return fmt.Errorf("tensor %s has shape %v in the checkpoint and %v in the model: it is of another model", e.Name, t.Shape, []int(e.Shape))
+			return fmt.Errorf("tensor %s has shape %v in the checkpoint and %v in the model: "+
+				"it belongs to another model",
+				e.Name, t.Shape, []int(e.Shape))
 		}
 	}
 	for _, e := range s.Entries {
@@ -131,22 +134,21 @@ type Loaded struct {
 	Model   graph.Model
 	Config  *configs.Config
 	Classes []string // names by index; none of foreign weights
-	// Thresholds are the probabilities from which on an image has a class, of task multilabel; nil if
-	// the file does not say.
+	// Thresholds are the probabilities from which an image has a class, for task multilabel; nil if the
+	// file has none.
 	Thresholds []float64
 	File       *checkpoints.File // nil for foreign weights
 	Path       string
-	Average    bool // the weights are averaged ones
-	// Headless says that the file has no classifier: the model has one of a single class,
-	// which means nothing.
+	Average    bool // the weights are averaged
+	// Headless says that the file has no classifier. The model has a meaningless one with a single class.
 	Headless bool
-	// Temperature is what the logits of an exported model have been divided by; 0 if by nothing.
+	// Temperature divides the logits of an exported model already; 0 if it has none.
 	Temperature float64
 	naming      torch.Naming      // of foreign weights; "" of ours
-	called      map[string]string // what people call the classes, by name; nil if the file does not say
+	called      map[string]string // what people call the classes, by name; nil if the file has no such names
 }
 
-// Used says in one word which weights of a run they are: ema for averaged ones, or plain.
+// Used names the weights of a run: ema for averaged ones, or plain.
 func (l *Loaded) Used() string {
 	if l.Average {
 		return string(torch.EMA)
@@ -154,9 +156,8 @@ func (l *Loaded) Used() string {
 	return string(torch.Plain)
 }
 
-// Describe reads the configuration and the class names of a checkpoint or an
-// exported model. What the file says about threads and loader workers does not count here
-// ([configs.Config.ForgetMachine]).
+// Describe reads the configuration and the class names of a checkpoint or an exported model. It ignores
+// the file's settings for threads and loader workers ([configs.Config.ForgetMachine]).
 func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 	if got := f.Meta[FormatKey]; got != format && got != ExportFormat {
 		return nil, nil, fmt.Errorf("its format is %q, want %q or %q", got, format, ExportFormat)
@@ -176,7 +177,5 @@ func Describe(f *checkpoints.File) (*configs.Config, []string, error) {
 	return c, classes, nil
 }
 
-// Load makes the model of a checkpoint, of the best checkpoint of a run's
-// folder, of an exported model, or of foreign weights: Open without options, for
-// those who cannot set any.
+// Load calls Open without options.
 func Load(path string) (*Loaded, error) { return Open(path, LoadOptions{Remedies: &Remedies{}}) }

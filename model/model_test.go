@@ -17,7 +17,10 @@ import (
 
 func small(t testing.TB, settings ...string) *configs.Config {
 	t.Helper()
-	c, err := configs.Load("quickstart", append([]string{"model.embed_dim=8", "model.depths=[1,1]", "model.feature_dim=16"}, settings...)...)
+	c, err := configs.Load("quickstart", append(
+		[]string{"model.embed_dim=8", "model.depths=[1,1]", "model.feature_dim=16"},
+		settings...,
+	)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +37,10 @@ func save(t testing.TB, path string, c *configs.Config, extra ...formats.Tensor)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: append(model.Tensors(net.Store()), extra...)}); err != nil {
+	if err := checkpoints.Write(path, checkpoints.File{
+		Meta:    meta,
+		Tensors: append(model.Tensors(net.Store()), extra...),
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -52,8 +58,16 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := small(t, "seed=5")
-	save(t, filepath.Join(dir, "checkpoints", checkpoints.Last), c, formats.Tensor{Name: "optimizer.step", Shape: []int{}, I64: []int64{3}})
-	for _, path := range []string{dir, filepath.Join(dir, "checkpoints"), filepath.Join(dir, "checkpoints", checkpoints.Last)} {
+	save(
+		t,
+		filepath.Join(dir, "checkpoints", checkpoints.Last),
+		c,
+		formats.Tensor{Name: "optimizer.step", Shape: []int{}, I64: []int64{3}},
+	)
+	for _, path := range []string{
+		dir, filepath.Join(dir, "checkpoints"),
+		filepath.Join(dir, "checkpoints", checkpoints.Last),
+	} {
 		l, err := model.Load(path)
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +81,8 @@ func TestLoad(t *testing.T) {
 		}
 		for i, e := range want.Store().Entries {
 			got := l.Model.Store().Entries[i]
-			if e.Param != nil && fmt.Sprint(e.Param.Data()) != fmt.Sprint(got.Param.Data()) || fmt.Sprint(e.Buffer) != fmt.Sprint(got.Buffer) {
+			if e.Param != nil && fmt.Sprint(e.Param.Data()) != fmt.Sprint(got.Param.Data()) ||
+				fmt.Sprint(e.Buffer) != fmt.Sprint(got.Buffer) {
 				t.Errorf("%s differs", e.Name)
 			}
 		}
@@ -93,10 +108,10 @@ func TestRestoreErrors(t *testing.T) {
 		want string
 		f    *checkpoints.File
 	}{
-		{"the model has not", clone(func(ts []formats.Tensor) []formats.Tensor {
+		{"which the model lacks", clone(func(ts []formats.Tensor) []formats.Tensor {
 			return append(ts, formats.Tensor{Name: "extra"})
 		})},
-		{"the checkpoint has not", clone(func(ts []formats.Tensor) []formats.Tensor { return ts[1:] })},
+		{"the checkpoint lacks", clone(func(ts []formats.Tensor) []formats.Tensor { return ts[1:] })},
 		{"has shape", clone(func(ts []formats.Tensor) []formats.Tensor {
 			ts[0].F32 = make([]float32, len(ts[0].F32))
 			ts[1].Shape = []int{1}
@@ -104,7 +119,8 @@ func TestRestoreErrors(t *testing.T) {
 		})},
 	} {
 		t.Run(test.want, func(t *testing.T) {
-			if err := model.Restore(net.Store(), test.f, checkpoints.OptimizerPrefix); err == nil || !strings.Contains(err.Error(), test.want) {
+			if err := model.Restore(net.Store(), test.f, checkpoints.OptimizerPrefix); err == nil ||
+				!strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want something with %q", err, test.want)
 			}
 		})
@@ -116,17 +132,20 @@ func TestRestoreErrors(t *testing.T) {
 
 func TestOtherWeights(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.safetensors")
-	if err := checkpoints.Write(path, checkpoints.File{Tensors: []formats.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}}}); err != nil {
+	if err := checkpoints.Write(path, checkpoints.File{
+		Tensors: []formats.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}},
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), "not the weights of a FasterNet") {
+	if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), "no known weights of a FasterNet") {
 		t.Errorf("weights of another network: %v", err)
 	}
 }
 
 func TestClasses(t *testing.T) {
 	c := small(t, "model.num_classes=3")
-	if _, err := model.New(c, 5); err == nil || !strings.Contains(err.Error(), "the data set has 5 classes, the model only 3") {
+	if _, err := model.New(c, 5); err == nil ||
+		!strings.Contains(err.Error(), "the data set has 5 classes, the model only 3") {
 		t.Errorf("too few classes: %v", err)
 	}
 	if m, err := model.New(c, 2); err != nil || m.Classes() != 3 {
@@ -134,8 +153,8 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-// Of a checkpoint with averaged weights these are taken, which the run measured, unless
-// the others are asked for; either way a note says so.
+// Of a checkpoint with averaged weights, Open takes them, because the run measured them, unless the user
+// asks for the others. A note says which.
 func TestEMA(t *testing.T) {
 	c := small(t)
 	path := filepath.Join(t.TempDir(), "m.safetensors")
@@ -159,17 +178,29 @@ func TestEMA(t *testing.T) {
 		want   float32
 		note   string
 	}{
-		{"", first(other), "these are the averaged weights (EMA), which the run measured; --weights plain takes the weights of the last step"},
+		{
+			"", first(other),
+			"using the averaged weights (EMA), which the run measured; --weights plain takes the weights of the last " +
+				"step",
+		},
 		{torch.Auto, first(other), "--weights plain takes the weights of the last step"},
 		{torch.EMA, first(other), ""},
-		{torch.Plain, plain, "these are the weights of the last step; the run measured the averaged ones (EMA), which --weights ema takes"},
+		{
+			torch.Plain, plain,
+			"using the weights of the last step; the run measured the averaged ones (EMA), which --weights ema takes",
+		},
 	} {
 		var notes []string
-		l, err := model.Open(path, model.LoadOptions{Weights: k.choice, Report: func(t model.Table) { notes = t.Notes }})
+		l, err := model.Open(path, model.LoadOptions{
+			Weights: k.choice,
+			Report:  func(t model.Table) { notes = t.Notes },
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if first(l.Model) != k.want || l.Average != (k.choice != torch.Plain) || l.Used() != map[bool]string{true: "ema", false: "plain"}[l.Average] {
+		if first(l.Model) != k.want ||
+			l.Average != (k.choice != torch.Plain) ||
+			l.Used() != map[bool]string{true: "ema", false: "plain"}[l.Average] {
 			t.Errorf("%q: got %v, want %v", k.choice, first(l.Model), k.want)
 		}
 		if got := strings.Join(notes, "; "); !strings.Contains(got, k.note) || (got == "") != (k.note == "") {
@@ -185,11 +216,12 @@ func TestEMA(t *testing.T) {
 		{averages[:2], torch.Auto, "averaged weights are incomplete"},
 	} {
 		save(t, path, c, k.averages...)
-		if _, err := model.Open(path, model.LoadOptions{Weights: k.choice}); err == nil || !strings.Contains(err.Error(), k.want) {
+		if _, err := model.Open(path, model.LoadOptions{Weights: k.choice}); err == nil ||
+			!strings.Contains(err.Error(), k.want) {
 			t.Errorf("%d averages: %v, want %q", len(k.averages), err, k.want)
 		}
 	}
-	// A model that was made of averaged weights has no others.
+	// A model made from averaged weights has no others.
 	meta, err := model.Meta(c, []string{"a", "b"})
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +233,8 @@ func TestEMA(t *testing.T) {
 	if l := mustLoad(t, path); !l.Average {
 		t.Error("an export of averaged weights does not say so")
 	}
-	if _, err := model.Open(path, model.LoadOptions{Weights: torch.Plain}); err == nil || !strings.Contains(err.Error(), "has no others (--weights plain)") {
+	if _, err := model.Open(path, model.LoadOptions{Weights: torch.Plain}); err == nil ||
+		!strings.Contains(err.Error(), "has no others (--weights plain)") {
 		t.Errorf("plain weights of an export of averaged ones: %v", err)
 	}
 }

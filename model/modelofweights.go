@@ -9,24 +9,23 @@ import (
 	"fasternet/data/preprocess"
 )
 
-// imageKeys say how images are prepared, which goes with a model.
+// imageKeys say how images are prepared. They belong to a model.
 func imageKeys(d configs.Data) []string {
 	keys := []string{"data.image_size", "data.mean", "data.std", "data.interpolation"}
 	switch cut := preprocess.Evaluation(d, len(d.Mean)).Cut(); {
 	case d.TestCrop == configs.AutoTestCrop && (cut.Mode == data.CropSquash || cut.KeepTo > 0): // auto is the default
 	case d.TestCrop == configs.SquashTestCrop:
 		keys = append(keys, "data.test_crop")
-	default: // a ratio without a mode means the centre
+	default: // a ratio without a mode: centre crop
 		keys = append(keys, "data.test_crop_ratio")
 	}
 	return keys
 }
 
-// Adopt completes the configuration of a run that starts from weights. One without a model
-// gets the model of the weights, for as many classes as the data set has, and how images are
-// prepared for it; keys that the configuration has stay. One with a model gets the mean and
-// the deviation that the weights know images by, unless the user has set them. It returns
-// settings, to be applied before the user's; none if there is nothing to complete.
+// Adopt completes the configuration of a run that starts from weights. A configuration without a model
+// gets the model of the weights, for the classes of the data set, and the way its images are prepared;
+// keys that the configuration sets stay. One with a model gets mean and std of the weights, unless the
+// user has set them. Adopt returns settings to apply before the user's; none if nothing is missing.
 func Adopt(c *configs.Config, given configs.Given, o LoadOptions) ([]string, error) {
 	if c.From == "" || !c.Classifies() {
 		return nil, nil
@@ -54,29 +53,30 @@ func Adopt(c *configs.Config, given configs.Given, o LoadOptions) ([]string, err
 	return AdoptFrom(c, given, theirs)
 }
 
-// adoptStatistics is Adopt of a configuration with a model. Whether the weights fit the model
-// is not looked at here.
+// adoptStatistics is Adopt for a configuration with a model. It does not check that the weights fit.
 func adoptStatistics(c *configs.Config, given configs.Given, o LoadOptions) []string {
 	if given["data.mean"] || given["data.std"] {
 		return nil
 	}
 	src, err := readSource(c.From, o)
 	if err != nil || src.own == nil && src.describeHub(nil) != nil || src.config == nil {
-		return nil //nolint:nilerr // who reads the weights says what is wrong, or what they do not say
+		return nil //nolint:nilerr // reading the weights reports the error later
 	}
 	return statistics(c, src.config)
 }
 
-// statistics are the mean and the deviation of another configuration, if these differ and fit.
+// statistics returns mean and std of another configuration, if they differ and fit.
 func statistics(c, theirs *configs.Config) []string {
 	have, want := c.Data, theirs.Data
-	if len(have.Mean) != len(want.Mean) || len(have.Std) != len(want.Std) || slices.Equal(have.Mean, want.Mean) && slices.Equal(have.Std, want.Std) {
+	if len(have.Mean) != len(want.Mean) ||
+		len(have.Std) != len(want.Std) ||
+		slices.Equal(have.Mean, want.Mean) && slices.Equal(have.Std, want.Std) {
 		return nil
 	}
 	return []string{fmt.Sprintf("data.mean=[%s]", joined(want.Mean)), fmt.Sprintf("data.std=[%s]", joined(want.Std))}
 }
 
-// AdoptFrom is Adopt from a configuration, such as that of the run that is resumed.
+// AdoptFrom is Adopt from a configuration, such as the configuration of the run to resume.
 func AdoptFrom(c *configs.Config, given configs.Given, theirs *configs.Config) ([]string, error) {
 	if given.Model() {
 		if given["data.mean"] || given["data.std"] {
@@ -91,7 +91,9 @@ func AdoptFrom(c *configs.Config, given configs.Given, theirs *configs.Config) (
 	var out []string
 	images := imageKeys(theirs.Data)
 	for _, s := range all {
-		if section, key := s.Section(); section == "model" && !given[s.Key] && key != "num_classes" || slices.Contains(images, s.Key) && !given[s.Key] {
+		section, key := s.Section()
+		if section == "model" && !given[s.Key] && key != "num_classes" ||
+			slices.Contains(images, s.Key) && !given[s.Key] {
 			out = append(out, s.Key+"="+s.Value)
 		}
 	}

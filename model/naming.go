@@ -12,16 +12,15 @@ import (
 	"fasternet/graph/foreign"
 )
 
-// ErrNaming says that a family has no such naming.
+// ErrNaming says that a family has no names of this kind.
 var ErrNaming = errors.New("there are no such names")
 
-// ErrOtherCode says that the program whose names are asked for computes something else.
+// ErrOtherCode says that the program with these names computes something else.
 var ErrOtherCode = errors.New("would compute something else")
 
-// Export is the state of a model as a bare state dict with the names, and in the layout,
-// of another program. The error wraps ErrNaming if that program has no such network, and
-// ErrOtherCode if it would compute other logits of these tensors. The tensors share
-// memory with the model.
+// Export returns the state of a model as a bare state dict with the names and the layout of another
+// program. The error wraps ErrNaming if that program has no such network, and ErrOtherCode if it would
+// compute other logits from these tensors. The tensors share memory with the model.
 func Export(l *Loaded, n torch.Naming) ([]formats.Tensor, error) {
 	family := torch.Family(l.Config.Model.Name)
 	if known := torch.Namings(family); !slices.Contains(known, n) {
@@ -43,7 +42,12 @@ func Export(l *Loaded, n torch.Naming) ([]formats.Tensor, error) {
 	var out []formats.Tensor
 	add := func(ts []foreign.Tensor) {
 		for _, t := range ts {
-			out = append(out, formats.Tensor{Name: torch.NameOf(family, n, t.Name), Shape: t.Shape, F32: t.F32, I64: t.I64})
+			out = append(out, formats.Tensor{
+				Name:  torch.NameOf(family, n, t.Name),
+				Shape: t.Shape,
+				F32:   t.F32,
+				I64:   t.I64,
+			})
 		}
 	}
 	if err := NotInt8(l.Model); err != nil {
@@ -74,20 +78,23 @@ func joinNamings(known []torch.Naming) string {
 	return strings.Join(names, ", ")
 }
 
-// programs are the namings in words.
+// programs puts the namings into words.
 var programs = map[torch.Naming]string{
-	torch.Official: "the official code", torch.LocalMIM: "LocalMIM", torch.Timm: "timm", torch.Torchvision: "torchvision", torch.Microsoft: "Microsoft's code",
+	torch.Official:    "the official code",
+	torch.LocalMIM:    "LocalMIM",
+	torch.Timm:        "timm",
+	torch.Torchvision: "torchvision",
+	torch.Microsoft:   "Microsoft's code",
 }
 
-// computedBy says whether a program computes what the model does. The error names what
-// it has instead.
+// computedBy returns an error if a program computes something else than the model, and names the difference.
 func (l *Loaded) computedBy(n torch.Naming) error {
 	family, ok := graph.FamilyOf(l.Config.Model.Name)
 	if !ok {
-		return fmt.Errorf("%w for a %s: what other programs compute of it is not known", ErrNaming, l.Config.Model.Name)
+		return fmt.Errorf("%w for a %s: what other programs compute for it is unknown", ErrNaming, l.Config.Model.Name)
 	}
 	differs := family.Weights.Differs
-	if differs == nil { // it has its own names alone
+	if differs == nil { // it has only its own names
 		return nil
 	}
 	settings, other := differs(n, l.Config.Model, l.Config.Data.ImageSize, folded(l.Model))
@@ -96,7 +103,8 @@ func (l *Loaded) computedBy(n torch.Naming) error {
 	}
 	remedy := ""
 	if len(other) == 0 {
-		remedy = "; if the model is to be that one all the same, add --set for each"
+		remedy = "; to make that model anyway, add --set for each"
 	}
-	return fmt.Errorf("%s %w of these weights: it has %s%s", programs[n], ErrOtherCode, strings.Join(append(settings, other...), ", "), remedy)
+	return fmt.Errorf("%s %w of these weights: it has %s%s",
+		programs[n], ErrOtherCode, strings.Join(append(settings, other...), ", "), remedy)
 }

@@ -13,11 +13,10 @@ import (
 	"fasternet/layers"
 )
 
-// Open makes the model of a run's folder (its best checkpoint), of a
-// checkpoint, of an exported model, of a folder as timm writes it, or of a file of
-// weights that another program wrote: its content tells what it is. A model that is
-// folded stays so. Weights without a configuration get one from config.json next to them,
-// from the preset with the same shapes, or from the options.
+// Open makes a model from the folder of a run (its best checkpoint), a checkpoint, an exported model, a
+// folder in timm's layout, or a file of weights of another program. The content tells which it is. A
+// folded model stays folded. Weights without a configuration get one from config.json next to them,
+// from a preset with the same shapes, or from the options.
 func Open(path string, o LoadOptions) (*Loaded, error) {
 	src, err := readSource(path, o)
 	if err != nil {
@@ -40,10 +39,12 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 		}
 	}
 	if l.Config.Task == "localmim" {
-		return nil, ConfigError{fmt.Errorf("%s %w: it has no classifier: fine-tune it first (train PRESET --from %s)", src.path, ErrPretraining, path)}
+		noHead := fmt.Errorf("%s %w: it has no classifier; fine-tune it first: train PRESET --from %s",
+			src.path, ErrPretraining, path)
+		return nil, ConfigError{noHead}
 	}
 	if n := l.Config.Model.NumClasses; n != 0 && n < len(l.Classes) {
-		l.Classes = nil // the options ask for others
+		l.Classes = nil // the options ask for another number
 	}
 	l.Headless = src.newHead && o.Headless && !setsKey(o.Settings, "model.num_classes")
 	asItIs := src.own != nil && o.Config == "" && len(o.Settings) == 0
@@ -84,17 +85,18 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	return l, nil
 }
 
-// Start fills a model of a configuration with the weights of a run's folder, a
-// checkpoint or foreign weights, to train on from there. The rows of the classifier are
-// matched by the names of the classes; a classifier for other classes is left out, and
-// one that is missing begins with fresh values.
+// Start fills the model of a configuration with the weights of a run's folder, a checkpoint or foreign
+// weights, to train on from there. It matches the rows of the classifier by class name. A classifier
+// for other classes is left out, and a missing one begins with fresh values.
 func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	src, err := readSource(path, o)
 	if err != nil {
 		return err
 	}
 	if src.folded() {
-		return fmt.Errorf("%s is an exported model whose batch norms are folded: it cannot be trained; take the checkpoint that it was made of", src.path)
+		return fmt.Errorf("%s is an export with folded batch norms, which cannot be trained: "+
+			"take the checkpoint it was made from",
+			src.path)
 	}
 	if err := src.describeHub(nil); err != nil {
 		src.noteUnchecked(err)
@@ -110,8 +112,8 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	return src.fill(m.Store(), c, o)
 }
 
-// fits says whether the weights are for the computation of a configuration, as far as can
-// be told, and notes doubts.
+// fits returns an error if the weights belong to another computation than the configuration, as far as
+// the source tells. It notes doubts.
 func (s *source) fits(c *configs.Config, settings []string, o LoadOptions) error {
 	if err := s.sameFunction(c, settings); err != nil {
 		return err
@@ -144,18 +146,18 @@ func (s *source) describeHub(settings []string) (err error) {
 	return nil
 }
 
-// noteUnchecked says that config.json is of no help.
+// noteUnchecked says that config.json does not help.
 func (s *source) noteUnchecked(err error) {
-	text := strings.TrimSuffix(err.Error(), ": repair it, or say with --config what the weights are for")
+	text := strings.TrimSuffix(err.Error(), ": repair it, or describe the model with --config")
 	s.note("%s; whether the model computes the same is not checked", text)
 }
 
-// ConfigError says that the options of a load do not give a configuration.
+// ConfigError says that the options give no valid configuration.
 type ConfigError struct{ error }
 
 func (e ConfigError) Unwrap() error { return e.error }
 
-// configure finds the configuration of a model for the tensors.
+// configure finds the configuration for the tensors.
 func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 	if o.Config == "" && s.own == nil && !o.AllowMissing {
 		if err := s.unsupported(); err != nil && !s.pretrained() {
@@ -173,7 +175,7 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 		}
 	case hubError != nil:
 		return nil, ConfigError{hubError}
-	case s.own == nil && s.config != nil: // the settings are in it
+	case s.own == nil && s.config != nil: // it has the settings already
 		c = s.config
 		s.notePadding(c)
 	case s.own == nil:
@@ -194,10 +196,12 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 	if c.Classifies() && (s.pretrained() || s.own == nil && s.headless() && !o.AllowMissing) {
 		what := "has no classifier"
 		if s.pretrained() {
-			what = "is of a pre-training (task localmim): it has no classifier"
+			what = "comes from a pre-training (task localmim): it has no classifier"
 		}
 		if !o.Encoder && !o.Headless {
-			return nil, ConfigError{fmt.Errorf("%s %s: fine-tune it first (train CONFIG --from %[1]s); features, knn and linprobe need none", s.path, what)}
+			noHead := fmt.Errorf("%s %s; fine-tune it first: train CONFIG --from %[1]s "+
+				"(features, knn and linprobe need no classifier)", s.path, what)
+			return nil, ConfigError{noHead}
 		}
 		s.newHead = true
 	}
@@ -209,7 +213,7 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 	return c, nil
 }
 
-// fill imports the tensors and reports what became of them, also if it fails.
+// fill imports the tensors and reports what happened to them, also after an error.
 func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) error {
 	ts, fresh := s.state.Tensors, func(string) bool { return false }
 	antialias := true
@@ -247,15 +251,14 @@ func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) err
 	return nil
 }
 
-// withoutHead says which tensors of a model may be missing in weights without a
-// classifier: the classifier, and if the file has none, the layers between it and the
-// encoder. The final norm of another pool is left out, and the model's own begins with
-// fresh values.
+// withoutHead reports which tensors of a model may be missing in weights without a classifier: the
+// classifier and, if the file lacks them, the layers between it and the encoder. It leaves out the final
+// norm of another pool: the model's own begins with fresh values.
 func (s *source) withoutHead(ts []formats.Tensor, store *layers.Store) ([]formats.Tensor, func(string) bool) {
 	head := slices.Clone(classifier)
 	if s.headless() {
 		head = append(head, "avgpool_pre_head.1.weight")
-		// The decoder of a pre-training of another kind, such as MAE.
+		// The decoder of another pre-training, such as MAE.
 		encoder := slices.DeleteFunc(slices.Clone(ts), func(t formats.Tensor) bool {
 			return t.Name == "mask_token" || strings.HasPrefix(t.Name, "decoder_")
 		})
@@ -271,15 +274,17 @@ func (s *source) withoutHead(ts []formats.Tensor, store *layers.Store) ([]format
 				head = append(head, norm+"weight", norm+"bias")
 				s.note("the weights have no %s*: it begins with fresh values", norm)
 			case inFile && !inModel:
-				ts = slices.DeleteFunc(slices.Clone(ts), func(t formats.Tensor) bool { return strings.HasPrefix(t.Name, norm) })
-				s.note("%s* of the weights is for another pool than the model's: it is left out", norm)
+				ts = slices.DeleteFunc(slices.Clone(ts), func(t formats.Tensor) bool {
+					return strings.HasPrefix(t.Name, norm)
+				})
+				s.note("%s* of the weights belongs to another pool than the model's: it is not used", norm)
 			}
 		}
 	}
 	return ts, func(name string) bool { return slices.Contains(head, name) }
 }
 
-// table is the table of a checkpoint that was restored as it is.
+// table returns the table of a checkpoint that was restored as it is.
 func (s *source) table(m graph.Model) Table {
 	var t Table
 	for _, e := range m.Store().Entries {
@@ -295,6 +300,7 @@ func (s *source) table(m graph.Model) Table {
 
 func (s *source) describe(t *Table) {
 	t.EMA = s.average
-	t.Path, t.Container, t.Key, t.Naming, t.Ignored = s.path, s.state.Container, s.state.Key, s.state.Naming, s.state.Ignored
+	t.Path, t.Container, t.Key = s.path, s.state.Container, s.state.Key
+	t.Naming, t.Ignored = s.state.Naming, s.state.Ignored
 	t.Notes = append(t.Notes, s.notes...)
 }

@@ -8,13 +8,12 @@ import (
 	"fasternet/formats/torch"
 )
 
-// PathsKey is the key in a checkpoint's metadata of the absolute forms of the relative
-// paths in its configuration (configs.Paths, JSON). An export has none: what is meant for
-// others does not say where things are on this machine.
+// PathsKey is the key in a checkpoint's metadata for the absolute forms of the relative paths in its
+// configuration (configs.Paths, JSON). An export has none: paths of this machine are of no use to others.
 const PathsKey = "paths"
 
-// Paths are the absolute forms of the relative paths in the configuration of a run's folder
-// or a checkpoint; nil if it has none.
+// Paths returns the absolute forms of the relative paths in the configuration of a run's folder or a
+// checkpoint; nil if it has none.
 func Paths(path string) configs.Paths {
 	path, err := find(path)
 	if err != nil {
@@ -31,8 +30,8 @@ func Paths(path string) configs.Paths {
 	return p
 }
 
-// AddPaths puts the absolute forms of the relative paths of a configuration into the
-// metadata of a checkpoint, if there are any.
+// AddPaths adds the absolute forms of the relative paths of a configuration to the metadata of a
+// checkpoint, if there are any.
 func AddPaths(meta map[string]string, p configs.Paths) error {
 	if len(p) == 0 {
 		return nil
@@ -45,8 +44,8 @@ func AddPaths(meta map[string]string, p configs.Paths) error {
 	return nil
 }
 
-// TrainedOn is the data set that the classifier in a checkpoint or an export was trained
-// on, with absolute paths if the file has them; nil if it does not say.
+// TrainedOn returns the data set that the classifier of a checkpoint or an export was trained on, with
+// absolute paths if the file has them; nil if the file has none.
 func TrainedOn(path string) *configs.Data {
 	meta, err := torch.Meta(path)
 	if err != nil || meta[ConfigKey] == "" {

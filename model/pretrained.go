@@ -36,29 +36,27 @@ func (s *source) startPretraining(m *localmim.Model, o LoadOptions) error {
 	return s.fill(m.Store(), c, o)
 }
 
-// pretrained says whether the tensors belong to a LocalMIM.
+// pretrained reports whether the tensors belong to a LocalMIM.
 func (s *source) pretrained() bool {
 	return localmim.Pretrained(func(name string) bool {
 		return slices.ContainsFunc(s.state.Tensors, func(t formats.Tensor) bool { return t.Name == name })
 	})
 }
 
-// mergesOfficially says whether the patch merging of a pre-trained Swin has its
-// neighbours in the order of the published pre-training, which differs from that
-// of the published classifiers.
+// mergesOfficially reports whether the patch merging of a pre-trained Swin has the order of neighbours of
+// the published pre-training. The published classifiers have another order.
 func (s *source) mergesOfficially() bool {
 	return s.config == nil || s.config.MIM.MergeOrder == "official"
 }
 
-// afterEncoder says whether a tensor of a classifier comes after the encoder: it begins with
-// fresh values.
+// afterEncoder reports whether a tensor of a classifier comes after the encoder: it begins with fresh values.
 func afterEncoder(family string) func(name string) bool {
-	e, _ := localmim.EncoderOf(family) // of a family without one, as of most
+	e, _ := localmim.EncoderOf(family) // most families have none
 	return e.AfterEncoder
 }
 
-// encoder turns the tensors of a LocalMIM into those of a classifier without its
-// final norm and its head: what is to be fine-tuned.
+// encoder turns the tensors of a LocalMIM into the tensors of a classifier to fine-tune, without final
+// norm and head.
 func (s *source) encoder(c *configs.Config) (ts []formats.Tensor, notes []string) {
 	left := 0
 	for _, t := range s.state.Tensors {
@@ -71,18 +69,20 @@ func (s *source) encoder(c *configs.Config) (ts []formats.Tensor, notes []string
 		ts = append(ts, t)
 	}
 	if n := s.fromVisible(ts); n > 0 {
-		notes = append(notes, fmt.Sprintf("the statistics of %d batch norms are of masked images: the run has not measured them on whole ones yet, which it does at the end of an epoch; train.precise_bn measures them again", n))
+		notes = append(notes, fmt.Sprintf("%d batch norms have statistics of masked images: the run ended before "+
+			"it measured whole ones, at the end of an epoch; train.precise_bn measures them again", n))
 	}
 	if e, err := localmim.EncoderOf(c.Model.Name); err == nil && e.Reorder != nil && s.mergesOfficially() {
 		ts = reorder(ts, e)
-		notes = append(notes, "patch merging of the pre-training has another order of neighbours: the two in the middle are swapped")
+		notes = append(notes,
+			"patch merging of the pre-training orders its neighbours differently: the middle two are swapped")
 	}
 	notes = append(notes, fmt.Sprintf("%d tensors of the pre-training's taps, decoders and targets are not used", left))
 	return ts, notes
 }
 
-// fromVisible gives batch norms whose statistics have not been measured on whole images, since
-// the run did not get so far, those of masked ones. It returns the number of these norms.
+// fromVisible sets batch norms to the statistics of masked images, if the run ended before it measured
+// whole ones. It returns the number of these norms.
 func (s *source) fromVisible(ts []formats.Tensor) (norms int) {
 	const mean, variance, count = ".running_mean", ".running_var", ".num_batches_tracked"
 	values := func(name string) *formats.Tensor {
@@ -94,7 +94,8 @@ func (s *source) fromVisible(ts []formats.Tensor) (norms int) {
 	}
 	measured := map[string]bool{}
 	for _, t := range ts {
-		if norm, ok := strings.CutSuffix(t.Name, count); ok && (len(t.I64) > 0 && t.I64[0] > 0 || len(t.F32) > 0 && t.F32[0] > 0) {
+		if norm, ok := strings.CutSuffix(t.Name, count); ok &&
+			(len(t.I64) > 0 && t.I64[0] > 0 || len(t.F32) > 0 && t.F32[0] > 0) {
 			measured[norm] = true
 		}
 	}
@@ -115,8 +116,7 @@ func (s *source) fromVisible(ts []formats.Tensor) (norms int) {
 	return norms
 }
 
-// reorder puts the tensors of a backbone into the other of its two published orders, if it
-// has two.
+// reorder brings the tensors of a backbone into the other of its two published orders, if it has two.
 func reorder(ts []formats.Tensor, e localmim.Encoder) []formats.Tensor {
 	if e.Reorder == nil {
 		return ts
@@ -128,8 +128,7 @@ func reorder(ts []formats.Tensor, e localmim.Encoder) []formats.Tensor {
 	return out
 }
 
-// freshHead makes the weights of a new classifier on a pre-trained encoder as
-// small as the official fine-tuning does.
+// freshHead scales the weights of a new classifier on a pre-trained encoder as the official fine-tuning does.
 func freshHead(store *layers.Store, initStd float64) {
 	const std = 2e-5
 	if e, ok := store.Lookup("head.weight"); ok && e.Param != nil && initStd > 0 {

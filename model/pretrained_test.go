@@ -25,8 +25,7 @@ const (
 	smallSwin = "{name: swin, embed_dim: 8, depths: [1, 1], num_heads: [1, 2], window_size: 2, patch_size: 2}"
 )
 
-// official writes the state of a pre-training as the published code names it,
-// without a configuration.
+// official writes the state of a pre-training with the published names, without a configuration.
 func official(t *testing.T, modelKeys, mim string) (path string, m *localmim.Model) {
 	t.Helper()
 	c, err := configs.Parse("test", "task: localmim\nmodel: "+modelKeys+"\nmim: "+mim+"\ndata: {image_size: 16}\n")
@@ -37,7 +36,10 @@ func official(t *testing.T, modelKeys, mim string) (path string, m *localmim.Mod
 		t.Fatal(err)
 	}
 	path = filepath.Join(t.TempDir(), "pretrained.safetensors")
-	if err := checkpoints.Write(path, checkpoints.File{Meta: map[string]string{}, Tensors: model.Tensors(m.Store())}); err != nil {
+	if err := checkpoints.Write(path, checkpoints.File{
+		Meta:    map[string]string{},
+		Tensors: model.Tensors(m.Store()),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return path, m
@@ -56,8 +58,8 @@ func classifierOf(t *testing.T, modelKeys string, size string) (graph.Model, *co
 	return net, c
 }
 
-// An official ViT at another image size: positions are interpolated, the taps'
-// norms dropped, the head is small.
+// An official ViT at another image size: positions are interpolated, the norms of the taps are dropped,
+// and the new head is small.
 func TestStartFromPretrainedViT(t *testing.T) {
 	path, m := official(t, smallViT, "{taps: [1, 2], scales: [2, 1], decoder_dim: 8, decoder_heads: 2}")
 	net, c := classifierOf(t, smallViT, "24")
@@ -68,24 +70,31 @@ func TestStartFromPretrainedViT(t *testing.T) {
 	if len(table.Fresh) != 4 || len(table.Missing)+len(table.Unexpected) > 0 {
 		t.Errorf("table: %s", table.Summary())
 	}
-	if notes := strings.Join(table.Notes, "; "); !strings.Contains(notes, "4×4 grid are interpolated for 6×6") || !strings.Contains(notes, "are not used") {
+	notes := strings.Join(table.Notes, "; ")
+	if !strings.Contains(notes, "4×4 grid are interpolated for 6×6") || !strings.Contains(notes, "are not used") {
 		t.Errorf("notes: %s", notes)
 	}
 	old, _ := m.Store().Lookup("pos_embed")
 	now, _ := net.Store().Lookup("pos_embed")
-	golden.CheckRel(t, "positions", now.Param.Data(), ops.ResizePositions(old.Buffer, 1, 16, [2]int{4, 4}, [2]int{6, 6}, ops.Pointwise), 1e-6)
+	golden.CheckRel(
+		t,
+		"positions",
+		now.Param.Data(),
+		ops.ResizePositions(old.Buffer, 1, 16, [2]int{4, 4}, [2]int{6, 6}, ops.Pointwise),
+		1e-6,
+	)
 	head, _ := net.Store().Lookup("head.weight")
 	if top := slices.Max(head.Param.Data()); top <= 0 || top > 2e-4 {
 		t.Errorf("largest weight of the head %v", top)
 	}
 	wide, c := classifierOf(t, strings.Replace(smallViT, "16", "32", 1), "16")
-	if err := model.Start(wide, c, path, model.LoadOptions{}); err == nil || !strings.Contains(err.Error(), "another model") {
+	if err := model.Start(wide, c, path, model.LoadOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "another model") {
 		t.Errorf("a wider model: %v", err)
 	}
 }
 
-// An official Swin: the prefix goes, and the two middle neighbours of the merging
-// are swapped.
+// An official Swin: the prefix is removed, and the two middle neighbours of patch merging are swapped.
 func TestStartFromPretrainedSwin(t *testing.T) {
 	path, m := official(t, smallSwin, "{decoder_dim: 8, decoder_heads: 2, merge_order: official}")
 	net, c := classifierOf(t, smallSwin, "16")
@@ -96,7 +105,10 @@ func TestStartFromPretrainedSwin(t *testing.T) {
 	now, _ := net.Store().Lookup("layers.0.downsample.reduction.weight")
 	for row := range 16 {
 		a, b := old.Param.Data()[row*32:][:32], now.Param.Data()[row*32:][:32]
-		if !slices.Equal(a[:8], b[:8]) || !slices.Equal(a[8:16], b[16:24]) || !slices.Equal(a[16:24], b[8:16]) || !slices.Equal(a[24:], b[24:]) {
+		if !slices.Equal(a[:8], b[:8]) ||
+			!slices.Equal(a[8:16], b[16:24]) ||
+			!slices.Equal(a[16:24], b[8:16]) ||
+			!slices.Equal(a[24:], b[24:]) {
 			t.Fatalf("row %d: %v became %v", row, a, b)
 		}
 	}
@@ -106,12 +118,11 @@ func TestStartFromPretrainedSwin(t *testing.T) {
 	}
 	same, _ := again.Store().Lookup("encoder.layers.0.downsample.reduction.weight")
 	if !slices.Equal(same.Param.Data(), now.Param.Data()) {
-		t.Error("pre-training goes on with another order than fine-tuning")
+		t.Error("pre-training and fine-tuning use another order")
 	}
 }
 
-// Written for the published code, patch merging has its order of neighbours; read again,
-// it is the same pre-training.
+// Patch merging is written in the order of the published code, and reads back as the same pre-training.
 func TestExportPretraining(t *testing.T) {
 	for _, order := range []string{"official", "swin"} {
 		_, m := official(t, smallSwin, "{decoder_dim: 8, decoder_heads: 2, merge_order: "+order+"}")
@@ -134,7 +145,8 @@ func TestExportPretraining(t *testing.T) {
 		have, _ := m.Store().Lookup(name)
 		got, _ := back.Store().Lookup(name)
 		written := ts[slices.IndexFunc(ts, func(x formats.Tensor) bool { return x.Name == name })]
-		if !slices.Equal(got.Param.Data(), have.Param.Data()) || slices.Equal(written.F32, have.Param.Data()) != (order == "official") {
+		if !slices.Equal(got.Param.Data(), have.Param.Data()) ||
+			slices.Equal(written.F32, have.Param.Data()) != (order == "official") {
 			t.Errorf("merge_order %s: the merging is not written in the official order, or not read back", order)
 		}
 	}
@@ -145,8 +157,7 @@ func TestExportPretraining(t *testing.T) {
 	}
 }
 
-// An official pre-training without a configuration is one whose encoder is told by its
-// tensors.
+// The tensors tell the encoder of an official pre-training without a configuration.
 func TestEncoderOfPretraining(t *testing.T) {
 	for _, k := range []struct{ model, mim string }{
 		{smallViT, "{taps: [1, 2], scales: [2, 1], decoder_dim: 8, decoder_heads: 2}"},
@@ -157,7 +168,8 @@ func TestEncoderOfPretraining(t *testing.T) {
 		if strings.Contains(k.model, "swin") {
 			o.Settings = nil
 		}
-		if _, err := model.Open(path, o); err == nil || !strings.Contains(err.Error(), "is of a pre-training (task localmim): it has no classifier") {
+		if _, err := model.Open(path, o); err == nil ||
+			!strings.Contains(err.Error(), "comes from a pre-training (task localmim): it has no classifier") {
 			t.Errorf("with a classifier: %v", err)
 		}
 		o.Encoder = true

@@ -10,9 +10,14 @@ import (
 	"fasternet/layers"
 )
 
-// fitSizes makes tensors for images or windows of another size, as their family does.
-// Tensors that do not fit in another way stay as they are.
-func fitSizes(f foreign.Family, ts []formats.Tensor, store *layers.Store, antialias bool) (out []formats.Tensor, notes []string) {
+// fitSizes resizes tensors for images or windows of another size, as their family does. Tensors that
+// differ in another way stay as they are.
+func fitSizes(
+	f foreign.Family,
+	ts []formats.Tensor,
+	store *layers.Store,
+	antialias bool,
+) (out []formats.Tensor, notes []string) {
 	if f.Fit == nil {
 		return ts, nil
 	}

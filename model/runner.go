@@ -9,10 +9,9 @@ import (
 	"fasternet/kernels"
 )
 
-// NewRunner makes the runner of a model in the precision that a configuration asks for. All
-// commands get their runners here, so that none computes in another precision than it was asked
-// for. The error says that this machine has no such precision. What a configuration says of
-// training besides, package train adds.
+// NewRunner makes the runner of a model in the precision of a configuration. Every command gets its
+// runners here, so that none computes in another precision. The error says that this machine lacks the
+// precision. Package train adds the settings of training.
 func NewRunner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.Runner, error) {
 	r := graph.NewRunner(net, pool)
 	var err error
@@ -20,8 +19,8 @@ func NewRunner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.R
 	return r, err
 }
 
-// NewMIMRunner is NewRunner for a pre-training. Its programs for training recompute blocks if
-// train.grad_checkpointing says so.
+// NewMIMRunner is NewRunner for a pre-training. Its training programs recompute blocks if
+// train.grad_checkpointing is set.
 func NewMIMRunner(c *configs.Config, net *localmim.Model, pool *kernels.Pool) (*localmim.Runner, error) {
 	r := localmim.NewRunner(net, pool)
 	r.Recompute = c.Train.GradCheckpointing

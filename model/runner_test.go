@@ -13,7 +13,7 @@ import (
 	"fasternet/model"
 )
 
-// A runner is in the precision of its configuration, and none that cannot be read is fp32.
+// A runner has the precision of its configuration. An unknown precision is an error, not fp32.
 func TestRunnerPrecision(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
@@ -45,7 +45,7 @@ func TestRunnerPrecision(t *testing.T) {
 	}
 }
 
-// Commands make no runner by hand: it would be in fp32 whatever the configuration says.
+// Commands use model.NewRunner. A runner of their own would always be in fp32.
 func TestRunnersAreMadeInOnePlace(t *testing.T) {
 	byHand := regexp.MustCompile(`(graph|localmim)\.NewRunner\(|(graph|localmim)\.Runner\{`)
 	found := 0

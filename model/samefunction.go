@@ -9,18 +9,16 @@ import (
 	"fasternet/formats/torch"
 )
 
-// Keys of a model that weights do not depend on: what they begin with, and what
-// happens in training only.
+// Keys of a model that do not change what trained weights compute: initial values, and what only training does.
 var anyValue = []string{"model.num_classes", "model.drop_path_rate", "model.init_std", "model.pos_embed"}
 
-// Keys of what follows the encoder, which a fine-tuning begins again, and of norms
-// that the published fine-tuning has other constants for.
+// Keys of what comes after the encoder, where fine-tuning starts fresh, and of norms that have other
+// constants in the published fine-tuning.
 var behindEncoder = []string{"model.global_pool", "model.norm_before_pool", "model.norm_eps", "model.norm2_eps"}
 
-// sameFunction returns an error if the weights belong to a model that computes
-// something else than the model of a configuration, whatever shapes say: another
-// activation, number of heads or constant of the norms. What the user has set
-// is taken as it is. Weights without a configuration cannot be asked.
+// sameFunction returns an error if the weights belong to a model that computes something else than the
+// model of a configuration, even if the shapes are equal: another activation, number of heads or
+// constant of the norms. It accepts what the user has set, and weights without a configuration.
 func (s *source) sameFunction(c *configs.Config, settings []string) error {
 	if s.config == nil {
 		return nil
@@ -41,7 +39,8 @@ func (s *source) sameFunction(c *configs.Config, settings []string) error {
 		case c.Task != "localmim" && s.alike(d.Key, c.Model):
 		default:
 			have, want := d.Values[0], d.Values[1]
-			wrong = append(wrong, fmt.Sprintf("%s is %s in %s and %s in the configuration", d.Key, valueOr(have), where, valueOr(want)))
+			wrong = append(wrong, fmt.Sprintf("%s is %s in %s and %s in the configuration",
+				d.Key, valueOr(have), where, valueOr(want)))
 		}
 	}
 	if len(wrong) == 0 {
@@ -50,10 +49,10 @@ func (s *source) sameFunction(c *configs.Config, settings []string) error {
 	if len(wrong) > 3 {
 		wrong = append(wrong[:3], "…")
 	}
-	return fmt.Errorf("%s is of another model: %s", s.path, strings.Join(wrong, ", "))
+	return fmt.Errorf("%s belongs to another model: %s", s.path, strings.Join(wrong, ", "))
 }
 
-// valueOr is a value, or that there is none.
+// valueOr returns a value, or says that there is none.
 func valueOr(v string) string {
 	if v == "" {
 		return "not there"
@@ -61,14 +60,14 @@ func valueOr(v string) string {
 	return v
 }
 
-// alike says whether a difference in a key does not change what is computed.
+// alike reports whether a difference in a key does not change what is computed.
 func (s *source) alike(key string, m configs.Model) bool {
 	f := weightsOf(torch.Family(m.Name)).Alike
 	return f != nil && f(key, s.config.Model, m)
 }
 
-// noteFunction says if weights without a configuration may be for another computation
-// than the user's configuration.
+// noteFunction warns if weights without a configuration may compute something else than the user's
+// configuration.
 func (s *source) noteFunction(c *configs.Config) {
 	if s.config != nil || s.pretrained() {
 		return
@@ -79,20 +78,20 @@ func (s *source) noteFunction(c *configs.Config) {
 	s.notePadding(c)
 }
 
-// noteImages says if the images of a configuration are normalised in another way than
-// those that the weights were trained on.
+// noteImages warns if the configuration normalises images in another way than the weights were trained with.
 func (s *source) noteImages(c *configs.Config) {
 	if s.config == nil {
 		return
 	}
 	have, want := s.config.Data, c.Data
 	if !slices.Equal(have.Mean, want.Mean) || !slices.Equal(have.Std, want.Std) {
-		s.note("the weights were trained on images with mean %v and deviation %v, the configuration has %v and %v (data.mean, data.std)", have.Mean, have.Std, want.Mean, want.Std)
+		s.note("the weights were trained on images with mean %v and deviation %v, the configuration has %v and %v "+
+			"(data.mean, data.std)",
+			have.Mean, have.Std, want.Mean, want.Std)
 	}
 }
 
-// notePadding says if foreign code would pad the maps of a Swin where ours has smaller
-// windows.
+// notePadding warns if foreign code pads the maps of a Swin where ours has smaller windows.
 func (s *source) notePadding(c *configs.Config) {
 	if s.own != nil {
 		return
@@ -102,9 +101,8 @@ func (s *source) notePadding(c *configs.Config) {
 	}
 }
 
-// Padding says if the program that wrote the weights computes something else of images of
-// a size in pixels, which need not be that of the configuration: of a Swin it may pad maps.
-// It is "" if not.
+// Padding warns if the program that wrote the weights computes something else for images of a size in
+// pixels, which may differ from the configuration's: it may pad the maps of a Swin. It returns "" if not.
 func (l *Loaded) Padding(height, width int) string {
 	return padding(l.Config.Model, height, width, l.naming)
 }

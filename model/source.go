@@ -19,34 +19,33 @@ import (
 // source is a file of weights.
 type source struct {
 	path    string
-	own     *checkpoints.File // if it is a checkpoint or an export of ours
-	hub     *hubConfig        // config.json of the folder of foreign weights, as timm writes it; or nil
-	damaged error             // why it cannot be read
-	config  *configs.Config   // what the file, or its folder, says of itself; or nil
-	classes []string          // class names that it says
-	called  map[string]string // what people call the classes, by name; nil if it does not say
+	own     *checkpoints.File // a checkpoint or an export of this program, or nil
+	hub     *hubConfig        // config.json of foreign weights, or nil
+	damaged error             // why config.json cannot be read
+	config  *configs.Config   // from the file or its folder, or nil
+	classes []string          // class names in the file
+	called  map[string]string // what people call the classes, by name; nil if the file has no such names
 	state   *torch.State      // the tensors under official names
-	average bool              // they are averaged ones
+	average bool              // the tensors are averaged weights
 	int8    *graph.Int8State  // of a model in 8 bits
 	model   graph.Model       // of an ONNX file: the model of its configuration, without the tensors
-	newHead bool              // the classifier has been left out, or is missing: the model keeps its own
+	newHead bool              // without a classifier: the model keeps its own
 	ways    Remedies          // for errors and notes
 	notes   []string          // about the choice of the weights, and changes of the tensors
 }
 
-// folded says whether the batch norms are folded.
+// folded reports whether the batch norms are folded.
 func (s *source) folded() bool { return s.own != nil && s.own.Meta[FoldedKey] == "true" }
 
 func (s *source) note(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
-// headless says whether there is no classifier.
+// headless reports whether there is no classifier.
 func (s *source) headless() bool { return !s.pretrained() && classesOf(s.state.Tensors) == 0 }
 
-// readSource reads a file, the best checkpoint in the folder of a run, or the weights in
-// a folder as timm writes it. Values that are no numbers are an error before anything
-// else.
+// readSource reads a file, the best checkpoint in the folder of a run, or the weights in a folder of
+// timm. NaN and infinite values are the first error.
 func readSource(path string, o LoadOptions) (*source, error) {
 	s, err := readWeights(path, o)
 	if err != nil {
@@ -63,7 +62,7 @@ func readSource(path string, o LoadOptions) (*source, error) {
 			return s, nil
 		}
 		if remedy := o.remedies().AllowNaN; remedy != "" {
-			err = fmt.Errorf("%w; %s goes on all the same", err, remedy)
+			err = fmt.Errorf("%w; %s goes on anyway", err, remedy)
 		}
 		return nil, fmt.Errorf("%s: %w: %w", s.path, ErrNotFinite, err)
 	}
@@ -71,7 +70,7 @@ func readSource(path string, o LoadOptions) (*source, error) {
 }
 
 // ErrNotFinite says that there are NaN or infinite values among the weights.
-var ErrNotFinite = errors.New("the weights are spoilt")
+var ErrNotFinite = errors.New("the weights are damaged")
 
 func readWeights(path string, o LoadOptions) (*source, error) {
 	path, err := find(path)
@@ -94,7 +93,7 @@ func readWeights(path string, o LoadOptions) (*source, error) {
 	}
 	if errors.Is(err, torch.ErrFormat) && filepath.Ext(path) == ".safetensors" {
 		if _, torn := checkpoints.Read(path); torn != nil {
-			return nil, torn // it says what is wrong with the container
+			return nil, torn // it says how the container is damaged
 		}
 	}
 	if err != nil {
@@ -113,7 +112,7 @@ func readWeights(path string, o LoadOptions) (*source, error) {
 	return s, err
 }
 
-// noteChoice says which of several sets of weights was taken.
+// noteChoice says which of several sets of weights is used.
 func (s *source) noteChoice(o LoadOptions) {
 	if len(s.state.Others) == 0 || o.StateKey != "" {
 		return
@@ -124,9 +123,9 @@ func (s *source) noteChoice(o LoadOptions) {
 	}
 	how := ""
 	if r := o.remedies(); r.StateKey != "" {
-		how = fmt.Sprintf("; %s takes others", r.StateKey)
+		how = fmt.Sprintf("; %s chooses others", r.StateKey)
 		if r.Weights != "" && o.Weights != torch.Plain {
-			how = fmt.Sprintf("; %s plain or %s takes others", r.Weights, r.StateKey)
+			how = fmt.Sprintf("; %s plain or %s chooses others", r.Weights, r.StateKey)
 		}
 	}
 	taken := strings.TrimSuffix(strings.Trim(s.state.Key+"."+s.state.Prefix, "."), ".")
@@ -146,11 +145,11 @@ func readOwn(path string, o LoadOptions) (*source, error) {
 	return s, nil
 }
 
-// fromFile is the source of a checkpoint or an exported model.
+// fromFile makes the source of a checkpoint or an exported model.
 func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, err error) {
 	r := o.remedies()
 	if o.StateKey != "" {
-		return nil, fmt.Errorf("it was written by this program and has no keys: leave %s out", r.StateKey)
+		return nil, fmt.Errorf("this program wrote it, and it has no keys: leave out %s", r.StateKey)
 	}
 	s = &source{own: f, state: &torch.State{Container: container, Naming: torch.Official}}
 	if s.config, s.classes, err = Describe(f); err != nil {
@@ -169,10 +168,12 @@ func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, 
 			return nil, err
 		}
 		if o.Weights != torch.EMA {
-			s.note("these are the averaged weights (EMA), which the run measured%s", option("; ", r.Weights, " plain takes the weights of the last step"))
+			s.note("using the averaged weights (EMA), which the run measured%s",
+				option("; ", r.Weights, " plain takes the weights of the last step"))
 		}
 	} else if both {
-		s.note("these are the weights of the last step; the run measured the averaged ones (EMA)%s", option(", which ", r.Weights, " ema takes"))
+		s.note("using the weights of the last step; the run measured the averaged ones (EMA)%s",
+			option(", which ", r.Weights, " ema takes"))
 	}
 	for _, t := range s.own.Tensors {
 		if strings.HasPrefix(t.Name, checkpoints.OptimizerPrefix) || strings.HasPrefix(t.Name, checkpoints.EMAPrefix) {
@@ -184,17 +185,18 @@ func fromFile(f *checkpoints.File, container string, o LoadOptions) (s *source, 
 	return s, nil
 }
 
-// IsOwn says whether a path leads to a checkpoint, a run or an export of this program.
+// IsOwn reports whether a path leads to a checkpoint, a run or an export of this program.
 func IsOwn(path string) bool {
 	path, err := find(path)
 	if err != nil {
 		return false
 	}
 	meta, err := torch.Meta(path)
-	return strings.EqualFold(filepath.Ext(path), ".onnx") || err == nil && strings.HasPrefix(meta[FormatKey], formatFamily)
+	return strings.EqualFold(filepath.Ext(path), ".onnx") ||
+		err == nil && strings.HasPrefix(meta[FormatKey], formatFamily)
 }
 
-// option is a part of a sentence about an option that the user can set, else "".
+// option returns a part of a sentence about an option that the user can set, else "".
 func option(before, name, after string) string {
 	if name == "" {
 		return ""
@@ -202,13 +204,12 @@ func option(before, name, after string) string {
 	return before + name + after
 }
 
-// Find is the file that the weights of a path are read from: the path itself, the best or else the
-// last checkpoint of a run, or the weights in a folder of timm.
+// Find returns the file with the weights of a path: the path itself, the best or else the last checkpoint
+// of a run, or the weights in a folder of timm.
 func Find(path string) (string, error) { return find(path) }
 
-// find turns the folder of a run into the path of its best, else its last checkpoint,
-// a folder of timm into the path of its weights, and weights of the hub or of a URL into the
-// path where they are kept.
+// find turns the folder of a run into the path of its best, else its last checkpoint, a folder of timm
+// into the path of its weights, and weights of the hub or of a URL into their path in the cache.
 func find(path string) (string, error) {
 	path, err := reference.Resolve(path)
 	if err != nil {
@@ -216,7 +217,7 @@ func find(path string) (string, error) {
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) && reference.LooksLikeRepository(path) && !exists(filepath.Dir(path)) {
-		return "", fmt.Errorf("model: %w; the model of the hub is hf://%s", err, path)
+		return "", fmt.Errorf("model: %w; for the model on the hub, write hf://%s", err, path)
 	}
 	if err != nil {
 		return "", fmt.Errorf("model: %w", err)

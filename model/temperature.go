@@ -9,18 +9,19 @@ import (
 	"fasternet/layers"
 )
 
-// TemperatureKey is, in the metadata of an exported model, the number that its logits are divided
-// by so that the probabilities are calibrated. The weights of the classifier are divided already.
+// TemperatureKey is the key in the metadata of an exported model for the temperature of its logits. The
+// weights of the classifier are divided by it already.
 const TemperatureKey = "temperature"
 
-// Temper divides the logits of a model by a number, by its classifier, until undo is called. The
-// error says that the model has no classifier that this is possible with.
+// Temper divides the logits of a model by a number, in its classifier, until undo is called. It returns
+// an error if the model has no such classifier.
 func (l *Loaded) Temper(temperature float64) (undo func(), err error) {
 	if !(temperature > 0) {
 		return nil, fmt.Errorf("model: a temperature of %v: want a number above 0", temperature)
 	}
 	if graph.IsInt8(l.Model) {
-		return nil, errors.New("the model computes in 8 bits: a temperature goes into the model in float32 that it is made of, in the same export")
+		return nil, errors.New("the model computes in 8 bits: a temperature goes into the model in float32 that it " +
+			"is made of, in the same export")
 	}
 	var kept [][]float32
 	var parts []layers.Entry
@@ -30,7 +31,7 @@ func (l *Loaded) Temper(temperature float64) (undo func(), err error) {
 		case ok && e.Param != nil:
 			parts = append(parts, e)
 		case name == "head.weight":
-			return nil, fmt.Errorf("model: a temperature is put into the classifier head.weight, and this model has no such weights")
+			return nil, fmt.Errorf("model: a temperature changes head.weight of the classifier, which this model lacks")
 		}
 	}
 	before := l.Temperature
@@ -55,7 +56,7 @@ func (l *Loaded) Temper(temperature float64) (undo func(), err error) {
 	}, nil
 }
 
-// Meta is the metadata that describes the model in a checkpoint.
+// Meta returns the metadata that describe the model in a checkpoint.
 func (l *Loaded) Meta() (map[string]string, error) {
 	meta, err := Meta(l.Config, append([]string{}, l.Classes...))
 	if err == nil {
@@ -71,7 +72,7 @@ func (l *Loaded) describeTemperature(meta map[string]string) {
 	}
 }
 
-// temperatureOf is what a file says; 0 if it says nothing.
+// temperatureOf returns the temperature in a file; 0 if there is none.
 func temperatureOf(meta map[string]string) (float64, error) {
 	text, ok := meta[TemperatureKey]
 	if !ok {

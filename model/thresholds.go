@@ -10,13 +10,13 @@ import (
 )
 
 // ThresholdsKey is the key of the thresholds in the metadata of a checkpoint or an export of task
-// multilabel: a probability for each class, from which on an image has it; JSON.
+// multilabel: for each class, the probability from which an image has it; JSON.
 const ThresholdsKey = "thresholds"
 
 // TaskKey is the key of the task in the metadata of an export.
 const TaskKey = "task"
 
-// AddThresholds puts thresholds into the metadata of a file; none are left out.
+// AddThresholds adds thresholds to the metadata of a file, if there are any.
 func AddThresholds(meta map[string]string, thresholds []float64) error {
 	if len(thresholds) == 0 {
 		return nil
@@ -29,8 +29,8 @@ func AddThresholds(meta map[string]string, thresholds []float64) error {
 	return nil
 }
 
-// thresholdsOf reads the thresholds of a file for a number of outputs; nil if it has none, or the
-// model is of another task.
+// thresholdsOf reads the thresholds for a number of outputs from a file; nil if it has none, or the
+// model has another task.
 func thresholdsOf(f *checkpoints.File, c *configs.Config, outputs int) ([]float64, error) {
 	if f == nil || c.Task != configs.MultiLabelTask || f.Meta[ThresholdsKey] == "" {
 		return nil, nil
@@ -50,19 +50,19 @@ func thresholdsOf(f *checkpoints.File, c *configs.Config, outputs int) ([]float6
 	return thresholds, nil
 }
 
-// MultiLabel says whether the model is of task multilabel: an image has any number of its classes.
+// MultiLabel reports whether the task is multilabel: an image has any number of the classes.
 func (l *Loaded) MultiLabel() bool { return l.Config.Task == configs.MultiLabelTask }
 
-// NeedOneLabel returns an error for a model of task multilabel: what it cannot be used for.
+// NeedOneLabel returns an error for a model of task multilabel, and names what needs one label per image.
 func (l *Loaded) NeedOneLabel(what string) error {
 	if l.MultiLabel() {
-		return fmt.Errorf("%s: its task is multilabel, and %s is for models of images with one label", l.Path, what)
+		return fmt.Errorf("%s: its task is multilabel, but %s needs one label per image", l.Path, what)
 	}
 	return nil
 }
 
-// AllThresholds are the probabilities from which on an image has each class, 0.5 if the file does
-// not say; nil of other tasks.
+// AllThresholds returns the probability from which an image has each class, 0.5 if the file has none; nil
+// for other tasks.
 func (l *Loaded) AllThresholds() []float64 {
 	switch {
 	case !l.MultiLabel():

@@ -11,9 +11,8 @@ import (
 	"fasternet/model"
 )
 
-// A Swin comes back from its checkpoint, in which there are the tensors of the
-// official state dict that follow from its sizes; masks of the official one do
-// no harm.
+// A Swin reads back from its checkpoint. The checkpoint has the tensors of the official state dict that
+// follow from its sizes; official masks are ignored.
 func TestLoadSwin(t *testing.T) {
 	c, err := configs.Parse("swin.yaml", `
 model: {name: swin, embed_dim: 8, depths: [1, 2], num_heads: [2, 4], window_size: 4}
@@ -42,13 +41,17 @@ seed: 7
 			t.Errorf("%s differs", p.Name)
 		}
 	}
-	// As weights of somebody else, for a configuration of the same sizes.
+	// As foreign weights, for a configuration of the same sizes.
 	if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.drop_path_rate=0.3"}}); err != nil {
 		t.Error(err)
 	}
 	var table model.Table
-	_, err = model.Open(path, model.LoadOptions{Settings: []string{"model.window_size=2"}, Report: func(t model.Table) { table = t }})
-	if notes := strings.Join(table.Notes, "; "); err != nil || !strings.Contains(notes, "tables of position bias for windows of 4×4 are interpolated for 2×2") {
+	_, err = model.Open(path, model.LoadOptions{
+		Settings: []string{"model.window_size=2"},
+		Report:   func(t model.Table) { table = t },
+	})
+	notes := strings.Join(table.Notes, "; ")
+	if err != nil || !strings.Contains(notes, "tables of position bias for windows of 4×4 are interpolated for 2×2") {
 		t.Errorf("another window: %v, %s", err, notes)
 	}
 	if _, err := model.NewFolded(c, 2); err == nil {

@@ -12,9 +12,8 @@ import (
 	"fasternet/model"
 )
 
-// A classifier that starts from the encoder of a pre-training has its weights, and the
-// statistics of whole images; or those of visible positions, with a note, where the others have not
-// been measured.
+// A classifier that starts from the encoder of a pre-training has its weights and the statistics of whole
+// images. If these have not been measured, it has the statistics of visible positions, and a note says so.
 func TestStatisticsOfPretraining(t *testing.T) {
 	const keys = "{name: fasternet, embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2}"
 	path, m := official(t, keys, "{decoder_dim: 8, decoder_heads: 2}")
@@ -40,7 +39,10 @@ func TestStatisticsOfPretraining(t *testing.T) {
 			}
 			prefix, note = "encoder.", false
 		}
-		if err := checkpoints.Write(path, checkpoints.File{Meta: map[string]string{}, Tensors: model.Tensors(m.Store())}); err != nil {
+		if err := checkpoints.Write(path, checkpoints.File{
+			Meta:    map[string]string{},
+			Tensors: model.Tensors(m.Store()),
+		}); err != nil {
 			t.Fatal(err)
 		}
 		var table model.Table
@@ -48,7 +50,8 @@ func TestStatisticsOfPretraining(t *testing.T) {
 		if err := model.Start(net, c, path, model.LoadOptions{Report: func(t model.Table) { table = t }}); err != nil {
 			t.Fatal(err)
 		}
-		if has := strings.Contains(strings.Join(table.Notes, "\n"), "of 4 batch norms are of masked images"); has != note {
+		has := strings.Contains(strings.Join(table.Notes, "\n"), "4 batch norms have statistics of masked images")
+		if has != note {
 			t.Errorf("measured %v: notes %q", measured, table.Notes)
 		}
 		statistics := 0
@@ -61,12 +64,14 @@ func TestStatisticsOfPretraining(t *testing.T) {
 			have, ok := m.Store().Lookup(name)
 			switch {
 			case !ok:
-				if fresh := strings.HasPrefix(e.Name, "avgpool_pre_head.") || strings.HasPrefix(e.Name, "head."); !fresh {
+				fresh := strings.HasPrefix(e.Name, "avgpool_pre_head.") || strings.HasPrefix(e.Name, "head.")
+				if !fresh {
 					t.Errorf("%s is not in the pre-training", e.Name)
 				}
 			case e.Param != nil && !slices.Equal(e.Param.Data(), have.Param.Data()):
 				t.Errorf("measured %v: %s has other values", measured, e.Name)
-			case e.Buffer != nil && (!slices.Equal(e.Buffer, have.Buffer) || have.Buffer[0] == 0 || have.Buffer[0] == 1):
+			case e.Buffer != nil &&
+				(!slices.Equal(e.Buffer, have.Buffer) || have.Buffer[0] == 0 || have.Buffer[0] == 1):
 				t.Errorf("measured %v: %s is %v, want %v", measured, e.Name, e.Buffer[:3], have.Buffer[:3])
 			}
 		}

@@ -72,7 +72,7 @@ func TestTrainFromByName(t *testing.T) {
 
 	f.rename("base", "cat", "zebra")
 	f.run("train", "t.yaml", "--run", "c", "--from", "run", "--set", "train.epochs=1").exits(0).
-		says("2 fresh (head.weight, head.bias)", "note: the classifier is for other classes: it is left out and begins with fresh values; of the 3 classes of the data set the checkpoint has 2 by name")
+		says("2 fresh (head.weight, head.bias)", "note: the classifier is for other classes: it is replaced by a fresh one; the checkpoint has 2 of the 3 classes of the data set by name")
 	f.run(append([]string{"train", "t.yaml", "--run", "d"}, distill...)...).exits(1).
 		says(`distill.teacher: run/checkpoints/best.safetensors: the data set has other classes than the teacher: class 0 is "cat" in the teacher and "dog" in the data set`)
 	if _, err := os.Stat(f.file("d")); err == nil {

@@ -182,7 +182,7 @@ func TestHubFailures(t *testing.T) {
 		f.run("config", "check", "from.yaml").exits(2).says("from.yaml:1: from: ", c.says)
 		f.run("weights", "fetch", c.model).exits(2).says(c.says)
 	}
-	eval("timm/fasternet_small.test").exits(1).says("the model of the hub is hf://timm/fasternet_small.test")
+	eval("timm/fasternet_small.test").exits(1).says("for the model on the hub, write hf://timm/fasternet_small.test")
 	eval("hf://timm/fasternet_small").exits(1).says("hf://timm/fasternet_small: not found")
 
 	s.sum = strings.Repeat("0", 64)
@@ -262,7 +262,7 @@ func TestExportHub(t *testing.T) {
 				t.Error("the card is another")
 			}
 			f.write("sub/hub/notes.txt", []byte("mine"))
-			f.run("export", "--model", "run", "--hub", "sub/hub").exits(2).says("a folder with other files (notes.txt)")
+			f.run("export", "--model", "run", "--hub", "sub/hub").exits(2).says("sub/hub has other files (notes.txt)")
 			if entries, err := os.ReadDir(f.file("sub")); err != nil || len(entries) != 1 {
 				t.Errorf("left: %v, %v", entries, err)
 			}

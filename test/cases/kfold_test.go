@@ -53,7 +53,7 @@ func TestKFold(t *testing.T) {
 		want string
 	}{
 		{[]string{"--folds", "1"}, "--folds: want 2 to 1000, got 1"},
-		{[]string{"--set", "data.val_fraction=0.5"}, "data.folds: want either folds or data.val_fraction, got both"},
+		{[]string{"--set", "data.val_fraction=0.5"}, "data.folds: want data.folds or data.val_fraction, got both"},
 		{[]string{"--set", "data.fold_groups=("}, "data.fold_groups: want a regular expression"},
 	} {
 		f.run(append([]string{"kfold", "mine.yaml", "--run", "x"}, tt.args...)...).exits(2).says(tt.want)

@@ -43,7 +43,7 @@ func TestEvalFromAnyFolder(t *testing.T) {
 	if err := os.Rename(home.file("base"), home.file("moved")); err != nil {
 		t.Fatal(err)
 	}
-	other.run("eval", "--model", run).exits(0).says("note: "+home.file("base")+" is not there any more: base of this folder is taken", "3 images of base")
+	other.run("eval", "--model", run).exits(0).says("note: "+home.file("base")+" no longer exists: using base in this folder", "3 images of base")
 	if err := os.RemoveAll(other.file("base")); err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +93,6 @@ func TestProjectCopied(t *testing.T) {
 	if err := os.RemoveAll(home.path); err != nil {
 		t.Fatal(err)
 	}
-	other.run("eval", "--model", "runs/small").exits(0).says("base of this folder is taken", "8 images of base")
-	other.run("train", "--resume", "--run", "runs/large", "--set", "train.epochs=2").exits(0).says("base of this folder is taken").hides("have changed")
+	other.run("eval", "--model", "runs/small").exits(0).says("base in this folder", "8 images of base")
+	other.run("train", "--resume", "--run", "runs/large", "--set", "train.epochs=2").exits(0).says("base in this folder").hides("have changed")
 }

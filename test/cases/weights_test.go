@@ -114,13 +114,13 @@ func TestAveragedWeights(t *testing.T) {
 	}
 	for _, file := range []string{"e.onnx", "e.safetensors", "c.safetensors"} {
 		near(file, f.run("eval", "--model", file).says("the averaged weights (EMA) of "+file).loss())
-		f.run("eval", "--model", file, "--weights", "plain").exits(1).says("was made of averaged weights, and has no others (--weights plain)")
+		f.run("eval", "--model", file, "--weights", "plain").exits(1).says("was made from averaged weights and has no others (--weights plain)")
 	}
 	f.run("export", "--model", "e", "--out", "p.onnx", "--weights", "plain").exits(0)
 	sameLoss(t, "exported plain", f.run("eval", "--model", "p.onnx"), plain)
 	f.run("verify", "e").exits(0).says("also averaged weights (EMA), which eval, export and the others take")
 	f.run("verify", "e.safetensors").exits(0).says("made of averaged weights (EMA)")
-	f.run("predict", "base/val/cat", "--model", "e").exits(0).says("these are the averaged weights (EMA)")
+	f.run("predict", "base/val/cat", "--model", "e").exits(0).says("using the averaged weights (EMA)")
 	if v := f.run("knn", "--model", "e", "--k", "3").exits(0).says("features of the averaged weights (EMA) of").json(); v["weights"] != "ema" {
 		t.Errorf("knn says %v", v)
 	}
@@ -146,14 +146,14 @@ func TestFromWithoutClassifier(t *testing.T) {
 			})
 			f.torch("nohead.pth", headless)
 			f.run("train", "t.yaml", "--from", "nohead.pth", "--run", "x").exits(0).says("2 fresh (head.weight, head.bias)", "note: the weights have no classifier: it begins with fresh values").hides("missing")
-			f.run("eval", "--model", "nohead.pth", "--config", "t.yaml").exits(2).says("nohead.pth has no classifier: fine-tune it first (train CONFIG --from nohead.pth)")
+			f.run("eval", "--model", "nohead.pth", "--config", "t.yaml").exits(2).says("nohead.pth has no classifier; fine-tune it first: train CONFIG --from nohead.pth")
 			f.run("features", "base/val/cat", "--model", "nohead.pth", "--config", "t.yaml", "--out", "x.npy").exits(0)
 			if c.name != "fasternet" {
 				return
 			}
 			// Other missing tensors are an error, whose remedy this command has.
 			f.torch("less.pth", renamed(headless, func(n string) string { return strings.TrimPrefix(n, "patch_embed.proj.weight") }))
-			f.run("train", "t.yaml", "--from", "less.pth", "--run", "y").exits(1).says("1 missing (patch_embed.proj.weight); --allow-missing goes on all the same")
+			f.run("train", "t.yaml", "--from", "less.pth", "--run", "y").exits(1).says("1 missing (patch_embed.proj.weight); --allow-missing goes on anyway")
 			f.run("train", "t.yaml", "--from", "less.pth", "--run", "y", "--allow-missing").exits(0).says("1 missing")
 			f.run("features", "base/val/cat", "--model", "less.pth", "--config", "t.yaml", "--out", "x.npy").exits(1).says("--allow-missing")
 			f.run("features", "base/val/cat", "--model", "less.pth", "--config", "t.yaml", "--out", "x.npy", "--allow-missing").exits(0)
@@ -225,7 +225,7 @@ func TestAveragesOfTorchvision(t *testing.T) {
 	}
 	average = append(average, formats.Tensor{Name: "n_averaged", DType: formats.Int64, Shape: []int{}, I64: []int64{5}})
 	f.torch("tv.pth", []pair{{"model", ts}, {"model_ema", average}, {"epoch", 1}})
-	f.run("train", "t.yaml", "--from", "tv.pth", "--run", "x").exits(0).says("starting from the averaged weights (EMA) of tv.pth", "the file has model (31 tensors) too", "--weights plain or --state-key takes others").hides("unexpected")
+	f.run("train", "t.yaml", "--from", "tv.pth", "--run", "x").exits(0).says("starting from the averaged weights (EMA) of tv.pth", "the file has model (31 tensors) too", "--weights plain or --state-key chooses others").hides("unexpected")
 	plain := f.run("eval", "--model", "tv.pth", "--config", "t.yaml", "--weights", "plain")
 	sameLoss(t, "plain", plain, f.run("eval", "--model", "run"))
 	if a := f.run("eval", "--model", "tv.pth", "--config", "t.yaml").loss(); a < 2*plain.loss() {
@@ -258,7 +258,7 @@ func TestSpoiltWeights(t *testing.T) {
 	i := slices.IndexFunc(ts, func(x formats.Tensor) bool { return x.Name == "stages.1.norm.running_var" })
 	ts[i].F32[3] = float32(math.Inf(1))
 	f.torch("bad.pth", renamed(ts, func(n string) string { return n }))
-	const said = "the weights are spoilt: 1 of its"
+	const said = "the weights are damaged: 1 of its"
 	for _, args := range [][]string{
 		{"eval", "--model", "bad.pth", "--config", "t.yaml"},
 		{"predict", "base/val/cat", "--model", "bad.pth", "--config", "t.yaml"},
@@ -266,7 +266,7 @@ func TestSpoiltWeights(t *testing.T) {
 		{"train", "t.yaml", "--from", "bad.pth", "--run", "x"},
 		{"convert", "bad.pth", "b.safetensors", "--config", "t.yaml"},
 	} {
-		f.run(args...).exits(1).says(said, "stages.1.norm.running_var[3] is +Inf; --allow-nan goes on all the same")
+		f.run(args...).exits(1).says(said, "stages.1.norm.running_var[3] is +Inf; --allow-nan goes on anyway")
 	}
 	f.run("eval", "--model", "bad.pth", "--config", "t.yaml", "--allow-nan").exits(0).says("values are NaN or infinite")
 	f.run("train", "t.yaml", "--run", "y", "--set", "distill.type=soft", "--set", "distill.teacher=bad.pth", "--set", "distill.config=t.yaml").exits(1).says(said).hides("--allow-nan")
@@ -294,7 +294,7 @@ func TestTimmFolder(t *testing.T) {
 			f.run("eval", "--model", "fine").exits(0)
 			// Nothing of somebody else's is overwritten.
 			f.write("other/notes.txt", []byte("mine"))
-			f.run("convert", "run", "other", "--naming", "timm").exits(2).says("other is a folder with other files (notes.txt)")
+			f.run("convert", "run", "other", "--naming", "timm").exits(2).says("other has other files (notes.txt)")
 			f.run("convert", "run", "hub", "--naming", "timm").exits(0)
 			f.run("convert", "hub", "hub", "--naming", "timm").exits(2).says("want another folder")
 		})

@@ -97,7 +97,7 @@ func (r *run) survives() error {
 }
 
 // intact checks that every file with the name of a checkpoint is one, and that
-// the newest is not older than the last but one that was due before the last record of
+// the newest is not older than the one before the last that was due before the last record of
 // the log: the last one may still have been on its way.
 func (r *run) intact() error {
 	if r.damaged {

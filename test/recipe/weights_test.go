@@ -61,7 +61,7 @@ func TestAfterwards(t *testing.T) {
 			}
 		})
 	}
-	refused(best+" is of another model: model.act_layer is gelu in the checkpoint and relu in the configuration",
+	refused(best+" belongs to another model: model.act_layer is gelu in the checkpoint and relu in the configuration",
 		train("refused", append(set("model.act_layer=relu"), "--from", run)...)...)
 	if _, err := os.Stat(filepath.Join(dir, "refused")); err == nil {
 		t.Error("a folder was made")

@@ -226,10 +226,10 @@ func TestBadOptions(t *testing.T) {
 		{"a value that cannot be", "  name: stripes\n  options:\n    images: 0\n", "c.yaml:4: data.options.images: want 1 to 1000, got 0"},
 		{"values that do not fit", "  name: stripes\n  options:\n    colour: [1]\n", "data.options: want three values of colour"},
 		{"not finite", "  name: stripes\n  options:\n    shade: .nan\n", "c.yaml:4: data.options.shade: want a finite number"},
-		{"twice", "  name: stripes\n  options:\n    width: 1\n    width: 2\n", `c.yaml:5: data.options.width: the key is there twice`},
+		{"twice", "  name: stripes\n  options:\n    width: 1\n    width: 2\n", `c.yaml:5: data.options.width: the key appears twice`},
 		{"no mapping", "  name: stripes\n  options: 3\n", `c.yaml:3: data.options: want keys and values, got "3"`},
 		{"a format without options", "  name: cifar10\n  options:\n    width: 1\n", "c.yaml:4: data.options.width: a data set of name cifar10 has no options"},
-		{"a key of other formats", "  name: stripes\n  train: x\n", "c.yaml:3: data.train: a data set of name stripes has files of fixed names"},
+		{"a key of other formats", "  name: stripes\n  train: x\n", "c.yaml:3: data.train: data sets of name stripes have fixed file names"},
 		{"labels", "  name: stripes\n  label_kind: name\n", "only data sets of the names annotations and shards have labels in a text, this is stripes"},
 		{"a misspelt name", "  name: stripse\n", `c.yaml:2: data.name: want imagefolder or annotations`},
 	} {

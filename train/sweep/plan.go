@@ -199,7 +199,7 @@ func (r *reader) mapping(n *yaml.Node, what string, known []string) (map[string]
 		case known != nil && !slices.Contains(known, key.Value):
 			return nil, r.wrong(key, "%s: unknown key%s; there are %s", key.Value, meant(key.Value, known), strings.Join(known, ", "))
 		case found[key.Value] != nil:
-			return nil, r.wrong(key, "%s: the key is there twice", key.Value)
+			return nil, r.wrong(key, "%s: the key appears twice", key.Value)
 		}
 		found[key.Value] = n.Content[i+1]
 	}

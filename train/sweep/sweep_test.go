@@ -26,7 +26,7 @@ func TestParseErrors(t *testing.T) {
 		{"no YAML", "a: [1", "s.yaml: line 1"},
 		{"no mapping", "- a", "s.yaml:1: the file: want keys and values"},
 		{"unknown key", good + "spcae: {}\n", "s.yaml:3: spcae: unknown key, did you mean space?"},
-		{"key twice", good + "trials: 4\n", "s.yaml:3: trials: the key is there twice"},
+		{"key twice", good + "trials: 4\n", "s.yaml:3: trials: the key appears twice"},
 		{"no configuration", "trials: 3\nspace: {optim.lr: [1]}\n", "s.yaml:1: config: want the preset"},
 		{"no space", good, "s.yaml:1: space: want the keys"},
 		{"no trials", "config: quickstart\nspace: {optim.lr: [1]}\n", "s.yaml:1: trials: want how many"},
