@@ -91,7 +91,7 @@ and the first such value is named.`,
 	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
 	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
 	registerLoad(c, &f.load, &f.ema)
-	c.Flags().StringVar(&f.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 where the processor has it")
+	c.Flags().StringVar(&f.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor")
 	takesModel(c)
 	return c

@@ -57,7 +57,7 @@ func (d *dryRun) train(c *configs.Config, dir string, resume bool) error {
 	verb := "train"
 	switch holds := train.Holds(dir); {
 	case holds && !resume:
-		return fmt.Errorf("%s already holds a run: --resume continues it, --run DIR makes another", dir)
+		return fmt.Errorf("%s already has a run: continue it with --resume, or make another with --run DIR", dir)
 	case holds:
 		verb = "go on to train"
 	}

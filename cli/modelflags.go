@@ -37,7 +37,7 @@ func (f *modelFlags) register(c *cobra.Command) {
 	f.registerModel(c)
 	c.Flags().IntVar(&f.batch, "batch", 0, "images at a time (train.val_batch_size)")
 	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0, "crop the centre, which is this `part` of the shorter side, whatever the size (data.test_crop_ratio)")
-	c.Flags().StringVar(&f.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 where the processor has it")
+	c.Flags().StringVar(&f.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
 	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an image that cannot be read: error or skip")
 }
 

@@ -80,7 +80,7 @@ health probes: "Authorization: Bearer TOKEN".`,
 	f.IntVar(&s.threads, "threads", 0, "threads of each model; 0 for one a processor")
 	f.IntVar(&s.maxBatch, "max-batch", 16, fmt.Sprintf("`images` that are computed together at most, up to %d", infer.MostBatch))
 	f.DurationVar(&s.maxDelay, "max-delay", 0, "how long an image waits for others that are being decoded; 0 takes only what is ready")
-	f.StringVar(&s.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 where the processor has it")
+	f.StringVar(&s.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
 	f.IntVar(&s.topk, "topk", 5, "classes of an image, unless the request says otherwise")
 	f.IntVar(&s.queue, "queue", 128, "`images` of a model in progress, above which requests are refused")
 	f.IntVar(&s.bodyMB, "max-body", 16, "largest body of a request in `MB`, after decompression")

@@ -56,7 +56,7 @@ func TestTrainAndEval(t *testing.T) {
 		}
 	}
 	// The folder holds a run now.
-	fail(t, 1, "already holds a run", args...)
+	fail(t, 1, "already has a run", args...)
 	// A run that is complete only says so again.
 	again := succeed(t, append(args, "--resume")...)
 	if again["top1"] != out["top1"] {

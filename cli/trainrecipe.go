@@ -98,7 +98,7 @@ func (b *budgetFlags) recipe(ctx context.Context, ranks *ranks, dir, dataDir, fr
 
 func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, settings []string) (*recipe.Recipe, error) {
 	if train.Holds(dir) {
-		return nil, fmt.Errorf("%s already holds a run: --resume continues it, --run DIR makes another", dir)
+		return nil, fmt.Errorf("%s already has a run: continue it with --resume, or make another with --run DIR", dir)
 	}
 	show := display()
 	o := recipe.Options{

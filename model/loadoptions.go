@@ -11,7 +11,6 @@ import (
 type LoadOptions struct {
 	Config       string       // preset or YAML file; "" for the one in the file, or from the tensors
 	Settings     []string     // key=value, applied to the configuration
-	Settings     []string     // key=value, applied to the configuration
 	Weights      torch.Choice // averaged or last weights, of a file that has both
 	StateKey     string       // where the state dict is in a file of PyTorch; "" looks for it
 	AllowMissing bool         // go on if tensors are missing or unexpected

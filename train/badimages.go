@@ -8,11 +8,10 @@ import (
 	"fasternet/data"
 )
 
-// fewBad is how many bad images of a part are named while a run goes on.
+// fewBad is how many bad images of a part are named during a run.
 const fewBad = 10
 
-// badImages are those of a part that could not be read (data.on_bad_image: skip), by
-// index.
+// badImages are the images of a part that could not be read (data.on_bad_image: skip), by index.
 type badImages map[int]bool
 
 // note remembers images and names the first of them.
@@ -25,13 +24,12 @@ func (b *badImages) note(show *Display, bad []data.BadSample) {
 			*b = badImages{}
 		}
 		if (*b)[s.Index] = true; len(*b) <= fewBad {
-			show.Line("warning: %v; another image takes its place", s.Err)
+			show.Line("warning: %v; another image replaces it", s.Err)
 		}
 	}
 }
 
-// countBad says at the end of a run, which all ranks have come to, how many there were
-// on any of them.
+// countBad says at the end of a run how many images were bad on any rank. All ranks must have reached it.
 func (t *trainer) countBad() error {
 	for _, part := range []struct {
 		name string
@@ -57,7 +55,9 @@ func (t *trainer) countBad() error {
 			}
 		}
 		if n := len(bad); n > 0 {
-			t.show.Line("warning: %d of %d %s images could not be read and were replaced by others; fasternet-train data verify lists them", n, part.all.Len(), part.name)
+			t.show.Line("warning: %d of %d %s images could not be read and were replaced by others; "+
+				"list them with fasternet-train data verify",
+				n, part.all.Len(), part.name)
 		}
 	}
 	return nil

@@ -12,13 +12,13 @@ import (
 	"fasternet/internal/inspect"
 )
 
-// mostSamples is how many samples a message names.
+// mostSamples is the largest number of samples in a message.
 const mostSamples = 3
 
-// describeSamples says which samples of a batch a finding is about: "" if they do not tell.
+// describeSamples names the samples of a batch that a finding is about; "" if it does not tell.
 func (t *trainer) describeSamples(f finding, b *data.Batch) string {
 	x := f.first()
-	for _, in := range f.Inputs { // the batch itself tells more than what became of it
+	for _, in := range f.Inputs { // the batch tells more than what was computed from it
 		if in.Of > 0 {
 			x = in
 			break
@@ -31,7 +31,8 @@ func (t *trainer) describeSamples(f finding, b *data.Batch) string {
 	case len(x.Samples) > 0 && len(x.Samples) < x.Of:
 		return fmt.Sprintf("; %s", t.nameSamples(x.Samples, b))
 	case x.Suspect >= 0:
-		return fmt.Sprintf("; the largest value before that, %.3g, is of %s", x.SuspectValue, t.nameSamples([]int{x.Suspect}, b))
+		return fmt.Sprintf("; the largest value before that, %.3g, comes from %s",
+			x.SuspectValue, t.nameSamples([]int{x.Suspect}, b))
 	case x.Of > 0:
 		return fmt.Sprintf("; all %d samples, the first is %s", x.Of, t.nameSample(0, b))
 	}
@@ -65,7 +66,7 @@ func (t *trainer) nameSample(k int, b *data.Batch) string {
 		text += ", class " + t.classNames(b, k)
 	}
 	if slices.ContainsFunc(b.Replaced, func(r data.BadSample) bool { return r.At == k }) {
-		text += ", in whose place another one is since it cannot be read"
+		text += ", which cannot be read and was replaced"
 	}
 	if p := t.partner(k, b); p >= 0 {
 		text += fmt.Sprintf(", which may be mixed with image %d, %s", b.Indices[p], t.train.Name(b.Indices[p]))
@@ -73,7 +74,7 @@ func (t *trainer) nameSample(k int, b *data.Batch) string {
 	return text
 }
 
-// classNames says which classes sample k of a batch has.
+// classNames names the classes of sample k of a batch.
 func (t *trainer) classNames(b *data.Batch, k int) string {
 	if i := b.Indices[k]; b.Labels[k] < 0 && i >= 0 && i < t.train.Len() {
 		return data.LabelNames(t.train, i)
@@ -81,7 +82,7 @@ func (t *trainer) classNames(b *data.Batch, k int) string {
 	return eval.ClassName(t.train.Classes(), b.Labels[k])
 }
 
-// partner is the place of the sample that sample k may be mixed with; -1 for none.
+// partner returns the place of the sample that sample k may be mixed with; -1 for none.
 func (t *trainer) partner(k int, b *data.Batch) int {
 	if !t.config.Classifies() || !preprocess.Mixing(t.config.Augment, 1).Mixes(t.progress.Epoch) {
 		return -1
@@ -100,13 +101,13 @@ func (t *trainer) partner(k int, b *data.Batch) int {
 	return other
 }
 
-// sampleRecord is what a saved batch says of a sample.
+// sampleRecord describes a sample of a saved batch.
 type sampleRecord struct {
 	Index int    `json:"index"` // in the training part of the data set
 	Name  string `json:"name"`
 	Label int    `json:"label"`
 	Class string `json:"class,omitempty"`
-	Bad   bool   `json:"bad,omitempty"` // values of it are not finite
+	Bad   bool   `json:"bad,omitempty"` // it has values that are not finite
 }
 
 // records describe the samples of a batch.

@@ -14,8 +14,7 @@ import (
 	"fasternet/model"
 )
 
-// DebugFolder holds the batch with which a run diverged, and the state of the run before
-// that step.
+// DebugFolder holds the batch on which a run diverged, and the state of the run before that step.
 const DebugFolder = "debug"
 
 // The metadata of a saved batch.
@@ -27,25 +26,25 @@ const (
 	findingKey  = "finding"
 )
 
-// The ends of the names of a batch and of the state of the run before its step.
+// Endings of the file names of a batch and of the state before its step.
 const (
 	batchEnding = ".batch.safetensors"
 	stateEnding = ".state.safetensors"
 )
 
-// batchRecord says where a saved batch stood, and so which random numbers it gets.
+// batchRecord says where in the run a saved batch was. The random numbers depend on it.
 type batchRecord struct {
 	Epoch   int    `json:"epoch"`   // from 0
-	Step    int    `json:"step"`    // of the epoch, from 0
-	Batches int    `json:"batches"` // of the run before it
+	Step    int    `json:"step"`    // in the epoch, from 0
+	Batches int    `json:"batches"` // batches of the run before it
 	Seed    uint64 `json:"seed"`
 	Whole   int    `json:"whole"`            // samples of all ranks
-	Places  []int  `json:"places,omitempty"` // of the samples among them
+	Places  []int  `json:"places,omitempty"` // places of the samples among them
 	Rank    string `json:"rank,omitempty"`
 }
 
-// The tensors of a saved batch. Images are [samples, channels, height, width], as PyTorch
-// has them and as predict reads them.
+// Tensors of a saved batch. Images are [samples, channels, height, width], as PyTorch has them and as
+// predict reads them.
 const (
 	imagesTensor  = "input"
 	targetsTensor = "targets"
@@ -57,23 +56,39 @@ const (
 
 func scaleTensor(what string, k int) string { return fmt.Sprintf("mim_%s.%d", what, k) }
 
-// batchTensors are the tensors of a batch.
+// batchTensors returns the tensors of a batch.
 func batchTensors(b *data.Batch) []formats.Tensor {
 	n := b.Size
 	ts := []formats.Tensor{
-		{Name: imagesTensor, Shape: []int{n, b.Channels, b.Height, b.Width}, F32: channelsFirst(b.Images, n, b.Height*b.Width, b.Channels)},
+		{
+			Name:  imagesTensor,
+			Shape: []int{n, b.Channels, b.Height, b.Width},
+			F32:   channelsFirst(b.Images, n, b.Height*b.Width, b.Channels),
+		},
 		{Name: labelsTensor, Shape: []int{n}, I64: integers(b.Labels)},
 		{Name: indicesTensor, Shape: []int{n}, I64: integers(b.Indices)},
 	}
 	if len(b.Targets) > 0 {
-		ts = append(ts, formats.Tensor{Name: targetsTensor, Shape: []int{n, len(b.Targets) / n}, F32: slices.Clone(b.Targets)})
+		ts = append(ts, formats.Tensor{
+			Name:  targetsTensor,
+			Shape: []int{n, len(b.Targets) / n},
+			F32:   slices.Clone(b.Targets),
+		})
 	}
 	if e, ok := b.Extra.(*masking.Batch); ok {
 		for k := range e.Targets {
 			cells := len(e.Weights[k]) / n
 			ts = append(ts,
-				formats.Tensor{Name: scaleTensor(targetsTensor, k), Shape: []int{n, cells, len(e.Targets[k]) / n / cells}, F32: slices.Clone(e.Targets[k])},
-				formats.Tensor{Name: scaleTensor("weights", k), Shape: []int{n, cells}, F32: slices.Clone(e.Weights[k])})
+				formats.Tensor{
+					Name:  scaleTensor(targetsTensor, k),
+					Shape: []int{n, cells, len(e.Targets[k]) / n / cells},
+					F32:   slices.Clone(e.Targets[k]),
+				},
+				formats.Tensor{
+					Name:  scaleTensor("weights", k),
+					Shape: []int{n, cells},
+					F32:   slices.Clone(e.Weights[k]),
+				})
 		}
 		lists := n
 		if e.Shared {
@@ -93,7 +108,7 @@ func integers[T int | int32](from []T) []int64 {
 	return to
 }
 
-// channelsFirst turns images from [n, pixels, channels] to [n, channels, pixels].
+// channelsFirst converts images from [n, pixels, channels] to [n, channels, pixels].
 func channelsFirst(from []float32, n, pixels, channels int) []float32 {
 	to := make([]float32, len(from))
 	for i := range n {
@@ -113,7 +128,7 @@ type savedBatch struct {
 	samples []sampleRecord
 }
 
-// readBatch reads a saved batch. Python may have changed it: the checksum may be missing.
+// readBatch reads a saved batch. Python may have changed it, so the checksum may be missing.
 func readBatch(path string) (*savedBatch, error) {
 	f, err := checkpoints.ReadOpen(path)
 	if err != nil {
@@ -128,7 +143,7 @@ func readBatch(path string) (*savedBatch, error) {
 
 func parseBatch(f *checkpoints.File) (*savedBatch, error) {
 	if f.Meta[formatKey] != batchFormat {
-		return nil, fmt.Errorf("it is no saved batch: the metadata have no %s=%s", formatKey, batchFormat)
+		return nil, fmt.Errorf("it is no saved batch: the metadata lack %s=%s", formatKey, batchFormat)
 	}
 	s := &savedBatch{}
 	if err := json.Unmarshal([]byte(f.Meta[batchKey]), &s.at); err != nil {
@@ -139,10 +154,19 @@ func parseBatch(f *checkpoints.File) (*savedBatch, error) {
 	}
 	images, ok := f.Lookup(imagesTensor)
 	if !ok || len(images.Shape) != 4 || len(images.F32) == 0 {
-		return nil, fmt.Errorf("tensor %s: want float32 [samples, channels, height, width], got shape %v", imagesTensor, images.Shape)
+		return nil, fmt.Errorf("tensor %s: want float32 [samples, channels, height, width], got shape %v",
+			imagesTensor, images.Shape)
 	}
 	n, channels, height, width := images.Shape[0], images.Shape[1], images.Shape[2], images.Shape[3]
-	b := &data.Batch{Size: n, Whole: max(s.at.Whole, n), Height: height, Width: width, Channels: channels, Step: s.at.Step, Places: s.at.Places}
+	b := &data.Batch{
+		Size:     n,
+		Whole:    max(s.at.Whole, n),
+		Height:   height,
+		Width:    width,
+		Channels: channels,
+		Step:     s.at.Step,
+		Places:   s.at.Places,
+	}
 	b.Images = channelsLast(images.F32, n, height*width, channels)
 	if p := b.Places; p != nil && (len(p) != n || !slices.IsSorted(p) || p[0] < 0 || p[n-1] >= b.Whole) {
 		return nil, fmt.Errorf("its metadata %q: want %d ascending places below %d", batchKey, n, b.Whole)
@@ -193,16 +217,19 @@ func parseBatch(f *checkpoints.File) (*savedBatch, error) {
 	return s, nil
 }
 
-// fits says what keeps a batch from being one of a task.
+// fits returns an error if the batch is for another task.
 func (s *savedBatch) fits(t task) error {
 	p, mim := t.(*pretraining)
 	switch {
 	case mim && s.batch.Extra == nil:
-		return fmt.Errorf("it is a batch of a classifier, and the run is a pre-training")
+		return fmt.Errorf("it is a batch of a classifier, but the run is a pre-training")
 	case !mim && s.batch.Extra != nil:
-		return fmt.Errorf("it is a batch of a pre-training, and the run is a classifier")
-	case mim && (s.batch.Height != p.config.Data.ImageSize || s.batch.Width != p.config.Data.ImageSize || len(s.masked().Targets) != len(p.net.Scales())):
-		return fmt.Errorf("it has images of %d×%d pixels and %d scales, the run %d×%[4]d and %d",
+		return fmt.Errorf("it is a batch of a pre-training, but the run is a classifier")
+	case mim &&
+		(s.batch.Height != p.config.Data.ImageSize ||
+			s.batch.Width != p.config.Data.ImageSize ||
+			len(s.masked().Targets) != len(p.net.Scales())):
+		return fmt.Errorf("it has images of %d×%d pixels and %d scales, but the run %d×%[4]d and %d",
 			s.batch.Height, s.batch.Width, len(s.masked().Targets), p.config.Data.ImageSize, len(p.net.Scales()))
 	}
 	return nil
@@ -210,7 +237,7 @@ func (s *savedBatch) fits(t task) error {
 
 func (s *savedBatch) masked() *masking.Batch { return s.batch.Extra.(*masking.Batch) }
 
-// channelsLast turns images from [n, channels, pixels] to [n, pixels, channels].
+// channelsLast converts images from [n, channels, pixels] to [n, pixels, channels].
 func channelsLast(from []float32, n, pixels, channels int) []float32 {
 	to := make([]float32, len(from))
 	for i := range n {
@@ -223,19 +250,22 @@ func channelsLast(from []float32, n, pixels, channels int) []float32 {
 	return to
 }
 
-// keep is a copy of a batch that outlives its iterator.
+// keep copies a batch, so that it outlives its iterator.
 func keep(b *data.Batch) *data.Batch {
 	c := *b
 	c.Images, c.Targets = slices.Clone(b.Images), slices.Clone(b.Targets)
 	c.Sets = slices.Clone(b.Sets)
-	c.Labels, c.Indices, c.Places, c.Replaced = slices.Clone(b.Labels), slices.Clone(b.Indices), slices.Clone(b.Places), slices.Clone(b.Replaced)
+	c.Labels = slices.Clone(b.Labels)
+	c.Indices = slices.Clone(b.Indices)
+	c.Places = slices.Clone(b.Places)
+	c.Replaced = slices.Clone(b.Replaced)
 	if e, ok := b.Extra.(*masking.Batch); ok {
 		c.Extra = e.Clone()
 	}
 	return &c
 }
 
-// copyState is the state of the run in memory of its own.
+// copyState copies the state of the run into memory of its own.
 func (t *trainer) copyState() *checkpoints.File {
 	f := t.state()
 	for i, x := range f.Tensors {
@@ -244,11 +274,14 @@ func (t *trainer) copyState() *checkpoints.File {
 	return &f
 }
 
-// saveStep writes the batch of a rank and the state of the run before the step, on rank 0.
-// All ranks call it. It returns the path of the batch; "" where nothing is written.
+// saveStep writes the batch of a rank and, on rank 0, the state of the run before the step. All ranks call
+// it. It returns the path of the batch, "" if nothing was written.
 func (t *trainer) saveStep(rank int, a attempt, b *data.Batch, e *DivergedError) (string, error) {
-	k := b.Step - a.before.Step // of the batches of the step
-	f, err := t.batchOf(rank, checkpoints.File{Tensors: batchTensors(b), Meta: map[string]string{}}, func(f *checkpoints.File) error {
+	k := b.Step - a.before.Step // among the batches of the step
+	f, err := t.batchOf(rank, checkpoints.File{
+		Tensors: batchTensors(b),
+		Meta:    map[string]string{},
+	}, func(f *checkpoints.File) error {
 		record := batchRecord{
 			Epoch: a.before.Epoch, Step: b.Step, Batches: a.before.Batches + k, Seed: t.config.Seed,
 			Whole: b.Whole, Places: b.Places, Rank: e.Rank,
@@ -261,7 +294,12 @@ func (t *trainer) saveStep(rank int, a attempt, b *data.Batch, e *DivergedError)
 		if err != nil {
 			return err
 		}
-		maps.Copy(f.Meta, map[string]string{formatKey: batchFormat, batchKey: string(text), samplesKey: string(samples), findingKey: e.what() + "; " + e.Finding})
+		maps.Copy(f.Meta, map[string]string{
+			formatKey:  batchFormat,
+			batchKey:   string(text),
+			samplesKey: string(samples),
+			findingKey: e.what() + "; " + e.Finding,
+		})
 		return nil
 	})
 	if err != nil || t.folder == nil {
@@ -294,8 +332,12 @@ func (t *trainer) saveStep(rank int, a attempt, b *data.Batch, e *DivergedError)
 	return path, nil
 }
 
-// batchOf sends the file of a rank to rank 0; describe completes it on that rank.
-func (t *trainer) batchOf(rank int, own checkpoints.File, describe func(*checkpoints.File) error) (checkpoints.File, error) {
+// batchOf sends the file of a rank to rank 0. describe completes it on the rank that sends it.
+func (t *trainer) batchOf(
+	rank int,
+	own checkpoints.File,
+	describe func(*checkpoints.File) error,
+) (checkpoints.File, error) {
 	mine := t.ranks.Rank() == rank
 	if mine {
 		if err := describe(&own); err != nil {

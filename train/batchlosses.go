@@ -7,13 +7,13 @@ import (
 	"fasternet/data"
 )
 
-// tally is what the batches of a step have: on every rank its part, after sum all of it.
+// tally collects the losses of a step's batches: each rank has its part, and after sum the total.
 type tally struct {
 	batches []counted
 	values  []float64
 }
 
-// counted is a batch of a step.
+// counted is one batch of a step.
 type counted struct {
 	loss    float64
 	scales  []float64
@@ -27,7 +27,7 @@ func (t *tally) add(b *data.Batch, loss float32, scales []float64) {
 	t.batches = append(t.batches, c)
 }
 
-// finite says whether all losses of this rank are.
+// finite reports whether all losses of this rank are finite.
 func (t *tally) finite() bool {
 	for _, b := range t.batches {
 		if !finite(b.loss) {
@@ -37,7 +37,7 @@ func (t *tally) finite() bool {
 	return true
 }
 
-// sum adds up the losses over the ranks.
+// sum adds the losses over the ranks.
 func (t *tally) sum(with ranks) error {
 	v := t.values[:0]
 	for _, b := range t.batches {
@@ -56,15 +56,14 @@ func (t *tally) sum(with ranks) error {
 	return nil
 }
 
-// witness is what a rank knows of the step in which training diverged.
+// witness is what a rank knows about the step in which training diverged.
 type witness struct {
-	Broken  bool // it was this rank
+	Broken  bool // a loss or gradient of this rank is not finite
 	Samples []int
 }
 
-// diverged completes an error that all ranks have found: it says which of them was the
-// first whose own loss or gradient is not finite, the samples of that one, and what the step
-// shows when it is repeated.
+// diverged completes an error that all ranks have found. It names the first rank whose own loss or gradient
+// is not finite, the samples of that rank, and what repeating the step shows.
 func (t *trainer) diverged(e *DivergedError, own bool, samples []int, a attempt) error {
 	if err := t.blame(e, own, samples); err != nil {
 		return err
@@ -73,7 +72,7 @@ func (t *trainer) diverged(e *DivergedError, own bool, samples []int, a attempt)
 	return e
 }
 
-// blame finds the rank.
+// blame finds that rank.
 func (t *trainer) blame(e *DivergedError, own bool, samples []int) error {
 	e.Samples = samples
 	if t.ranks.Size() == 1 {

@@ -11,14 +11,13 @@ import (
 	"fasternet/checkpoints"
 )
 
-// Checkpoints is the folder of a run's checkpoints, which tells by their progress what the
-// newest is. That may be the best one: it is written before the last.
+// Checkpoints returns the folder of a run's checkpoints. It finds the newest one by its progress: that may be
+// the best one, which is written before the last.
 func Checkpoints(dir string) checkpoints.Folder {
 	return checkpoints.Folder{Dir: CheckpointDir(dir), Position: Position}
 }
 
-// Position is how far the run of a checkpoint was, by its metadata: see
-// checkpoints.Folder.
+// Position reads from its metadata how far the run of a checkpoint was (see checkpoints.Folder).
 func Position(meta map[string]string) int64 {
 	p, err := progressOf(meta)
 	if err != nil {
@@ -34,7 +33,7 @@ func progressOf(meta map[string]string) (p Progress, err error) {
 	return p, nil
 }
 
-// scoreOf is the evaluation of the state in a checkpoint; nil if it was not evaluated.
+// scoreOf returns the evaluation of the state in a checkpoint; nil if it was not evaluated.
 func scoreOf(meta map[string]string) *Score {
 	p, err := progressOf(meta)
 	if err != nil || p.Step > 0 || p.Epoch != p.Last.Epoch+1 {
@@ -43,15 +42,15 @@ func scoreOf(meta map[string]string) *Score {
 	return &p.Last
 }
 
-// same says whether two scores are of one evaluation. A summary has no more to go by.
+// same reports whether two scores come from one evaluation. A summary tells no more than this.
 func (s Score) same(as Score) bool {
 	return s.Epoch == as.Epoch && s.Top1 == as.Top1 && s.MAP == as.MAP && s.Loss == as.Loss
 }
 
-// holds says whether a checkpoint has the state of a score.
+// holds reports whether a checkpoint has the state with a score.
 func (s Score) holds(k kept) bool { return s.same(k.Score) }
 
-// words names a score in a message.
+// words describes a score in a message.
 func (s Score) words(monitor string) string {
 	if byLoss(monitor) {
 		return fmt.Sprintf("epoch %d, loss %.4f", s.Epoch+1, s.Loss)
@@ -62,13 +61,13 @@ func (s Score) words(monitor string) string {
 	return fmt.Sprintf("epoch %d, top-1 %.2f %%", s.Epoch+1, s.Top1)
 }
 
-// kept is a checkpoint of a state that was evaluated.
+// kept is a checkpoint of an evaluated state.
 type kept struct {
 	name string
 	Score
 }
 
-// shelf are the evaluated states of a run that its folder holds.
+// shelf holds the evaluated states that are in the folder of a run.
 type shelf struct {
 	folder  checkpoints.Folder
 	monitor string
@@ -76,11 +75,10 @@ type shelf struct {
 	show    *Display
 }
 
-// settle makes the best checkpoint, and the checkpoints of epochs, what the progress says they are.
-// It is for a run that is resumed, and for one at its end: files may be missing or
-// damaged, a process may have been killed between two of them, and checkpoint.monitor may
-// be another one now. Where the weights of the best epoch are gone, the best that is left
-// takes its place.
+// settle brings the best checkpoint and the checkpoints of epochs in line with the progress, for a resumed
+// run and at the end of a run. Files may be missing or damaged, a process may have been killed between two
+// of them, and checkpoint.monitor may have changed. If the weights of the best epoch are lost, the next
+// best replace them.
 func (t *trainer) settle() error {
 	s, err := t.shelf()
 	if err == nil {
@@ -95,29 +93,29 @@ func (t *trainer) settle() error {
 	return err
 }
 
-// measuredOtherwise says whether a run that is resumed had another checkpoint.monitor.
+// measuredOtherwise reports whether a resumed run had another checkpoint.monitor.
 func (t *trainer) measuredOtherwise() bool {
 	return t.was != nil && t.was.Checkpoint.Monitor != t.config.Checkpoint.Monitor
 }
 
-// remeasure counts evaluations without a better one by what is better now.
+// remeasure counts the evaluations without a better one again, by the new measure.
 func (t *trainer) remeasure() {
 	if t.was == nil || !t.measuredOtherwise() && t.was.Train.MinDelta == t.config.Train.MinDelta {
 		return
 	}
 	scores, err := t.folder.Scores()
 	if err != nil {
-		t.show.Line("warning: train.patience counts from here on: %v", err)
+		t.show.Line("warning: train.patience counts only from here: %v", err)
 	}
 	t.progress.recount(scores, t.config.Checkpoint.Monitor, t.config.Train.MinDelta)
 }
 
-// settleBest does this for the best of all.
+// settleBest does this for the best checkpoint.
 func (t *trainer) settleBest(s *shelf) error {
 	p, monitor := &t.progress, t.config.Checkpoint.Monitor
 	best := *p.Best
 	candidates := append(slices.Clone(p.TopK), p.Last)
-	if t.measuredOtherwise() { // the best by the new measure may be an epoch that was not kept
+	if t.measuredOtherwise() { // the best epoch by the new measure may not have been kept
 		if logged, err := t.folder.Scores(); err == nil {
 			candidates = append(candidates, logged...)
 		}
@@ -128,21 +126,25 @@ func (t *trainer) settleBest(s *shelf) error {
 		}
 	}
 	if !best.same(*p.Best) {
-		t.show.Line("by checkpoint.monitor %s the best so far is %s, and no longer %s", monitor, best.words(monitor), p.Best.words(monitor))
+		t.show.Line("with checkpoint.monitor %s the best is now %s; it was %s",
+			monitor, best.words(monitor), p.Best.words(monitor))
 	}
 	from, err := s.take(best)
 	if err == nil && from == nil {
 		if from, err = s.best(); from != nil {
-			t.show.Line("warning: the weights of the best so far (%s) are lost: %s is the best that is left", best.words(monitor), from.words(monitor))
+			t.show.Line("warning: the best weights (%s) are lost: %s is now the best",
+				best.words(monitor), from.words(monitor))
 		}
 	}
 	if err != nil {
 		return err
 	}
 	if from == nil {
-		t.show.Line("warning: the weights of the best so far (%s) are lost, and no others that were evaluated are left: the next evaluation counts as the best", best.words(monitor))
+		t.show.Line("warning: the best weights (%s) are lost, and no other evaluated ones are left: "+
+			"the next evaluation counts as the best",
+			best.words(monitor))
 		p.Best = nil
-		if err := s.folder.PutAside(checkpoints.Best); !errors.Is(err, fs.ErrNotExist) { // it is of a run that is gone
+		if err := s.folder.PutAside(checkpoints.Best); !errors.Is(err, fs.ErrNotExist) { // it belongs to an older run
 			return err
 		}
 		return nil
@@ -151,7 +153,7 @@ func (t *trainer) settleBest(s *shelf) error {
 	return s.write(*from, checkpoints.Best)
 }
 
-// confirm looks at the end of a run whether its last and its best checkpoint are there.
+// confirm checks at the end of a run that its last and its best checkpoint exist.
 func (t *trainer) confirm() error {
 	if t.folder == nil || t.progress.Batches == 0 {
 		return nil
@@ -174,7 +176,7 @@ func (t *trainer) confirm() error {
 	return t.settle()
 }
 
-// settleEpochs does this for the epochs that have a checkpoint of their own.
+// settleEpochs does this for the checkpoints of epochs.
 func (t *trainer) settleEpochs(s *shelf) error {
 	p := &t.progress
 	var left []Score
@@ -208,8 +210,8 @@ func (t *trainer) settleEpochs(s *shelf) error {
 	return nil
 }
 
-// shelf lists the states by what the headers of the files say. A state that the log does
-// not know, because the run has gone another way since, is none of them.
+// shelf lists the states by the headers of the files. It leaves out states that the log does not know, because
+// the run has taken another way since.
 func (t *trainer) shelf() (*shelf, error) {
 	s := &shelf{folder: t.folder.Checkpoints, monitor: t.config.Checkpoint.Monitor, show: t.show}
 	history := append(slices.Clone(t.progress.TopK), t.progress.Last)
@@ -220,7 +222,7 @@ func (t *trainer) shelf() (*shelf, error) {
 		history = append(history, logged...)
 	}
 	names := s.folder.Names()
-	if i := slices.Index(names, checkpoints.Best); i >= 0 { // it is looked at first
+	if i := slices.Index(names, checkpoints.Best); i >= 0 { // check it first
 		names = append([]string{checkpoints.Best}, slices.Delete(names, i, i+1)...)
 	}
 	for _, name := range names {
@@ -235,7 +237,7 @@ func (t *trainer) shelf() (*shelf, error) {
 	return s, nil
 }
 
-// check reads a file to its end. If it is damaged it is put aside and off the shelf.
+// check reads a file to its end. It puts a damaged file aside and takes it off the shelf.
 func (s *shelf) check(name string) error {
 	_, err := checkpoints.Read(s.folder.Path(name))
 	if err == nil {
@@ -252,7 +254,7 @@ func (s *shelf) check(name string) error {
 	return err
 }
 
-// take finds a whole checkpoint with a score; nil if there is none.
+// take finds an undamaged checkpoint with a score; nil if there is none.
 func (s *shelf) take(score Score) (*kept, error) {
 	for {
 		i := slices.IndexFunc(s.states, score.holds)
@@ -260,7 +262,7 @@ func (s *shelf) take(score Score) (*kept, error) {
 			return nil, nil
 		}
 		found := s.states[i]
-		if found.name == checkpoints.Best { // it was checked
+		if found.name == checkpoints.Best { // already checked
 			return &found, nil
 		}
 		if err := s.check(found.name); err != nil {
@@ -272,7 +274,7 @@ func (s *shelf) take(score Score) (*kept, error) {
 	}
 }
 
-// best is the whole checkpoint with the best score; nil if there is none.
+// best returns the undamaged checkpoint with the best score; nil if there is none.
 func (s *shelf) best() (*kept, error) {
 	for len(s.states) > 0 {
 		top := s.states[0].Score
@@ -288,7 +290,7 @@ func (s *shelf) best() (*kept, error) {
 	return nil, nil
 }
 
-// write writes a checkpoint again from another one, unless it is that.
+// write copies a checkpoint to another name, unless it has that name.
 func (s *shelf) write(from kept, name string) error {
 	if from.name == name {
 		return nil
@@ -301,8 +303,8 @@ func (s *shelf) write(from kept, name string) error {
 	return nil
 }
 
-// CheckBest says in words how the best checkpoint of a run is not what its summary says is
-// best; "" if it is. Without a summary nobody can tell.
+// CheckBest says how the best checkpoint of a run differs from the best epoch in the summary; "" if it does
+// not, or if there is no summary.
 func CheckBest(dir, monitor string) string {
 	scores, err := (&Folder{Dir: dir}).Scores()
 	if err != nil || len(scores) == 0 {
@@ -317,13 +319,13 @@ func CheckBest(dir, monitor string) string {
 	meta, err := checkpoints.ReadMeta(Checkpoints(dir).Path(checkpoints.Best))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Sprintf("%s is missing, of %s", checkpoints.Best, best.words(monitor))
-	case err != nil: // it is among the damaged ones
+		return fmt.Sprintf("%s is missing (%s)", checkpoints.Best, best.words(monitor))
+	case err != nil: // reported with the damaged ones
 		return ""
 	}
-	// Of equal ones an older version kept the first.
+	// If several are equal, an older version kept the first.
 	if s := scoreOf(meta); s == nil || !slices.ContainsFunc(scores, s.same) || best.value(monitor) > s.value(monitor) {
-		return fmt.Sprintf("%s is not of the best epoch by the log (%s)", checkpoints.Best, best.words(monitor))
+		return fmt.Sprintf("%s is not from the best epoch in the log (%s)", checkpoints.Best, best.words(monitor))
 	}
 	return ""
 }

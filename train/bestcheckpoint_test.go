@@ -19,8 +19,8 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// Of two equal accuracies the lower loss is better, of two equal losses the higher
-// accuracy, and what is not a number is worse than all that is.
+// Of two equal accuracies the lower loss is better, of two equal losses the higher accuracy. NaN is worse than
+// any number.
 func TestBetter(t *testing.T) {
 	nan := math.NaN()
 	score := func(top1, loss float64) Score { return Score{Result: eval.Result{Top1: top1, Loss: loss}} }
@@ -36,7 +36,9 @@ func TestBetter(t *testing.T) {
 		{"a loss that is no number", "loss", score(0, math.Inf(1)), score(9, nan)},
 		{"a loss that is no number, equal accuracies", "top1", score(1, 5), score(1, nan)},
 	} {
-		if !c.better.Better(c.worse, c.monitor) || c.worse.Better(c.better, c.monitor) || c.better.Better(c.better, c.monitor) {
+		if !c.better.Better(c.worse, c.monitor) ||
+			c.worse.Better(c.better, c.monitor) ||
+			c.better.Better(c.better, c.monitor) {
 			t.Errorf("%s: wrong", c.name)
 		}
 	}
@@ -58,8 +60,7 @@ func TestBetter(t *testing.T) {
 	}
 }
 
-// known is what the checkpoints of a folder say that they are of: the epoch of the state,
-// or its step.
+// known returns what the checkpoints of a folder hold: the epoch of each state, or its step.
 func known(t *testing.T, dir string) string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(CheckpointDir(dir), "*"))
@@ -82,7 +83,7 @@ func known(t *testing.T, dir string) string {
 	return strings.Join(all, " ")
 }
 
-// history are evaluations of a run of five epochs.
+// history has the evaluations of a run of five epochs.
 var history = []Score{
 	{Epoch: 0, Result: eval.Result{Top1: 10, Loss: 2.5}},
 	{Epoch: 1, Result: eval.Result{Top1: 40, Loss: 2}},
@@ -91,15 +92,17 @@ var history = []Score{
 	{Epoch: 4, Result: eval.Result{Top1: 15, Loss: 3}},
 }
 
-// stateAfter is a checkpoint after so many epochs, whose weights tell which.
+// stateAfter returns a checkpoint after so many epochs. Its weights tell which.
 func stateAfter(t *testing.T, p Progress) checkpoints.File {
 	t.Helper()
-	return checkpoints.File{Meta: map[string]string{ProgressKey: p.text()}, Tensors: []formats.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{float32(p.Epoch)}}}}
+	return checkpoints.File{
+		Meta:    map[string]string{ProgressKey: p.text()},
+		Tensors: []formats.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{float32(p.Epoch)}}},
+	}
 }
 
-// runOfFive makes the folder of that run, with the two best epochs kept, and a trainer
-// that has resumed it. The last checkpoint is from the end, the one before it from the end
-// of the epoch before.
+// runOfFive makes the folder of that run, with the two best epochs kept, and a trainer that has resumed it. The
+// last checkpoint is from the end, the one before from the end of epoch 4.
 func runOfFive(t *testing.T, monitor string) (*trainer, *signal) {
 	t.Helper()
 	f := &Folder{Dir: t.TempDir()}
@@ -137,8 +140,7 @@ func runOfFive(t *testing.T, monitor string) (*trainer, *signal) {
 	return &trainer{config: &c, folder: f, progress: p, show: NewDisplay(log)}, log
 }
 
-// The best checkpoint, and those of the best epochs, become what the log says they are,
-// whatever happened to them.
+// Whatever happened to the files, the best checkpoint and the checkpoints of the best epochs end up as the log says.
 func TestSettle(t *testing.T) {
 	const best, previous, last = checkpoints.Best, checkpoints.Previous, checkpoints.Last
 	own, second := checkpoints.Epoch(1), checkpoints.Epoch(2)
@@ -172,34 +174,65 @@ func TestSettle(t *testing.T) {
 		says          []string
 	}{
 		{"nothing is wrong", "top1", func(*testing.T, checkpoints.Folder) {}, all, nil},
-		{"the best is missing", "top1", remove(best), all, []string{"writing best.safetensors again from epoch-001.safetensors"}},
-		{"the best has lost a byte", "top1", cut(best, one), "best.safetensors.damaged " + all, []string{"best.safetensors: damaged checkpoint", "writing best.safetensors again"}},
-		{"the best is cut off", "top1", cut(best, half), "best.safetensors.damaged " + all, []string{"best.safetensors: damaged checkpoint", "writing best.safetensors again"}},
+		{
+			"the best is missing", "top1", remove(best), all,
+			[]string{"writing best.safetensors again from epoch-001.safetensors"},
+		},
+		{
+			"the best has lost a byte", "top1", cut(best, one), "best.safetensors.damaged " + all,
+			[]string{"best.safetensors: damaged checkpoint", "writing best.safetensors again"},
+		},
+		{
+			"the best is cut off", "top1", cut(best, half), "best.safetensors.damaged " + all,
+			[]string{"best.safetensors: damaged checkpoint", "writing best.safetensors again"},
+		},
 		{"the best is of another epoch", "top1", func(t *testing.T, f checkpoints.Folder) {
 			if err := f.Copy(last, best); err != nil {
 				t.Fatal(err)
 			}
 		}, all, []string{"writing best.safetensors again from epoch-001"}},
 		{"the best is of another run", "top1", func(t *testing.T, f checkpoints.Folder) {
-			if err := f.Save(best, stateAfter(t, Progress{Epoch: 4, Last: Score{Epoch: 3, Result: eval.Result{Top1: 99}}})); err != nil {
+			if err := f.Save(best, stateAfter(t, Progress{
+				Epoch: 4,
+				Last:  Score{Epoch: 3, Result: eval.Result{Top1: 99}},
+			})); err != nil {
 				t.Fatal(err)
 			}
 		}, all, []string{"writing best.safetensors again"}},
-		{"an epoch is missing that the best has", "top1", remove(own), all, []string{"writing epoch-001.safetensors again from best.safetensors"}},
-		{"an epoch is missing", "top1", remove(second), "best=2.0 epoch-001=2.0 last=5.0 previous=4.0", []string{"epoch-002.safetensors, one of the best epochs (checkpoint.top_k), is lost"}},
-		{"both are damaged", "top1", func(t *testing.T, f checkpoints.Folder) { cut(best, one)(t, f); cut(own, one)(t, f) },
+		{
+			"an epoch is missing that the best has", "top1", remove(own), all,
+			[]string{"writing epoch-001.safetensors again from best.safetensors"},
+		},
+		{
+			"an epoch is missing", "top1", remove(second),
+			"best=2.0 epoch-001=2.0 last=5.0 previous=4.0",
+			[]string{"epoch-002.safetensors, one of the best epochs (checkpoint.top_k), is lost"},
+		},
+		{
+			"both are damaged", "top1",
+			func(t *testing.T, f checkpoints.Folder) { cut(best, one)(t, f); cut(own, one)(t, f) },
 			"best=3.0 best.safetensors.damaged epoch-001.safetensors.damaged epoch-002=3.0 last=5.0 previous=4.0",
-			[]string{"the weights of the best so far (epoch 2, top-1 40.00 %) are lost: epoch 3, top-1 30.00 % is the best that is left"}},
+			[]string{"the best weights (epoch 2, top-1 40.00 %) are lost: epoch 3, top-1 30.00 % is now the best"},
+		},
 		{"all of the best epochs are lost", "top1", remove(best, own, second), "best=4.0 last=5.0 previous=4.0",
-			[]string{"are lost: epoch 4, top-1 20.00 % is the best that is left", "writing best.safetensors again from previous.safetensors"}},
+			[]string{
+				"are lost: epoch 4, top-1 20.00 % is now the best",
+				"writing best.safetensors again from previous.safetensors",
+			}},
 		{"nothing that was evaluated is left", "top1", func(t *testing.T, f checkpoints.Folder) {
 			remove(best, own, second, previous)(t, f)
 			if err := f.Save(last, stateAfter(t, Progress{Epoch: 4, Step: 3, Last: history[3]})); err != nil {
 				t.Fatal(err)
 			}
-		}, "last=4.3", []string{"no others that were evaluated are left"}},
-		{"another measure", "loss", func(*testing.T, checkpoints.Folder) {}, strings.Replace(all, "best=2.0", "best=3.0", 1),
-			[]string{"by checkpoint.monitor loss the best so far is epoch 3, loss 1.0000, and no longer epoch 2, loss 2.0000", "writing best.safetensors again from epoch-002.safetensors"}},
+		}, "last=4.3", []string{"no other evaluated ones are left"}},
+		{
+			"another measure", "loss", func(*testing.T, checkpoints.Folder) {},
+			strings.Replace(all, "best=2.0", "best=3.0", 1),
+			[]string{
+				"with checkpoint.monitor loss the best is now epoch 3, loss 1.0000, before it was epoch 2, loss 2.0000",
+				"writing best.safetensors again from epoch-002.safetensors",
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tr, log := runOfFive(t, c.monitor)
@@ -214,7 +247,8 @@ func TestSettle(t *testing.T) {
 				t.Errorf("the files are\n%s\nwant\n%s", got, strings.Join(want, " "))
 			}
 			switch p := tr.progress; {
-			case p.Best == nil && strings.Contains(got, "best="), p.Best != nil && !strings.Contains(got, fmt.Sprintf("best=%d.0", p.Best.Epoch+1)):
+			case p.Best == nil && strings.Contains(got, "best="),
+				p.Best != nil && !strings.Contains(got, fmt.Sprintf("best=%d.0", p.Best.Epoch+1)):
 				t.Errorf("the progress says %+v, the files are %s", p.Best, got)
 			case !slices.IsSortedFunc(p.TopK, func(a, b Score) int {
 				if b.Better(a, c.monitor) {
@@ -240,28 +274,36 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// By another measure the best may be an epoch whose checkpoint was not kept: then that is
-// said, and the evaluations without a better one are counted by the new measure.
+// By another measure, the best epoch may have no checkpoint. A message says so, and evaluations without a better one
+// are counted by the new measure.
 func TestAnotherMeasure(t *testing.T) {
 	for _, c := range []struct {
 		was, is string
-		delta   float64 // that the run has now
+		delta   float64 // train.min_delta of the resumed run
 		lost    []string
 		says    string
 		stale   int
 		bar     float64
 	}{
-		{"top1", "top1", 0, nil, "", 7, 99}, // nothing has changed, so nothing is counted again
+		{"top1", "top1", 0, nil, "", 7, 99}, // no change, so no new count
 		{"top1", "top1", 35, nil, "", 4, 10},
-		{"top1", "loss", 0, nil, "by checkpoint.monitor loss the best so far is epoch 3, loss 1.0000, and no longer epoch 2", 2, -1},
-		{"top1", "loss", 0, []string{checkpoints.Epoch(2)}, "the weights of the best so far (epoch 3, loss 1.0000) are lost: epoch 4, loss 1.5000 is the best that is left", 2, -1},
+		{
+			"top1", "loss", 0, nil,
+			"with checkpoint.monitor loss the best is now epoch 3, loss 1.0000, before it was epoch 2",
+			2, -1,
+		},
+		{
+			"top1", "loss", 0, []string{checkpoints.Epoch(2)},
+			"the best weights (epoch 3, loss 1.0000) are lost: epoch 4, loss 1.5000 is now the best",
+			2, -1,
+		},
 	} {
 		tr, log := runOfFive(t, c.is)
 		was, bar := configs.Default(), 99.0
 		was.Checkpoint.Monitor = c.was
 		tr.was, tr.config.Train.MinDelta = &was, c.delta
 		tr.progress.Bar, tr.progress.Stale = &bar, 7
-		for _, name := range c.lost { // and it was not among the best by the old measure
+		for _, name := range c.lost { // it was not among the best by the old measure
 			if err := os.Remove(tr.folder.Checkpoints.Path(name)); err != nil {
 				t.Fatal(err)
 			}
@@ -280,9 +322,8 @@ func TestAnotherMeasure(t *testing.T) {
 	}
 }
 
-// A process that was killed after the best checkpoint and before the last is resumed from
-// the best: whatever is trained from there on, with other settings too, the best is what
-// the log says.
+// A process that was killed between writing the best checkpoint and the last resumes from the best. Whatever is
+// trained after that, also with other settings, the best is what the log says.
 func TestKilledBetweenBestAndLast(t *testing.T) {
 	data := stripes(t, 40, 30)
 	dir, killed := filepath.Join(ramdisk.Dir(t), "run"), filepath.Join(ramdisk.Dir(t), "run")
@@ -309,7 +350,8 @@ func TestKilledBetweenBestAndLast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("resuming %s at epoch %d, step 1", f.Path(checkpoints.Best), best.Epoch+2); !strings.Contains(log.all.String(), want) {
+	want := fmt.Sprintf("resuming %s at epoch %d, step 1", f.Path(checkpoints.Best), best.Epoch+2)
+	if !strings.Contains(log.all.String(), want) {
 		t.Errorf("it does not say %q\n%s", want, log.all.String())
 	}
 	scores, err := (&Folder{Dir: killed}).Scores()
@@ -322,7 +364,9 @@ func TestKilledBetweenBestAndLast(t *testing.T) {
 			top = s
 		}
 	}
-	if found := scoreOf(readMeta(t, f.Path(checkpoints.Best))); found == nil || !found.same(top) || out.Epoch != top.Epoch+1 {
+	if found := scoreOf(readMeta(t, f.Path(checkpoints.Best))); found == nil ||
+		!found.same(top) ||
+		out.Epoch != top.Epoch+1 {
 		t.Errorf("best is %+v, the outcome says epoch %d, the log %+v", found, out.Epoch, top)
 	}
 	if found := CheckBest(killed, "top1"); found != "" {
@@ -339,7 +383,7 @@ func readMeta(t *testing.T, path string) map[string]string {
 	return meta
 }
 
-// A best checkpoint that somebody deletes while the run goes on is there at its end.
+// A best checkpoint that is deleted during the run exists again at its end.
 func TestBestDeletedMeanwhile(t *testing.T) {
 	dir := filepath.Join(ramdisk.Dir(t), "run")
 	c := load(t, stripes(t, 40, 30), "train.epochs=4", "checkpoint.top_k=4", "data.workers=1")

@@ -9,32 +9,32 @@ import (
 	"fasternet/ops"
 )
 
-// bucketSize is the least number of gradients that are summed over the ranks at a
-// time: 4 MiB, far more than latency costs and far less than a backward pass takes.
+// bucketSize is the smallest number of gradients that are summed over the ranks at once: 4 MiB. This hides the
+// latency, and is far less than a backward pass produces.
 const bucketSize = 1 << 20
 
-// buckets sum the gradients over the ranks while the backward pass goes on. The
-// gradients that it completes one after the other lie side by side, and what lies in a
-// bucket is summed when the last of them is complete. One rank has no buckets.
+// buckets sum the gradients over the ranks during the backward pass. Gradients that it completes one after the
+// other are adjacent in memory. A bucket is summed when its last gradient is complete. A single rank has no
+// buckets.
 type buckets struct {
 	group  collective.Group
 	list   []*bucket
 	of     map[*ops.Param]*bucket
-	active bool // the batch is the last of a step: what it completes is complete
-	next   int  // bucket that is to be summed
+	active bool // this batch is the last of a step: its gradients are final
+	next   int  // next bucket to sum
 	waits  []func() error
 	broken bool          // a gradient of this rank is not finite
-	waited time.Duration // for the sums of the last step, after its backward pass
+	waited time.Duration // after the backward pass, for the sums of the last step
 }
 
 type bucket struct {
 	memory []float32
 	params int
-	left   int // parameters whose gradients are not complete yet
+	left   int // parameters without complete gradients
 }
 
-// newBuckets moves the gradients of the parameters into buckets; complete first are
-// those in front. least is the number of values from which on a bucket is full.
+// newBuckets moves the gradients of the parameters into buckets. The first parameters complete first. A bucket
+// is full when it has at least least values.
 func newBuckets(g collective.Group, params []*ops.Param, least int) *buckets {
 	b := &buckets{group: g, of: map[*ops.Param]*bucket{}}
 	if g.Size() == 1 {
@@ -60,8 +60,7 @@ func newBuckets(g collective.Group, params []*ops.Param, least int) *buckets {
 	return b
 }
 
-// final takes note of a gradient that is complete. Buckets are summed in their order,
-// which is the same on all ranks.
+// final notes that a gradient is complete. Buckets are summed in order, the same on all ranks.
 func (b *buckets) final(p *ops.Param) {
 	k := b.of[p]
 	if !b.active || k == nil {
@@ -78,7 +77,7 @@ func (b *buckets) start() {
 	b.next++
 	k.left = k.params
 	if s := kernels.Default().SumSquares(k.memory); math.IsNaN(s) || math.IsInf(s, 0) {
-		b.broken = true // afterwards nobody could tell whose it was
+		b.broken = true // after the sum, nobody could tell which rank it was
 	}
 	b.waits = append(b.waits, b.group.Start(k.memory))
 }
@@ -103,8 +102,7 @@ func (b *buckets) wait() error {
 	return first
 }
 
-// inOrder are the parameters in the order of another list, those that it has not at
-// the end.
+// inOrder sorts parameters like another list, and puts those missing in it at the end.
 func inOrder(params, order []*ops.Param) []*ops.Param {
 	left := map[*ops.Param]bool{}
 	for _, p := range params {

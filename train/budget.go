@@ -5,33 +5,34 @@ import (
 	"time"
 )
 
-// budget keeps a run within a time (train.budget): the schedule follows the clock and not the count
-// of updates. After each update the phase, the part of the schedule that is done, grows by one
-// part in as many updates as still fit. So the schedule comes to its end however fast the machine
-// turns out to be, or becomes.
+// budget keeps a run within a time (train.budget): the schedule follows the clock, not the count of updates.
+// After each update the phase, the finished part of the schedule, grows by one part in the number of updates
+// that still fit. So the schedule reaches its end however fast the machine is or becomes.
 type budget struct {
 	total  time.Duration
-	after  time.Duration // that whoever started the run needs when it has ended
+	after  time.Duration // needed by the caller after the run
 	before float64       // seconds that were used before this process began to train
 
-	mark        time.Time // up to which the pace is measured
-	pace        mean      // seconds of an update
-	plain, eval mean      // seconds from the last update of an epoch to the next one: without an evaluation and with one
-	evaluated   bool      // the epoch that ended
-	left        float64   // updates that fit, by the last estimate
+	mark time.Time // end of the last measurement of the pace
+	pace mean      // seconds of an update
+	// plain and eval are the seconds from the last update of an epoch to the next one, without and with an
+	// evaluation.
+	plain, eval mean
+	evaluated   bool    // the last epoch ended with an evaluation
+	left        float64 // last estimate of the updates that fit
 }
 
-// mean is a moving one: of all values while they are few, then mostly of the last ones.
+// mean is a moving average: of all values while they are few, then mostly of the latest.
 type mean struct {
 	value float64
 	n     int
 }
 
-// meanOf is how many values count about equally.
+// meanOf is the number of values that count about equally.
 const meanOf = 20
 
-// A value far above the others, of a machine that stood still, says little about the next ones; a
-// machine that has become slow is known after some more.
+// One value far above the others comes from a machine that stood still, and is limited. A machine that has
+// become slow is noticed after a few more.
 func (m *mean) add(v float64) {
 	if m.n >= 5 {
 		v = min(v, 3*m.value)
@@ -40,7 +41,7 @@ func (m *mean) add(v float64) {
 	m.value += (v - m.value) / float64(min(m.n, meanOf))
 }
 
-// startBudget begins to keep the budget of a run that has one, when its progress is known.
+// startBudget starts the budget of a run that has one, when its progress is known.
 func (t *trainer) startBudget(o Options) error {
 	total, err := t.config.Train.BudgetTime()
 	if err != nil || total == 0 {
@@ -55,10 +56,10 @@ func (t *trainer) startBudget(o Options) error {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// short is a time in words, of whole seconds.
+// short formats a time in whole seconds.
 func short(d time.Duration) string { return max(d, 0).Round(time.Second).String() }
 
-// more says whether there is something left to train or to evaluate.
+// more reports whether there is anything left to train or to evaluate.
 func (t *trainer) more() bool {
 	if t.budget != nil {
 		return t.progress.Phase < 1 || t.progress.Step > 0
@@ -66,10 +67,10 @@ func (t *trainer) more() bool {
 	return t.progress.Epoch < t.config.Train.Epochs
 }
 
-// over says whether the schedule has come to its end within an epoch.
+// over reports whether the schedule has ended within an epoch.
 func (t *trainer) over() bool { return t.budget != nil && t.progress.Phase >= 1 }
 
-// last says whether the epoch in progress is the last one, once its steps are done.
+// last reports whether the epoch in progress is the last one.
 func (t *trainer) last() bool {
 	if t.budget != nil {
 		return t.over()
@@ -77,7 +78,7 @@ func (t *trainer) last() bool {
 	return t.progress.Epoch+1 == t.config.Train.Epochs
 }
 
-// epochs is how many epochs the run has, or will have at the pace so far.
+// epochs returns the number of epochs of the run, or an estimate from the pace so far.
 func (t *trainer) epochs() int {
 	p := t.progress
 	switch {
@@ -93,7 +94,7 @@ func (t *trainer) epochs() int {
 	return p.Epoch + max(int(math.Ceil(ahead/float64(max(t.steps, 1))-1e-9)), 1)
 }
 
-// rate is the learning rate of the update that comes next.
+// rate returns the learning rate of the next update.
 func (t *trainer) rate(steps int) float64 {
 	p, s := t.progress, scheduleOf(t.config, steps)
 	if t.budget == nil {
@@ -104,7 +105,7 @@ func (t *trainer) rate(steps int) float64 {
 	return s.At(at/steps, at%steps)
 }
 
-// tick takes an update into account. The clock of rank 0 counts.
+// tick counts an update. The clock of rank 0 decides.
 func (t *trainer) tick(updates int) error {
 	b, p := t.budget, &t.progress
 	if b == nil {
@@ -131,11 +132,11 @@ func (t *trainer) tick(updates int) error {
 	return nil
 }
 
-// largestPhase is how much an update adds to the phase at most. A machine that stood still may have used up
-// the time: the learning rate still comes down in some steps, and the run is that much longer.
+// largestPhase limits how much one update adds to the phase. If a machine stood still, its time may be used up:
+// the learning rate still falls in a few steps, and the run takes that much longer.
 const largestPhase = 0.025
 
-// nextPhase is the phase after an update, when so many more fit.
+// nextPhase returns the phase after an update if so many more fit.
 func nextPhase(phase, left float64) float64 {
 	if left < 0.5 {
 		left = 0
@@ -147,7 +148,7 @@ func nextPhase(phase, left float64) float64 {
 	return next
 }
 
-// fit is how many more updates fit, where an epoch has so many. The run ends with an evaluation.
+// fit estimates how many more updates fit, for epochs of so many updates. The run ends with an evaluation.
 func (t *trainer) fit(updates int) float64 {
 	b, every := t.budget, float64(t.config.Train.ValInterval)
 	evaluation := b.eval.value
@@ -160,24 +161,24 @@ func (t *trainer) fit(updates int) float64 {
 		between = (b.plain.value*(every-1) + evaluation) / every
 	}
 	each := b.pace.value + between/float64(max(updates, 1))
-	if each <= 0 { // by a clock that stands still it would never end
+	if each <= 0 { // the clock does not move: without this the run would never end
 		return float64(t.config.Train.Epochs*updates - t.progress.Updates)
 	}
 	return time / each
 }
 
-// guessEvaluation is about how many seconds an evaluation takes before there was one: a forward
-// pass is a third of a step.
+// guessEvaluation estimates the seconds of an evaluation before the first one: a forward pass takes a third
+// of a step.
 func (t *trainer) guessEvaluation() float64 {
 	images := t.budget.pace.value / float64(t.config.Train.BatchSize*t.config.Train.AccumSteps)
 	times := 1.0
-	if t.config.EMA.Decay > 0 { // the weights as they are, and their average
+	if t.config.EMA.Decay > 0 { // evaluates the last weights and their average
 		times = 2
 	}
 	return times * images * float64(t.val.Len()) / 3 / float64(t.ranks.Size())
 }
 
-// between measures what happens from the last update of an epoch to the first of the next one.
+// between measures the time from the last update of an epoch to the first of the next one.
 func (t *trainer) between(evaluated bool) {
 	b := t.budget
 	if b == nil {
@@ -192,19 +193,20 @@ func (t *trainer) between(evaluated bool) {
 	}
 }
 
-// endBudget says at the end of a run how many epochs its time was enough for.
+// endBudget says at the end of a run how many epochs fitted into its time.
 func (t *trainer) endBudget() {
 	if planned := t.config.Train.Epochs; t.over() && t.progress.Step == 0 && t.progress.Epoch != planned {
-		t.show.Line("train.budget %s was enough for %d epochs (train.epochs: %d)", t.config.Train.Budget, t.progress.Epoch, planned)
+		t.show.Line("%[2]d epochs fitted into train.budget %[1]s (planned: %[3]d)",
+			t.config.Train.Budget, t.progress.Epoch, planned)
 	}
 }
 
-// budgetLeft is what is left of the budget.
+// budgetLeft returns the remaining time of the budget.
 func (t *trainer) budgetLeft() time.Duration {
 	return max(t.budget.total-t.budget.after-seconds(t.progress.Spent), 0)
 }
 
-// lastRate is the learning rate of the last update of an epoch without steps that are left.
+// lastRate returns the learning rate of an epoch's last update, if no steps are left.
 func (t *trainer) lastRate(steps int) float64 {
 	if t.budget != nil {
 		return t.rate(steps)

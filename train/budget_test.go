@@ -13,8 +13,8 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// The schedule comes to its end in the time that there is, whether the machine is as fast as it
-// was, becomes slower or faster, or stands still for a while.
+// The schedule ends within its time, whether the machine keeps its speed, becomes slower or faster, or stands still
+// for a while.
 func TestPhaseFollowsTheClock(t *testing.T) {
 	const total = 100.0
 	for _, c := range []struct {
@@ -69,7 +69,7 @@ func TestPhaseFollowsTheClock(t *testing.T) {
 	}
 }
 
-// ticking is a clock that goes on by a time whenever it is read.
+// ticking returns a clock that advances at every reading.
 func ticking(by *time.Duration) func() time.Time {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	return func() time.Time {
@@ -78,29 +78,38 @@ func ticking(by *time.Duration) func() time.Time {
 	}
 }
 
-// A run with a budget ends in its time with the least learning rate, in the middle of an epoch if need
-// be, and has been evaluated there. Stopped and resumed it has the rest of the time.
+// A run with a budget ends in time with the lowest learning rate, in the middle of an epoch if necessary, and is
+// evaluated there. After an interruption it has the rest of the time.
 func TestBudget(t *testing.T) {
 	data := noise(t)
 	defer func() { clock = time.Now }()
 	for _, test := range []struct {
 		name   string
-		by     time.Duration // that the clock goes on, at each reading
-		later  time.Duration // from the tenth update on
-		epochs [2]int        // between which the run ends
+		by     time.Duration // advance of the clock at each reading
+		later  time.Duration // the same, from the tenth update on
+		epochs [2]int        // the run ends between these
 		stop   bool
 		more   []string
 	}{
 		{name: "as planned", by: 3 * time.Millisecond, later: 3 * time.Millisecond, epochs: [2]int{3, 80}},
 		{name: "slower", by: 2 * time.Millisecond, later: 4 * time.Millisecond, epochs: [2]int{3, 80}},
 		{name: "stopped", by: 3 * time.Millisecond, later: 3 * time.Millisecond, epochs: [2]int{3, 80}, stop: true},
-		{name: "averaged, seldom evaluated", by: 3 * time.Millisecond, later: 3 * time.Millisecond, epochs: [2]int{3, 80}, more: []string{"ema.decay=0.9", "train.val_interval=4"}},
+		{
+			name:   "averaged, seldom evaluated",
+			by:     3 * time.Millisecond,
+			later:  3 * time.Millisecond,
+			epochs: [2]int{3, 80},
+			more:   []string{"ema.decay=0.9", "train.val_interval=4"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			by := test.by
 			clock = ticking(&by)
-			c := smallConfig(t, small["fasternet"], data, append(test.more, "threads=1", "train.budget=8s", "train.epochs=10", "sched.form=timm", "sched.on_updates=true",
-				"sched.warmup_epochs=1", "sched.warmup_prefix=true", "sched.min_lr=1e-6", "train.log_interval=1")...)
+			settings := append(test.more,
+				"threads=1", "train.budget=8s", "train.epochs=10", "train.log_interval=1",
+				"sched.form=timm", "sched.on_updates=true", "sched.warmup_epochs=1", "sched.warmup_prefix=true",
+				"sched.min_lr=1e-6")
+			c := smallConfig(t, small["fasternet"], data, settings...)
 			dir := filepath.Join(ramdisk.Dir(t), "run")
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
@@ -147,10 +156,10 @@ func TestBudget(t *testing.T) {
 				t.Errorf("it ends with %+v", e)
 			}
 			p := progressIn(t, dir)
-			if p.Phase != 1 || p.Spent < 5.5 || p.Spent > 7.8 { // a second is for what comes after
+			if p.Phase != 1 || p.Spent < 5.5 || p.Spent > 7.8 { // one second is for the work after the run
 				t.Errorf("phase %v after %v of 8 seconds", p.Phase, p.Spent)
 			}
-			// There is nothing left to do.
+			// Nothing is left to do.
 			o.Resume, o.Before = true, 0
 			var log strings.Builder
 			o.Log = &log

@@ -14,17 +14,17 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// chart is a picture of one curve, in a file of its own.
+// chart is a picture of one curve.
 type chart struct {
 	title, x, y string
 	points      plotter.XYs
 	faint       plotter.XYs // a thin line below it; may be empty
 	logX        bool        // the x axis is logarithmic
-	span        *[2]float64 // of the y axis, beyond which lines are cut, or nil for all of them
-	mark        *plotter.XY // a point to be pointed out, or nil
+	span        *[2]float64 // y axis: lines are cut outside of it; nil shows all
+	mark        *plotter.XY // a highlighted point, or nil
 }
 
-// write makes an SVG file. The file at path is replaced when the new one is whole.
+// write makes an SVG file. It replaces the file at path after the new one is complete.
 func (c chart) write(path string) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.title, c.x, c.y

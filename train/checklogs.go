@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// CheckLogs names the lines of a run's log and summary that are none, in words; ""
-// if there are none. A run can be resumed all the same: it drops them.
+// CheckLogs names unreadable lines of a run's log and summary; "" if there are none. The run can still be
+// resumed: it drops them.
 func CheckLogs(dir string) (string, error) {
 	f := Folder{Dir: dir}
 	bad, first := 0, ""
@@ -32,10 +32,10 @@ func CheckLogs(dir string) (string, error) {
 	if bad == 0 || err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d lines of the logs cannot be read, the first is %s", bad, first), nil
+	return fmt.Sprintf("%d lines of the logs cannot be read, the first: %s", bad, first), nil
 }
 
-// Standing says where the run of a checkpoint stands, in words.
+// Standing says how far the run of a checkpoint is.
 func Standing(progress string) (string, error) {
 	var p Progress
 	if err := json.Unmarshal([]byte(progress), &p); err != nil {

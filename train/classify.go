@@ -23,7 +23,7 @@ type classification struct {
 	depths     *graph.Layers
 	counts     []graph.LayerCount // for an image of data.image_size
 	runner     *graph.Runner
-	teacher    *teacher     // of a distillation, or nil
+	teacher    *teacher     // for distillation, or nil
 	batches    *data.Loader // of validation images
 	last       *eval.Report // of the last evaluation
 }
@@ -55,7 +55,14 @@ func (t *classification) describe() string {
 	size := t.config.Data.ImageSize
 	total := graph.Total(t.counts)
 	return fmt.Sprintf("%s: %d parameters, %.3f GMACs at %d px; %d training and %d validation images in %d classes",
-		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(t.train.Classes())) + describeBalance(t.config, t.runner.Loss, t.train)
+		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(
+			t.train.Classes(),
+		)) +
+		describeBalance(
+			t.config,
+			t.runner.Loss,
+			t.train,
+		)
 }
 
 func (t *classification) precision() kernels.Precision { return t.runner.Precision }
@@ -66,7 +73,7 @@ func (t *classification) prepare(batch int) (learned []*ops.Param, err error) {
 	if err := t.teacher.prepare(t.config, batch); err != nil {
 		return nil, err
 	}
-	for _, size := range []int{t.config.Data.Scale(0), t.config.Data.ImageSize} { // of a multi-scale schedule
+	for _, size := range []int{t.config.Data.Scale(0), t.config.Data.ImageSize} { // the sizes of a multi-scale schedule
 		p, err := t.runner.Program(graph.Shape{Batch: batch, Height: size, Width: size, Train: true})
 		if err != nil {
 			return nil, err
@@ -133,7 +140,7 @@ func (t *classification) evaluate(ctx context.Context, with ranks, progress func
 	if t.batches == nil {
 		t.batches, err = eval.NewLoader(runner, t.val, transform, o)
 	}
-	t.last = nil // its logits go before others come
+	t.last = nil // free its logits before the next ones are made
 	if err == nil {
 		o.Loader = t.batches
 		t.last, err = eval.ExaminePart(ctx, runner, t.val, transform, o)
@@ -147,12 +154,18 @@ func (t *classification) evaluate(ctx context.Context, with ranks, progress func
 	return t.last.Result, nil
 }
 
-// evaluation are the options of an evaluation of a rank.
+// evaluation returns the options for the evaluation of a rank.
 func (t *classification) evaluation(with ranks, progress func(done int)) eval.Options {
 	c := t.config
 	return eval.Options{
-		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { progress(done) }, Mistakes: Mistakes, KeepLogits: eval.TrainLogits,
-		SkipBad: c.Data.OnBadImage == "skip", Rank: with.Rank(), Ranks: with.Size(),
+		Batch:      c.Train.ValBatchSize,
+		Workers:    c.Data.Workers,
+		Progress:   func(done, _ int) { progress(done) },
+		Mistakes:   Mistakes,
+		KeepLogits: eval.TrainLogits,
+		SkipBad:    c.Data.OnBadImage == "skip",
+		Rank:       with.Rank(),
+		Ranks:      with.Size(),
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"fasternet/ops"
 )
 
-// balance puts into a loss what depends on how many training images each class has: the weights
-// of loss.class_weights, and the priors of loss.logit_adjustment.
+// balance adds to a loss what depends on the number of training images per class: the weights of
+// loss.class_weights, and the priors of loss.logit_adjustment.
 func balance(l *ops.Loss, c *configs.Config, ds data.Dataset, outputs int) (err error) {
 	if l.Weights, err = classWeights(c.Loss, ds, outputs); err != nil {
 		return fmt.Errorf("loss.class_weights: %w", err)
@@ -32,14 +32,14 @@ func balance(l *ops.Loss, c *configs.Config, ds data.Dataset, outputs int) (err 
 		if k < len(counts) {
 			n = counts[k]
 		}
-		// A class without images is never right. That of one keeps its share above 0.
+		// Classes without images are never right. A share of one image keeps their prior above 0.
 		l.Adjustment[k] = float32(c.Loss.LogitAdjustment * math.Log(float64(max(n, 1))/float64(ds.Len())))
 	}
 	return nil
 }
 
-// classWeights are those of the outputs of a model; nil if all have the same. Classes without
-// images and outputs without a class have 1.
+// classWeights returns the weights of a model's outputs; nil if all are equal. Classes without images and
+// outputs without a class have 1.
 func classWeights(l configs.Loss, ds data.Dataset, outputs int) ([]float32, error) {
 	if l.ClassWeights.None() {
 		return nil, nil
@@ -84,8 +84,8 @@ func classWeights(l configs.Loss, ds data.Dataset, outputs int) ([]float32, erro
 	return weights[:outputs], nil
 }
 
-// ruleWeights are the weights of classes with so many training images by a rule. Their mean
-// over the images is 1, so that the learning rate stays what it is.
+// ruleWeights returns the weights of classes by a rule, from their numbers of training images. Their mean over
+// the images is 1, so the learning rate keeps its meaning.
 func ruleWeights(l configs.Loss, counts []int) ([]float64, error) {
 	weights := make([]float64, len(counts))
 	images, sum := 0.0, 0.0
@@ -110,9 +110,9 @@ func ruleWeights(l configs.Loss, counts []int) ([]float64, error) {
 	return weights, nil
 }
 
-// labelWeights are the weights of positive labels by a rule, where an image has any number of
-// them: what images without the label weigh by the rule, to what those with it do. With balanced
-// weights both count the same in the loss.
+// labelWeights returns the weights of positive labels by a rule, for images with any number of labels: the rule's
+// weight of the images without the label, divided by the weight of those with it. With balanced weights both
+// count the same in the loss.
 func labelWeights(l configs.Loss, counts []int, images int) ([]float64, error) {
 	weights := make([]float64, len(counts))
 	for k, n := range counts {
@@ -133,7 +133,7 @@ func labelWeights(l configs.Loss, counts []int, images int) ([]float64, error) {
 	return weights, nil
 }
 
-// inverse is what the weight of a class with n images is in proportion to.
+// inverse returns the value that the weight of a class with n images is inversely proportional to.
 func inverse(l configs.Loss, n float64) (float64, error) {
 	switch rule := l.ClassWeights.Rule; rule {
 	case configs.BalancedWeights:
@@ -143,12 +143,12 @@ func inverse(l configs.Loss, n float64) (float64, error) {
 	case configs.EffectiveWeights:
 		return 1 / effectiveNumber(l.EffectiveBeta, n), nil
 	default:
-		return 0, fmt.Errorf("there is no rule %q", rule)
+		return 0, fmt.Errorf("unknown rule %q", rule)
 	}
 }
 
-// effectiveNumber is the effective number of n images of a class, as each new one shows less that is new (Cui et
-// al., "Class-Balanced Loss Based on Effective Number of Samples", 2019).
+// effectiveNumber returns the effective number of n images of a class: each further image shows less that is new
+// (Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", 2019).
 func effectiveNumber(beta, n float64) float64 {
 	if beta == 0 {
 		return 1
@@ -156,7 +156,7 @@ func effectiveNumber(beta, n float64) float64 {
 	return -math.Expm1(n*math.Log(beta)) / (1 - beta)
 }
 
-// describeBalance says how uneven classes are evened out; "" if they are not.
+// describeBalance says how uneven classes are balanced; "" if they are not.
 func describeBalance(c *configs.Config, l ops.Loss, ds data.Dataset) string {
 	text := ""
 	if s := c.Data.Sampling; s != configs.InstanceSampling {
@@ -181,8 +181,7 @@ func describeBalance(c *configs.Config, l ops.Loss, ds data.Dataset) string {
 	return text
 }
 
-// CheckClassWeights returns an error unless the weights of a configuration are for the classes of
-// a data set.
+// CheckClassWeights returns an error if the weights of a configuration do not fit the classes of a data set.
 func CheckClassWeights(c *configs.Config, ds data.Dataset) error {
 	var l ops.Loss
 	return balance(&l, c, ds, len(ds.Classes()))

@@ -12,7 +12,7 @@ import (
 	"fasternet/ops"
 )
 
-// manyOf has so many images of each class.
+// manyOf returns a data set with so many images per class.
 type manyOf struct {
 	names  []string
 	labels []int
@@ -54,14 +54,17 @@ func TestClassWeights(t *testing.T) {
 		{"nothing said", nil, nil},
 		{"balanced", &configs.ClassWeights{Rule: "balanced"}, []float64{100.0 / 240, 100.0 / 48, 100.0 / 12, 1, 1}},
 		{"sqrt", &configs.ClassWeights{Rule: "sqrt"}, []float64{sqrt / math.Sqrt(80), sqrt / 4, sqrt / 2, 1, 1}},
-		{"effective", &configs.ClassWeights{Rule: "effective"}, []float64{scale / e[0], scale / e[1], scale / e[2], 1, 1}},
+		{
+			"effective", &configs.ClassWeights{Rule: "effective"},
+			[]float64{scale / e[0], scale / e[1], scale / e[2], 1, 1},
+		},
 		{"a list", &configs.ClassWeights{Values: []float64{1, 2, 0, 3}}, []float64{1, 2, 0, 3, 1}},
 		{"names", &configs.ClassWeights{ByName: map[string]float64{"bird": 5, "cat": 0.5}}, []float64{0.5, 1, 5, 1, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := weighted(c.weights)
 			l.EffectiveBeta = 0.9
-			got, err := classWeights(l, ds, 5) // an output more than there are classes
+			got, err := classWeights(l, ds, 5) // one output more than classes
 			if err != nil || len(got) != len(c.want) {
 				t.Fatalf("%v, %v, want %v", got, err, c.want)
 			}
@@ -84,8 +87,14 @@ func TestClassWeights(t *testing.T) {
 		want    string
 		weights *configs.ClassWeights
 	}{
-		{`there is no class "bord", did you mean "bird"?`, &configs.ClassWeights{ByName: map[string]float64{"bord": 1}}},
-		{"want 4 numbers, one for each class of the data set, got 3", &configs.ClassWeights{Values: []float64{1, 2, 3}}},
+		{
+			`there is no class "bord", did you mean "bird"?`,
+			&configs.ClassWeights{ByName: map[string]float64{"bord": 1}},
+		},
+		{
+			"want 4 numbers, one for each class of the data set, got 3",
+			&configs.ClassWeights{Values: []float64{1, 2, 3}},
+		},
 		{`there is no rule "even"`, &configs.ClassWeights{Rule: "even"}},
 	} {
 		_, err := classWeights(weighted(c.weights), ds, 4)

@@ -2,13 +2,13 @@ package train
 
 import "time"
 
-// clock is time.Now but in tests.
+// clock is time.Now, except in tests.
 var clock = time.Now
 
-// since is the time that has passed, 0 if the clock was set back meanwhile.
+// since returns the time that has passed, 0 if the clock was set back.
 func since(t time.Time) time.Duration { return max(clock().Sub(t), 0) }
 
-// perSecond is n in so long a time; 0 if none has passed that a clock could tell.
+// perSecond returns n divided by a time; 0 if the clock shows no time.
 func perSecond(n int, d time.Duration) float64 {
 	if d <= 0 {
 		return 0

@@ -11,15 +11,18 @@ import (
 	"fasternet/internal/rng"
 )
 
-// fact is something that all ranks must have in common.
+// fact is something that all ranks must share.
 type fact struct{ Name, Value string }
 
-// ownSettings may differ from rank to rank: where things lie, and how much is done at
-// a time. What the weights start from is the business of rank 0.
-var ownSettings = []string{"threads", "run_dir", "from", "from_weights", "from_state_key", "from_allow_missing", "from_allow_nan", "data.dir", "data.workers", "data.prefetch", "distill.teacher", "distill.config", "distill.state_key"}
+// ownSettings may differ from rank to rank: paths, and how much a rank does at once. Only rank 0 reads the
+// weights to start from.
+var ownSettings = []string{
+	"threads", "run_dir", "from", "from_weights", "from_state_key", "from_allow_missing", "from_allow_nan",
+	"data.dir", "data.workers", "data.prefetch", "distill.teacher", "distill.config", "distill.state_key",
+}
 
-// compare is an error unless all ranks have the same program, kernels, configuration
-// and data. Others would train in silence what nobody has asked for.
+// compare returns an error unless all ranks have the same program, kernels, configuration and data. They
+// would otherwise silently train something that nobody has asked for.
 func (t *trainer) compare(o Options) error {
 	if t.ranks.Size() == 1 {
 		return nil
@@ -51,8 +54,13 @@ func (t *trainer) compare(o Options) error {
 				if i < len(first) {
 					want = first[i]
 				}
-				return &collective.RankError{Rank: rank, Name: t.ranks.Name(rank), Err: fmt.Errorf("its %s is %s, and %s has %s: all ranks need the same program, kernels, configuration and data",
-					f.Name, f.Value, t.ranks.Name(0), want.Value)}
+				return &collective.RankError{
+					Rank: rank,
+					Name: t.ranks.Name(rank),
+					Err: fmt.Errorf("its %s is %s, but %s has %s: all ranks need the same program, "+
+						"kernels, configuration and data",
+						f.Name, f.Value, t.ranks.Name(0), want.Value),
+				}
 			}
 		}
 	}
@@ -75,8 +83,8 @@ func (t *trainer) facts(o Options) ([]fact, error) {
 		fact{"validation part of the data", listing(t.prints.Val, t.val.Classes())}), nil
 }
 
-// listing tells data sets apart by the names and labels of their samples and their order,
-// not by where they lie.
+// listing identifies a data set by the names, labels and order of its samples, not by its place.
 func listing(f *data.Fingerprint, names []string) string {
-	return fmt.Sprintf("%d images in %d classes with listing %016x", f.Samples, len(names), rng.Hash(strings.Join(append(slices.Clone(names), f.Order), "\n")))
+	return fmt.Sprintf("%d images in %d classes with listing %016x",
+		f.Samples, len(names), rng.Hash(strings.Join(append(slices.Clone(names), f.Order), "\n")))
 }

@@ -13,8 +13,8 @@ import (
 	"fasternet/model"
 )
 
-// checkResumed finds out, before anything is made or written, that the run in the folder
-// was trained on other classes.
+// checkResumed returns an error, before anything is made or written, if the run in the folder was trained on
+// other classes.
 func (t *trainer) checkResumed(o Options) error {
 	if t.ranks.Rank() != 0 || !o.Resume || !t.config.Classifies() {
 		return nil
@@ -23,7 +23,7 @@ func (t *trainer) checkResumed(o Options) error {
 	for _, name := range folder.Names() {
 		meta, err := torch.Meta(folder.Path(name))
 		if err != nil || meta[model.FormatKey] != model.CheckpointFormat {
-			continue // resume says what is wrong with it
+			continue // resume reports the error
 		}
 		if _, err = t.resumedClasses(meta); err != nil {
 			return fmt.Errorf("%s: %w", folder.Path(name), err)
@@ -33,8 +33,8 @@ func (t *trainer) checkResumed(o Options) error {
 	return nil
 }
 
-// resumedClasses is an error unless a checkpoint is of the classes that the data set has,
-// in their order. What cannot be compared is a note.
+// resumedClasses returns an error unless a checkpoint has the classes of the data set in the same order. If they
+// cannot be compared, it returns a note.
 func (t *trainer) resumedClasses(meta map[string]string) (note string, err error) {
 	var names []string
 	if err := json.Unmarshal([]byte(meta[model.ClassesKey]), &names); err != nil {
@@ -54,12 +54,13 @@ func (t *trainer) resumedClasses(meta map[string]string) (note string, err error
 	if len(m.Have) != len(m.Want) {
 		how = fmt.Sprintf("the data set has %d classes, the checkpoint %d", len(m.Have), len(m.Want))
 	}
-	return "", fmt.Errorf("%s: %s; --resume needs the classes that the run began with: bring them back, or begin another run: --run DIR --from %s",
+	return "", fmt.Errorf("%s: %s; --resume needs the same classes: "+
+		"restore them, or start a new run with --run DIR --from %s",
 		how, m.Difference("the data set", "the checkpoint"), t.dir)
 }
 
-// compareData says how the data differ from what a checkpoint was trained on. Other classes
-// are an error; other samples are not.
+// compareData says how the data differ from the data of a checkpoint. Other classes are an error, other samples
+// are not.
 func (t *trainer) compareData(path string, f *checkpoints.File) error {
 	note := func(format string, args ...any) { t.notes = append(t.notes, fmt.Sprintf(format, args...)) }
 	if t.config.Classifies() {
@@ -74,7 +75,7 @@ func (t *trainer) compareData(path string, f *checkpoints.File) error {
 	before := readFingerprints(f.Meta[DataKey])
 	t.resumed = before
 	if before == nil {
-		note("%s does not say which images it was trained on: whether they have changed is not known%s", path, t.countsBefore())
+		note("%s does not say which images it was trained on, so changes are unknown%s", path, t.countsBefore())
 		return nil
 	}
 	if t.prints.same(before) {
@@ -89,21 +90,23 @@ func (t *trainer) compareData(path string, f *checkpoints.File) error {
 	}
 	if text := changes("validation", stamps.Val, t.prints.Val, t.val.Classes(), err); text != "" {
 		if t.progress.Best != nil {
-			text += "; the best result so far was measured on the images before"
+			text += "; the best result so far was measured on the old images"
 		}
 		note("%s", text)
 	}
 	if p := t.progress; p.Step > 0 && before.Train.Order != t.prints.Train.Order {
 		if p.Step >= t.steps {
-			note("epoch %d is shorter with these images (steps: %d, done: %d): it ends here", p.Epoch+1, t.steps, p.Step)
+			note("epoch %d ends here: it has %d steps with these images, and %d are done", p.Epoch+1, t.steps, p.Step)
 		} else {
-			note("epoch %d goes on at step %d of %d in the order of these images: some may come twice in it, and others not at all", p.Epoch+1, p.Step+1, t.steps)
+			note("epoch %d continues at step %d of %d in the new order of images: "+
+				"it may show some twice and others not at all",
+				p.Epoch+1, p.Step+1, t.steps)
 		}
 	}
 	return nil
 }
 
-// countsBefore says how many images there were at the last launch, if there were others.
+// countsBefore gives the numbers of images at the last launch, if they differ.
 func (t *trainer) countsBefore() string {
 	launches, err := t.folder.Launches()
 	if err != nil || len(launches) == 0 {
@@ -113,14 +116,15 @@ func (t *trainer) countsBefore() string {
 	if last.TrainImages == t.train.Len() && last.ValImages == t.val.Len() {
 		return ""
 	}
-	return fmt.Sprintf("; there are %d training and %d validation images, there were %d and %d", t.train.Len(), t.val.Len(), last.TrainImages, last.ValImages)
+	return fmt.Sprintf("; now there are %d training and %d validation images, before there were %d and %d",
+		t.train.Len(), t.val.Len(), last.TrainImages, last.ValImages)
 }
 
-// changes says in words how a part has changed, "" if it has not. Without stamps unknown
-// says why it cannot be counted.
+// changes says how a part has changed, "" if it has not. Without stamps, unknown says why the changes
+// cannot be counted.
 func changes(part string, before, after *data.Fingerprint, names []string, unknown error) string {
 	if before.Listing == after.Listing {
-		if before.Order == after.Order || part != "training" { // the order in which images are measured does not matter
+		if before.Order == after.Order || part != "training" { // the order of validation images does not matter
 			return ""
 		}
 		return fmt.Sprintf("the %s images have another order than before", part)
@@ -128,7 +132,7 @@ func changes(part string, before, after *data.Fingerprint, names []string, unkno
 	text := fmt.Sprintf("the %s images have changed since the checkpoint: ", part)
 	now := fmt.Sprintf("%d now, %d before", after.Samples, before.Samples) + moved(before, after, names)
 	if unknown != nil {
-		return text + now + fmt.Sprintf("; how many were added and removed is not known (%v)", unknown)
+		return text + now + fmt.Sprintf("; the numbers of added and removed images are unknown (%v)", unknown)
 	}
 	c := data.Compare(before.Stamps, masked(after.Stamps))
 	text += fmt.Sprintf("%d added, %d removed", c.Added, c.Removed)
@@ -141,7 +145,7 @@ func changes(part string, before, after *data.Fingerprint, names []string, unkno
 	return text + "; " + now
 }
 
-// masked are stamps as they come back from a file.
+// masked converts stamps to the form that they have in a file.
 func masked(stamps []data.Stamp) []data.Stamp {
 	out := slices.Clone(stamps)
 	for i, s := range out {
@@ -150,7 +154,7 @@ func masked(stamps []data.Stamp) []data.Stamp {
 	return out
 }
 
-// moved names the classes whose number of samples has changed most.
+// moved names the classes whose number of samples has changed the most.
 func moved(before, after *data.Fingerprint, names []string) string {
 	const most = 3
 	if len(before.PerClass) != len(after.PerClass) || len(names) != len(after.PerClass) {

@@ -18,7 +18,7 @@ import (
 	"fasternet/configs"
 )
 
-// album is a data set in folders, of small grey images.
+// album is a data set of small grey images in folders.
 type album struct {
 	t   *testing.T
 	dir string
@@ -77,17 +77,20 @@ func (a album) rename(class, to string) {
 
 func (a album) config(settings ...string) *configs.Config {
 	a.t.Helper()
-	return load(a.t, a.dir, append([]string{"data.name=imagefolder", "train.batch_size=4", "log.tensorboard=false", "threads=1"}, settings...)...)
+	return load(a.t, a.dir, append(
+		[]string{"data.name=imagefolder", "train.batch_size=4", "log.tensorboard=false", "threads=1"},
+		settings...,
+	)...)
 }
 
-// resume goes on with a run and returns what it says.
+// resume resumes a run and returns its messages.
 func (a album) resume(dir string, settings ...string) (string, error) {
 	log := &signal{}
 	_, err := Run(context.Background(), a.config(settings...), Options{Dir: dir, Resume: true, Log: log})
 	return log.all.String(), err
 }
 
-// snapshot is the content of all files below a folder.
+// snapshot returns the content of all files below a folder.
 func snapshot(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -105,8 +108,8 @@ func snapshot(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// A run goes on with the classes that it began with, and with no others: the difference is
-// shown and nothing is written.
+// A run only continues with the classes that it began with. Otherwise the error shows the difference, and nothing
+// is written.
 func TestResumeOtherClasses(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -114,20 +117,55 @@ func TestResumeOtherClasses(t *testing.T) {
 		says     string
 		settings []string
 	}{
-		{"renamed", func(a album) []string { a.rename("cat", "zebra"); return nil },
-			`the data set has other classes than the checkpoint: class 0 is "cat" in the checkpoint and "dog" in the data set (3 of 3 differ); only in the checkpoint: "cat"; only in the data set: "zebra"`, nil},
-		{"renamed in place", func(a album) []string { a.rename("cat", "car"); return nil }, `class 0 is "cat" in the checkpoint and "car" in the data set; only`, nil},
-		{"reordered", func(a album) []string {
-			path := filepath.Join(a.dir, "classes.txt")
-			if err := os.WriteFile(path, []byte("fox\ncat\ndog\n"), 0o644); err != nil {
-				a.t.Fatal(err)
-			}
-			return []string{"data.classes=classes.txt"}
-		}, `the classes of the data set have another order than in the checkpoint: class 0 is "cat" in the checkpoint and "fox" in the data set (3 of 3 differ)`, nil},
-		{"added", func(a album) []string { a.add("train/owl/1.png", 28); return nil }, `the data set has 4 classes, the checkpoint 3: only in the data set: "owl"`, nil},
-		{"added, with outputs to spare", func(a album) []string { a.add("train/owl/1.png", 28); return nil }, `only in the data set: "owl"`, []string{"model.num_classes=6"}},
-		{"added, with as many outputs as before", func(a album) []string { a.add("train/owl/1.png", 28); return nil }, `only in the data set: "owl"`, []string{"model.num_classes=3"}},
-		{"removed", func(a album) []string { a.remove("train/fox", "val/fox"); return nil }, `the data set has 2 classes, the checkpoint 3: only in the checkpoint: "fox"`, nil},
+		{
+			"renamed",
+			func(a album) []string { a.rename("cat", "zebra"); return nil },
+			"the data set has other classes than the checkpoint: " +
+				`class 0 is "cat" in the checkpoint and "dog" in the data set (3 of 3 differ); ` +
+				`only in the checkpoint: "cat"; only in the data set: "zebra"`,
+			nil,
+		},
+		{
+			"renamed in place",
+			func(a album) []string { a.rename("cat", "car"); return nil },
+			`class 0 is "cat" in the checkpoint and "car" in the data set; only`,
+			nil,
+		},
+		{
+			"reordered",
+			func(a album) []string {
+				path := filepath.Join(a.dir, "classes.txt")
+				if err := os.WriteFile(path, []byte("fox\ncat\ndog\n"), 0o644); err != nil {
+					a.t.Fatal(err)
+				}
+				return []string{"data.classes=classes.txt"}
+			},
+			"the classes of the data set have another order than in the checkpoint: " +
+				`class 0 is "cat" in the checkpoint and "fox" in the data set (3 of 3 differ)`,
+			nil,
+		},
+		{
+			"added",
+			func(a album) []string { a.add("train/owl/1.png", 28); return nil },
+			`the data set has 4 classes, the checkpoint 3: only in the data set: "owl"`,
+			nil,
+		},
+		{
+			"added, with outputs to spare",
+			func(a album) []string { a.add("train/owl/1.png", 28); return nil },
+			`only in the data set: "owl"`, []string{"model.num_classes=6"},
+		},
+		{
+			"added, with as many outputs as before",
+			func(a album) []string { a.add("train/owl/1.png", 28); return nil },
+			`only in the data set: "owl"`, []string{"model.num_classes=3"},
+		},
+		{
+			"removed",
+			func(a album) []string { a.remove("train/fox", "val/fox"); return nil },
+			`the data set has 2 classes, the checkpoint 3: only in the checkpoint: "fox"`,
+			nil,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, dir := newAlbum(t, 4, 2, "cat", "dog", "fox"), filepath.Join(t.TempDir(), "run")
@@ -137,7 +175,10 @@ func TestResumeOtherClasses(t *testing.T) {
 			before := snapshot(t, dir)
 			settings := append(c.change(a), c.settings...)
 			_, err := a.resume(dir, append(settings, "train.epochs=2")...)
-			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "--resume needs the classes that the run began with") || strings.Count(err.Error(), "\n") > 0 {
+			if err == nil ||
+				!strings.Contains(err.Error(), c.says) ||
+				!strings.Contains(err.Error(), "--resume needs the same classes") ||
+				strings.Count(err.Error(), "\n") > 0 {
 				t.Errorf("error %v, want one line with %q", err, c.says)
 			}
 			after := snapshot(t, dir)
@@ -153,8 +194,8 @@ func TestResumeOtherClasses(t *testing.T) {
 	}
 }
 
-// With other images a run goes on and says what has changed; also when it had stopped in
-// the middle of an epoch, and when the stamps of the images before are lost.
+// With other images a run continues and says what has changed, also in the middle of an epoch, and if the old stamps
+// are lost.
 func TestResumeOtherImages(t *testing.T) {
 	stopped := func(t *testing.T) (album, string) {
 		a, dir := newAlbum(t, 4, 2, "cat", "dog", "fox"), filepath.Join(t.TempDir(), "run")
@@ -167,7 +208,8 @@ func TestResumeOtherImages(t *testing.T) {
 		a.add("train/dog/1.png", 20)
 		a.remove("train/dog/0.png")
 	}
-	const counted = "note: the training images have changed since the checkpoint: 2 added, 1 removed, 1 with other content; 13 now, 12 before (6 of \"cat\" instead of 4, 3 of \"dog\" instead of 4)"
+	const counted = "note: the training images have changed since the checkpoint: 2 added, 1 removed, " +
+		"1 with other content; 13 now, 12 before (6 of \"cat\" instead of 4, 3 of \"dog\" instead of 4)"
 	side := func(name, text string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
 			path := filepath.Join(dir, name)
@@ -190,23 +232,69 @@ func TestResumeOtherImages(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(album)
-		folder func(t *testing.T, dir string) // what happens to the folder of the run
+		folder func(t *testing.T, dir string) // changes the folder of the run
 		says   []string
 		hides  string
 	}{
 		{name: "nothing", change: func(album) {}, says: []string{"epoch 2, step 3"}, hides: "note:"},
-		{name: "added and removed", change: more, says: []string{counted, "note: epoch 2 goes on at step 3 of 3 in the order of these images: some may come twice in it, and others not at all"}},
-		{name: "fewer steps", change: func(a album) {
-			a.remove("train/cat/0.png", "train/cat/1.png", "train/dog/1.png", "train/dog/2.png", "train/fox/3.png")
+		{
+			name:   "added and removed",
+			change: more,
+			says: []string{
+				counted,
+				"note: epoch 2 continues at step 3 of 3 in the new order of images: " +
+					"it may show some twice and others not at all",
+			},
 		},
-			says: []string{"0 added, 5 removed; 7 now, 12 before", "note: epoch 2 is shorter with these images (steps: 1, done: 2): it ends here", "epoch 2/3: training loss"}, hides: "epoch 2/3 step"},
-		{name: "other content", change: func(a album) { a.add("train/cat/1.png", 20) }, says: []string{"0 added, 0 removed, 1 with other content; 12 now, 12 before"}, hides: "goes on at step"},
-		{name: "validation", change: func(a album) { a.add("val/fox/7.png", 28) }, says: []string{"note: the validation images have changed since the checkpoint: 1 added, 0 removed; 7 now, 6 before (3 of \"fox\" instead of 2); the best result so far was measured on the images before"}, hides: "training images"},
-		{name: "without stamps", change: more, folder: side(FingerprintFile, ""), says: []string{"13 now, 12 before (6 of \"cat\" instead of 4", "how many were added and removed is not known (fingerprint.safetensors is not there)"}},
-		{name: "damaged stamps", change: more, folder: side(FingerprintFile, "flip"), says: []string{"not known (fingerprint.safetensors is damaged)"}},
-		{name: "damaged stamps, nothing changed", change: func(album) {}, folder: side(FingerprintFile, "flip"), hides: "note:"},
+		{name: "fewer steps",
+			change: func(a album) {
+				a.remove("train/cat/0.png", "train/cat/1.png", "train/dog/1.png", "train/dog/2.png", "train/fox/3.png")
+			},
+			says: []string{
+				"0 added, 5 removed; 7 now, 12 before",
+				"note: epoch 2 ends here: it has 1, done: 2 are done",
+				"epoch 2/3: training loss",
+			},
+			hides: "epoch 2/3 step"},
+		{
+			name:   "other content",
+			change: func(a album) { a.add("train/cat/1.png", 20) },
+			says:   []string{"0 added, 0 removed, 1 with other content; 12 now, 12 before"},
+			hides:  "goes on at step",
+		},
+		{
+			name:   "validation",
+			change: func(a album) { a.add("val/fox/7.png", 28) },
+			says: []string{
+				"note: the validation images have changed since the checkpoint: 1 added, 0 removed; " +
+					"7 now, 6 before (3 of \"fox\" instead of 2); " +
+					"the best result so far was measured on the old images",
+			},
+			hides: "training images",
+		},
+		{
+			name:   "without stamps",
+			change: more,
+			folder: side(FingerprintFile, ""),
+			says: []string{
+				"13 now, 12 before (6 of \"cat\" instead of 4",
+				"the numbers of added and removed images are unknown (fingerprint.safetensors is missing)",
+			},
+		},
+		{
+			name:   "damaged stamps",
+			change: more,
+			folder: side(FingerprintFile, "flip"),
+			says:   []string{"not known (fingerprint.safetensors is damaged)"},
+		},
+		{
+			name:   "damaged stamps, nothing changed",
+			change: func(album) {},
+			folder: side(FingerprintFile, "flip"),
+			hides:  "note:",
+		},
 		{name: "another path", change: func(a album) {
-			// The data set has moved as a whole.
+			// The whole data set has moved.
 			if err := os.Rename(filepath.Join(a.dir, "train"), filepath.Join(a.dir, "training")); err != nil {
 				a.t.Fatal(err)
 			}
@@ -240,7 +328,7 @@ func TestResumeOtherImages(t *testing.T) {
 	}
 }
 
-// Killed before the first checkpoint with the new images, a run can still count them.
+// A run that was killed before its first checkpoint with the new images can still count them.
 func TestResumeTwiceWithOtherImages(t *testing.T) {
 	a, dir := newAlbum(t, 4, 2, "cat", "dog"), filepath.Join(t.TempDir(), "run")
 	if said, err := a.resume(dir, "train.epochs=1"); err != nil {
@@ -265,7 +353,7 @@ func TestResumeTwiceWithOtherImages(t *testing.T) {
 	}
 }
 
-// A checkpoint of a version that had no fingerprints goes on; its classes are compared.
+// A checkpoint of a version without fingerprints can be resumed; its classes are compared.
 func TestResumeWithoutFingerprint(t *testing.T) {
 	a, dir := newAlbum(t, 4, 2, "cat", "dog"), filepath.Join(t.TempDir(), "run")
 	if said, err := a.resume(dir, "train.epochs=1"); err != nil {
@@ -282,7 +370,11 @@ func TestResumeWithoutFingerprint(t *testing.T) {
 	}
 	a.add("train/cat/9.png", 28)
 	said, err := a.resume(dir, "train.epochs=2")
-	for _, want := range []string{"note: ", "does not say which images it was trained on: whether they have changed is not known; there are 9 training and 4 validation images, there were 8 and 4"} {
+	for _, want := range []string{
+		"note: ",
+		"does not say which images it was trained on, so changes are unknown; " +
+			"now there are 9 training and 4 validation images, before there were 8 and 4",
+	} {
 		if err != nil || !strings.Contains(said, want) {
 			t.Errorf("%v, want %q:\n%s", err, want, said)
 		}
@@ -293,12 +385,13 @@ func TestResumeWithoutFingerprint(t *testing.T) {
 	if err := folder.Save(checkpoints.Last, *f); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.resume(dir, "train.epochs=3"); err == nil || !strings.Contains(err.Error(), `only in the data set: "owl"`) {
+	if _, err := a.resume(dir, "train.epochs=3"); err == nil ||
+		!strings.Contains(err.Error(), `only in the data set: "owl"`) {
 		t.Error(err)
 	}
 }
 
-// A pre-training does not know classes: a folder with another name is a matter of images.
+// A pre-training has no classes: a renamed folder only means other images.
 func TestResumePretrainingOtherClasses(t *testing.T) {
 	a, dir := newAlbum(t, 4, 2, "cat", "dog"), filepath.Join(t.TempDir(), "run")
 	resume := func(epochs string) (string, error) {
@@ -322,12 +415,14 @@ log: {tensorboard: false}
 		t.Fatal(said, err)
 	}
 	a.rename("cat", "owl")
-	if said, err := resume("2"); err != nil || !strings.Contains(said, "note: the training images have changed since the checkpoint: 4 added, 4 removed; 8 now, 8 before") {
+	if said, err := resume("2"); err != nil ||
+		!strings.Contains(said,
+			"note: the training images have changed since the checkpoint: 4 added, 4 removed; 8 now, 8 before") {
 		t.Errorf("%v\n%s", err, said)
 	}
 }
 
-// Rank 0 has the folder and compares: the others learn what it found.
+// Rank 0 has the folder and compares. The other ranks learn the result.
 func TestRanksResumeOtherData(t *testing.T) {
 	a, dir := newAlbum(t, 4, 2, "cat", "dog"), filepath.Join(t.TempDir(), "run")
 	together := func(epochs string) (said string, all [2]error) {
@@ -349,7 +444,8 @@ func TestRanksResumeOtherData(t *testing.T) {
 		t.Fatal(said, errs)
 	}
 	a.add("train/cat/9.png", 28)
-	if said, errs := together("2"); errs != [2]error{} || !strings.Contains(said, "1 added, 0 removed; 9 now, 8 before") {
+	if said, errs := together("2"); errs != [2]error{} ||
+		!strings.Contains(said, "1 added, 0 removed; 9 now, 8 before") {
 		t.Errorf("%v\n%s", errs, said)
 	}
 	a.rename("cat", "owl")

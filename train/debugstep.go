@@ -20,38 +20,45 @@ import (
 	"fasternet/model"
 )
 
-// StepOptions say which step of a run DebugStep makes.
+// StepOptions choose the step that DebugStep computes.
 type StepOptions struct {
-	Dir        string // of the run
+	Dir        string // folder of the run
 	Checkpoint string // a file, or a name in the run such as "best"; "" for the newest
-	Batch      string // a saved batch; "" for one of the data set
-	Step       int    // of the epoch, from 1; 0 for the one after the checkpoint
+	Batch      string // a saved batch; "" for a batch of the data set
+	Step       int    // in the epoch, from 1; 0 for the step after the checkpoint
 	Epoch      int    // from 1; 0 for the epoch of the checkpoint
 	Log        io.Writer
 }
 
-// StepReport is what a step of training shows.
+// StepReport describes a step of training.
 type StepReport struct {
-	Checkpoint string         `json:"checkpoint"` // "" for the weights that the run begins with
+	Checkpoint string         `json:"checkpoint"` // "" for the weights at the start of the run
 	Batch      string         `json:"batch,omitempty"`
 	Epoch      int            `json:"epoch"` // from 1
-	Step       int            `json:"step"`  // of the epoch, from 1
+	Step       int            `json:"step"`  // in the epoch, from 1
 	Batches    int            `json:"batches"`
 	Images     int            `json:"images"`
 	Loss       *float64       `json:"loss"`      // mean over the batches; null if it is not finite
-	GradNorm   *float64       `json:"grad_norm"` // likewise
-	Finite     bool           `json:"finite"`    // all values are
+	GradNorm   *float64       `json:"grad_norm"` // null if it is not finite
+	Finite     bool           `json:"finite"`    // all values are finite
 	Finding    string         `json:"finding,omitempty"`
 	Rows       []*inspect.Row `json:"rows"`
 }
 
-// DebugStep makes the forward and backward passes of one training step of a run, and reports
-// the range of every value. The weights are not updated, and nothing is written.
+// DebugStep computes the forward and backward passes of one training step of a run, and reports the range of
+// every value. It updates no weights and writes nothing.
 func DebugStep(ctx context.Context, c *configs.Config, o StepOptions) (*StepReport, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	t := &trainer{config: c, ranks: ranks{collective.Single{}}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), patience: ctx}
+	t := &trainer{
+		config:   c,
+		ranks:    ranks{collective.Single{}},
+		dir:      o.Dir,
+		show:     NewDisplay(o.Log),
+		began:    clock(),
+		patience: ctx,
+	}
 	state, path, err := t.stateToDebug(o)
 	if err != nil {
 		return nil, err
@@ -74,7 +81,7 @@ func DebugStep(ctx context.Context, c *configs.Config, o StepOptions) (*StepRepo
 	if err := b.fits(t.task); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Batch, err)
 	}
-	own := *c // the batch decides about the random numbers
+	own := *c // the batch decides the random numbers
 	own.Seed = b.at.Seed
 	t.config = &own
 	if err := t.debug(r, 1, func() (*data.Batch, error) { return b.batch, nil }); err != nil {
@@ -83,8 +90,7 @@ func DebugStep(ctx context.Context, c *configs.Config, o StepOptions) (*StepRepo
 	return r, nil
 }
 
-// stateToDebug finds the checkpoint. Unlike a run that is resumed it changes nothing in the
-// folder.
+// stateToDebug finds the checkpoint. Unlike a resumed run it changes nothing in the folder.
 func (t *trainer) stateToDebug(o StepOptions) (*checkpoints.File, string, error) {
 	folder := Checkpoints(o.Dir)
 	if o.Checkpoint != "" {
@@ -110,12 +116,12 @@ func (t *trainer) stateToDebug(o StepOptions) (*checkpoints.File, string, error)
 		}
 		t.show.Line("warning: %v", err)
 	}
-	t.show.Line("note: %s has no checkpoint: the step is made with the weights that the run begins with", o.Dir)
+	t.show.Line("note: %s has no checkpoint: the step uses the weights at the start of the run", o.Dir)
 	return nil, "", nil
 }
 
-// openToDebug makes what a step needs. With a batch the data set need not be there, if the
-// checkpoint names its classes.
+// openToDebug makes what a step needs. With a saved batch, the data set may be missing if the checkpoint names
+// its classes.
 func (t *trainer) openToDebug(state *checkpoints.File, path string, b *savedBatch) (err error) {
 	t.pool = kernels.NewPool(t.config.Threads)
 	defer func() {
@@ -137,7 +143,13 @@ func (t *trainer) openToDebug(state *checkpoints.File, path string, b *savedBatc
 		return t.startFrom()
 	}
 	if t.progress, err = progressOf(state.Meta); err == nil {
-		err = model.Restore(t.task.store(), state, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix, checkpoints.GradientPrefix)
+		err = model.Restore(
+			t.task.store(),
+			state,
+			checkpoints.OptimizerPrefix,
+			checkpoints.EMAPrefix,
+			checkpoints.GradientPrefix,
+		)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -145,7 +157,7 @@ func (t *trainer) openToDebug(state *checkpoints.File, path string, b *savedBatc
 	return nil
 }
 
-// debugNext makes a step with batches of the data set.
+// debugNext computes a step with batches of the data set.
 func (t *trainer) debugNext(ctx context.Context, r *StepReport, o StepOptions) error {
 	p := &t.progress
 	loader, err := t.loaderFor(p.Epoch)
@@ -154,14 +166,14 @@ func (t *trainer) debugNext(ctx context.Context, r *StepReport, o StepOptions) e
 	}
 	steps := loader.Steps()
 	epoch, step, begun := p.Epoch, p.Step, p.Batches-p.Step // begun: batches before this epoch
-	if step >= steps {                                      // the epoch is done but for its evaluation
+	if step >= steps {                                      // only the evaluation of the epoch is left
 		epoch, step = epoch+1, 0
 	}
 	if o.Epoch > 0 {
 		epoch, step = o.Epoch-1, 0
 	}
 	if o.Step > steps {
-		return fmt.Errorf("step %d: an epoch of this run has %d", o.Step, steps)
+		return fmt.Errorf("step %d: want %[2]d or less, the steps of an epoch", o.Step, steps)
 	}
 	if o.Step > 0 {
 		step = o.Step - 1
@@ -175,7 +187,7 @@ func (t *trainer) debugNext(ctx context.Context, r *StepReport, o StepOptions) e
 	return t.debug(r, min(t.config.Train.AccumSteps, steps-step), it.Next)
 }
 
-// debug makes the passes of a step of n batches and fills the report.
+// debug runs the passes of a step with n batches and fills the report.
 func (t *trainer) debug(r *StepReport, n int, next func() (*data.Batch, error)) error {
 	p := t.progress
 	r.Epoch, r.Step, r.Batches = p.Epoch+1, p.Step+1, n
@@ -216,7 +228,7 @@ func (t *trainer) debug(r *StepReport, n int, next func() (*data.Batch, error)) 
 	return nil
 }
 
-// knownSamples is the data set of a saved batch, of which only names are known.
+// knownSamples is the data set of a saved batch: only the names are known.
 type knownSamples struct {
 	classes []string
 	samples []sampleRecord

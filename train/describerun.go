@@ -17,14 +17,15 @@ func (t *trainer) describe() {
 	batch := c.Train.BatchSize * c.Train.AccumSteps
 	t.show.Line("%s", t.task.describe())
 	t.show.Line("batch %d = %d × %d accumulated, %s with peak lr %g%s, %d epochs, %d threads, %s, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.Opt, c.Optim.LR, describeLayers(c.Optim), c.Train.Epochs, t.pool.Workers(), t.kernels(), t.dir)
+		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.Opt, c.Optim.LR, describeLayers(
+			c.Optim,
+		), c.Train.Epochs, t.pool.Workers(), t.kernels(), t.dir)
 	for _, line := range t.extras() {
 		t.show.Line("%s", line)
 	}
 }
 
-// showNotes says what is not as usual about the configuration, the data and the weights
-// that the run starts from.
+// showNotes shows what is unusual about the configuration, the data and the weights to start from.
 func (t *trainer) showNotes() {
 	for _, n := range slices.Concat(t.config.Notes, t.notes, t.pixelNotes()) {
 		t.show.Line("note: %s", n)
@@ -34,8 +35,8 @@ func (t *trainer) showNotes() {
 	}
 }
 
-// pixelNotes are about settings that lose something of the images, if more than a few of
-// those looked at are concerned.
+// pixelNotes warn about settings that lose something of the images, if more than a few of the inspected images
+// are concerned.
 func (t *trainer) pixelNotes() []string {
 	const some, few = 256, 50 // one in 50 is few
 	if t.ranks.Rank() != 0 {
@@ -58,7 +59,7 @@ func (t *trainer) pixelNotes() []string {
 	return warnings
 }
 
-// extras describes what not every run has.
+// extras describes the optional parts of a run.
 func (t *trainer) extras() (lines []string) {
 	c := t.config
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
@@ -73,7 +74,8 @@ func (t *trainer) extras() (lines []string) {
 		}
 	}
 	if n := t.ranks.Size(); n > 1 {
-		add("%d ranks share every batch, %s has %d samples of it%s", n, t.ranks.Name(t.ranks.Rank()), t.own, describeNorms(t.task.store(), c.Train))
+		add("%d ranks share each batch, %s has %d samples%s",
+			n, t.ranks.Name(t.ranks.Rank()), t.own, describeNorms(t.task.store(), c.Train))
 	}
 	tensors, values := 0, 0
 	for _, p := range t.task.store().Params() {
@@ -86,7 +88,9 @@ func (t *trainer) extras() (lines []string) {
 		add("frozen: %d tensors with %d parameters", tensors, values)
 	}
 	if t.ema != nil {
-		add("averaged weights (EMA) with decay %g: their evaluation counts, and eval, export and the others take them", c.EMA.Decay)
+		add("averaged weights (EMA) with decay %g: the run evaluates them, and eval, "+
+			"export and other commands use them",
+			c.EMA.Decay)
 	}
 	if c.Train.Patience > 0 {
 		add("the run ends early after %s without a better %s", evaluations(c.Train.Patience), c.Checkpoint.Monitor)
@@ -97,20 +101,20 @@ func (t *trainer) extras() (lines []string) {
 	return lines
 }
 
-// describeNorms says of batch norms what they do with ranks.
+// describeNorms says how batch norms work with several ranks.
 func describeNorms(s *layers.Store, c configs.Train) string {
 	switch {
 	case len(s.Norms) == 0:
 		return ""
 	case c.SyncBatchNorm:
-		return "; batch norms measure all of it"
+		return "; batch norms use the whole batch"
 	case c.DistBN == "broadcast":
-		return "; batch norms measure that, the running statistics of rank 0 count"
+		return "; batch norms use these, and rank 0's running statistics are kept"
 	}
-	return "; batch norms measure that, the mean of the running statistics counts"
+	return "; batch norms use these, and the mean of the running statistics is kept"
 }
 
-// evaluations counts them in words.
+// evaluations formats a number of evaluations.
 func evaluations(n int) string {
 	if n == 1 {
 		return "1 evaluation"

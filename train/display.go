@@ -13,22 +13,22 @@ import (
 	"golang.org/x/term"
 )
 
-// Display shows how a run goes: a progress bar on a terminal, plain lines
-// elsewhere. That nobody can be shown anything is no error of the run.
+// Display shows the progress of a run: a bar on a terminal, plain lines elsewhere. A failure to show anything
+// is no error of the run.
 type Display struct {
 	out     io.Writer
 	bar     *bar // in use, or nil
 	tty     bool
-	columns func() int // of the terminal now
+	columns func() int // current width of the terminal
 	log     io.Writer  // gets the plain lines too; may be nil
 
-	early []string // lines from before there was a log
+	early []string // lines shown before there was a log
 }
 
-// mostEarly bounds Display.early, as there may never be a log.
+// mostEarly limits Display.early, because there may never be a log.
 const mostEarly = 100
 
-// NewDisplay writes to out, which usually is the standard error.
+// NewDisplay writes to out, usually standard error.
 func NewDisplay(out io.Writer) *Display {
 	d := &Display{out: out}
 	if f, ok := out.(*os.File); ok && os.Getenv("TERM") != "dumb" {
@@ -44,8 +44,8 @@ func NewDisplay(out io.Writer) *Display {
 	return d
 }
 
-// Line shows a line of text. What comes from files, its operands, cannot end the line or
-// move the cursor (package printable).
+// Line shows a line of text. The operands may come from files: they cannot end the line or move the cursor
+// (package printable).
 func (d *Display) Line(format string, args ...any) {
 	line := strings.TrimRight(printable.Sprintf(format, args...), "\n") + "\n"
 	d.clear()
@@ -62,10 +62,10 @@ func (d *Display) logLine(line string) {
 	}
 }
 
-// note has a line in the log alone.
+// note writes a line to the log only.
 func (d *Display) note(line string) { d.logLine(printable.Line(line) + "\n") }
 
-// logTo has the log from now on, and what was shown before.
+// logTo sends all lines to the log from now on, and the earlier ones too.
 func (d *Display) logTo(log io.Writer) {
 	d.log = log
 	for _, line := range d.early {
@@ -74,7 +74,7 @@ func (d *Display) logTo(log io.Writer) {
 	d.early = nil
 }
 
-// Begin starts a bar of total steps; done of them have been made before.
+// Begin starts a bar of total steps, of which done are finished.
 func (d *Display) Begin(name string, done, total int) {
 	if !d.tty {
 		return
@@ -83,8 +83,7 @@ func (d *Display) Begin(name string, done, total int) {
 	d.Step(done, name)
 }
 
-// BeginBytes is Begin of a transfer of so many bytes. The details of each step say how many there
-// are: the bar shows their part only.
+// BeginBytes is Begin for a transfer of bytes. The details of each step give the amounts; the bar shows the part.
 func (d *Display) BeginBytes(name string, done, total int) {
 	if !d.tty {
 		return
@@ -93,8 +92,7 @@ func (d *Display) BeginBytes(name string, done, total int) {
 	d.Step(done, name)
 }
 
-// Step moves the bar to done. Where the terminal is too narrow for all details, those in
-// front stay.
+// Step moves the bar to done. If the terminal is too narrow for all details, the first ones stay.
 func (d *Display) Step(done int, name string, details ...string) {
 	const pause = 100 * time.Millisecond
 	b := d.bar
@@ -107,11 +105,11 @@ func (d *Display) Step(done int, name string, details ...string) {
 	for i, text := range details {
 		details[i] = printable.Line(text)
 	}
-	text := b.line(d.columns()-1, done, name, details) // in the last column some terminals go to the next line
+	text := b.line(d.columns()-1, done, name, details) // some terminals wrap after the last column
 	io.WriteString(d.out, "\r"+text+b.rest(text))
 }
 
-// Plain shows a line where there is no bar; the log gets it in any case.
+// Plain shows a line if there is no bar. The log always gets it.
 func (d *Display) Plain(line string) {
 	line = printable.Line(line)
 	if d.bar == nil {
@@ -132,7 +130,7 @@ func (d *Display) clear() {
 	}
 }
 
-// remaining formats the time that is left: the larger it is, the coarser.
+// remaining formats the remaining time, more coarsely the longer it is.
 func remaining(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch d = d.Round(time.Second); {

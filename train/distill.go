@@ -13,23 +13,23 @@ import (
 	"fasternet/model"
 )
 
-// teacher is a model that a student learns from. It is frozen: in evaluation form,
-// and no part of the optimizer or of checkpoints.
+// teacher is a model that a student learns from. It is frozen, in evaluation form, and part of no optimizer and
+// no checkpoint.
 type teacher struct {
 	path    string
-	average bool // its weights are averaged ones
+	average bool // its weights are averaged
 	runner  *graph.Runner
-	// Images are normalised for the student; these make of them what the teacher was
-	// trained on. They are nil where that is the same.
+	// These convert images normalised for the student to the teacher's normalisation; nil if it is the
+	// same.
 	scale, shift []float32
 	images       []float32
 	answers      []float32
-	order        []int  // the teacher's output of each of the student's; nil where that is the same
-	note         string // about its classes, if there is something to say
+	order        []int  // the teacher's output for each output of the student; nil if the order is the same
+	note         string // about its classes; may be empty
 }
 
-// openTeacher opens the teacher of a configuration, to run in the student's memory;
-// nil if there is none. The error says what does not fit the student.
+// openTeacher opens the teacher of a configuration, to run in the student's memory; nil if there is none. It
+// returns an error if the teacher does not fit the student.
 func openTeacher(c *configs.Config, student *graph.Runner, names []string) (*teacher, error) {
 	if c.Distill.Type == "none" {
 		return nil, nil
@@ -38,7 +38,7 @@ func openTeacher(c *configs.Config, student *graph.Runner, names []string) (*tea
 		Config: c.Distill.Config, Weights: torch.Choice(c.Distill.Weights), StateKey: c.Distill.StateKey,
 		Remedies: &model.Remedies{
 			Weights: "distill.weights", StateKey: "distill.state_key",
-			Setting: "add distill.config, a file with %s", Config: "say with distill.config what the weights are for",
+			Setting: "add distill.config, a file with %s", Config: "describe the model with distill.config",
 		},
 	})
 	if err != nil {
@@ -53,14 +53,14 @@ func openTeacher(c *configs.Config, student *graph.Runner, names []string) (*tea
 		return nil, fmt.Errorf("distill.teacher: %s: %w", l.Path, err)
 	}
 	if have, want := l.Model.Classes(), student.Model.Classes(); have != want {
-		return wrong("has %d classes, the student %d", have, want)
+		return wrong("has %d classes, the student has %d", have, want)
 	}
 	order, err := match.Permutation(student.Model.Classes())
 	if err != nil {
 		return nil, fmt.Errorf("distill.teacher: %s: %w", l.Path, err)
 	}
 	if have, want := l.Model.Channels(), student.Model.Channels(); have != want {
-		return wrong("takes images of %d channels, the student of %d", have, want)
+		return wrong("takes images with %d channels, the student takes %d", have, want)
 	}
 	net, err := graph.ForInference(l.Model)
 	if err != nil {
@@ -90,7 +90,7 @@ func (t *teacher) prepare(c *configs.Config, batch int) error {
 	return nil
 }
 
-// logits are what the teacher says of a batch, valid until the next call.
+// logits returns the teacher's logits for a batch, valid until the next call.
 func (t *teacher) logits(b *data.Batch) ([]float32, error) {
 	program, err := t.runner.Program(graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width})
 	if err != nil {
@@ -102,14 +102,21 @@ func (t *teacher) logits(b *data.Batch) ([]float32, error) {
 			t.images = kernels.Aligned(len(images))
 		}
 		pixels := len(images) / b.Channels
-		t.runner.Pool().Kernels().Affine(kernels.NewMatrix(t.images, pixels, b.Channels), kernels.NewMatrix(images, pixels, b.Channels), t.scale, t.shift, kernels.Identity)
+		t.runner.Pool().Kernels().
+			Affine(
+				kernels.NewMatrix(t.images, pixels, b.Channels),
+				kernels.NewMatrix(images, pixels, b.Channels),
+				t.scale,
+				t.shift,
+				kernels.Identity,
+			)
 		images = t.images
 	}
 	logits, err := program.Forward(images)
 	if err != nil {
 		return nil, fmt.Errorf("distill.teacher: %w", err)
 	}
-	// The student runs in the same memory.
+	// The student uses the same memory.
 	if len(t.answers) != len(logits) {
 		t.answers = make([]float32, len(logits))
 	}

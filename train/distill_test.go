@@ -18,8 +18,8 @@ import (
 	"fasternet/model"
 )
 
-// A teacher that the student starts as: its logits are the student's, whatever the
-// normalisation of either, and the divergence is 0. Wrong teachers are named.
+// A teacher equal to the student's start gives the student's logits, whatever their normalisations, and a
+// divergence of 0. Errors name what is wrong with a teacher.
 func TestTeacher(t *testing.T) {
 	dir := stripes(t, 24, 10)
 	run := func(settings ...string) string {
@@ -66,7 +66,13 @@ func TestTeacher(t *testing.T) {
 		t.Fatal(err)
 	}
 	want = append([]float32(nil), want...)
-	got, err := task.teacher.logits(&data.Batch{Images: normalised(0.3, 0.3), Size: 8, Height: 32, Width: 32, Channels: 1})
+	got, err := task.teacher.logits(&data.Batch{
+		Images:   normalised(0.3, 0.3),
+		Size:     8,
+		Height:   32,
+		Width:    32,
+		Channels: 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +98,10 @@ func TestTeacher(t *testing.T) {
 				t.Fatal(err)
 			}
 			teacher := task.teacher
-			if same := slices.Equal(numbers(teacher.runner.Model), numbers(folded)); teacher.average != (choice != torch.Plain) || same != (teacher.average == (other == torch.EMA)) {
-				t.Errorf("distill.weights %s: averaged %v; weights as with --weights %s: %v", choice, teacher.average, other, same)
+			same := slices.Equal(numbers(teacher.runner.Model), numbers(folded))
+			if teacher.average != (choice != torch.Plain) || same != (teacher.average == (other == torch.EMA)) {
+				t.Errorf("distill.weights %s: averaged %v; weights as with --weights %s: %v",
+					choice, teacher.average, other, same)
 			}
 		}
 	}
@@ -104,25 +112,35 @@ func TestTeacher(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ teacher, want string }{
-		{rgb, "3 channels, the student of 1"}, {many, "12 classes, the student 10"}, {broken, "broken.safetensors"}, {filepath.Join(dir, "none"), "none"},
+		{rgb, "3 channels, the student takes 1"}, {many, "12 classes, the student 10"},
+		{broken, "broken.safetensors"}, {filepath.Join(dir, "none"), "none"},
 	} {
 		t.Run(test.teacher, func(t *testing.T) {
 			c.Distill.Teacher = test.teacher
 			_, err := newClassification(c, train, train, pool)
-			if err == nil || !strings.HasPrefix(err.Error(), "distill.teacher: ") || !strings.Contains(err.Error(), test.want) {
+			if err == nil ||
+				!strings.HasPrefix(err.Error(), "distill.teacher: ") ||
+				!strings.Contains(err.Error(), test.want) {
 				t.Errorf("teacher %s: %v", test.teacher, err)
 			}
 		})
 	}
 	c.Distill.Teacher = path
-	if _, err := newClassification(c, renamed{train}, train, pool); err == nil || !strings.Contains(err.Error(), `in the teacher and "other" in the data set`) {
+	if _, err := newClassification(c, renamed{train}, train, pool); err == nil ||
+		!strings.Contains(err.Error(), `in the teacher and "other" in the data set`) {
 		t.Errorf("a teacher of other classes: %v", err)
 	}
-	// One whose classes have another order answers in the student's.
+	// A teacher with another order of classes answers in the student's order.
 	if task, err = newClassification(c, reordered{train}, train, pool); err != nil {
 		t.Fatal(err)
 	}
-	moved, err := task.teacher.logits(&data.Batch{Images: normalised(0.3, 0.3), Size: 8, Height: 32, Width: 32, Channels: 1})
+	moved, err := task.teacher.logits(&data.Batch{
+		Images:   normalised(0.3, 0.3),
+		Size:     8,
+		Height:   32,
+		Width:    32,
+		Channels: 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +156,7 @@ func TestTeacher(t *testing.T) {
 	}
 }
 
-// reordered is a data set that has its classes in the reverse order.
+// reordered is a data set with its classes in reverse order.
 type reordered struct{ data.Dataset }
 
 func (r reordered) Classes() []string {
@@ -147,7 +165,7 @@ func (r reordered) Classes() []string {
 	return names
 }
 
-// numbers are all numbers of a model in evaluation form.
+// numbers returns all numbers of a model in evaluation form.
 func numbers(m graph.Model) (all []float32) {
 	for _, p := range m.Store().Params() {
 		all = append(all, p.Data()...)

@@ -32,7 +32,7 @@ func (t *trainer) loop(ctx context.Context) error {
 	return collective.Agree(t.ranks, err)
 }
 
-// paused says whether the run has come to Options.Until.
+// paused reports whether the run has reached Options.Until.
 func (t *trainer) paused() bool { return t.until > 0 && t.progress.Epoch >= t.until }
 
 // epoch trains the rest of an epoch. It returns the learning rate of its last step.
@@ -78,7 +78,7 @@ func (t *trainer) epoch(ctx context.Context) (lr float64, err error) {
 	return lr, nil
 }
 
-// stopped ends the run, with an error, if it has been asked to stop.
+// stopped ends the run with an error if it was asked to stop.
 func (t *trainer) stopped(ctx context.Context) error {
 	reason, err := t.stopping(ctx)
 	if err != nil || reason == nil {
@@ -87,8 +87,8 @@ func (t *trainer) stopped(ctx context.Context) error {
 	return t.interrupt(reason)
 }
 
-// stopping is why the run has to stop, the same on all ranks. The time limit is not looked
-// at before the first step of this process.
+// stopping says why the run has to stop, the same on all ranks. It ignores the time limit before the first step
+// of this process.
 func (t *trainer) stopping(ctx context.Context) (reason, err error) {
 	reason, err = t.ranks.stopping(ctx)
 	if errors.Is(reason, ErrTimeLimit) && t.progress.Updates == t.firstUpdate && t.progress.Step < t.steps {
@@ -97,10 +97,15 @@ func (t *trainer) stopping(ctx context.Context) (reason, err error) {
 	return reason, err
 }
 
-// update makes one step of the optimizer from n batches. If the run is asked to stop
-// between them, the step is as if it had not begun: its gradients are dropped, and batch
-// norms have the statistics from before it.
-func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float64, m *meter) (norm float64, err error) {
+// update makes one step of the optimizer from n batches. If the run is asked to stop between them, the step is
+// undone: its gradients are dropped, and batch norms get their earlier statistics.
+func (t *trainer) update(
+	ctx context.Context,
+	it *data.Iterator,
+	n int,
+	lr float64,
+	m *meter,
+) (norm float64, err error) {
 	p := &t.progress
 	t.ranks.Progress(fmt.Sprintf("epoch %d, step %d", p.Epoch+1, p.Step+1))
 	t.optimizer.ZeroGrad()
@@ -128,7 +133,9 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 			return 0, err
 		}
 		if err != nil {
-			return 0, fmt.Errorf("%w; data.on_bad_image=skip takes other images instead, and fasternet-train data verify lists all that are broken", err)
+			return 0, fmt.Errorf("%w; set data.on_bad_image=skip to use other images, "+
+				"or list all broken ones with fasternet-train data verify",
+				err)
 		}
 		m.wait(since(waiting))
 		t.bad.note(t.show, b.Replaced)
@@ -160,7 +167,12 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 	}
 	norm = t.optimizer.GradNorm() / float64(n)
 	if !finite(norm) {
-		return 0, t.diverged(&DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: all.batches[n-1].loss, GradNorm: norm}, t.buckets.broken, all.batches[n-1].samples, a)
+		return 0, t.diverged(
+			&DivergedError{Epoch: p.Epoch, Step: p.Step - 1, Loss: all.batches[n-1].loss, GradNorm: norm},
+			t.buckets.broken,
+			all.batches[n-1].samples,
+			a,
+		)
 	}
 	if t.explains && (lr > enormous || norm > enormous) {
 		a.state = t.copyState()
@@ -188,8 +200,8 @@ func (t *trainer) update(ctx context.Context, it *data.Iterator, n int, lr float
 	return norm, nil
 }
 
-// notFinite names a parameter that an update has made infinite or NaN; "" for none. A search
-// for a learning rate sees by the next loss that it is too large.
+// notFinite names a parameter that an update has made infinite or NaN; "" for none. A learning-rate search sees
+// from the next loss that the rate is too large.
 func (t *trainer) notFinite() string {
 	if !t.explains {
 		return ""
@@ -197,8 +209,8 @@ func (t *trainer) notFinite() string {
 	return t.optimizer.NotFinite()
 }
 
-// enormous is a learning rate or a gradient norm from which on an update is likely to leave
-// the range of float32. The state before such an update is kept, to repeat the step.
+// enormous is a learning rate or gradient norm above which an update may leave the range of float32. The state
+// before such an update is kept, so that the step can be repeated.
 const enormous = 1e15
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

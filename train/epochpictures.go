@@ -11,14 +11,13 @@ import (
 	"fasternet/formats"
 )
 
-// SamplesFolder holds the pictures that a pre-training draws of the same images
-// every so many epochs.
+// SamplesFolder holds the pictures that a pre-training draws of the same images at regular epochs.
 const SamplesFolder = "samples"
 
-// samples is the number of images in such a picture.
+// samples is the number of images in each picture.
 const samples = 4
 
-// draw adds histograms and pictures, if it is time.
+// draw adds histograms and pictures if they are due.
 func (t *trainer) draw(ctx context.Context) error {
 	if t.folder == nil {
 		return nil
@@ -31,16 +30,19 @@ func (t *trainer) draw(ctx context.Context) error {
 	return t.picture(ctx)
 }
 
-// gradients are the gradients of the last step, for a checkpoint. They share memory with the
-// parameters.
+// gradients returns the gradients of the last step for a checkpoint. They share memory with the parameters.
 func (t *trainer) gradients() (ts []formats.Tensor) {
 	for _, p := range trained(t.task.store().Params()) {
-		ts = append(ts, formats.Tensor{Name: checkpoints.GradientPrefix + p.Name, Shape: slices.Clone([]int(p.Shape())), F32: p.GradData()})
+		ts = append(ts, formats.Tensor{
+			Name:  checkpoints.GradientPrefix + p.Name,
+			Shape: slices.Clone([]int(p.Shape())),
+			F32:   p.GradData(),
+		})
 	}
 	return ts
 }
 
-// restoreGradients takes them from a checkpoint, if they are in it.
+// restoreGradients restores them from a checkpoint, if it has them.
 func (t *trainer) restoreGradients(f *checkpoints.File) {
 	for _, g := range t.gradients() {
 		if have, ok := f.Lookup(g.Name); ok && len(have.F32) == len(g.F32) {
@@ -50,14 +52,13 @@ func (t *trainer) restoreGradients(f *checkpoints.File) {
 	}
 }
 
-// histogramDue says whether histograms are drawn after the epoch in progress.
+// histogramDue reports whether histograms are drawn after the epoch in progress.
 func (t *trainer) histogramDue() bool {
 	done, every := t.progress.Epoch+1, t.config.Log.HistogramInterval
 	return t.config.Log.TensorBoard && every > 0 && (done%every == 0 || t.last())
 }
 
-// picture draws what a pre-training predicts, if it is time. A picture that
-// cannot be drawn does not end the run.
+// picture draws the predictions of a pre-training if they are due. A failure does not end the run.
 func (t *trainer) picture(ctx context.Context) error {
 	p, c := t.progress, t.config
 	task, ok := t.task.(*pretraining)
@@ -74,7 +75,7 @@ func (t *trainer) picture(ctx context.Context) error {
 		if ctx.Err() == nil {
 			t.show.Line("warning: no picture: %v", err)
 		}
-		return nil //nolint:nilerr // the run goes on without
+		return nil //nolint:nilerr // the run goes on without the picture
 	}
 	return t.board.picture("reconstructions", t.folder.path(SamplesFolder, viz.SampleName(p.Epoch+1)), p.Epoch+1)
 }

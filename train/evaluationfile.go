@@ -11,13 +11,13 @@ import (
 	"fasternet/internal/printable"
 )
 
-// EvaluationFile says in detail what the best checkpoint was found to do.
+// EvaluationFile has the evaluation of the best checkpoint in detail.
 const EvaluationFile = "evaluation.json"
 
-// Mistakes is how many of the most confident mistakes are kept.
+// Mistakes is the number of most confident mistakes that are kept.
 const Mistakes = 24
 
-// Evaluation is what a classifier does on the validation images after an epoch.
+// Evaluation is the evaluation of a classifier on the validation images after an epoch.
 type Evaluation struct {
 	Epoch   int      `json:"epoch"` // from 0; the file counts from First
 	First   int      `json:"first_epoch,omitempty"`

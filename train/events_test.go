@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// events are what TensorBoard shows of a run, but for what is measured: how often each
-// value of a step is there. What a resumed run has dropped is none of it.
+// events returns what TensorBoard shows of a run, without measured times: how often each value of a step appears. It
+// leaves out what a resumed run has dropped.
 func events(t *testing.T, dir string) map[string]int {
 	t.Helper()
 	all := map[string]int{}
@@ -64,8 +64,7 @@ func events(t *testing.T, dir string) map[string]int {
 	return all
 }
 
-// fields takes a message of Protocol Buffers apart: numbers as they are in it, the rest as
-// bytes.
+// fields splits a message of Protocol Buffers: numbers as they are, the rest as bytes.
 func fields(t *testing.T, b []byte) map[protowire.Number][][]byte {
 	t.Helper()
 	all := map[protowire.Number][][]byte{}
@@ -87,7 +86,7 @@ func fields(t *testing.T, b []byte) map[protowire.Number][][]byte {
 	return all
 }
 
-// sameEvents demands that TensorBoard shows the same of two runs.
+// sameEvents checks that TensorBoard shows the same for two runs.
 func sameEvents(t *testing.T, what, got, want string) {
 	t.Helper()
 	a, b := events(t, got), events(t, want)

@@ -13,10 +13,9 @@ import (
 	"fasternet/internal/disk"
 )
 
-// FingerprintFile has a stamp of every sample that the run was started with: a run that is
-// resumed counts by it which were added and removed. A checkpoint has only hashes of the
-// stamps, which say whether there is a difference. The file of the launch before is kept
-// as long as the newest checkpoint is of that launch.
+// FingerprintFile has a stamp of every sample at the start of the run. A resumed run counts from it which samples
+// were added and removed. A checkpoint has only hashes of the stamps, which show whether anything changed. The
+// file of the previous launch is kept while the newest checkpoint belongs to that launch.
 const (
 	FingerprintFile = "fingerprint.safetensors"
 	fingerprintWas  = "fingerprint-before.safetensors"
@@ -25,14 +24,13 @@ const (
 // DataKey is the key of the fingerprints in a checkpoint's metadata.
 const DataKey = "data"
 
-// fingerprints say what a run is trained and measured on.
+// fingerprints identify the data that a run is trained and evaluated on.
 type fingerprints struct {
 	Train *data.Fingerprint `json:"train"`
 	Val   *data.Fingerprint `json:"val"`
 }
 
-// takeFingerprints looks at the files of both parts, on rank 0. To a pre-training labels
-// mean nothing.
+// takeFingerprints stamps the files of both parts, on rank 0. For a pre-training, labels do not count.
 func (t *trainer) takeFingerprints() (*fingerprints, error) {
 	var taken [2]*data.Fingerprint
 	for i, ds := range []data.Dataset{t.train, t.val} {
@@ -55,7 +53,7 @@ func (p fingerprints) text() (string, error) {
 	return string(text), nil
 }
 
-// parts are both of them with their names.
+// parts returns both parts with their names.
 func (p fingerprints) parts() []namedPrint { return []namedPrint{{"train", p.Train}, {"val", p.Val}} }
 
 type namedPrint struct {
@@ -63,7 +61,7 @@ type namedPrint struct {
 	*data.Fingerprint
 }
 
-// readFingerprints reads what text has written; nil if there is nothing.
+// readFingerprints reads the text that was written; nil if it is empty.
 func readFingerprints(text string) *fingerprints {
 	var p fingerprints
 	if json.Unmarshal([]byte(text), &p) != nil || p.Train == nil || p.Val == nil {
@@ -72,14 +70,14 @@ func readFingerprints(text string) *fingerprints {
 	return &p
 }
 
-// same says whether both are of the same samples in the same order.
+// same reports whether both have the same samples in the same order.
 func (p fingerprints) same(q *fingerprints) bool {
 	return q != nil && sameListing(p.Train, q.Train) && sameListing(p.Val, q.Val)
 }
 
 func sameListing(a, b *data.Fingerprint) bool { return a.Listing == b.Listing && a.Order == b.Order }
 
-// A sample takes two numbers: the hash of its name, and its size and label in one.
+// Each sample takes two numbers: the hash of its name, and the hash of its size and label.
 const labelBits = 20
 
 func pack(s data.Stamp) int64 { return int64(s.Size<<labelBits | uint64(s.Label)) }
@@ -88,9 +86,8 @@ func unpack(name, sample int64) data.Stamp {
 	return data.Stamp{Name: uint64(name), Size: uint64(sample) >> labelBits, Label: int(sample & (1<<labelBits - 1))}
 }
 
-// writeFingerprints writes the file, unless it is there already. Where the samples have
-// changed, the file that the newest checkpoint belongs to, which has the fingerprints
-// resumed, stays under another name.
+// writeFingerprints writes the file, unless it exists. If the samples have changed, it keeps the file of the
+// newest checkpoint, whose fingerprints are resumed, under another name.
 func (f *Folder) writeFingerprints(p fingerprints, resumed *fingerprints) error {
 	path := f.path(FingerprintFile)
 	there, err := loadFingerprints(path)
@@ -128,26 +125,27 @@ func loadFingerprints(path string) (*fingerprints, error) {
 	}
 	p := readFingerprints(f.Meta[DataKey])
 	if p == nil {
-		return nil, fmt.Errorf("%s: %w: it says nothing of the data", path, checkpoints.ErrDamaged)
+		return nil, fmt.Errorf("%s: %w: it has no entry about the data", path, checkpoints.ErrDamaged)
 	}
 	for _, part := range p.parts() {
 		names, ok := f.Lookup(part.name + ".names")
 		samples, also := f.Lookup(part.name + ".samples")
 		if !ok || !also || len(names.I64) != part.Samples || len(samples.I64) != part.Samples {
-			return nil, fmt.Errorf("%s: %w: it has not a stamp of each of %d samples", path, checkpoints.ErrDamaged, part.Samples)
+			return nil, fmt.Errorf("%s: %w: it lacks stamps of its %d samples",
+				path, checkpoints.ErrDamaged, part.Samples)
 		}
 		for i, name := range names.I64 {
 			part.Stamps = append(part.Stamps, unpack(name, samples.I64[i]))
 		}
 		if data.Listing(part.Stamps) != part.Listing {
-			return nil, fmt.Errorf("%s: %w: its stamps are not what it says of them", path, checkpoints.ErrDamaged)
+			return nil, fmt.Errorf("%s: %w: its stamps do not match their hash", path, checkpoints.ErrDamaged)
 		}
 	}
 	return p, nil
 }
 
-// CheckFingerprint is an error if a run has a file of stamps that is not whole. Such a run
-// can be resumed all the same, but does not know which images were added or removed.
+// CheckFingerprint returns an error if the file of stamps in a run is damaged. The run can still be resumed, but
+// cannot tell which images were added or removed.
 func CheckFingerprint(dir string) error {
 	_, err := loadFingerprints((&Folder{Dir: dir}).path(FingerprintFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -156,8 +154,7 @@ func CheckFingerprint(dir string) error {
 	return err
 }
 
-// stampsOf finds the stamps of the launch that a checkpoint is of. The error says why there
-// are none.
+// stampsOf finds the stamps of a checkpoint's launch. The error says why there are none.
 func (f *Folder) stampsOf(p *fingerprints) (*fingerprints, error) {
 	var reasons []string
 	for _, name := range []string{FingerprintFile, fingerprintWas} {
@@ -166,10 +163,10 @@ func (f *Folder) stampsOf(p *fingerprints) (*fingerprints, error) {
 		case err == nil && p.same(found):
 			return found, nil
 		case err == nil:
-			reasons = append(reasons, name+" is of another launch")
+			reasons = append(reasons, name+" belongs to another launch")
 		case errors.Is(err, fs.ErrNotExist):
 			if name == FingerprintFile {
-				reasons = append(reasons, name+" is not there")
+				reasons = append(reasons, name+" is missing")
 			}
 		case errors.Is(err, checkpoints.ErrDamaged):
 			reasons = append(reasons, name+" is damaged")

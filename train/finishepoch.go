@@ -11,14 +11,14 @@ import (
 	"fasternet/eval"
 )
 
-// finishEpoch evaluates, and writes logs and checkpoints.
+// finishEpoch evaluates the model, and writes logs and checkpoints.
 func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	p, c := &t.progress, t.config
 	last := t.last() || t.until > 0 && p.Epoch+1 >= t.until
 	evaluated := last || (p.Epoch+1)%c.Train.ValInterval == 0
 	defer t.between(evaluated)
 	s := Score{Epoch: p.Epoch, LR: lr, TrainLoss: p.LossSum / float64(max(p.LossCount, 1))}
-	var found string // in words
+	var found string // the result in words
 	if evaluated {
 		var err error
 		if found, err = t.evaluate(ctx, &s); err != nil {
@@ -28,7 +28,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 			return err
 		}
 		for _, r := range []*eval.Result{&s.Result, s.Plain} {
-			if r != nil && !finite(r.Loss) { // which no record could hold
+			if r != nil && !finite(r.Loss) { // a record cannot hold it
 				return &DivergedError{Epoch: p.Epoch, Step: max(p.Step-1, 0), Loss: r.Loss}
 			}
 		}
@@ -36,7 +36,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	if err := t.recordEpoch(s, found); err != nil {
 		return err
 	}
-	if err := t.draw(context.WithoutCancel(ctx)); err != nil { // what is due is drawn before the run stops
+	if err := t.draw(context.WithoutCancel(ctx)); err != nil { // also if the run is asked to stop
 		return err
 	}
 	p.Epoch, p.Step, p.LossSum, p.LossCount, p.ScaleSums = p.Epoch+1, 0, 0, 0, nil
@@ -50,7 +50,8 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	}
 	p.wait(s, c.Checkpoint.Monitor, c.Train.MinDelta)
 	if last = last || t.stale(); t.stale() {
-		t.show.Line("no better %s in %s (train.patience): the run ends after epoch %d", c.Checkpoint.Monitor, evaluations(p.Stale), p.Epoch)
+		t.show.Line("no better %s in %s (train.patience): ending the run after epoch %d",
+			c.Checkpoint.Monitor, evaluations(p.Stale), p.Epoch)
 	}
 	best := p.Best == nil || s.Better(*p.Best, c.Checkpoint.Monitor)
 	if best {
@@ -59,8 +60,8 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	p.rank(s, c.Checkpoint.Monitor, c.Checkpoint.TopK)
 	var names []string
 	if best {
-		// First what is said of it: a run that is killed between the two has another best
-		// one, and for that the evaluation does not count.
+		// Records are written before the checkpoint. If the run is killed between the two, it has the earlier
+		// best checkpoint, and this evaluation does not count.
 		if err := t.keepEvaluation(s.Epoch); err != nil {
 			return err
 		}
@@ -82,8 +83,8 @@ func (t *trainer) dropEpochs(epochs []int) error {
 	return nil
 }
 
-// saveEpoch writes the checkpoints of an epoch under their names, and after them the last one if it is
-// time for it. The epochs to drop go when a checkpoint says so.
+// saveEpoch writes the checkpoints of an epoch, and then the last one if it is due. It removes the dropped epochs
+// after a checkpoint says so.
 func (t *trainer) saveEpoch(last bool, names []string, drop []int) error {
 	if last || t.progress.Epoch%t.config.Checkpoint.EveryEpochs == 0 {
 		names = append(names, checkpoints.Last)
@@ -91,10 +92,10 @@ func (t *trainer) saveEpoch(last bool, names []string, drop []int) error {
 	return t.saveUnder(names, drop)
 }
 
-// evaluate measures the model for a score, and says in words what it found. With EMA
-// it measures the weights as they are, and their average, which counts.
+// evaluate measures the model for a score and describes the result. With EMA it measures the last weights and
+// their average, which counts.
 func (t *trainer) evaluate(ctx context.Context, s *Score) (found string, err error) {
-	if err := t.beforeChange(); err != nil { // averaged weights change places with the others
+	if err := t.beforeChange(); err != nil { // averaged weights are swapped with the last ones
 		return "", err
 	}
 	began := clock()
@@ -129,14 +130,21 @@ func (t *trainer) measure(ctx context.Context, what string) (eval.Result, error)
 	name := fmt.Sprintf("epoch %d/%d %s", t.progress.Epoch+1, t.epochs(), what)
 	t.show.Begin(name, 0, t.val.Len())
 	defer t.show.End()
-	all := func(done int) int { return min(done*t.ranks.Size(), t.val.Len()) } // the other ranks are about as far
+	all := func(done int) int { return min(done*t.ranks.Size(), t.val.Len()) } // assume that the other ranks are as far
 	return t.task.evaluate(ctx, t.ranks, func(done int) { t.show.Step(all(done), name) })
 }
 
 func (t *trainer) recordEpoch(s Score, found string) error {
 	r := Record{
-		Kind: EpochRecord, Epoch: s.Epoch, Batches: t.progress.Batches, Loss: s.TrainLoss, LR: s.LR, GradNorm: t.progress.NormSum / float64(max(t.progress.NormCount, 1)),
-		Seconds: since(t.began).Seconds(), Memory: residentMemory() / 1e6, Stood: t.stood.Seconds(),
+		Kind:     EpochRecord,
+		Epoch:    s.Epoch,
+		Batches:  t.progress.Batches,
+		Loss:     s.TrainLoss,
+		LR:       s.LR,
+		GradNorm: t.progress.NormSum / float64(max(t.progress.NormCount, 1)),
+		Seconds:  since(t.began).Seconds(),
+		Memory:   residentMemory() / 1e6,
+		Stood:    t.stood.Seconds(),
 	}
 	t.stood = 0
 	t.pace.complete(&r)
@@ -153,7 +161,7 @@ func (t *trainer) recordEpoch(s Score, found string) error {
 			r.MAP, r.MicroMAP, r.F1 = &s.MAP, &s.MicroMAP, &s.F1
 		case "localmim":
 		default:
-			return fmt.Errorf("task: there is nothing to record of a task %q", t.config.Task)
+			return fmt.Errorf("task: no records exist for task %q", t.config.Task)
 		}
 		if p, ok := t.task.(*pretraining); ok {
 			r.Similar = p.similar

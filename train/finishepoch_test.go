@@ -19,7 +19,7 @@ import (
 	"fasternet/kernels"
 )
 
-// newTrainer is a run without a folder.
+// newTrainer makes a run without a folder.
 func newTrainer(t *testing.T, c *configs.Config) *trainer {
 	t.Helper()
 	tr := &trainer{config: c, ranks: ranks{collective.Single{}}, pool: kernels.NewPool(2)}
@@ -34,8 +34,7 @@ func newTrainer(t *testing.T, c *configs.Config) *trainer {
 	return tr
 }
 
-// The statistics are the mean of those of the batches, whatever they were before,
-// and an interrupt leaves them as they were.
+// The statistics become the mean over the batches, whatever they were before. An interrupt leaves them unchanged.
 func TestPreciseBN(t *testing.T) {
 	tr := newTrainer(t, load(t, stripes(t, 40, 10), "train.precise_bn=31", "augment.mixup=1"))
 	norms := tr.task.store().Norms
@@ -50,7 +49,7 @@ func TestPreciseBN(t *testing.T) {
 	}
 	mean := make([]float64, len(norms[1].RunningMean))
 	it := loader.Epoch(context.Background(), 0, 0)
-	for range 3 { // 31 images are 3 batches and a rest
+	for range 3 { // 31 images are 3 full batches and one more
 		b, err := it.Next()
 		if err != nil {
 			t.Fatal(err)
@@ -140,10 +139,19 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// A model that is not a number after the last step of an epoch is found by its
-// evaluation: no record or checkpoint could hold that.
+// If a model becomes NaN in the last step of an epoch, its evaluation finds it. No record or checkpoint could
+// hold NaN.
 func TestDivergedInValidation(t *testing.T) {
-	c := smallConfig(t, small["vit"], noise(t), "optim.lr=1e30", "sched.warmup_epochs=0", "train.epochs=1", "train.batch_size=64", "train.accum_steps=1")
+	c := smallConfig(
+		t,
+		small["vit"],
+		noise(t),
+		"optim.lr=1e30",
+		"sched.warmup_epochs=0",
+		"train.epochs=1",
+		"train.batch_size=64",
+		"train.accum_steps=1",
+	)
 	dir := filepath.Join(t.TempDir(), "run")
 	_, err := Run(context.Background(), c, Options{Dir: dir, Log: io.Discard})
 	var diverged *DivergedError
@@ -155,7 +163,7 @@ func TestDivergedInValidation(t *testing.T) {
 	}
 }
 
-// Where a run stands is said in words.
+// Standing describes how far a run is.
 func TestStanding(t *testing.T) {
 	for _, c := range []struct{ progress, want string }{
 		{`{"epoch":0,"step":0,"batches":0}`, "after 0 epochs"},

@@ -24,29 +24,27 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// The files in the folder of a run.
+// Files in the folder of a run.
 const (
-	ConfigFile  = "config.yaml" // resolved
-	LogFile     = "log.jsonl"   // one JSON object a line: steps and epochs
-	SummaryFile = "summary.csv" // one line an evaluated epoch
-	TextFile    = "train.log"   // what a terminal would show, as plain lines
+	ConfigFile  = "config.yaml" // with all keys
+	LogFile     = "log.jsonl"   // one JSON object per line, for steps and epochs
+	SummaryFile = "summary.csv" // one line per evaluated epoch
+	TextFile    = "train.log"   // the lines that a terminal shows
 )
 
-// Folder is the folder of a run. What writes to a nil one does nothing: it belongs to
-// a rank which is not rank 0.
+// Folder is the folder of a run. A nil Folder writes nothing: it belongs to a rank other than 0.
 type Folder struct {
 	Dir         string
 	Checkpoints checkpoints.Folder
 	log, text   *logFile
 	lock        *flock.Flock
 	unlocked    error    // why there is no lock
-	told        []string // warnings about files that somebody has deleted meanwhile
-	release     func()   // what claims the folder
+	told        []string // warnings about files that were deleted during the run
+	release     func()   // gives the folder back
 }
 
-// OpenFolder opens the folder of a run, new or to be resumed, for this process
-// alone, and finds out that it cannot be written to before hours of work. What a
-// process that was killed has left half-written is removed.
+// OpenFolder opens the folder of a run, new or to be resumed, for this process alone. It checks that the folder
+// can be written to, and removes the unfinished files of killed processes.
 func OpenFolder(dir string) (f *Folder, err error) {
 	f = &Folder{Dir: dir, Checkpoints: Checkpoints(dir)}
 	if err := disk.MakeFolder(f.Checkpoints.Dir); err != nil {
@@ -75,10 +73,10 @@ func OpenFolder(dir string) (f *Folder, err error) {
 	return f, nil
 }
 
-// CheckpointDir is the folder of the checkpoints of a run.
+// CheckpointDir returns the folder of a run's checkpoints.
 func CheckpointDir(dir string) string { return filepath.Join(dir, "checkpoints") }
 
-// Holds says whether there is a run in a folder.
+// Holds reports whether a folder has a run.
 func Holds(dir string) bool {
 	for _, name := range []string{ConfigFile, LogFile} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
@@ -88,10 +86,9 @@ func Holds(dir string) bool {
 	return !Checkpoints(dir).Empty()
 }
 
-// start writes the configuration and opens the logs. Of a run that is resumed,
-// what the logs say of later than p is forgotten: it happens again.
-// The configuration is written as the text given, or as the one that is there if that has comments
-// and still says the same, or else in full.
+// start writes the configuration and opens the logs. For a resumed run it removes the records after p, which will
+// be written again. The configuration is the given text, or the existing file if that has comments and the same
+// values, else all keys.
 func (f *Folder) start(c *configs.Config, given []byte, p Progress) error {
 	text, err := f.configText(c, given)
 	if err != nil {
@@ -110,7 +107,7 @@ func (f *Folder) start(c *configs.Config, given []byte, p Progress) error {
 	return err
 }
 
-// configText is what config.yaml is to be.
+// configText returns the content for config.yaml.
 func (f *Folder) configText(c *configs.Config, given []byte) ([]byte, error) {
 	text, err := c.YAML()
 	if err != nil {
@@ -119,12 +116,12 @@ func (f *Folder) configText(c *configs.Config, given []byte) ([]byte, error) {
 	commented := given
 	if commented == nil {
 		if commented, err = disk.ReadFile(f.path(ConfigFile)); err != nil || !bytes.HasPrefix(commented, []byte("#")) {
-			return text, nil //nolint:nilerr // there is none
+			return text, nil //nolint:nilerr // there is no file
 		}
 	}
 	same, err := configs.Parse(ConfigFile, string(commented))
 	if err != nil {
-		return text, nil //nolint:nilerr // it is of another version
+		return text, nil //nolint:nilerr // another version wrote it
 	}
 	if other, err := same.YAML(); err != nil || !bytes.Equal(other, text) {
 		return text, err
@@ -151,8 +148,7 @@ func appendTo(path string) (*disk.File, error) {
 	return f, nil
 }
 
-// SaveLast writes the last checkpoint, and before it makes durable what the log
-// says of the way to it.
+// SaveLast writes the last checkpoint, after it syncs the log up to that point.
 func (f *Folder) SaveLast(c checkpoints.File) error {
 	if err := f.prepare(); err != nil {
 		return err
@@ -160,8 +156,7 @@ func (f *Folder) SaveLast(c checkpoints.File) error {
 	return f.Checkpoints.SaveLast(c)
 }
 
-// prepare has a checkpoint written next, from which a run may be resumed: what the log says of the way
-// to it is made durable, and there is a folder.
+// prepare gets ready for a checkpoint that a run may resume from: it syncs the log, and makes the folder.
 func (f *Folder) prepare() error { return errors.Join(f.syncLog(), f.remake()) }
 
 func (f *Folder) syncLog() error {
@@ -179,8 +174,8 @@ func (f *Folder) dropEpoch(epoch int) error {
 	return f.Checkpoints.Remove(checkpoints.Epoch(epoch))
 }
 
-// forget drops the records that a resumed run will write again, and lines that
-// cannot be read: a log that a crash has damaged does not keep a run from going on.
+// forget drops the records that a resumed run will write again, and unreadable lines: a log that a crash has
+// damaged must not stop a run.
 func (f *Folder) forget(p Progress) error {
 	var log bytes.Buffer
 	err := eachRecord(f.path(LogFile), func(r Record, line []byte) {
@@ -210,34 +205,37 @@ func (f *Folder) forget(p Progress) error {
 
 // Record is a line of the log.
 type Record struct {
-	Kind      string    `json:"kind"`                   // step or epoch
-	Epoch     int       `json:"epoch"`                  // from 0; the file counts from First
-	First     int       `json:"first_epoch,omitempty"`  // the number of the first epoch in the file: 1; 0 in files of older versions
-	Step      int       `json:"step,omitempty"`         // batches of the epoch that are done
-	Batches   int       `json:"batches"`                // of the run
-	Loss      float64   `json:"loss"`                   // of training: mean since the last record, or of the epoch
-	Scales    []float64 `json:"scale_losses,omitempty"` // whose sum is loss, in pre-training
-	LR        float64   `json:"lr"`
-	GradNorm  float64   `json:"grad_norm,omitempty"`
-	Speed     float64   `json:"img_per_s,omitempty"`
-	Waited    float64   `json:"data_s,omitempty"`       // seconds spent waiting for data, since the last record or in the epoch
-	Synced    float64   `json:"sync_s,omitempty"`       // seconds spent waiting for the gradients of other ranks, likewise
-	Trained   float64   `json:"train_s,omitempty"`      // seconds of training in the epoch
-	Evaluated float64   `json:"eval_s,omitempty"`       // seconds of its evaluation
-	Stood     float64   `json:"checkpoint_s,omitempty"` // seconds that training stood still for checkpoints, since the last record of an epoch
-	Memory    float64   `json:"memory_mb,omitempty"`    // resident
-	Top1      *float64  `json:"top1,omitempty"`         // of the evaluation, percent
-	Top5      *float64  `json:"top5,omitempty"`
-	MAP       *float64  `json:"map,omitempty"` // of task multilabel, percent: mean average precision over the labels
-	MicroMAP  *float64  `json:"map_micro,omitempty"`
-	F1        *float64  `json:"f1_macro,omitempty"`
-	EvalLoss  *float64  `json:"eval_loss,omitempty"`
-	Similar   []float64 `json:"channel_similarity,omitempty"` // of each stage, in the pre-training of a FasterNet: mean cosine of pairs of hidden channels
-	Seconds   float64   `json:"seconds"`                      // since this process began
-	Time      string    `json:"time"`                         // of day, RFC 3339
+	Kind  string `json:"kind"`  // step or epoch
+	Epoch int    `json:"epoch"` // from 0; the file counts from First
+	// number of the first epoch in the file: 1, or 0 in older versions
+	First    int       `json:"first_epoch,omitempty"`
+	Step     int       `json:"step,omitempty"`         // finished batches of the epoch
+	Batches  int       `json:"batches"`                // finished batches of the run
+	Loss     float64   `json:"loss"`                   // training loss: mean since the last record, or of the epoch
+	Scales   []float64 `json:"scale_losses,omitempty"` // pre-training: loss is the sum of these
+	LR       float64   `json:"lr"`
+	GradNorm float64   `json:"grad_norm,omitempty"`
+	Speed    float64   `json:"img_per_s,omitempty"`
+	// seconds waited for data, since the last record or in the epoch
+	Waited    float64 `json:"data_s,omitempty"`
+	Synced    float64 `json:"sync_s,omitempty"`  // seconds waited for gradients of other ranks, in the same time
+	Trained   float64 `json:"train_s,omitempty"` // seconds of training in the epoch
+	Evaluated float64 `json:"eval_s,omitempty"`  // seconds of the evaluation
+	// seconds that training waited for checkpoints, since the last epoch's record
+	Stood    float64  `json:"checkpoint_s,omitempty"`
+	Memory   float64  `json:"memory_mb,omitempty"` // resident memory
+	Top1     *float64 `json:"top1,omitempty"`      // percent
+	Top5     *float64 `json:"top5,omitempty"`
+	MAP      *float64 `json:"map,omitempty"` // percent: mean average precision over the labels, for task multilabel
+	MicroMAP *float64 `json:"map_micro,omitempty"`
+	F1       *float64 `json:"f1_macro,omitempty"`
+	EvalLoss *float64 `json:"eval_loss,omitempty"`
+	// Similar is the mean cosine of pairs of hidden channels in each stage, in the pre-training of a FasterNet.
+	Similar []float64 `json:"channel_similarity,omitempty"`
+	Seconds float64   `json:"seconds"` // since this process began
+	Time    string    `json:"time"`    // RFC 3339
 
-	// Plain is the evaluation of the weights as they are, where the one above is of
-	// their average.
+	// Plain is the evaluation of the last weights, if the result above is for their average.
 	Plain *eval.Result `json:"plain,omitempty"`
 }
 
@@ -264,8 +262,7 @@ func (f *Folder) record(r Record) error {
 	return nil
 }
 
-// eachLine gives the lines of a file without their ends; one that a crash has
-// cut off, so that it has none, is left out.
+// eachLine yields the lines of a file without line ends. It skips a last line that a crash has cut off.
 func eachLine(path string, f func(number int, line []byte)) error {
 	file, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -287,7 +284,7 @@ func eachLine(path string, f func(number int, line []byte)) error {
 	}
 }
 
-// eachRecord reads the log; lines that a crash has damaged are left out.
+// eachRecord reads the log. It skips lines that a crash has damaged.
 func eachRecord(path string, f func(r Record, line []byte)) error {
 	return eachLine(path, func(_ int, line []byte) {
 		var r Record
@@ -298,7 +295,7 @@ func eachRecord(path string, f func(r Record, line []byte)) error {
 	})
 }
 
-// EachRecord reads the log, a record at a time.
+// EachRecord reads the log, one record at a time.
 func (f *Folder) EachRecord(visit func(Record)) error {
 	return eachRecord(f.path(LogFile), func(r Record, _ []byte) { visit(r) })
 }
@@ -309,15 +306,18 @@ func (f *Folder) Records() (all []Record, err error) {
 	return all, err
 }
 
-// summaryHeader has the columns of timm's summary, and what the epoch cost.
-var summaryHeader = []string{"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb", "grad_norm", "first_epoch", "eval_map"}
+// summaryHeader has the columns of timm's summary, and the cost of the epoch.
+var summaryHeader = []string{
+	"epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr", "img_per_s", "data_s", "memory_mb",
+	"grad_norm", "first_epoch", "eval_map",
+}
 
-// scoreColumns are those that make a score. Older versions wrote no others, or all but
-// first_epoch, and counted from 0.
+// scoreColumns are the columns of a score. Older versions wrote only these, or all but first_epoch, and counted
+// epochs from 0.
 const scoreColumns = 6
 
-// firstColumn says what number the first epoch has, and mapColumn has mean average precision, of task
-// multilabel. Versions before each wrote the columns up to it.
+// firstColumn holds the number of the first epoch, mapColumn mean average precision, for task multilabel. Older
+// versions wrote only the columns before these.
 const (
 	firstColumn = 10
 	mapColumn   = 11
@@ -335,7 +335,7 @@ func summaryRow(s Score, r Record) []string {
 	if r.MAP == nil {
 		return append(row, "")
 	}
-	row[3], row[4] = "", "" // no accuracy
+	row[3], row[4] = "", "" // there is no accuracy
 	return append(row, strconv.FormatFloat(*r.MAP, 'g', -1, 64))
 }
 
@@ -370,7 +370,7 @@ func (f *Folder) Scores() (all []Score, err error) {
 	return all, nil
 }
 
-// eachScore reads a summary; of a line that is none the error says so.
+// eachScore reads a summary. The error says which line cannot be read.
 func eachScore(path string, f func(s Score, row []string, err error)) error {
 	return eachLine(path, func(number int, line []byte) {
 		if isHeader(line) {
@@ -394,7 +394,7 @@ func isHeader(line []byte) bool {
 	return len(row) <= len(summaryHeader) && slices.Equal(row, summaryHeader[:len(row)])
 }
 
-// countFromOne is a row of an older version with the columns of this one.
+// countFromOne converts a row of an older version to today's columns.
 func countFromOne(s Score, row []string) []string {
 	row = append(row, make([]string, len(summaryHeader)-len(row))...)
 	row[0], row[firstColumn] = strconv.Itoa(s.Epoch+1), "1"
@@ -421,7 +421,7 @@ func readScore(row []string) (s Score, err error) {
 	return s, err
 }
 
-// accuracy says whether a column has none in task multilabel.
+// accuracy reports whether a column is empty in task multilabel.
 func accuracy(column int) bool { return column == 3 || column == 4 }
 
 func parse(text string, v *float64) (err error) {
@@ -429,7 +429,7 @@ func parse(text string, v *float64) (err error) {
 	return err
 }
 
-// Close ends the logs, and gives the folder back.
+// Close closes the logs and gives the folder back.
 func (f *Folder) Close() error {
 	var err error
 	for _, l := range []*logFile{f.log, f.text} {

@@ -10,8 +10,7 @@ import (
 	"fasternet/ops"
 )
 
-// freeze marks the parameters of a model that are not to be trained. depths may be nil
-// if no stages are frozen.
+// freeze marks the parameters of a model that are not trained. depths may be nil if no stages are frozen.
 func freeze(c *configs.Config, params []*ops.Param, depths *graph.Layers) error {
 	layers := 0
 	if depths != nil {
@@ -39,16 +38,17 @@ func freeze(c *configs.Config, params []*ops.Param, depths *graph.Layers) error 
 	}
 	for i, pattern := range c.Train.Frozen {
 		if !used[i] {
-			return fmt.Errorf("train.frozen: no parameter is called %q; summary lists the layers, and a name is e.g. %s", pattern, params[0].Name)
+			return fmt.Errorf("train.frozen: no parameter matches %q; names look like %s (summary lists the layers)",
+				pattern, params[0].Name)
 		}
 	}
 	if left == 0 {
-		return errors.New("train.frozen: nothing is left to be trained")
+		return errors.New("train.frozen: no parameter is left to train")
 	}
 	return nil
 }
 
-// trained are the parameters that are not frozen.
+// trained returns the parameters that are not frozen.
 func trained(params []*ops.Param) []*ops.Param {
 	var out []*ops.Param
 	for _, p := range params {

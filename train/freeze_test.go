@@ -13,19 +13,31 @@ import (
 	"fasternet/model"
 )
 
-// What stages and patterns freeze, in every family.
+// Stages and patterns freeze the right parameters in every family.
 func TestFreeze(t *testing.T) {
 	for _, c := range []struct {
 		preset, settings string
-		want             string // some of what is frozen and of what is not
+		want             string // some frozen and some trained parameters
 	}{
 		{"fasternet_t0", "train.frozen_stages=-1", "-patch_embed.proj.weight -head.bias"},
 		{"fasternet_t0", "train.frozen_stages=0", "patch_embed.norm.bias -stages.0.blocks.0.mlp.0.weight"},
-		{"fasternet_t0", "train.frozen_stages=2", "stages.2.blocks.1.mlp.1.weight stages.3.norm.weight -stages.4.blocks.0.mlp.0.weight -head.bias"},
+		{
+			"fasternet_t0", "train.frozen_stages=2",
+			"stages.2.blocks.1.mlp.1.weight stages.3.norm.weight -stages.4.blocks.0.mlp.0.weight -head.bias",
+		},
 		{"fasternet_t0", "train.frozen_stages=4", "stages.6.blocks.1.mlp.3.weight -avgpool_pre_head.1.weight"},
-		{"fasternet_t0", `train.frozen=["head.*", "*.norm.bias"]`, "head.weight head.bias stages.1.norm.bias -stages.1.norm.weight"},
-		{"vit_tiny", "train.frozen_stages=3", "cls_token pos_embed blocks.2.mlp.fc2.bias -blocks.3.norm1.weight -fc_norm.bias"},
-		{"swin_tiny", "train.frozen_stages=1", "patch_embed.norm.weight layers.0.downsample.reduction.weight -layers.1.blocks.0.norm1.weight -norm.bias"},
+		{
+			"fasternet_t0", `train.frozen=["head.*", "*.norm.bias"]`,
+			"head.weight head.bias stages.1.norm.bias -stages.1.norm.weight",
+		},
+		{
+			"vit_tiny", "train.frozen_stages=3",
+			"cls_token pos_embed blocks.2.mlp.fc2.bias -blocks.3.norm1.weight -fc_norm.bias",
+		},
+		{
+			"swin_tiny", "train.frozen_stages=1",
+			"patch_embed.norm.weight layers.0.downsample.reduction.weight -layers.1.blocks.0.norm1.weight -norm.bias",
+		},
 	} {
 		config, err := configs.Load(c.preset, c.settings, "model.embed_dim=24")
 		if err != nil {
@@ -51,11 +63,13 @@ func TestFreeze(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := freeze(config, m.Store().Params(), layersOf(t, config, m)); err == nil || !strings.Contains(err.Error(), `"body.*"`) {
+	if err := freeze(config, m.Store().Params(), layersOf(t, config, m)); err == nil ||
+		!strings.Contains(err.Error(), `"body.*"`) {
 		t.Errorf("a pattern of nothing: %v", err)
 	}
 	config.Train.Frozen = []string{"*"}
-	if err := freeze(config, m.Store().Params(), layersOf(t, config, m)); err == nil || !strings.Contains(err.Error(), "nothing is left") {
+	if err := freeze(config, m.Store().Params(), layersOf(t, config, m)); err == nil ||
+		!strings.Contains(err.Error(), "nothing is left") {
 		t.Errorf("everything frozen: %v", err)
 	}
 }
@@ -69,12 +83,16 @@ func layersOf(t *testing.T, c *configs.Config, m graph.Model) *graph.Layers {
 	return l
 }
 
-// What is frozen is what it was after a run, statistics too.
+// Frozen parameters and statistics are unchanged after a run.
 func TestFrozenRun(t *testing.T) {
 	dir := stripes(t, 40, 10)
 	run := func(settings ...string) map[string]string {
 		to := filepath.Join(t.TempDir(), "run")
-		if _, err := Run(context.Background(), load(t, dir, append(settings, "train.epochs=1", "sched.warmup_epochs=0", "train.precise_bn=16")...), Options{Dir: to, Log: io.Discard}); err != nil {
+		if _, err := Run(
+			context.Background(),
+			load(t, dir, append(settings, "train.epochs=1", "sched.warmup_epochs=0", "train.precise_bn=16")...),
+			Options{Dir: to, Log: io.Discard},
+		); err != nil {
 			t.Fatal(err)
 		}
 		state := map[string]string{}

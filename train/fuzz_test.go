@@ -12,10 +12,13 @@ import (
 	"fasternet/internal/hostile"
 )
 
-// Whatever a log, a summary and the progress in a checkpoint hold: a resumed run
-// takes what it can, and what it keeps can be read.
+// Whatever a log, a summary and the progress of a checkpoint hold: a resumed run keeps what is readable.
 func FuzzLogs(f *testing.F) {
-	f.Add([]byte(`{"kind":"step","epoch":0,"step":1,"batches":1,"loss":1}`+"\n"), []byte("epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n0,1,2,3,4,5\n"), `{"epoch":1,"batches":8}`)
+	f.Add(
+		[]byte(`{"kind":"step","epoch":0,"step":1,"batches":1,"loss":1}`+"\n"),
+		[]byte("epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n0,1,2,3,4,5\n"),
+		`{"epoch":1,"batches":8}`,
+	)
 	f.Add([]byte("{\n\x00\x00\n"), []byte("0,NaN,Inf,-0,1e400,0x1p-2\r\n\n,,,,,\n"), `{"epoch":-1,"dropped":[1e9]}`)
 	f.Fuzz(func(t *testing.T, log, summary []byte, progress string) {
 		folder := &Folder{Dir: t.TempDir()}
@@ -52,9 +55,16 @@ func FuzzLogs(f *testing.F) {
 	})
 }
 
-// A saved batch comes from anybody: Python may have changed it.
+// A saved batch may come from anybody: Python may have changed it.
 func FuzzBatch(f *testing.F) {
-	f.Add(`{"epoch":0,"step":1,"batches":1,"seed":0,"whole":4,"places":[0,2]}`, `[{"index":3,"name":"a.png","label":1}]`, 2, 1, 2, int64(1))
+	f.Add(
+		`{"epoch":0,"step":1,"batches":1,"seed":0,"whole":4,"places":[0,2]}`,
+		`[{"index":3,"name":"a.png","label":1}]`,
+		2,
+		1,
+		2,
+		int64(1),
+	)
 	f.Add(`{"whole":9223372036854775807,"places":[-1,0]}`, `[]`, 2, 1, 0, int64(-1))
 	f.Fuzz(func(t *testing.T, at, samples string, n, channels, side int, label int64) {
 		if n < 0 || channels < 0 || side < 0 || n > 8 || channels > 8 || side > 8 {

@@ -16,9 +16,8 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// A run that is resumed never validates what it was trained on: another part cannot be
-// held out, and the rule of before, which moves images when files come or go, needs the
-// files that it had.
+// A resumed run never validates on images that it was trained on: it cannot hold out another part, and the older
+// rule, which moves images when files come or go, needs the same files.
 func TestResumeHoldsOutTheSame(t *testing.T) {
 	dir := t.TempDir()
 	add := func(name string) {
@@ -43,7 +42,10 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		add(fmt.Sprintf("val/dog/%d.png", i))
 	}
 	run := func(folder string, settings ...string) error {
-		c := smallConfig(t, small["fasternet"], dir, append([]string{"data.name=imagefolder", "data.val_fraction=0.3", "train.epochs=1", "sched.warmup_epochs=0"}, settings...)...)
+		c := smallConfig(t, small["fasternet"], dir, append(
+			[]string{"data.name=imagefolder", "data.val_fraction=0.3", "train.epochs=1", "sched.warmup_epochs=0"},
+			settings...,
+		)...)
 		_, err := Run(context.Background(), c, Options{Dir: folder, Resume: true, Log: io.Discard})
 		return err
 	}
@@ -57,14 +59,22 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		{"hash", hash, nil, "", ""},
 		{"shuffle", shuffle, []string{"data.val_split=shuffle"}, "", ""},
 		{"again", hash, nil, "", ""},
-		{"another fraction", hash, []string{"data.val_fraction=0.4"}, "", "data.val_fraction is 0.4, in the run it is 0.3: images that it was trained on would be validated; --set data.val_fraction=0.3 continues as before"},
-		{"another seed", hash, []string{"data.val_seed=1"}, "", "data.val_seed is 1, in the run it is 0"},
-		{"hash after shuffle", shuffle, nil, "", "data.val_split is hash, in the run it is shuffle"},
+		{
+			"another fraction", hash, []string{"data.val_fraction=0.4"}, "",
+			"data.val_fraction is 0.4, but the run has 0.3: validation would use images that it has trained on; " +
+				"continue with --set data.val_fraction=0.3 continues as before",
+		},
+		{"another seed", hash, []string{"data.val_seed=1"}, "", "data.val_seed is 1, but the run has 0"},
+		{"hash after shuffle", shuffle, nil, "", "data.val_split is hash, but the run has shuffle"},
 		{"shuffle again", shuffle, []string{"data.val_split=shuffle", "train.epochs=2"}, "", ""},
-		{"shuffle with another file", shuffle, []string{"data.val_split=shuffle", "train.epochs=3"}, "train/cat/more.png", "the data set has changed: the run has"},
+		{
+			"shuffle with another file", shuffle,
+			[]string{"data.val_split=shuffle", "train.epochs=3"},
+			"train/cat/more.png", "the data set has changed from",
+		},
 		{"hash with another file", hash, []string{"train.epochs=2"}, "", ""},
 		{"a part of its own", hash, []string{"data.val_fraction=0", "train.epochs=3"}, "", ""},
-		{"and back", hash, []string{"train.epochs=3"}, "", "data.val_fraction is 0.3, in the run it is 0"},
+		{"and back", hash, []string{"train.epochs=3"}, "", "data.val_fraction is 0.3, but the run has 0"},
 	} {
 		if c.add != "" {
 			add(c.add)
@@ -75,7 +85,7 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		}
 	}
 
-	// Weights that know what is validated are noted.
+	// A note says if the weights may know images of the validation part.
 	note := "note: these weights were trained on the same data set, with "
 	for _, c := range []struct {
 		name     string
@@ -83,22 +93,37 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		want     string
 	}{
 		{"the same", []string{"data.val_split=shuffle"}, ""},
-		{"another rule", nil, note + "data.val_split shuffle (here hash): they know images that are validated now, so the accuracy looks too good; --set data.val_split=shuffle holds out the same"},
+		{
+			"another rule", nil,
+			note +
+				"data.val_split shuffle (here hash): they know images that are validated now, " +
+				"so the accuracy looks too good; --set data.val_split=shuffle holds out the same",
+		},
 		{"another fraction", []string{"data.val_fraction=0.2"}, note + "data.val_fraction 0.3 (here 0.2)"},
 		{"a part of its own", []string{"data.val_fraction=0"}, ""},
 		{"another data set", []string{"data.train=val"}, ""},
 	} {
-		settings := append([]string{"data.name=imagefolder", "data.val_fraction=0.3", "train.epochs=1", "sched.warmup_epochs=0", "from=" + shuffle}, c.settings...)
+		settings := append(
+			[]string{
+				"data.name=imagefolder", "data.val_fraction=0.3", "train.epochs=1", "sched.warmup_epochs=0",
+				"from=" + shuffle,
+			},
+			c.settings...,
+		)
 		var log bytes.Buffer
-		if _, err := Run(context.Background(), smallConfig(t, small["fasternet"], dir, settings...), Options{Dir: filepath.Join(ramdisk.Dir(t), "from"), Log: &log}); err != nil {
+		if _, err := Run(context.Background(), smallConfig(t, small["fasternet"], dir, settings...), Options{
+			Dir: filepath.Join(ramdisk.Dir(t), "from"),
+			Log: &log,
+		}); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		if said := strings.Contains(log.String(), note); said != (c.want != "") || !strings.Contains(log.String(), c.want) {
+		said := strings.Contains(log.String(), note)
+		if said != (c.want != "") || !strings.Contains(log.String(), c.want) {
 			t.Errorf("from a run, %s: want %q\n%s", c.name, c.want, log.String())
 		}
 	}
 
-	// The configuration of a run of before has no data.val_split.
+	// The configuration of an older run has no data.val_split.
 	path := filepath.Join(shuffle, ConfigFile)
 	text, err := os.ReadFile(path)
 	if err != nil {

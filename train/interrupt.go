@@ -5,10 +5,9 @@ import (
 	"errors"
 )
 
-// promptly runs a part of the preparations that knows no way to stop early: it opens data,
-// compiles a step, or reads weights. Nothing is lost when the run is asked to stop
-// meanwhile, so it returns at once. The part then goes on in the background, with the pool
-// and the model, until it is done or the process ends.
+// promptly runs a preparation that cannot be stopped early: opening data, compiling a step, or reading weights.
+// If the run is asked to stop meanwhile, promptly returns at once, because nothing is lost. The preparation
+// then goes on in the background, with the pool and the model, until it is done or the process ends.
 func (t *trainer) promptly(ctx context.Context, part func() error) error {
 	type end struct {
 		err error
@@ -35,8 +34,8 @@ func (t *trainer) promptly(ctx context.Context, part func() error) error {
 	}
 }
 
-// interrupt ends a run that was asked to stop: it writes the last checkpoint, unless
-// the one that is there says the same, and returns why.
+// interrupt ends a run that was asked to stop. It writes the last checkpoint, unless the existing one is equal,
+// and returns the reason.
 func (t *trainer) interrupt(reason error) error {
 	p := t.progress
 	if p.Batches > 0 && p.text() != t.saved {
@@ -54,11 +53,11 @@ func (t *trainer) interrupt(reason error) error {
 	}
 	switch {
 	case p.Batches == 0:
-		t.show.Line("stopped %sbefore the first step; --resume begins with it", by)
+		t.show.Line("stopped %sbefore the first step; continue with --resume", by)
 	case p.Step == 0:
-		t.show.Line("stopped %safter epoch %d; --resume continues from here", by, p.Epoch)
+		t.show.Line("stopped %safter epoch %d; continue with --resume", by, p.Epoch)
 	default:
-		t.show.Line("stopped %sin epoch %d after step %d; --resume continues from here", by, p.Epoch+1, p.Step)
+		t.show.Line("stopped %sin epoch %d after step %d; continue with --resume", by, p.Epoch+1, p.Step)
 	}
 	return err
 }

@@ -20,7 +20,7 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// countdown is a context that ends when it has been asked so many times whether it has.
+// countdown is a context that ends after so many questions whether it has ended.
 type countdown struct {
 	context.Context
 	left atomic.Int32
@@ -39,7 +39,7 @@ func (c *countdown) Err() error {
 	return nil
 }
 
-// untimed are the records of a log without what is measured.
+// untimed returns the records of a log without measured times.
 func untimed(t *testing.T, dir string) []Record {
 	t.Helper()
 	records, err := (&Folder{Dir: dir}).Records()
@@ -48,12 +48,20 @@ func untimed(t *testing.T, dir string) []Record {
 	}
 	for i := range records {
 		r := &records[i]
-		r.Speed, r.Waited, r.Synced, r.Trained, r.Evaluated, r.Stood, r.Memory, r.Seconds, r.Time = 0, 0, 0, 0, 0, 0, 0, 0, ""
+		r.Speed = 0
+		r.Waited = 0
+		r.Synced = 0
+		r.Trained = 0
+		r.Evaluated = 0
+		r.Stood = 0
+		r.Memory = 0
+		r.Seconds = 0
+		r.Time = ""
 	}
 	return records
 }
 
-// summaryOf is the summary without the columns that are measured.
+// summaryOf returns the summary without measured columns.
 func summaryOf(t *testing.T, dir string) (lines []string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, SummaryFile))
@@ -72,7 +80,8 @@ func sameLogs(t *testing.T, what, got, want string) {
 	a, b := untimed(t, got), untimed(t, want)
 	for i := range max(len(a), len(b)) {
 		if i >= len(a) || i >= len(b) || !reflect.DeepEqual(a[i], b[i]) {
-			t.Errorf("%s: %d records, want %d; number %d differs:\n%+v\n%+v", what, len(a), len(b), i, a[min(i, len(a)):min(i+1, len(a))], b[min(i, len(b)):min(i+1, len(b))])
+			t.Errorf("%s: %d records, want %d; number %d differs:\n%+v\n%+v",
+				what, len(a), len(b), i, a[min(i, len(a)):min(i+1, len(a))], b[min(i, len(b)):min(i+1, len(b))])
 			break
 		}
 	}
@@ -81,16 +90,21 @@ func sameLogs(t *testing.T, what, got, want string) {
 	}
 }
 
-// A run that is stopped at any of the places where it looks whether it has to, between the
-// batches of a step too, and resumed, ends with the same bits, and its log says the same in
-// every field that is no time.
+// A run is stopped at each place where it checks for a stop, also between the batches of a step, and resumed. It ends
+// with the same bits, and its log is equal except for times.
 func TestStopAnywhere(t *testing.T) {
 	data := noise(t)
 	for _, test := range []struct {
 		name     string
 		settings []string
 	}{
-		{"fasternet", []string{"train.accum_steps=3", "train.batch_size=8", "train.log_interval=2", "ema.decay=0.9", "train.precise_bn=16", "data.workers=1", "log.histogram_interval=1"}},
+		{
+			"fasternet",
+			[]string{
+				"train.accum_steps=3", "train.batch_size=8", "train.log_interval=2", "ema.decay=0.9",
+				"train.precise_bn=16", "data.workers=1", "log.histogram_interval=1",
+			},
+		},
 		{"fasternet, every step", []string{"train.log_interval=3", "train.val_interval=2", "checkpoint.top_k=1"}},
 		{"localmim of a vit", []string{"train.accum_steps=2", "train.batch_size=8", "train.log_interval=3"}},
 	} {
@@ -115,7 +129,11 @@ func TestStopAnywhere(t *testing.T) {
 				if !errors.Is(err, ErrInterrupted) {
 					t.Fatalf("after %d questions: %v", questions, err)
 				}
-				if _, err := Run(context.Background(), c, Options{Dir: dir, Resume: true, Log: io.Discard}); err != nil {
+				if _, err := Run(context.Background(), c, Options{
+					Dir:    dir,
+					Resume: true,
+					Log:    io.Discard,
+				}); err != nil {
 					t.Fatal(err)
 				}
 				what := fmt.Sprintf("stopped after %d questions", questions)
@@ -129,13 +147,19 @@ func TestStopAnywhere(t *testing.T) {
 	}
 }
 
-// Between the batches of a step the partial sum is dropped: the checkpoint is from before
-// the step.
+// Between the batches of a step the partial sum is dropped: the checkpoint is from before the step.
 func TestStopWithinStep(t *testing.T) {
-	c := smallConfig(t, small["fasternet"], noise(t), "train.accum_steps=4", "train.batch_size=8", "checkpoint.every_steps=0")
+	c := smallConfig(
+		t,
+		small["fasternet"],
+		noise(t),
+		"train.accum_steps=4",
+		"train.batch_size=8",
+		"checkpoint.every_steps=0",
+	)
 	dir := filepath.Join(ramdisk.Dir(t), "run")
 	log := &signal{}
-	// Before the epoch, 3 between the batches of the first step, 1 after it, 1 in the second.
+	// One check before the epoch, 3 between the batches of the first step, 1 after it, 1 in the second.
 	if _, err := Run(stopAfter(5), c, Options{Dir: dir, Log: log}); !errors.Is(err, ErrInterrupted) {
 		t.Fatal(err)
 	}
@@ -149,19 +173,20 @@ func TestStopWithinStep(t *testing.T) {
 	}
 }
 
-// Before the first step there is nothing to save. While the run is prepared it stops at
-// once, and before there is a folder.
+// Before the first step there is nothing to save. During the preparations the run stops at once, before it makes
+// a folder.
 func TestStopBeforeTheFirstStep(t *testing.T) {
 	c := smallConfig(t, small["vit"], noise(t))
 	dir := filepath.Join(ramdisk.Dir(t), "run")
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
-	// It may be that the preparations are done before the context is looked at.
+	// The preparations may end before the context is checked.
 	if _, err := Run(done, c, Options{Dir: dir, Log: io.Discard}); !errors.Is(err, ErrInterrupted) {
 		t.Fatal(err)
 	}
 	log := &signal{}
-	if _, err := Run(stopAfter(0), c, Options{Dir: dir, Resume: true, Log: log}); !errors.Is(err, ErrInterrupted) || !strings.Contains(log.all.String(), "stopped before the first step") {
+	if _, err := Run(stopAfter(0), c, Options{Dir: dir, Resume: true, Log: log}); !errors.Is(err, ErrInterrupted) ||
+		!strings.Contains(log.all.String(), "stopped before the first step") {
 		t.Errorf("%v\n%s", err, log.all.String())
 	}
 	if !Checkpoints(dir).Empty() {
@@ -172,7 +197,7 @@ func TestStopBeforeTheFirstStep(t *testing.T) {
 	}
 }
 
-// What cannot be stopped is left; a panic in it is one of the caller.
+// A call that cannot be stopped is left; a panic in it reaches the caller.
 func TestPromptly(t *testing.T) {
 	tr := &trainer{}
 	if err := tr.promptly(context.Background(), func() error { return io.EOF }); !errors.Is(err, io.EOF) || tr.left {
@@ -199,15 +224,20 @@ func TestPromptly(t *testing.T) {
 	}
 }
 
-// Ranks too: one of them is asked to stop, between the batches of a step, and the running
-// statistics of all are what they would have been.
+// With ranks: one of them is asked to stop between the batches of a step, and the running statistics of all ranks are
+// as without a stop.
 func TestStopRanks(t *testing.T) {
 	data := noise(t)
 	for _, settings := range [][]string{
 		{"train.accum_steps=2"},
 		{"train.accum_steps=2", "ema.decay=0.9", "train.dist_bn=broadcast"},
 	} {
-		c := smallConfig(t, small["fasternet"], data, append(settings, "threads=1", "data.workers=1", "checkpoint.every_steps=0")...)
+		c := smallConfig(t, small["fasternet"], data, append(
+			settings,
+			"threads=1",
+			"data.workers=1",
+			"checkpoint.every_steps=0",
+		)...)
 		run := func(dir string, ctx context.Context) {
 			for rank, err := range ranked(2, c, Options{Dir: dir, Resume: true}, func(rank int, m *member) {
 				if rank == 1 {
@@ -235,11 +265,18 @@ func TestStopRanks(t *testing.T) {
 	}
 }
 
-// A process that dies after an epoch is recorded and before its checkpoint is written says
-// it again when it is resumed: TensorBoard shows it once, with the step and the histograms
-// at the same place.
+// A process dies between the record of an epoch and its checkpoint. After the resume TensorBoard shows the
+// epoch once, with the step and the histograms at the same place.
 func TestEventsAfterAFailure(t *testing.T) {
-	c := smallConfig(t, small["vit"], noise(t), "checkpoint.every_steps=4", "log.histogram_interval=1", "threads=1", "data.workers=1")
+	c := smallConfig(
+		t,
+		small["vit"],
+		noise(t),
+		"checkpoint.every_steps=4",
+		"log.histogram_interval=1",
+		"threads=1",
+		"data.workers=1",
+	)
 	whole, dir := filepath.Join(ramdisk.Dir(t), "run"), filepath.Join(ramdisk.Dir(t), "run")
 	if _, err := Run(context.Background(), c, Options{Dir: whole, Log: io.Discard}); err != nil {
 		t.Fatal(err)
@@ -265,7 +302,7 @@ func TestEventsAfterAFailure(t *testing.T) {
 	sameEvents(t, "after a failure", dir, whole)
 }
 
-// The summary has the memory, and the norm of the gradients as the mean over the epoch.
+// The summary has the memory, and the mean norm of the gradients over the epoch.
 func TestSummaryColumns(t *testing.T) {
 	c := smallConfig(t, small["vit"], noise(t), "train.epochs=1", "sched.warmup_epochs=0", "train.log_interval=1")
 	dir := filepath.Join(ramdisk.Dir(t), "run")
@@ -291,7 +328,7 @@ func TestSummaryColumns(t *testing.T) {
 	}
 }
 
-// Images that do not come keep no run from stopping.
+// A run that waits for images can still be stopped.
 func TestStopWaitingForImages(t *testing.T) {
 	tr := newTrainer(t, smallConfig(t, small["fasternet"], noise(t)))
 	if err := tr.prepare(); err != nil {
@@ -302,7 +339,8 @@ func TestStopWaitingForImages(t *testing.T) {
 	it := tr.loader.Epoch(ctx, 0, 0)
 	defer it.Close()
 	cancel()
-	if _, err := tr.update(context.Background(), it, 2, 0.1, newMeter(tr, 4)); !errors.Is(err, ErrInterrupted) || tr.progress.Batches != 0 {
+	if _, err := tr.update(context.Background(), it, 2, 0.1, newMeter(tr, 4)); !errors.Is(err, ErrInterrupted) ||
+		tr.progress.Batches != 0 {
 		t.Errorf("%v, %+v", err, tr.progress)
 	}
 }

@@ -8,32 +8,35 @@ import (
 	"fasternet/kernels"
 )
 
-// noteKernels adds a note if other kernels trained the run up to the checkpoint that it goes
-// on from: another machine's, or others that the environment asks for. The run goes on,
-// but its bits are no longer the bits of a run with the same kernels from the beginning.
+// noteKernels adds a note if other kernels trained the checkpoint to resume from: on another machine, or chosen by
+// the environment. The run goes on, but its bits differ from a run with the same kernels from the beginning.
 func (t *trainer) noteKernels() {
 	launches, err := t.folder.Launches()
 	if err != nil {
-		return // nothing says what there was before
+		return // the earlier kernels are unknown
 	}
-	// A launch that began at the checkpoint or after it has not trained what is in it.
+	// A launch that began at the checkpoint or later has not trained it.
 	for i := len(launches) - 1; i >= 0; i-- {
 		if before := launches[i]; before.Batches < t.progress.Batches {
 			if was, is, differ := compareKernels(before, t.launch()); differ {
-				t.notes = append(t.notes, fmt.Sprintf("the checkpoint was trained with %s, the run goes on with %s: "+
-					"they round differently, so the result will be close to a run with one of them, but not the same to the bit", was, is))
+				t.notes = append(t.notes, fmt.Sprintf("the checkpoint was trained with %s, the run continues with %s: "+
+					"they round differently, so the result will be close, but not the same to the bit", was, is))
 			}
 			return
 		}
 	}
 }
 
-// launch is what this process computes with.
+// launch is the hardware and software of a process.
 func (t *trainer) launch() Launch {
 	k := t.pool.Kernels()
 	l := Launch{
-		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Processor: kernels.CPU(), Threads: t.pool.Workers(),
-		Kernels: string(k.Variant()), Precision: kernels.FP32.String(),
+		Go:        runtime.Version(),
+		Platform:  runtime.GOOS + "/" + runtime.GOARCH,
+		Processor: kernels.CPU(),
+		Threads:   t.pool.Workers(),
+		Kernels:   string(k.Variant()),
+		Precision: kernels.FP32.String(),
 	}
 	if t.task.precision() == kernels.BF16 {
 		l.Precision = fmt.Sprintf("%s (%s)", kernels.BF16, k.BF16())
@@ -41,8 +44,8 @@ func (t *trainer) launch() Launch {
 	return l
 }
 
-// compareKernels names what two launches computed with, and says whether the bits may differ.
-// An older version of the program did not record the precision.
+// compareKernels names the kernels of two launches, and reports whether the bits may differ. Older versions of the
+// program did not record the precision.
 func compareKernels(before, now Launch) (was, is string, differ bool) {
 	name := func(l Launch) string {
 		s := l.Kernels + " kernels"
@@ -51,9 +54,11 @@ func compareKernels(before, now Launch) (was, is string, differ bool) {
 		}
 		return s + " on " + l.Platform
 	}
-	// Plain Go fuses a multiply and an add on some architectures, and not on others.
+	// Plain Go fuses multiply and add on some architectures only.
 	_, wasArch, _ := strings.Cut(before.Platform, "/")
 	_, isArch, _ := strings.Cut(now.Platform, "/")
-	differ = before.Kernels != now.Kernels || wasArch != isArch || before.Precision != "" && before.Precision != now.Precision
+	differ = before.Kernels != now.Kernels ||
+		wasArch != isArch ||
+		before.Precision != "" && before.Precision != now.Precision
 	return name(before), name(now), differ
 }

@@ -12,40 +12,40 @@ import (
 	"fasternet/internal/printable"
 )
 
-// LaunchesFile says of every process that trained in the folder what it ran on
-// and how it ended: a JSON object when it begins and one when it ends.
+// LaunchesFile records for every process that trained in the folder what it ran on and how it ended: a JSON object
+// at the beginning and one at the end.
 const LaunchesFile = "launches.jsonl"
 
 // Launch is a process that trained in the folder of a run.
 type Launch struct {
 	Kind    string    `json:"kind"` // begin
 	Time    time.Time `json:"time"`
-	Batches int       `json:"batches"` // of the run, when the process began
+	Batches int       `json:"batches"` // finished batches of the run when the process began
 	PID     int       `json:"pid"`
 
-	Preset      string `json:"preset,omitempty"` // that the configuration comes from, or its file
+	Preset      string `json:"preset,omitempty"` // preset or file of the configuration
 	Program     string `json:"program,omitempty"`
 	Go          string `json:"go"`
 	Platform    string `json:"platform"`
 	Processor   string `json:"processor"`
 	Threads     int    `json:"threads"`
-	Ranks       int    `json:"ranks,omitempty"` // that trained together, if they were several
+	Ranks       int    `json:"ranks,omitempty"` // number of ranks, if several
 	Kernels     string `json:"kernels"`
 	Precision   string `json:"precision,omitempty"`    // fp32, or bf16 and its path: "bf16 (amx)"
 	MemoryLimit int64  `json:"memory_limit,omitempty"` // GOMEMLIMIT in bytes
-	Model       string `json:"model"`                  // in words
+	Model       string `json:"model"`                  // description
 	Parameters  int    `json:"parameters"`
 	TrainImages int    `json:"train_images"`
 	ValImages   int    `json:"val_images"`
-	Steps       int    `json:"steps"` // batches of an epoch
+	Steps       int    `json:"steps"` // batches per epoch
 
 	// Paths are the absolute forms of the relative paths in the configuration.
 	Paths configs.Paths `json:"paths,omitempty"`
 
-	End *Ending `json:"end,omitempty"` // nil while it trains, or if it was killed
+	End *Ending `json:"end,omitempty"` // nil during training, or after a kill
 }
 
-// The ways in which a process ends.
+// Ways in which a process ends.
 const (
 	Finished  = "finished"
 	Stopped   = "interrupted"
@@ -61,7 +61,7 @@ type Ending struct {
 	State   string    `json:"state"`
 	Message string    `json:"message,omitempty"` // the error
 	Time    time.Time `json:"time"`
-	Epoch   int       `json:"epoch"` // epochs that are done
+	Epoch   int       `json:"epoch"` // finished epochs
 	Batches int       `json:"batches"`
 }
 
@@ -81,10 +81,15 @@ func (t *trainer) begin(o Options) error {
 	return t.folder.appendLaunch(s)
 }
 
-// end records how this process ended. That it cannot be written is no error of
-// the run.
+// end records how this process ended. A failure to write it is no error of the run.
 func (t *trainer) end(err error) {
-	e := Ending{Kind: ending, State: Finished, Time: clock().Round(0), Epoch: t.progress.Epoch, Batches: t.progress.Batches}
+	e := Ending{
+		Kind:    ending,
+		State:   Finished,
+		Time:    clock().Round(0),
+		Epoch:   t.progress.Epoch,
+		Batches: t.progress.Batches,
+	}
 	var diverged *DivergedError
 	switch {
 	case err == nil && t.paused() && t.more(): // Options.Until
@@ -121,14 +126,14 @@ func (f *Folder) appendLaunch(v any) error {
 	return nil
 }
 
-// Launches reads what is recorded of the processes, in their order.
+// Launches reads the records of the processes, in order.
 func (f *Folder) Launches() ([]Launch, error) {
 	var all []Launch
 	err := eachLine(f.path(LaunchesFile), func(_ int, line []byte) {
 		var s Launch
 		var e Ending
 		switch {
-		case json.Unmarshal(line, &s) != nil: // cut off by a crash
+		case json.Unmarshal(line, &s) != nil: // a crash cut it off
 		case s.Kind == beginning:
 			all = append(all, s)
 		case s.Kind == ending && len(all) > 0 && json.Unmarshal(line, &e) == nil:

@@ -6,7 +6,7 @@ import (
 	"fasternet/configs"
 )
 
-// describeLayers says of the learning rate how it falls.
+// describeLayers describes how the learning rate falls from layer to layer.
 func describeLayers(c configs.Optim) string {
 	if c.LayerDecay == 1 {
 		return ""

@@ -14,16 +14,15 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// LockFile is in the folder of a run while a process works on it. Its text says
-// which one, for people; what counts is the system's lock, which ends with the
-// process, however that ends.
+// LockFile is in the folder of a run while a process works on it. Its text names the process, for people. What
+// counts is the system's lock, which always ends with the process.
 const LockFile = "run.lock"
 
-// errNoLocks says that the file system of the folder knows no locks.
-var errNoLocks = errors.New("this file system knows no locks: see to it that one process alone works on the run")
+// errNoLocks says that the file system of the folder has no locks.
+var errNoLocks = errors.New("this file system has no locks: make sure that only one process works on the run")
 
-// lockFolder makes this process the only one that works on a run. If another one
-// does, the error says which. errNoLocks comes with a nil lock.
+// lockFolder makes this process the only one that works on a run. If another one does, the error names it.
+// errNoLocks comes with a nil lock.
 func lockFolder(dir string) (*flock.Flock, error) {
 	path := filepath.Join(dir, LockFile)
 	if err := disk.Plain(path); err != nil {
@@ -39,9 +38,10 @@ func lockFolder(dir string) (*flock.Flock, error) {
 		case err != nil:
 			return nil, fmt.Errorf("run folder: %w", err)
 		case !locked:
-			return nil, fmt.Errorf("%s is in use by %s: wait for it, stop it, or take another folder (--run)", dir, holder(path))
+			return nil, fmt.Errorf("%s is in use by %s: wait, stop that process, or choose another folder (--run)",
+				dir, holder(path))
 		}
-		// The one who had it may have removed the file between our open and lock.
+		// The previous holder may have removed the file between our open and our lock.
 		if holds(lock, path) {
 			break
 		}
@@ -60,7 +60,7 @@ func lockFolder(dir string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// describeLock writes who holds a lock into its file, which is there.
+// describeLock writes the holder of a lock into its file, which exists.
 func describeLock(path, text string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|disk.NoFollow, 0)
 	if err != nil {
@@ -70,19 +70,18 @@ func describeLock(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// errReplaced says that the folder of a run is not the one any more that the process has
-// worked in.
-var errReplaced = errors.New("the folder was deleted, moved or replaced by another while the run went on")
+// errReplaced says that the folder of a run is no longer the folder that the process has worked in.
+var errReplaced = errors.New("the folder was deleted, moved or replaced during the run")
 
-// deletion is how long the deletion of a folder may take after its lock is deleted.
+// deletion is how long deleting a folder may take after its lock is deleted.
 const deletion = 300 * time.Millisecond
 
-// owned is an error once the folder has become another's, or is gone: then nothing may be
-// written under its name. It is asked before every operation on a file in the folder.
+// owned returns an error if the folder belongs to another process, or is gone. Then nothing may be written under
+// its name. It is called before every operation on a file in the folder.
 func (f *Folder) owned() error {
 	path := f.path(LockFile)
 	if _, err := os.Stat(path); f.lock != nil && err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil //nolint:nilerr // nobody can tell now: the operation itself will
+		return nil //nolint:nilerr // unknown here: the operation reports it
 	}
 	switch {
 	case f.lock == nil && (f.log == nil || f.log.here()):
@@ -90,8 +89,8 @@ func (f *Folder) owned() error {
 	case f.lock != nil && holds(f.lock, path):
 		return nil
 	case f.lock != nil && f.log != nil && f.log.here():
-		// Only the file of the lock is gone, as what removes old locks does it; or it is the
-		// first of a folder that is being deleted.
+		// Only the lock file is gone: a program may have removed old locks, or the whole folder is being deleted
+		// and the lock was first.
 		time.Sleep(deletion)
 		if f.log.here() {
 			if again, err := lockFolder(f.Dir); err == nil {
@@ -101,17 +100,17 @@ func (f *Folder) owned() error {
 			}
 		}
 	}
-	return fmt.Errorf("%s: %w: what it holds is not touched, and the run ends", f.Dir, errReplaced)
+	return fmt.Errorf("%s: %w: the run ends and leaves it alone", f.Dir, errReplaced)
 }
 
-// holds says whether the file of a lock is the one that has its path now.
+// holds reports whether the path of a lock still leads to the locked file.
 func holds(lock *flock.Flock, path string) bool {
 	ours, err1 := lock.Stat()
 	named, err2 := os.Stat(path)
 	return err1 == nil && err2 == nil && os.SameFile(ours, named)
 }
 
-// holder is what a lock's file says of the process that holds it.
+// holder reads from a lock's file which process holds it.
 func holder(path string) string {
 	const most = 200
 	text, err := disk.ReadFile(path)
@@ -121,13 +120,12 @@ func holder(path string) string {
 	return "another process"
 }
 
-// unlockFolder gives a run back. The file goes first: whoever opens it after
-// that makes a new one.
+// unlockFolder gives a run back. It removes the file first: whoever opens it after that makes a new one.
 func unlockFolder(lock *flock.Flock) error {
 	if lock == nil {
 		return nil
 	}
-	if holds(lock, lock.Path()) { // it may be of who has taken the folder's place
+	if holds(lock, lock.Path()) { // the file may belong to the new owner of the folder
 		os.Remove(lock.Path())
 	}
 	if err := lock.Unlock(); err != nil {

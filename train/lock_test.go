@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// One run folder, one process; the file of a process that died is no lock.
+// Only one process works on a run folder. The file of a dead process is no lock.
 func TestLock(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -24,7 +24,8 @@ func TestLock(t *testing.T) {
 	}
 	for range 2 {
 		_, err = OpenFolder(dir)
-		if want := fmt.Sprintf("in use by process %d on ", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
+		want := fmt.Sprintf("in use by process %d on ", os.Getpid())
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("the error is %v, want one with %q", err, want)
 		}
 	}
@@ -49,11 +50,13 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// What a process that was killed has left half-written is removed, and nothing
-// else.
+// Unfinished files of a killed process are removed, and no others.
 func TestCleanFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	for _, name := range []string{"notes.tmp", "config.yaml.unfinished.tmp", "checkpoints/last.safetensors.unfinished.tmp", "checkpoints/mine.safetensors"} {
+	for _, name := range []string{
+		"notes.tmp", "config.yaml.unfinished.tmp", "checkpoints/last.safetensors.unfinished.tmp",
+		"checkpoints/mine.safetensors",
+	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -90,12 +93,14 @@ func TestCleanFolder(t *testing.T) {
 	}
 }
 
-// A log that a crash has damaged, with lines of zeros or without an end, does not
-// keep a run from going on.
+// A log that a crash has damaged, with lines of zeros or without an end, does not stop a run.
 func TestDamagedLogs(t *testing.T) {
 	f := &Folder{Dir: t.TempDir()}
 	good := `{"kind":"step","epoch":0,"step":1,"batches":1}`
-	log := good + "\n" + strings.Repeat("\x00", 200_000) + "\n{}\nnull\n[1]\n" + `{"kind":"step","epoch":0,"step":2,"batches":2}`
+	log := good + "\n" + strings.Repeat(
+		"\x00",
+		200_000,
+	) + "\n{}\nnull\n[1]\n" + `{"kind":"step","epoch":0,"step":2,"batches":2}`
 	summary := strings.Join(summaryHeader, ",") + "\n0,1,2,3,4,5\n\x00\"\x00,\n7\n1,1,1,1,1,0.00"
 	for _, c := range []struct{ name, text string }{{LogFile, log}, {SummaryFile, summary}} {
 		if err := os.WriteFile(f.path(c.name), []byte(c.text), 0o644); err != nil {

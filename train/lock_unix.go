@@ -7,11 +7,13 @@ import (
 	"syscall"
 )
 
-// mandatoryLocks says that a lock keeps others, and other files of this process,
-// from reading and writing.
+// mandatoryLocks says that a lock keeps others, and other open files of this process, from reading and writing.
 const mandatoryLocks = false
 
-// unsupported says whether an error of a lock means that there are none.
+// unsupported reports whether an error of a lock means that there are no locks.
 func unsupported(err error) bool {
-	return errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOLCK) || errors.Is(err, syscall.EOPNOTSUPP)
+	return errors.Is(err, syscall.ENOSYS) ||
+		errors.Is(err, syscall.ENOTSUP) ||
+		errors.Is(err, syscall.ENOLCK) ||
+		errors.Is(err, syscall.EOPNOTSUPP)
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// InUse says which process works on a run; "" if none does, or nobody can tell.
+// InUse names the process that works on a run; "" if there is none, or it is unknown.
 func InUse(dir string) string {
 	path := filepath.Join(dir, LockFile)
 	if disk.Plain(path) != nil {
-		return "" // no lock of ours, and a pipe would be waited for
+		return "" // not our lock; opening a pipe would wait forever
 	}
-	lock := flock.New(path, flock.SetFlag(disk.NoFollow)) // the file is not made
+	lock := flock.New(path, flock.SetFlag(disk.NoFollow)) // does not create the file
 	locked, err := lock.TryRLock()
 	if err != nil {
 		return ""

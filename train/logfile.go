@@ -11,8 +11,8 @@ import (
 	"fasternet/internal/disk"
 )
 
-// logFile is a log that is open to be appended to. If its file is deleted, or moved away as
-// by a rotation of logs, the next line begins a new one.
+// logFile is a log that is open for appending. If its file is deleted or moved away, for example by log rotation,
+// the next line begins a new one.
 type logFile struct {
 	folder *Folder
 	name   string
@@ -27,7 +27,7 @@ func (f *Folder) openLog(name string) (*logFile, error) {
 	return &logFile{folder: f, name: name, file: file}, nil
 }
 
-// here says whether the file still has its name.
+// here reports whether the file still has its name.
 func (l *logFile) here() bool { return l.file.At(l.folder.path(l.name)) }
 
 // Write appends to the file.
@@ -40,7 +40,7 @@ func (l *logFile) Write(p []byte) (int, error) {
 	return l.file.Write(p)
 }
 
-// renew begins a new file, unless the whole folder is going.
+// renew begins a new file, unless the whole folder is being deleted.
 func (l *logFile) renew() error {
 	if err := l.folder.stays(l.name); err != nil {
 		return err
@@ -55,9 +55,8 @@ func (l *logFile) renew() error {
 	return nil
 }
 
-// stays says of a file or folder in the folder of the run, which is missing, that it may be
-// made again: after a while the folder is still there, and still this process's own. A
-// folder that is being deleted loses one file after the other.
+// stays reports whether a missing file or folder of the run may be made again: after a while the folder still exists
+// and belongs to this process. A folder that is being deleted loses one file after the other.
 func (f *Folder) stays(name string) error {
 	if err := f.owned(); err != nil {
 		return err
@@ -69,10 +68,10 @@ func (f *Folder) stays(name string) error {
 }
 
 func (f *Folder) lost(name string) {
-	f.told = append(f.told, fmt.Sprintf("%s was deleted or moved while the run went on: it is made again", f.path(name)))
+	f.told = append(f.told, fmt.Sprintf("%s was deleted or moved during the run: making it again", f.path(name)))
 }
 
-// warnings are what is to be told of files that were lost.
+// warnings returns the warnings about lost files.
 func (f *Folder) warnings() (all []string) {
 	if f == nil {
 		return nil
@@ -81,10 +80,10 @@ func (f *Folder) warnings() (all []string) {
 	return all
 }
 
-// remake makes the folder of the checkpoints again if somebody has deleted it.
+// remake makes the folder of the checkpoints again if it was deleted.
 func (f *Folder) remake() error {
 	if _, err := os.Stat(f.Checkpoints.Dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil //nolint:nilerr // what is wrong with it, writing to it will tell
+		return nil //nolint:nilerr // writing to it reports the error
 	}
 	name := filepath.Base(f.Checkpoints.Dir)
 	if err := f.stays(name); err != nil {
@@ -97,7 +96,7 @@ func (f *Folder) remake() error {
 	return nil
 }
 
-// tellLost warns of files of the run that somebody has deleted.
+// tellLost warns about files of the run that were deleted.
 func (t *trainer) tellLost() {
 	for _, w := range t.folder.warnings() {
 		t.show.Line("warning: %s", w)

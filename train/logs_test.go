@@ -25,7 +25,7 @@ func openTest(t *testing.T) *Folder {
 	return f
 }
 
-// A begin without an end is of a process that trains or was killed.
+// A launch without an end is training, or was killed.
 func TestLaunches(t *testing.T) {
 	f := openTest(t)
 	if all, err := f.Launches(); err != nil || len(all) != 0 {
@@ -52,7 +52,9 @@ func TestEvaluationFile(t *testing.T) {
 		t.Errorf("without one: %v", err)
 	}
 	e := Evaluation{Epoch: 4, Classes: []string{"a", "b"}, Report: eval.Report{
-		Result: eval.Result{Top1: 50, Count: 3}, Confusion: eval.NewConfusion(2), Mistakes: []eval.Mistake{{Index: 1, Name: "x", Label: 1, Confidence: 0.75}},
+		Result:    eval.Result{Top1: 50, Count: 3},
+		Confusion: eval.NewConfusion(2),
+		Mistakes:  []eval.Mistake{{Index: 1, Name: "x", Label: 1, Confidence: 0.75}},
 	}}
 	e.Confusion.Add(0, 0)
 	e.Confusion.Add(1, 0)
@@ -66,8 +68,7 @@ func TestEvaluationFile(t *testing.T) {
 	}
 }
 
-// What an epoch cost is in the log and in the summary, and stays there when a run is
-// resumed.
+// The log and the summary have the cost of each epoch, and keep it after a resume.
 func TestPace(t *testing.T) {
 	f := openTest(t)
 	c := configs.Default()
@@ -91,7 +92,7 @@ func TestPace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A line of a version without these columns is completed with empty ones.
+	// Lines of a version without these columns get empty ones.
 	if err := os.WriteFile(f.path(SummaryFile), append(old, "1,2,3,4,5,6\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +109,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// The two axes have files of their own, a resumed run begins new ones, and a run
-// without them writes none.
+// Each of the two axes has its own files, a resumed run begins new ones, and a run without TensorBoard writes none.
 func TestBoard(t *testing.T) {
 	dir := t.TempDir()
 	top1, loss := 50.0, 1.0
@@ -119,7 +119,10 @@ func TestBoard(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = errors.Join(
-			b.record(Record{Kind: StepRecord, Epoch: p.Epoch, Step: 6, Batches: p.Batches + 1, Scales: []float64{1, 2}}, 10),
+			b.record(
+				Record{Kind: StepRecord, Epoch: p.Epoch, Step: 6, Batches: p.Batches + 1, Scales: []float64{1, 2}},
+				10,
+			),
 			b.record(Record{Kind: EpochRecord, Epoch: p.Epoch, Top1: &top1, Top5: &top1, EvalLoss: &loss}, 10),
 			b.histograms([]*ops.Param{ops.NewParam("w", 2, 3)}, p.Epoch+1, true),
 			b.close())
@@ -139,24 +142,37 @@ func TestBoard(t *testing.T) {
 		t.Errorf("the middle of the third epoch is %d", got)
 	}
 	var none *board
-	if err := errors.Join(none.record(Record{}, 1), none.picture("", "", 1), none.histograms(nil, 1, true), none.close()); err != nil {
+	if err := errors.Join(
+		none.record(Record{}, 1),
+		none.picture("", "", 1),
+		none.histograms(nil, 1, true),
+		none.close(),
+	); err != nil {
 		t.Error(err)
 	}
 }
 
-// The files count epochs from 1, as messages do. Those of older versions count from 0, and go on
-// being read as that, also when a run goes on in the same file.
+// The files count epochs from 1, as messages do. Files of older versions count from 0, and are still read that
+// way, also after a run continues in them.
 func TestEpochsCountFromOne(t *testing.T) {
 	f := openTest(t)
 	c := configs.Default()
 	old := `{"kind":"epoch","epoch":0,"batches":4,"loss":1,"lr":0.5,"seconds":1}` + "\n"
 	if err := errors.Join(
 		os.WriteFile(f.path(LogFile), []byte(old), 0o644),
-		os.WriteFile(f.path(SummaryFile), []byte(strings.Join(summaryHeader[:firstColumn], ",")+"\n0,1,2,3,4,5,6,7,8,9\n"), 0o644),
+		os.WriteFile(
+			f.path(SummaryFile),
+			[]byte(strings.Join(summaryHeader[:firstColumn], ",")+"\n0,1,2,3,4,5,6,7,8,9\n"),
+			0o644,
+		),
 		f.start(&c, nil, Progress{Epoch: 1, Batches: 4}),
 		f.record(Record{Kind: EpochRecord, Epoch: 1, Batches: 8}),
 		f.summarise(Score{Epoch: 1, LR: 0.5}, Record{}),
-		f.WriteEvaluation(Evaluation{Epoch: 1, Classes: []string{"a"}, Report: eval.Report{Confusion: eval.NewConfusion(1)}}),
+		f.WriteEvaluation(Evaluation{
+			Epoch:   1,
+			Classes: []string{"a"},
+			Report:  eval.Report{Confusion: eval.NewConfusion(1)},
+		}),
 		f.Close()); err != nil {
 		t.Fatal(err)
 	}

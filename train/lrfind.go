@@ -14,7 +14,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 )
 
-// FindOptions say how FindLR looks for a learning rate.
+// FindOptions say how FindLR searches for a learning rate.
 type FindOptions struct {
 	Min, Max float64 // learning rates of the first and the last step
 	Steps    int     // of the optimizer
@@ -24,7 +24,7 @@ type FindOptions struct {
 // DefaultFind is a search that suits most models.
 func DefaultFind() FindOptions { return FindOptions{Min: 1e-7, Max: 1, Steps: 100} }
 
-// Validate returns an error that names an option which cannot work.
+// Validate returns an error that names an impossible option.
 func (o FindOptions) Validate() error {
 	switch {
 	case !(o.Min > 0) || !(o.Max > o.Min) || math.IsInf(o.Max, 1):
@@ -38,32 +38,32 @@ func (o FindOptions) Validate() error {
 // LRPoint is a step of the search.
 type LRPoint struct {
 	LR     float64
-	Loss   float64 // of the step
+	Loss   float64 // loss of the step
 	Smooth float64 // the smoothed curve there
 }
 
-// LRFinding is what a search has found.
+// LRFinding is the result of a search.
 type LRFinding struct {
-	Suggestion float64   `json:"suggestion"` // where the smoothed loss falls most steeply, before it is least
-	Lowest     float64   `json:"lowest"`     // where it is least; a tenth of it is another common choice
-	Steps      int       `json:"steps"`      // that were made before the loss exploded
-	Fall       float64   `json:"fall"`       // from the first steps to the least smoothed loss
-	Noise      float64   `json:"noise"`      // standard deviation of a step's loss around the curve
-	AtEnd      bool      `json:"-"`          // it is least at the last step: a larger rate may be better
-	Points     []LRPoint `json:"-"`
+	Suggestion float64 `json:"suggestion"` // where the smoothed loss falls most steeply, before its minimum
+	// where the smoothed loss is lowest; a tenth of it is another common choice
+	Lowest float64   `json:"lowest"`
+	Steps  int       `json:"steps"` // steps before the loss exploded
+	Fall   float64   `json:"fall"`  // from the first steps to the lowest smoothed loss
+	Noise  float64   `json:"noise"` // standard deviation of a step's loss around the curve
+	AtEnd  bool      `json:"-"`     // the loss is lowest at the last step: a larger rate may be better
+	Points []LRPoint `json:"-"`
 
-	top float64 // losses above are part of the explosion
+	top float64 // losses above belong to the explosion
 }
 
 const (
-	findSkip   = 10  // steps at the beginning that say what the loss was
-	findSmooth = 0.9 // of the average that tells an explosion from one bad batch
-	findStop   = 4   // times the least average: that is where it explodes
+	findSkip   = 10  // first steps, which give the initial loss
+	findSmooth = 0.9 // decay of the average that tells an explosion from one bad batch
+	findStop   = 4   // the loss explodes at so many times the lowest average
 )
 
-// FindLR trains the model of a configuration for some steps with a learning rate
-// that rises exponentially (Smith, 2017), and suggests one, as fastai and Lightning
-// do. Nothing is written, and the weights are thrown away.
+// FindLR trains the model of a configuration for some steps with an exponentially rising learning rate (Smith, 2017),
+// and suggests one, as fastai and Lightning do. It writes nothing, and throws the weights away.
 func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, error) {
 	if err := o.Validate(); err != nil {
 		return LRFinding{}, err
@@ -71,7 +71,15 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	t := &trainer{config: c, ranks: ranks{collective.Single{}}, show: NewDisplay(o.Log), began: clock(), preset: c.Base, pool: kernels.NewPool(c.Threads), patience: ctx}
+	t := &trainer{
+		config:   c,
+		ranks:    ranks{collective.Single{}},
+		show:     NewDisplay(o.Log),
+		began:    clock(),
+		preset:   c.Base,
+		pool:     kernels.NewPool(c.Threads),
+		patience: ctx,
+	}
 	defer t.pool.Close()
 	if err := t.lookFor(); err != nil {
 		return LRFinding{}, err
@@ -85,12 +93,12 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 	}
 	f, err := suggestLR(points)
 	if err == nil && f.AtEnd {
-		t.show.Line("note: the loss is least at the largest learning rate: a larger one may be better (--max)")
+		t.show.Line("note: the loss is lowest at the largest learning rate: try a larger one (--max)")
 	}
 	return f, err
 }
 
-// lookFor makes what a step of training needs.
+// lookFor makes what a training step needs.
 func (t *trainer) lookFor() (err error) {
 	if err := t.config.Check(); err != nil {
 		return err
@@ -104,11 +112,11 @@ func (t *trainer) lookFor() (err error) {
 	if err := t.prepare(); err != nil {
 		return err
 	}
-	t.loader = nil // the weights may be part of what it makes
+	t.loader = nil // the loader may use the weights
 	return t.startFrom()
 }
 
-// sweep makes the steps, up to where the loss explodes.
+// sweep makes the steps until the loss explodes.
 func (t *trainer) sweep(ctx context.Context, o FindOptions) (points []LRPoint, err error) {
 	p, accum := &t.progress, t.config.Train.AccumSteps
 	average, least := 0.0, math.Inf(1)
@@ -150,9 +158,8 @@ func (t *trainer) sweep(ctx context.Context, o FindOptions) (points []LRPoint, e
 	return points, nil
 }
 
-// Draw draws the loss of the steps and their curve over the learning rates, with the
-// suggestion if there is one, to an SVG file. The axis fits the curve before the loss
-// explodes: the line leaves it there.
+// Draw draws the losses and their curve over the learning rates to an SVG file, with the suggestion if there is one.
+// The axis fits the curve before the loss explodes: the line leaves the picture there.
 func (f LRFinding) Draw(path string) error {
 	c := chart{title: "No learning rate found", x: "learning rate", y: "training loss", logX: true}
 	if f.Suggestion > 0 {

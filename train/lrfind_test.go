@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// A loss that falls most steeply at a known learning rate.
+// The loss falls most steeply at a known learning rate.
 func TestSuggestLR(t *testing.T) {
 	var points []LRPoint
 	for i := range 60 {
@@ -30,18 +30,18 @@ func TestSuggestLR(t *testing.T) {
 	for i := range points {
 		points[i].Loss = 1 + float64(i)/100
 	}
-	if _, err := suggestLR(points); err == nil || !strings.Contains(err.Error(), "no learning rate to find") {
+	if _, err := suggestLR(points); err == nil || !strings.Contains(err.Error(), "no learning rate from") {
 		t.Errorf("a loss that rises: %v", err)
 	}
 }
 
-// lossCurve is a loss by learning rates from 1e-6 to 1, with noise of some deviation: it is 2,
-// falls by fall around 1e-3, and explodes at 0.1 if it does.
+// lossCurve returns losses for learning rates from 1e-6 to 1, with noise of some deviation. The loss starts at
+// 2, falls by fall around 1e-3, and may explode at 0.1.
 func lossCurve(steps int, fall, deviation float64, explodes bool, seed uint64) []LRPoint {
 	r := rand.New(rand.NewPCG(seed, 7))
 	var points []LRPoint
 	for i := range steps {
-		e := -6 + 6*float64(i)/float64(steps-1) // of ten
+		e := -6 + 6*float64(i)/float64(steps-1) // power of ten
 		loss := 2 - fall/2*(1+math.Tanh((e+3)/0.5)) + deviation*r.NormFloat64()
 		if explodes && e > -1 {
 			loss += 50 * (e + 1) * (e + 1)
@@ -51,8 +51,8 @@ func lossCurve(steps int, fall, deviation float64, explodes bool, seed uint64) [
 	return points
 }
 
-// With noise the suggestion stays where the loss falls, and is never above the rate where it
-// is least; noise alone, however it comes out, is no fall.
+// With noise the suggestion stays where the loss falls, and never exceeds the rate of its minimum. Noise alone never
+// counts as a fall.
 func TestSuggestLRWithNoise(t *testing.T) {
 	wrong := 0
 	for seed := range uint64(500) {
@@ -71,7 +71,7 @@ func TestSuggestLRWithNoise(t *testing.T) {
 		_, err = suggestLR(lossCurve(steps, 0, 0.1, seed%3 > 0, seed))
 		if err == nil {
 			wrong++
-		} else if !strings.Contains(err.Error(), "there is no learning rate to find from 1e-06 to 1: the loss ") {
+		} else if !strings.Contains(err.Error(), "no learning rate from 1e-06 to 1: the loss ") {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 	}
@@ -80,12 +80,12 @@ func TestSuggestLRWithNoise(t *testing.T) {
 	}
 }
 
-// A fall that is more than noise, but hardly one of the loss, is what labels give that say
-// nothing of the images: the classifier learns how frequent each class is.
+// A fall above the noise, but tiny compared with the loss, comes from random labels: the classifier learns how
+// frequent each class is.
 func TestSuggestLRWithRandomLabels(t *testing.T) {
 	for seed := range uint64(20) {
 		_, err := suggestLR(lossCurve(100, 0.01, 0.001, true, seed))
-		if err == nil || !strings.Contains(err.Error(), "there is no learning rate to find") {
+		if err == nil || !strings.Contains(err.Error(), "no learning rate from") {
 			t.Errorf("seed %d, a fall of half a percent: %v", seed, err)
 		}
 		if _, err = suggestLR(lossCurve(100, 0.06, 0.001, true, seed)); err != nil {
@@ -94,8 +94,7 @@ func TestSuggestLRWithRandomLabels(t *testing.T) {
 	}
 }
 
-// The axis of the drawing fits the curve, not the explosion after it, and a search
-// without a result is drawn too.
+// The axis of the drawing fits the curve, not the explosion after it. A search without a result is drawn too.
 func TestDrawFinding(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -115,7 +114,7 @@ func TestDrawFinding(t *testing.T) {
 		if err != nil || !strings.Contains(string(svg), c.want) {
 			t.Errorf("%s: %v\n%s", c.name, err, svg)
 		}
-		for _, m := range regexp.MustCompile(`>(\d+)<`).FindAllStringSubmatch(string(svg), -1) { // labels of the axes
+		for _, m := range regexp.MustCompile(`>(\d+)<`).FindAllStringSubmatch(string(svg), -1) { // axis labels
 			if v, _ := strconv.Atoi(m[1]); v > 4 {
 				t.Errorf("%s: the axis goes up to %d", c.name, v)
 			}
@@ -123,8 +122,7 @@ func TestDrawFinding(t *testing.T) {
 	}
 }
 
-// The search over more steps than an epoch has ends where the loss explodes, finds
-// the same twice, and draws it.
+// A search over more than one epoch ends where the loss explodes, finds the same twice, and draws it.
 func TestFindLR(t *testing.T) {
 	c := load(t, stripes(t, 192, 10), "optim.opt=momentum", "train.accum_steps=2")
 	o := DefaultFind()

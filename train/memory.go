@@ -2,8 +2,8 @@ package train
 
 import "runtime"
 
-// heldMemory is what Go has from the system, in bytes: the closest there is where the
-// system does not say what is in RAM. Files that are mapped do not count.
+// heldMemory returns the bytes that Go has from the system: the best estimate if the system does not say what is in
+// RAM. It does not count mapped files.
 func heldMemory() float64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// residentMemory is the memory of the process that is in RAM, in bytes.
+// residentMemory returns the memory of the process in RAM, in bytes.
 func residentMemory() float64 {
 	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
 		if fields := bytes.Fields(text); len(fields) > 1 {

@@ -2,5 +2,5 @@
 
 package train
 
-// residentMemory is the memory of the process in bytes, as far as Go knows.
+// residentMemory returns the memory of the process in bytes, as far as Go knows.
 func residentMemory() float64 { return heldMemory() }

@@ -26,13 +26,16 @@ threads: 1
 
 const (
 	tinyBackbone = "model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, in_chans: 1, drop_path_rate: 0.2}\n"
-	tinyViT      = "model: {name: vit, embed_dim: 16, depth: 2, num_heads: 2, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n"
-	tinySwin     = "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [1, 2], patch_size: 4, window_size: 4, in_chans: 1}\n"
-	tinyMIM      = "task: localmim\nmim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 8, decoder_heads: 2, picture_interval: 20}\n"
+	tinyViT      = "model: {name: vit, embed_dim: 16, depth: 2, num_heads: 2, patch_size: " +
+		"8, mlp_ratio: 2, in_chans: 1}\n"
+	tinySwin = "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [1, 2], patch_size: " +
+		"4, window_size: 4, in_chans: 1}\n"
+	tinyMIM = "task: localmim\nmim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 8, decoder_heads: " +
+		"2, picture_interval: 20}\n"
 )
 
-// Nothing is kept of 200 epochs, each with an evaluation: for every family, with all
-// that runs next to the training.
+// 200 epochs with evaluations leave no memory in use, for every family, and with everything that runs besides
+// training.
 func TestMemoryOfEvaluations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for 200 epochs")
@@ -61,13 +64,20 @@ func TestMemoryOfEvaluations(t *testing.T) {
 	}{
 		{"fasternet", tinyBackbone, nil},
 		{"fasternet with all", tinyBackbone, []string{
-			"ema.decay=0.9", "train.precise_bn=16", "distill.type=soft", "distill.teacher=" + teacher, "data.multi_scale=24_10", "train.grad_checkpointing=true",
+			"ema.decay=0.9", "train.precise_bn=16", "distill.type=soft", "distill.teacher=" + teacher,
+			"data.multi_scale=24_10", "train.grad_checkpointing=true",
 			"augment.mixup=0.8", "checkpoint.top_k=2"}},
 		{"fasternet bf16", tinyBackbone, []string{"precision=bf16"}},
 		{"vit", tinyViT, []string{"ema.decay=0.9", "distill.type=hard", "distill.teacher=" + teacher}},
 		{"swin", tinySwin, []string{"ema.decay=0.9"}},
 		{"localmim vit", tinyMIM + tinyViT, []string{"mim.mask_unit=8"}},
-		{"localmim fasternet", tinyMIM + tinyBackbone, []string{"mim.mask_unit=8", "ema.decay=0.9", "mim.scales=[2, 1]", "model.drop_path_rate=0", "train.precise_bn=16"}},
+		{
+			"localmim fasternet", tinyMIM + tinyBackbone,
+			[]string{
+				"mim.mask_unit=8", "ema.decay=0.9", "mim.scales=[2, 1]", "model.drop_path_rate=0",
+				"train.precise_bn=16",
+			},
+		},
 		{"localmim swin", tinyMIM + tinySwin, []string{"mim.mask_unit=8", "ema.decay=0.9", "mim.scales=[1, 1]"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,7 +96,7 @@ func TestMemoryOfEvaluations(t *testing.T) {
 	}
 }
 
-// watched is a task that tells of every batch.
+// watched is a task that reports every batch.
 type watched struct {
 	task
 	round func()
@@ -98,10 +108,16 @@ func (w watched) gradients(b *data.Batch, at graph.Position) (float32, []float64
 	return loss, scales, err
 }
 
-// A search for a learning rate goes over many epochs of a small data set.
+// A learning-rate search covers many epochs of a small data set.
 func TestMemoryOfFindLR(t *testing.T) {
 	c := load(t, stripes(t, 24, 10), "augment.mixup=0.8")
-	tr := &trainer{config: c, ranks: ranks{collective.Single{}}, show: NewDisplay(io.Discard), began: clock(), pool: kernels.NewPool(1)}
+	tr := &trainer{
+		config: c,
+		ranks:  ranks{collective.Single{}},
+		show:   NewDisplay(io.Discard),
+		began:  clock(),
+		pool:   kernels.NewPool(1),
+	}
 	defer tr.pool.Close()
 	if err := tr.lookFor(); err != nil {
 		t.Fatal(err)

@@ -17,14 +17,18 @@ type memoryCounters struct {
 
 var getProcessMemoryInfo = windows.NewLazySystemDLL("kernel32.dll").NewProc("K32GetProcessMemoryInfo")
 
-// residentMemory is the working set of the process, in bytes: what is in RAM.
+// residentMemory returns the working set of the process in bytes: its memory in RAM.
 func residentMemory() float64 {
 	if getProcessMemoryInfo.Find() != nil {
 		return heldMemory()
 	}
 	var c memoryCounters
 	c.size = uint32(unsafe.Sizeof(c))
-	ok, _, _ := getProcessMemoryInfo.Call(uintptr(windows.CurrentProcess()), uintptr(unsafe.Pointer(&c)), uintptr(c.size))
+	ok, _, _ := getProcessMemoryInfo.Call(
+		uintptr(windows.CurrentProcess()),
+		uintptr(unsafe.Pointer(&c)),
+		uintptr(c.size),
+	)
 	if ok == 0 {
 		return heldMemory()
 	}

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Window is what has been trained since the last record of a step.
+// Window sums the training since the last record of a step.
 type Window struct {
-	From    int       `json:"from"`    // batches of the epoch at that record
+	From    int       `json:"from"`    // finished batches of the epoch at that record
 	LossSum float64   `json:"loss"`    // over the samples
 	Samples int       `json:"samples"` // of all ranks
 	Scales  []float64 `json:"scales,omitempty"`
 }
 
-// meter watches an epoch: averages since the last record, which are part of the
-// progress, and speed, which is this process's.
+// meter watches an epoch: averages since the last record, which are part of the progress, and the speed of this
+// process.
 type meter struct {
 	t       *trainer
 	steps   int // batches of the epoch
@@ -23,13 +23,13 @@ type meter struct {
 	synced  time.Duration // spent waiting for other ranks
 	since   time.Time
 	began   time.Time
-	mark    time.Time // up to which the pace is measured
+	mark    time.Time // end of the last measurement of the pace
 }
 
 func newMeter(t *trainer, steps int) *meter {
 	now := clock()
 	m := &meter{t: t, steps: steps, since: now, began: now, mark: now}
-	if w := &t.progress.Window; w.Samples == 0 { // a record was written, or an older version did not count
+	if w := &t.progress.Window; w.Samples == 0 { // after a record, or resumed from an older version
 		w.From = t.progress.Step
 	}
 	t.total, t.pace = t.total.add(t.pace), pace{}
@@ -50,7 +50,7 @@ func (m *meter) add(loss float64, scales []float64, samples int) {
 	m.t.pace.images += samples
 }
 
-// show moves the bar, and every so many steps writes a record.
+// show moves the bar, and writes a record every few steps.
 func (m *meter) show(lr, norm float64) error {
 	p := &m.t.progress
 	loss := p.Window.LossSum / float64(max(p.Window.Samples, 1))
@@ -58,29 +58,54 @@ func (m *meter) show(lr, norm float64) error {
 	left := m.remaining()
 	eta := remaining(left)
 	m.measure()
-	m.t.observe(Status{Loss: loss, LR: lr, GradNorm: norm, Speed: perSecond(m.samples, since(m.since)), Remaining: left})
-	m.t.show.Step(p.Step, m.name(), fmt.Sprintf("loss %.4f", loss), "ETA "+eta, fmt.Sprintf("%.0f img/s", speed), fmt.Sprintf("lr %.2e", lr))
+	m.t.observe(Status{
+		Loss:      loss,
+		LR:        lr,
+		GradNorm:  norm,
+		Speed:     perSecond(m.samples, since(m.since)),
+		Remaining: left,
+	})
+	m.t.show.Step(
+		p.Step,
+		m.name(),
+		fmt.Sprintf("loss %.4f", loss),
+		"ETA "+eta,
+		fmt.Sprintf("%.0f img/s", speed),
+		fmt.Sprintf("lr %.2e", lr),
+	)
 	if p.Step-p.Window.From < m.t.config.Train.LogInterval && p.Step < m.steps {
 		return nil
 	}
 	now := clock()
 	r := Record{
-		Kind: StepRecord, Epoch: p.Epoch, Step: p.Step, Batches: p.Batches, Loss: loss, LR: lr, GradNorm: norm, Scales: meanScales(p.Window.Scales, p.Window.Samples),
-		Speed: perSecond(m.samples, now.Sub(m.since)), Waited: m.waited.Seconds(), Synced: m.synced.Seconds(), Seconds: since(m.t.began).Seconds(), Memory: residentMemory() / 1e6,
+		Kind:     StepRecord,
+		Epoch:    p.Epoch,
+		Step:     p.Step,
+		Batches:  p.Batches,
+		Loss:     loss,
+		LR:       lr,
+		GradNorm: norm,
+		Scales:   meanScales(p.Window.Scales, p.Window.Samples),
+		Speed:    perSecond(m.samples, now.Sub(m.since)),
+		Waited:   m.waited.Seconds(),
+		Synced:   m.synced.Seconds(),
+		Seconds:  since(m.t.began).Seconds(),
+		Memory:   residentMemory() / 1e6,
 	}
-	m.t.show.Plain(fmt.Sprintf("%s step %d/%d: loss %.4f, lr %.3e, gradient norm %.3g, %.0f img/s, ETA %s", m.name(), p.Step, m.steps, loss, lr, norm, r.Speed, eta))
+	m.t.show.Plain(fmt.Sprintf("%s step %d/%d: loss %.4f, lr %.3e, gradient norm %.3g, %.0f img/s, ETA %s",
+		m.name(), p.Step, m.steps, loss, lr, norm, r.Speed, eta))
 	p.Window = Window{From: p.Step}
 	m.samples, m.waited, m.synced, m.since = 0, 0, 0, now
 	return m.t.record(r)
 }
 
-// wait adds time in which there were no data.
+// wait adds time spent waiting for data.
 func (m *meter) wait(d time.Duration) {
 	m.waited += d
 	m.t.pace.waited += d
 }
 
-// sync adds time in which the gradients of other ranks were not there.
+// sync adds time spent waiting for gradients of other ranks.
 func (m *meter) sync(d time.Duration) {
 	m.synced += d
 	m.t.pace.synced += d
@@ -94,8 +119,7 @@ func (m *meter) measure() {
 	m.mark = clock()
 }
 
-// remaining estimates the time to the end of the run from this process's own
-// steps; evaluations count as part of them.
+// remaining estimates the time to the end of the run from the steps of this process, with evaluations.
 func (m *meter) remaining() time.Duration {
 	if m.t.budget != nil {
 		return m.t.budgetLeft()
@@ -104,6 +128,6 @@ func (m *meter) remaining() time.Duration {
 	done := p.Batches - m.t.firstStep
 	left := (m.t.config.Train.Epochs-p.Epoch)*m.steps - p.Step
 	perBatch := since(m.t.began).Seconds() / float64(max(done, 1))
-	const most = 1 << 62 // a century and more
+	const most = 1 << 62 // more than a century
 	return time.Duration(min(perBatch*float64(left)*float64(time.Second), most))
 }

@@ -13,7 +13,7 @@ import (
 	"fasternet/kernels"
 )
 
-// multiLabel trains a backbone with its classifier on images that have any number of labels.
+// multiLabel trains a classifier on images with any number of labels.
 type multiLabel struct {
 	*classification
 	last *eval.LabelReport // of the last evaluation
@@ -22,7 +22,8 @@ type multiLabel struct {
 func newMultiLabel(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*multiLabel, error) {
 	for _, ds := range []data.Dataset{train, val} {
 		if !data.IsMultiLabel(ds) {
-			return nil, fmt.Errorf("task multilabel: the data set has one label for each image: data.multi_label is to be true, and data.name one of the formats that have several")
+			return nil, fmt.Errorf("task multilabel: the data set has one label per image: " +
+				"set data.multi_label=true, and data.name to a format with several labels")
 		}
 	}
 	t, err := newClassification(c, train, val, pool)
@@ -41,7 +42,8 @@ func (t *multiLabel) describe() string {
 			none++
 		}
 	}
-	text := t.classification.describe() + fmt.Sprintf("; %.2f labels a training image", float64(labels)/float64(t.train.Len()))
+	text := t.classification.describe() + fmt.Sprintf("; %.2f labels per training image",
+		float64(labels)/float64(t.train.Len()))
 	if none > 0 {
 		text += fmt.Sprintf(", %d without any", none)
 	}
@@ -72,13 +74,14 @@ func (t *multiLabel) evaluate(ctx context.Context, with ranks, progress func(don
 }
 
 func (t *multiLabel) result(r eval.Result) string {
-	return fmt.Sprintf("validation mAP %.2f %%, micro %.2f %%, macro F1 %.2f %%, loss %.4f", r.MAP, r.MicroMAP, r.F1, r.Loss)
+	return fmt.Sprintf("validation mAP %.2f %%, micro %.2f %%, macro F1 %.2f %%, loss %.4f",
+		r.MAP, r.MicroMAP, r.F1, r.Loss)
 }
 
-// LabelsFile says in detail what the best checkpoint of task multilabel was found to do.
+// LabelsFile has the evaluation of the best checkpoint in detail, for task multilabel.
 const LabelsFile = "labels.json"
 
-// LabelEvaluation is what a model does on the labels of the validation images after an epoch.
+// LabelEvaluation is the evaluation of a model on the labels of the validation images after an epoch.
 type LabelEvaluation struct {
 	Epoch int `json:"epoch"` // from 1
 	eval.LabelReport

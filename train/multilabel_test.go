@@ -18,7 +18,7 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// shades are grey images with labels by how bright they are, in a table for each part.
+// shades makes grey images with labels by their brightness, in a table for each part.
 func shades(t *testing.T) string {
 	t.Helper()
 	dir := ramdisk.Dir(t)
@@ -30,7 +30,12 @@ func shades(t *testing.T) string {
 		for i := range part.n {
 			v := uint8(40 + i*4)
 			file := fmt.Sprintf("%s%02d.png", part.name, i)
-			datatest.WriteFile(t, filepath.Join(dir, file), datatest.EncodePNG(t, datatest.Filled(image.NewGray(image.Rect(0, 0, 28, 28)), color.Gray{v})))
+			datatest.WriteFile(t, filepath.Join(
+				dir,
+				file,
+			), datatest.EncodePNG(t, datatest.Filled(image.NewGray(image.Rect(0, 0, 28, 28)), color.Gray{
+				v,
+			})))
 			table += file + "," + []string{"dark", "dark;even", "", "bright", "bright;even"}[i%2+i/20] + "\n"
 		}
 		datatest.WriteFile(t, filepath.Join(dir, part.name+".csv"), []byte(table))
@@ -38,7 +43,7 @@ func shades(t *testing.T) string {
 	return dir
 }
 
-// Several ranks train images with several labels as one does, with the same thresholds.
+// Several ranks train images with several labels as one rank does, with the same thresholds.
 func TestMultiLabelRanks(t *testing.T) {
 	t.Parallel()
 	dir := shades(t)
@@ -77,7 +82,10 @@ log: {tensorboard: false}
 		t.Fatal(err)
 	}
 	near := func(x, y float64) bool { return math.Abs(x-y) <= 1e-5 }
-	if !near(a.Last.MAP, b.Last.MAP) || a.Last.MAP == 0 || !near(a.Last.Plain.F1, b.Last.Plain.F1) || len(a.Thresholds) != 3 ||
+	if !near(a.Last.MAP, b.Last.MAP) ||
+		a.Last.MAP == 0 ||
+		!near(a.Last.Plain.F1, b.Last.Plain.F1) ||
+		len(a.Thresholds) != 3 ||
 		!slices.EqualFunc(a.Thresholds, b.Thresholds, near) {
 		t.Errorf("got %+v with thresholds %v, want %+v with %v", b.Last, b.Thresholds, a.Last, a.Thresholds)
 	}

@@ -9,14 +9,14 @@ import (
 	"gonum.org/v1/plot/plotter"
 )
 
-// Planned is what an epoch will be trained with.
+// Planned describes one epoch of a schedule.
 type Planned struct {
 	Epoch       int     // from 0
-	First, Last float64 // learning rates of its first and its last step
+	First, Last float64 // learning rates of the first and the last step
 	ImageSize   int
 }
 
-// Plan lists the epochs of a configuration with so many steps of the optimizer each.
+// Plan lists the epochs of a configuration, with so many optimizer steps each.
 func Plan(c *configs.Config, steps int) []Planned {
 	s := scheduleOf(c, steps)
 	var plan []Planned
@@ -26,18 +26,22 @@ func Plan(c *configs.Config, steps int) []Planned {
 	return plan
 }
 
-// scheduleOf is the schedule of a configuration with so many updates in an epoch.
+// scheduleOf returns the schedule of a configuration with so many updates per epoch.
 func scheduleOf(c *configs.Config, steps int) optim.Schedule {
 	return optim.Schedule{Sched: c.Sched, LR: c.Optim.LR, Epochs: c.Train.Epochs, Steps: steps}
 }
 
-// DrawSchedule draws the learning rate of a configuration over its epochs, with so
-// many steps each, to an SVG file.
+// DrawSchedule draws the learning rate of a configuration over its epochs, with so many steps each, to an SVG file.
 func DrawSchedule(path string, c *configs.Config, steps int) error {
 	s, every := scheduleOf(c, steps), max(steps*c.Train.Epochs/5000, 1)
 	var points plotter.XYs
 	for i := 0; i < steps*c.Train.Epochs; i += every {
 		points = append(points, plotter.XY{X: float64(i) / float64(steps), Y: s.At(i/steps, i%steps)})
 	}
-	return chart{title: fmt.Sprintf("Learning rate (%s)", c.Sched.Form), x: "epoch", y: "learning rate", points: points}.write(path)
+	return chart{
+		title:  fmt.Sprintf("Learning rate (%s)", c.Sched.Form),
+		x:      "epoch",
+		y:      "learning rate",
+		points: points,
+	}.write(path)
 }

@@ -10,13 +10,12 @@ import (
 // normMeter measures batch norms on batches of training images.
 type normMeter struct {
 	norms   []*ops.BatchNorm
-	measure func(b *data.Batch) error // moves the running statistics by those of a batch
+	measure func(b *data.Batch) error // updates the running statistics with a batch
 }
 
-// preciseBN measures the statistics of the batch norms again, on the first images of
-// the epoch that has been trained: the mean over batches of what each of them has
-// (Wu and Johnson, 2021). What frozen layers have stays. If it is interrupted the
-// statistics are what they were, on all ranks.
+// preciseBN measures the statistics of the batch norms again, on the first images of the epoch just trained: the mean
+// over the statistics of single batches (Wu and Johnson, 2021). Frozen layers keep theirs. After an
+// interruption the statistics are unchanged on all ranks.
 func (t *trainer) preciseBN(ctx context.Context) error {
 	c := t.config
 	if c.Train.PreciseBN == 0 {
@@ -32,14 +31,14 @@ func (t *trainer) preciseBN(ctx context.Context) error {
 	return t.measureNorms(ctx, m, c.Train.PreciseBN/c.Train.BatchSize)
 }
 
-// wholeStatistics measures the batch norms of a pre-training on whole images: what a
-// classifier that starts from its encoder needs.
+// wholeStatistics measures the batch norms of a pre-training on whole images. A classifier that starts from its
+// encoder needs them.
 func (t *trainer) wholeStatistics(ctx context.Context) error {
 	task, ok := t.task.(*pretraining)
 	if !ok || len(task.net.WholeNorms()) == 0 {
 		return nil
 	}
-	const images, share = 1024, 8 // a part of an epoch at most, which the measurement then takes little of
+	const images, share = 1024, 8 // at most this part of an epoch, so that it takes little time
 	loader, err := t.loaderFor(t.progress.Epoch)
 	if err != nil {
 		return err
@@ -52,7 +51,7 @@ func (t *trainer) wholeStatistics(ctx context.Context) error {
 		return err
 	}
 	for _, n := range m.norms {
-		*n.Tracked++ // measurements; 0 says that there has been none
+		*n.Tracked++ // number of measurements; 0 for none
 	}
 	if t.config.Train.SyncBatchNorm {
 		return nil
@@ -60,7 +59,7 @@ func (t *trainer) wholeStatistics(ctx context.Context) error {
 	return t.distribute(statisticsOf(m.norms))
 }
 
-// measureNorms sets the statistics of norms to the mean over some batches.
+// measureNorms sets the statistics of norms to their mean over some batches.
 func (t *trainer) measureNorms(ctx context.Context, m normMeter, batches int) error {
 	loader, err := t.loaderFor(t.progress.Epoch)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"fasternet/ops"
 )
 
-// pretraining trains a LocalMIM on images without their labels. Masks and
-// targets are made by the loader's workers, ahead of the step.
+// pretraining trains a LocalMIM on images without labels. The loader's workers make masks and targets ahead
+// of the step.
 type pretraining struct {
 	config     *configs.Config
 	train, val data.Dataset
@@ -29,9 +29,10 @@ type pretraining struct {
 	counts     []graph.LayerCount
 	runner     *localmim.Runner
 	batches    *data.Loader // of validation images
-	scales     []float64    // of the last evaluation
-	similar    []float64    // likewise: of the hidden channels of each stage, nil of an encoder without
-	replaced   func([]data.BadSample)
+	scales     []float64    // losses of the scales in the last evaluation
+	// similarity of hidden channels by stages in the last evaluation; nil if the encoder has none
+	similar  []float64
+	replaced func([]data.BadSample)
 }
 
 func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (*pretraining, error) {
@@ -49,7 +50,7 @@ func newPretraining(c *configs.Config, train, val data.Dataset, pool *kernels.Po
 
 func (t *pretraining) store() *layers.Store { return t.net.Store() }
 
-// layers: the recipe of pre-training has one learning rate for all.
+// layers: pre-training uses one learning rate for all layers.
 func (t *pretraining) layers() *graph.Layers { return nil }
 
 func (t *pretraining) describe() string {
@@ -103,13 +104,12 @@ func (t *pretraining) watch(b *data.Batch, see func(ops.Observed) error) error {
 	return err
 }
 
-// evaluate is the loss on the validation images, with the same masks every time: the mean
-// over the images, added up in their order, whatever the size of the batches. With
-// data.on_bad_image: skip another image takes the place of one that cannot be read, as
-// in training.
+// evaluate returns the loss on the validation images, with the same masks every time: the mean over the images, added
+// in their order, whatever the batch size. With data.on_bad_image: skip, another image replaces one that
+// cannot be read, as in training.
 func (t *pretraining) evaluate(ctx context.Context, with ranks, progress func(done int)) (r eval.Result, err error) {
 	t.similar = nil
-	sums, count, err := t.sumLosses(ctx, with, progress) // of the loss and its scales
+	sums, count, err := t.sumLosses(ctx, with, progress) // the loss and its scales
 	if err := with.agree(ctx, err); err != nil {
 		return r, err
 	}
@@ -127,8 +127,12 @@ func (t *pretraining) evaluate(ctx context.Context, with ranks, progress func(do
 	return r, nil
 }
 
-// sumLosses runs the batches that are a rank's.
-func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(done int)) (sums []float64, count int, err error) {
+// sumLosses runs the batches of this rank.
+func (t *pretraining) sumLosses(
+	ctx context.Context,
+	with ranks,
+	progress func(done int),
+) (sums []float64, count int, err error) {
 	sums = make([]float64, 1+len(t.net.Scales()))
 	if t.batches == nil {
 		if t.batches, err = t.valLoader(); err != nil {
@@ -160,7 +164,7 @@ func (t *pretraining) sumLosses(ctx context.Context, with ranks, progress func(d
 	}
 }
 
-// addLosses adds the losses of the images of a batch, one after the other.
+// addLosses adds the losses of the images of a batch, one by one.
 func (t *pretraining) addLosses(sums []float64, b *data.Batch) error {
 	program, err := t.runner.Program(b.Size, false)
 	if err != nil {
@@ -174,8 +178,8 @@ func (t *pretraining) addLosses(sums []float64, b *data.Batch) error {
 	return nil
 }
 
-// similarity is the similarity of the hidden channels for the first images of a batch. Channels that
-// become alike are how a masked pre-training of convolutions fails while its loss still falls.
+// similarity returns the similarity of the hidden channels for the first images of a batch. When masked pre-training
+// of convolutions fails, the channels become alike while the loss still falls.
 func (t *pretraining) similarity(b *data.Batch) ([]float64, error) {
 	const most = 16
 	n, m := min(b.Size, most), masking.Masked(b)
@@ -224,7 +228,7 @@ func (t *pretraining) result(r eval.Result) string {
 	return text
 }
 
-// sum shows the losses of the scales.
+// sum formats the losses of the scales.
 func sum(scales []float64) string {
 	var parts []string
 	for _, s := range scales {

@@ -23,8 +23,7 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// An image that cannot be read does not end the evaluation of a pre-training that
-// passes over such, and is counted.
+// An unreadable image does not end the evaluation of a pre-training with on_bad_image: skip, and is counted.
 func TestPretrainingSkips(t *testing.T) {
 	dir := t.TempDir()
 	for _, test := range []struct {
@@ -73,7 +72,7 @@ log: {tensorboard: false}
 	if err != nil || out.Count != 4 || out.Epochs != 2 {
 		t.Fatalf("%+v, %v\n%s", out, err, log)
 	}
-	for _, want := range []string{"2.png", "another image takes its place", "1 of 4 validation images could not be read"} {
+	for _, want := range []string{"2.png", "another image replaces it", "1 of 4 validation images could not be read"} {
 		if strings.Count(log, want) != 1 {
 			t.Errorf("%q is there %d times in\n%s", want, strings.Count(log, want), log)
 		}
@@ -83,9 +82,8 @@ log: {tensorboard: false}
 	}
 }
 
-// What is measured does not depend on how many images are measured at a time, to the last
-// bit: not with a last batch that is smaller, and not where a batch of training has one mask
-// for all of its images.
+// Evaluation gives the same bits for every batch size, also with a smaller last batch, and if a training batch
+// has one mask for all of its images.
 func TestValBatchSize(t *testing.T) {
 	folder := noise(t)
 	for _, name := range slices.Sorted(maps.Keys(small)) {
@@ -132,19 +130,30 @@ func TestValBatchSize(t *testing.T) {
 	}
 }
 
-// A picture and histograms that are due when the run is asked to stop are there after it
-// was resumed, and once.
+// A run is asked to stop when a picture and histograms are due. After the resume they exist, once.
 func TestStopWhenPicturesAreDue(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stops and resumes many runs")
 	}
 	folder := noise(t)
-	c := smallConfig(t, small["localmim of a vit"], folder, "mim.picture_interval=1", "log.histogram_interval=1", "checkpoint.every_steps=0", "data.workers=1", "threads=1")
+	c := smallConfig(
+		t,
+		small["localmim of a vit"],
+		folder,
+		"mim.picture_interval=1",
+		"log.histogram_interval=1",
+		"checkpoint.every_steps=0",
+		"data.workers=1",
+		"threads=1",
+	)
 	whole := filepath.Join(ramdisk.Dir(t), "run")
 	if _, err := Run(context.Background(), c, Options{Dir: whole, Log: io.Discard}); err != nil {
 		t.Fatal(err)
 	}
-	for _, what := range []string{"epoch_1000x gradients/cls_token 1000 ", "epoch_1000x weights/cls_token 2000 ", "epoch_1000x reconstructions 2000 "} {
+	for _, what := range []string{
+		"epoch_1000x gradients/cls_token 1000 ", "epoch_1000x weights/cls_token 2000 ",
+		"epoch_1000x reconstructions 2000 ",
+	} {
 		n := 0
 		for key := range events(t, whole) {
 			if strings.HasPrefix(key, what) {
@@ -155,7 +164,7 @@ func TestStopWhenPicturesAreDue(t *testing.T) {
 			t.Fatalf("an undisturbed run has %q %d times", what, n)
 		}
 	}
-	// After the last step of the first epoch, in its evaluation and after it, in the next epoch.
+	// After the last step of the first epoch, during and after its evaluation, and in the next epoch.
 	for questions := 4; ; questions++ {
 		dir := filepath.Join(ramdisk.Dir(t), "run")
 		_, err := Run(stopAfter(questions), c, Options{Dir: dir, Log: io.Discard})

@@ -9,35 +9,35 @@ import (
 	"fasternet/eval"
 )
 
-// Progress is where a run stands. It is stored in every checkpoint.
+// Progress says how far a run is. It is stored in every checkpoint.
 type Progress struct {
-	Epoch   int `json:"epoch"`   // in progress, from 0
-	Step    int `json:"step"`    // batches of the epoch that are done
+	Epoch   int `json:"epoch"`   // epoch in progress, from 0
+	Step    int `json:"step"`    // finished batches of the epoch
 	Batches int `json:"batches"` // since the beginning of the run
 	Updates int `json:"updates"` // of the weights
 
-	LossSum   float64 `json:"loss_sum"` // over the samples of the epoch
+	LossSum   float64 `json:"loss_sum"` // sum over the samples of the epoch
 	LossCount int     `json:"loss_count"`
-	// ScaleSums is LossSum taken apart, of a loss that is a sum over scales.
+	// ScaleSums splits LossSum into the scales, if the loss is a sum over scales.
 	ScaleSums []float64 `json:"scale_sums,omitempty"`
-	// Phase is the part of the schedule that is done, from 0 to 1, and Spent the seconds that the
-	// run has taken, of a run with a budget.
+	// Phase is the finished part of the schedule, from 0 to 1, and Spent the seconds of the run, for a run
+	// with a budget.
 	Phase     float64 `json:"phase,omitempty"`
 	Spent     float64 `json:"spent_s,omitempty"`
-	NormSum   float64 `json:"norm_sum"` // of the gradients, over the updates of the epoch
+	NormSum   float64 `json:"norm_sum"` // sum of the gradient norms over the updates of the epoch
 	NormCount int     `json:"norm_count"`
 	Window    Window  `json:"window"`
 
 	Last Score `json:"last"` // last evaluation
-	// Thresholds of the labels by the last evaluation, of task multilabel.
+	// Thresholds are the thresholds of the labels in the last evaluation, for task multilabel.
 	Thresholds []float64 `json:"thresholds,omitempty"`
 	Best       *Score    `json:"best,omitempty"`
-	// Stale is the number of evaluations since one was better than Bar by
-	// train.min_delta, and became it.
+	// Stale counts the evaluations since the last one that was better than Bar by train.min_delta, and
+	// became Bar.
 	Stale int      `json:"stale,omitempty"`
 	Bar   *float64 `json:"bar,omitempty"`
 	TopK  []Score  `json:"top_k,omitempty"` // epochs with a checkpoint of their own, best first
-	// Dropped are the epochs whose checkpoints went when the last one was ranked.
+	// Dropped are epochs whose checkpoints were dropped when the last epoch was ranked.
 	Dropped []int `json:"dropped,omitempty"`
 }
 
@@ -46,11 +46,11 @@ type Score struct {
 	Epoch       int          `json:"epoch"` // from 0
 	TrainLoss   float64      `json:"train_loss"`
 	LR          float64      `json:"lr"`
-	eval.Result              // of the averaged weights, if there are any, and
-	Plain       *eval.Result `json:"plain,omitempty"` // of the weights as they are then
+	eval.Result              // of the averaged weights, if there are any
+	Plain       *eval.Result `json:"plain,omitempty"` // of the last weights, if Result is for averaged ones
 }
 
-// byLoss says whether a configured measure (checkpoint.monitor) is the loss, and not the accuracy.
+// byLoss reports whether a measure (checkpoint.monitor) is the loss, not the accuracy.
 func byLoss(monitor string) bool {
 	switch monitor {
 	case "loss":
@@ -58,11 +58,11 @@ func byLoss(monitor string) bool {
 	case "top1", "map":
 		return false
 	}
-	panic(fmt.Sprintf("train: there is no measure %q", monitor)) // configs.Config.Check says so with an error
+	panic(fmt.Sprintf("train: no measure is called %q", monitor)) // configs.Config.Check says so with an error
 }
 
-// Better compares by the configured measure. The other one decides between equal
-// accuracies, or losses. What is not a number is worse than all that is.
+// Better compares by the configured measure. If that is equal, the other measure decides. NaN is worse than any
+// number.
 func (s Score) Better(than Score, monitor string) bool {
 	figure, loss := cmp.Compare(s.figure(), than.figure()), cmp.Compare(-s.Loss, -than.Loss)
 	if byLoss(monitor) {
@@ -71,7 +71,7 @@ func (s Score) Better(than Score, monitor string) bool {
 	return cmp.Or(figure, loss) > 0
 }
 
-// value is what the configured measure has, the larger the better.
+// value returns the configured measure: larger is better.
 func (s Score) value(monitor string) float64 {
 	if byLoss(monitor) {
 		return -s.Loss
@@ -79,8 +79,7 @@ func (s Score) value(monitor string) float64 {
 	return s.figure()
 }
 
-// figure is the accuracy in percent, or mean average precision of task multilabel, which has no
-// accuracy.
+// figure returns the accuracy in percent, or mean average precision for task multilabel.
 func (s Score) figure() float64 { return s.Top1 + s.MAP }
 
 // wait counts evaluations that are not better than the best before them.
@@ -93,7 +92,7 @@ func (p *Progress) wait(s Score, monitor string, delta float64) {
 	p.Stale++
 }
 
-// recount makes Bar and Stale what they are by a measure that the run did not have before.
+// recount sets Bar and Stale by a new measure.
 func (p *Progress) recount(scores []Score, monitor string, delta float64) {
 	p.Bar, p.Stale = nil, 0
 	for _, s := range scores {
@@ -101,7 +100,7 @@ func (p *Progress) recount(scores []Score, monitor string, delta float64) {
 	}
 }
 
-// stale says whether a run is to end because it has not become better for long.
+// stale reports whether a run must end because it has not improved for long.
 func (t *trainer) stale() bool {
 	n := t.config.Train.Patience
 	return n > 0 && t.progress.Stale >= n
@@ -112,13 +111,13 @@ const ProgressKey = "progress"
 
 func (p Progress) text() string {
 	b, err := json.Marshal(p)
-	if err != nil { // NaN: the run stops before it could be stored
+	if err != nil { // impossible: only NaN fails, and the run stops before
 		panic(err)
 	}
 	return string(b)
 }
 
-// rank adds a score to the best epochs; those that fall out are in Dropped then.
+// rank adds a score to the best epochs. Epochs that fall out are then in Dropped.
 func (p *Progress) rank(s Score, monitor string, k int) {
 	p.Dropped = nil
 	if k == 0 {
@@ -150,7 +149,7 @@ func addScales(sums, scales []float64, size int) []float64 {
 	return sums
 }
 
-// meanScales are such sums divided by the number of samples.
+// meanScales divides such sums by the number of samples.
 func meanScales(sums []float64, count int) []float64 {
 	var out []float64
 	for _, s := range sums {

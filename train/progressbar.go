@@ -14,18 +14,16 @@ import (
 // bar is a progress bar on one line of a terminal.
 type bar struct {
 	total int
-	bytes bool      // total is of bytes, which the details name
-	shown time.Time // when it was drawn last
-	drawn int       // columns of it
+	bytes bool      // total counts bytes, and the details give them
+	shown time.Time // time of the last drawing
+	drawn int       // width in columns
 }
 
-// barWidth is the number of columns between the ends of a bar, and leastBar that from which
-// on it is worth drawing.
+// barWidth is the number of columns between the ends of a bar, and leastBar the smallest number worth drawing.
 const barWidth, leastBar = 20, 5
 
-// line is the bar with its text in so many columns at most. What there is no room for is
-// left out: details but the first two, then the bar itself, the count, and those two. A
-// name that is too long is cut.
+// line returns the bar with its text in at most so many columns. If there is no room it leaves out details after the
+// second, then the bar, the count, and the first two details. It cuts a name that is too long.
 func (b *bar) line(columns, done int, name string, details []string) string {
 	const percent = len(" 100%")
 	if columns < percent {
@@ -53,13 +51,13 @@ func (b *bar) line(columns, done int, name string, details []string) string {
 	return b.render(done, text, width, !b.bytes && count <= left)
 }
 
-// render draws the bar. The library would do it once a step, and measure the terminal
-// itself, but it lets a long text wrap: so it draws a picture of the moment, which is known
-// to fit.
+// render draws the bar. The library would draw it once per step and measure the terminal itself, but it lets a long
+// text wrap. So the library draws a single picture of a known size.
 func (b *bar) render(done int, text string, width int, count bool) string {
 	total := max(b.total, 1)
 	options := []progressbar.Option{
-		progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetDescription(text), progressbar.OptionSetWidth(width),
+		progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetDescription(text),
+		progressbar.OptionSetWidth(width),
 		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
 	}
 	if width == 0 {
@@ -69,18 +67,18 @@ func (b *bar) render(done int, text string, width int, count bool) string {
 		options = append(options, progressbar.OptionShowCount())
 	}
 	p := progressbar.NewOptions(total, options...)
-	_ = p.Set(min(max(done, 0), total)) // it draws into nothing
+	_ = p.Set(min(max(done, 0), total)) // drawn into nothing
 	if p.String() == "" {
 		_ = p.RenderBlank()
 	}
 	line := strings.Trim(p.String(), "\r ")
-	if width == 0 { // two spaces are where it would be
+	if width == 0 { // two spaces replace it
 		line = strings.Join(strings.Fields(line), " ")
 	}
 	return line
 }
 
-// cut shortens a text to so many columns. A character may be two wide.
+// cut shortens a text to so many columns. A character may be two columns wide.
 func cut(text string, columns int) string {
 	if uniseg.StringWidth(text) <= columns {
 		return text
@@ -97,12 +95,12 @@ func cut(text string, columns int) string {
 	return out.String()
 }
 
-// rest is what removes the rest of what the last line was, after a new text.
+// rest erases the rest of the last line after a new text.
 func (b *bar) rest(text string) string {
 	width := uniseg.StringWidth(text)
 	before := b.drawn
 	b.drawn = width
-	if runtime.GOOS == "windows" { // whose older consoles know no control sequences
+	if runtime.GOOS == "windows" { // older consoles have no control sequences
 		return strings.Repeat(" ", max(before-width, 0))
 	}
 	return "\x1b[K"

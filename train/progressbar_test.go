@@ -9,7 +9,7 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// A bar is never wider than it may be, and what matters most stays.
+// A bar is never too wide, and the most important parts stay.
 func TestBarFits(t *testing.T) {
 	b := &bar{total: 1251}
 	for _, c := range []struct {
@@ -41,10 +41,16 @@ func TestBarFits(t *testing.T) {
 		{8, "ep…  44%"},
 		{39, "epoch 12/300 loss 2.3456 ETA 3h12m  44%"},
 		{79, "epoch 12/300 loss 2.3456 ETA 3h12m 1234 img/s  44% |██████        | (562/1251)"},
-		{120, "epoch 12/300 loss 2.3456 ETA 3h12m 1234 img/s lr 1.00e-03  44% |████████            | (562/1251)"},
+		{
+			120,
+			"epoch 12/300 loss 2.3456 ETA 3h12m 1234 img/s lr 1.00e-03  44% " +
+				"|████████            | (562/1251)",
+		},
 	} {
 		t.Run(fmt.Sprint(test.columns), func(t *testing.T) {
-			got := b.line(test.columns, 562, "epoch 12/300", []string{"loss 2.3456", "ETA 3h12m", "1234 img/s", "lr 1.00e-03"})
+			got := b.line(test.columns, 562, "epoch 12/300", []string{
+				"loss 2.3456", "ETA 3h12m", "1234 img/s", "lr 1.00e-03",
+			})
 			if strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(test.want), " ") {
 				t.Errorf("%d columns:\n%q\nwant\n%q", test.columns, got, test.want)
 			}
@@ -54,7 +60,10 @@ func TestBarFits(t *testing.T) {
 
 func TestRemaining(t *testing.T) {
 	var got []string
-	for _, d := range []time.Duration{0, 59400 * time.Millisecond, 75 * time.Second, 3*time.Hour + 5*time.Minute + 9*time.Second, 50*time.Hour + time.Minute, 1 << 62} {
+	for _, d := range []time.Duration{
+		0, 59400 * time.Millisecond, 75 * time.Second, 3*time.Hour + 5*time.Minute + 9*time.Second,
+		50*time.Hour + time.Minute, 1 << 62,
+	} {
 		got = append(got, remaining(d))
 	}
 	if want := "0s 59s 1m15s 3h05m 2d2h 1000d+"; strings.Join(got, " ") != want {
@@ -62,7 +71,7 @@ func TestRemaining(t *testing.T) {
 	}
 }
 
-// The width is the terminal's at the time, and lines of text go above the bar.
+// The bar follows the width of the terminal, and lines of text appear above it.
 func TestDisplayOnTerminal(t *testing.T) {
 	var out strings.Builder
 	columns := 100
@@ -101,7 +110,8 @@ func TestDisplayOnTerminal(t *testing.T) {
 	if _, after, _ := strings.Cut(out.String(), "as text may be"); !strings.HasPrefix(after, "\n\r") {
 		t.Errorf("after the line: %.20q", after)
 	}
-	if end := out.String()[len(out.String())-6:]; !strings.Contains(end, "\r") || strings.ContainsAny(end, "%0123456789") {
+	end := out.String()[len(out.String())-6:]
+	if !strings.Contains(end, "\r") || strings.ContainsAny(end, "%0123456789") {
 		t.Errorf("the bar is left: %q", fmt.Sprint(end))
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"fasternet/collective"
 )
 
-// ranks are the processes that train together. A run by itself is the only one.
+// ranks are the processes that train together. A single process is the only rank.
 type ranks struct{ collective.Group }
 
-// errTimeUp is how a run ends that Options.MaxTime has interrupted.
+// errTimeUp ends a run that Options.MaxTime has interrupted.
 var errTimeUp = fmt.Errorf("%w: %w", ErrInterrupted, ErrTimeLimit)
 
-// interruption is why a run has been asked to stop.
+// interruption says why a run was asked to stop.
 func interruption(ctx context.Context) error {
 	if errors.Is(context.Cause(ctx), ErrTimeLimit) {
 		return errTimeUp
@@ -22,7 +22,7 @@ func interruption(ctx context.Context) error {
 	return ErrInterrupted
 }
 
-// agree is [collective.Agree] on errors, that a run has been interrupted among them.
+// agree is [collective.Agree] for errors, including that a run was interrupted.
 func (r ranks) agree(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		err = interruption(ctx)
@@ -30,12 +30,11 @@ func (r ranks) agree(ctx context.Context, err error) error {
 	return collective.Agree(r, err, errTimeUp, ErrInterrupted)
 }
 
-// stopping is why the run has to stop, the same on all ranks, if any of them has been
-// asked to.
+// stopping says why the run must stop, the same on all ranks, if any of them was asked to.
 func (r ranks) stopping(ctx context.Context) (reason, err error) {
-	asked := make([]float64, 2) // by the time, by others
+	asked := make([]float64, 2) // by the time limit, by others
 	if ctx.Err() != nil {
-		if interruption(ctx) == errTimeUp { //nolint:errorlint // it is that very value
+		if interruption(ctx) == errTimeUp { //nolint:errorlint // this exact value
 			asked[0] = 1
 		} else {
 			asked[1] = 1
@@ -53,15 +52,19 @@ func (r ranks) stopping(ctx context.Context) (reason, err error) {
 	return nil, nil
 }
 
-// knows says whether all ranks end with an error, or with none.
+// knows reports whether all ranks end with an error, or none.
 func (r ranks) knows(err error) bool {
 	var diverged *DivergedError
 	var known *collective.RankError
-	return err == nil || r.Size() == 1 || errors.Is(err, ErrInterrupted) || errors.As(err, &diverged) || errors.As(err, &known)
+	return err == nil ||
+		r.Size() == 1 ||
+		errors.Is(err, ErrInterrupted) ||
+		errors.As(err, &diverged) ||
+		errors.As(err, &known)
 }
 
-// settle returns the error that a run ends with, if all ranks know it. Of another one
-// they would wait for this rank in vain: it ends the job.
+// settle returns the error that a run ends with, if all ranks know it. Otherwise the others would wait for this rank
+// in vain, so it ends the job.
 func (r ranks) settle(err error) error {
 	if !r.knows(err) {
 		r.Abort(err)

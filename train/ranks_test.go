@@ -20,15 +20,15 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// member is what one of several ranks is started with.
+// member holds the arguments of one of several ranks.
 type member struct {
 	ctx    context.Context
 	config configs.Config
 	Options
 }
 
-// ranked trains with n ranks in one process. It returns their errors: of one that has
-// ended the job none, since it did not come back.
+// ranked trains with n ranks in one process, and returns their errors. A rank that has ended the job has none,
+// because it did not return.
 func ranked(n int, c *configs.Config, o Options, change func(rank int, m *member)) []error {
 	var all sync.WaitGroup
 	errs := make([]error, n)
@@ -46,9 +46,9 @@ func ranked(n int, c *configs.Config, o Options, change func(rank int, m *member
 	return errs
 }
 
-// farthest is the tensor, of weights, averages or statistics, that differs most between
-// checkpoints, relative to its norm, or to that of values of 0.001. The moments count as one tensor: gradients that
-// are nothing but rounding, as those of what the next norm takes away, have no digits.
+// farthest returns the tensor of weights, averages or statistics that differs most between checkpoints,
+// relative to its norm or to the norm of values of 0.001. All moments count as one tensor: some gradients,
+// which the next norm cancels, are nothing but rounding.
 func farthest(a, b *checkpoints.File) (name string, by float64) {
 	const moments = "optimizer's moments"
 	diffs, norms, least := map[string]float64{}, map[string]float64{}, map[string]float64{}
@@ -76,19 +76,21 @@ func farthest(a, b *checkpoints.File) (name string, by float64) {
 	return name, by
 }
 
-// For one batch and one sequence of random draws it does not matter how many ranks
-// share it: weights, averages, statistics and moments after 20 steps are those of one
-// rank, but for the order of sums. So are losses and evaluations.
+// With one batch and one sequence of random draws, the number of ranks does not matter: after 20 steps weights,
+// averages, statistics, moments, losses and evaluations equal one rank's, except for the order of sums.
 func TestRanks(t *testing.T) {
 	data := noise(t)
 	models := maps.Clone(small)
-	models["localmim of a swin, masks of images"] = strings.Replace(small["localmim of a swin"], "mim: {", "mim: {mask_per: sample, ", 1)
+	models["localmim of a swin, masks of images"] = strings.Replace(small["localmim of a swin"], "mim: {",
+		"mim: {mask_per: sample, ", 1)
 	for name, model := range models {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			settings := []string{
-				"optim.opt=momentum", "optim.lr=0.01", "optim.clip_grad=1", "ema.decay=0.9", "train.epochs=5", "train.sync_batchnorm=true",
-				"train.val_batch_size=6", "train.val_interval=3", "threads=1", "data.workers=1", "checkpoint.every_steps=0", "log.tensorboard=false", "checkpoint.top_k=2",
+				"optim.opt=momentum", "optim.lr=0.01", "optim.clip_grad=1", "ema.decay=0.9", "train.epochs=5",
+				"train.sync_batchnorm=true",
+				"train.val_batch_size=6", "train.val_interval=3", "threads=1", "data.workers=1",
+				"checkpoint.every_steps=0", "log.tensorboard=false", "checkpoint.top_k=2",
 			}
 			c := smallConfig(t, model, data, settings...)
 			dir := filepath.Join(ramdisk.Dir(t), "one")
@@ -112,7 +114,7 @@ func TestRanks(t *testing.T) {
 	}
 }
 
-// sameScores compares what two runs know of their losses and evaluations.
+// sameScores compares the losses and evaluations of two runs.
 func sameScores(t *testing.T, want, got *checkpoints.File) {
 	t.Helper()
 	w, err1 := progressOf(want.Meta)
@@ -121,32 +123,75 @@ func sameScores(t *testing.T, want, got *checkpoints.File) {
 		t.Fatal(err)
 	}
 	near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-5*math.Abs(a) }
-	if !near(w.Last.TrainLoss, g.Last.TrainLoss) || !near(w.Last.Loss, g.Last.Loss) || w.Last.Top1 != g.Last.Top1 || w.Last.Count != g.Last.Count ||
+	if !near(w.Last.TrainLoss, g.Last.TrainLoss) ||
+		!near(w.Last.Loss, g.Last.Loss) ||
+		w.Last.Top1 != g.Last.Top1 ||
+		w.Last.Count != g.Last.Count ||
 		w.Best.Epoch != g.Best.Epoch || w.Batches != g.Batches || w.Updates != g.Updates {
 		t.Errorf("got %+v, want %+v", g, w)
 	}
 }
 
-// Settings that act on a batch, on a step or on the weights do so with ranks too.
+// Settings that act on a batch, a step or the weights also work with ranks.
 func TestRanksWithSettings(t *testing.T) {
 	images := stripes(t, 72, 22)
 	teacher := filepath.Join(ramdisk.Dir(t), "teacher")
-	if _, err := Run(context.Background(), load(t, images, "train.epochs=1", "sched.warmup_epochs=0", "data.std=[0.4]"), Options{Dir: teacher}); err != nil {
+	if _, err := Run(
+		context.Background(),
+		load(t, images, "train.epochs=1", "sched.warmup_epochs=0", "data.std=[0.4]"),
+		Options{Dir: teacher},
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
 		name     string
 		settings []string
 	}{
-		{"accumulation, views, decays", []string{"train.accum_steps=3", "augment.repeats=3", "optim.layer_decay=0.7", "augment.mixup=0", "augment.mixup_mode=elem", "augment.cutmix=1", "ema.decay=0.9", "ema.warmup=true"}},
-		{"precise norms, frozen, bce", []string{"train.precise_bn=20", "train.frozen_stages=1", "loss.name=bce", "optim.clip_mode=agc", "optim.clip_grad=0.1", "augment.mixup_mode=pair", "augment.mixup=0.5"}},
-		{"hard teacher", []string{"distill.type=hard", "distill.teacher=" + teacher, "sched.form=timm", "sched.on_updates=true"}},
-		{"soft teacher", []string{"distill.type=soft", "distill.teacher=" + teacher, "augment.mixup=0.3", "loss.name=bce", "loss.sum_classes=true"}},
-		{"sizes, blocks computed twice", []string{"train.grad_checkpointing=true", "data.multi_scale=24_1", "augment.mixup=0.3", "augment.erasing.prob=0.5", "optim.clip_mode=value", "optim.clip_grad=0.05"}},
+		{
+			"accumulation, views, decays",
+			[]string{
+				"train.accum_steps=3", "augment.repeats=3", "optim.layer_decay=0.7", "augment.mixup=0",
+				"augment.mixup_mode=elem", "augment.cutmix=1", "ema.decay=0.9", "ema.warmup=true",
+			},
+		},
+		{
+			"precise norms, frozen, bce",
+			[]string{
+				"train.precise_bn=20", "train.frozen_stages=1", "loss.name=bce", "optim.clip_mode=agc",
+				"optim.clip_grad=0.1", "augment.mixup_mode=pair", "augment.mixup=0.5",
+			},
+		},
+		{
+			"hard teacher",
+			[]string{"distill.type=hard", "distill.teacher=" + teacher, "sched.form=timm", "sched.on_updates=true"},
+		},
+		{
+			"soft teacher",
+			[]string{
+				"distill.type=soft", "distill.teacher=" + teacher, "augment.mixup=0.3", "loss.name=bce",
+				"loss.sum_classes=true",
+			},
+		},
+		{
+			"sizes, blocks computed twice",
+			[]string{
+				"train.grad_checkpointing=true", "data.multi_scale=24_1", "augment.mixup=0.3",
+				"augment.erasing.prob=0.5", "optim.clip_mode=value", "optim.clip_grad=0.05",
+			},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := load(t, images, append(test.settings, "train.sync_batchnorm=true", "optim.opt=momentum", "optim.lr=0.01", "threads=1", "train.epochs=2", "sched.warmup_epochs=0", "train.val_batch_size=4")...)
+			c := load(t, images, append(
+				test.settings,
+				"train.sync_batchnorm=true",
+				"optim.opt=momentum",
+				"optim.lr=0.01",
+				"threads=1",
+				"train.epochs=2",
+				"sched.warmup_epochs=0",
+				"train.val_batch_size=4",
+			)...)
 			one, three := filepath.Join(ramdisk.Dir(t), "run"), filepath.Join(ramdisk.Dir(t), "run")
 			if _, err := Run(context.Background(), c, Options{Dir: one, Log: io.Discard}); err != nil {
 				t.Fatal(err)
@@ -163,10 +208,19 @@ func TestRanksWithSettings(t *testing.T) {
 	}
 }
 
-// A run of four ranks is stopped by one of them, in the middle of an epoch; one and
-// two ranks go on. What comes out is what one rank would have made.
+// One of four ranks stops a run in the middle of an epoch; one and two ranks resume it. The result equals the
+// result of one rank.
 func TestRanksResume(t *testing.T) {
-	c := smallConfig(t, small["fasternet"], noise(t), "optim.opt=momentum", "optim.lr=0.01", "train.sync_batchnorm=true", "ema.decay=0.9", "threads=1")
+	c := smallConfig(
+		t,
+		small["fasternet"],
+		noise(t),
+		"optim.opt=momentum",
+		"optim.lr=0.01",
+		"train.sync_batchnorm=true",
+		"ema.decay=0.9",
+		"threads=1",
+	)
 	whole := finished(t, c)
 	stopped := filepath.Join(ramdisk.Dir(t), "run")
 	errs := ranked(4, c, Options{Dir: stopped}, func(rank int, m *member) {
@@ -206,13 +260,17 @@ func TestRanksResume(t *testing.T) {
 	}
 }
 
-// With one number of ranks the bits are the same, whatever else differs.
+// With the same number of ranks the bits are the same, whatever else differs.
 func TestRanksReproducible(t *testing.T) {
 	data := noise(t)
 	var want *checkpoints.File
-	for _, settings := range [][]string{{"threads=1", "data.workers=3"}, {"threads=2", "data.workers=1", "data.prefetch=5"}} {
+	for _, settings := range [][]string{
+		{"threads=1", "data.workers=3"},
+		{"threads=2", "data.workers=1", "data.prefetch=5"},
+	} {
 		dir := filepath.Join(ramdisk.Dir(t), "run")
-		if err := errors.Join(ranked(3, smallConfig(t, small["fasternet"], data, settings...), Options{Dir: dir}, nil)...); err != nil {
+		err := errors.Join(ranked(3, smallConfig(t, small["fasternet"], data, settings...), Options{Dir: dir}, nil)...)
+		if err != nil {
 			t.Fatal(err)
 		}
 		got := last(t, dir)
@@ -225,12 +283,20 @@ func TestRanksReproducible(t *testing.T) {
 	}
 }
 
-// Without sync_batchnorm the first norm has, with reduce, the mean of the shares'
-// means, which is that of the batch; with broadcast that of rank 0's share.
+// Without sync_batchnorm, the first norm with reduce has the mean of the shares' means, which is the mean of
+// the batch; with broadcast it has the mean of rank 0's share.
 func TestDistBN(t *testing.T) {
 	data := noise(t)
 	run := func(n int, settings ...string) []float32 {
-		c := smallConfig(t, small["fasternet"], data, append(settings, "train.epochs=1", "sched.warmup_epochs=0", "optim.lr=1e-12", "train.batch_size=64", "threads=1", "ema.decay=0.5")...)
+		c := smallConfig(t, small["fasternet"], data, append(
+			settings,
+			"train.epochs=1",
+			"sched.warmup_epochs=0",
+			"optim.lr=1e-12",
+			"train.batch_size=64",
+			"threads=1",
+			"ema.decay=0.5",
+		)...)
 		dir := filepath.Join(ramdisk.Dir(t), "run")
 		if err := errors.Join(ranked(n, c, Options{Dir: dir}, nil)...); err != nil {
 			t.Fatal(err)

@@ -22,7 +22,7 @@ import (
 	"fasternet/ops"
 )
 
-// What does not fit is said on all ranks, before anything is written.
+// All ranks report what does not fit, before anything is written.
 func TestRanksErrors(t *testing.T) {
 	data := noise(t)
 	c := smallConfig(t, small["fasternet"], data)
@@ -66,7 +66,7 @@ func TestRanksErrors(t *testing.T) {
 				}
 			})
 		}},
-		{"rank 0: " + taken + " already holds a run", func(string) []error {
+		{"rank 0: " + taken + " already has a run", func(string) []error {
 			return ranked(2, c, Options{Dir: taken}, nil)
 		}},
 	} {
@@ -84,8 +84,8 @@ func TestRanksErrors(t *testing.T) {
 	}
 }
 
-// A rank that fails by itself in the middle of an epoch ends the job: the others are
-// told of it where they wait. The last checkpoint is good.
+// A rank that fails in the middle of an epoch ends the job. The others learn of it where they wait. The last
+// checkpoint is good.
 func TestRankFails(t *testing.T) {
 	root := t.TempDir()
 	for _, part := range []string{"train", "val"} {
@@ -106,8 +106,10 @@ func TestRankFails(t *testing.T) {
 			}
 		}
 	}
-	c, err := configs.Parse("small", strings.ReplaceAll(small["fasternet"], "in_chans: 1", "in_chans: 3")+"data: {image_size: 32}\nsched: {warmup_epochs: 0}\n"+
-		"train: {epochs: 3, batch_size: 4}\ncheckpoint: {every_steps: 1}", "data.dir="+root, "augment.mixup=0", "augment.cutmix=0")
+	c, err := configs.Parse("small", strings.ReplaceAll(small["fasternet"], "in_chans: 1",
+		"in_chans: 3")+"data: {image_size: 32}\nsched: {warmup_epochs: 0}\n"+
+		"train: {epochs: 3, batch_size: 4}\ncheckpoint: {every_steps: 1}", "data.dir="+
+		root, "augment.mixup=0", "augment.cutmix=0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +120,9 @@ func TestRankFails(t *testing.T) {
 		switch {
 		case err == nil:
 			silent = rank
-		case !errors.As(err, &from) || !strings.Contains(err.Error(), "07.png") || !strings.Contains(err.Error(), "on_bad_image"):
+		case !errors.As(err, &from) ||
+			!strings.Contains(err.Error(), "07.png") ||
+			!strings.Contains(err.Error(), "on_bad_image"):
 			t.Errorf("rank %d: %v", rank, err)
 		default:
 			defer func() {
@@ -139,8 +143,7 @@ func TestRankFails(t *testing.T) {
 	}
 }
 
-// An interrupt that reaches one rank alone ends an evaluation, and the measuring of
-// norms before it, on all.
+// An interrupt on a single rank ends an evaluation, and the measurement of norms before it, on all ranks.
 func TestRankInterruptsEvaluation(t *testing.T) {
 	images := stripes(t, 24, 22)
 	for _, precise := range []string{"0", "16"} {
@@ -162,7 +165,8 @@ func TestRankInterruptsEvaluation(t *testing.T) {
 				if rank == 1 {
 					cancel()
 				}
-				if _, err := tr.evaluate(ctx, &Score{}); !errors.Is(err, ErrInterrupted) || errors.Is(err, ErrTimeLimit) {
+				if _, err := tr.evaluate(ctx, &Score{}); !errors.Is(err, ErrInterrupted) ||
+					errors.Is(err, ErrTimeLimit) {
 					t.Errorf("rank %d, interrupted: %v", rank, err)
 				}
 			})
@@ -171,7 +175,7 @@ func TestRankInterruptsEvaluation(t *testing.T) {
 	}
 }
 
-// The error of a step that diverges names the rank whose loss or gradient it was.
+// The error of a diverging step names the rank with the loss or gradient that is not finite.
 func TestRankDiverges(t *testing.T) {
 	var all sync.WaitGroup
 	for rank, g := range collective.Local(3) {
@@ -187,7 +191,7 @@ func TestRankDiverges(t *testing.T) {
 				if step == 1 && rank == 1 {
 					w.GradData()[1] = float32(math.Inf(1))
 				}
-				b.final(v) // of a batch before the last: nothing is complete
+				b.final(v) // a batch before the last: nothing is complete
 				b.active = true
 				b.final(v)
 				if b.next != 1 || len(b.list) != 2 {
@@ -196,12 +200,19 @@ func TestRankDiverges(t *testing.T) {
 				if err := b.wait(); err != nil { // w has had no gradient
 					t.Error(err)
 				}
-				if got := v.GradData()[19]; got != 3*19 || w.GradData()[2] != 3 || b.broken != (step == 1 && rank == 1) {
+				got := v.GradData()[19]
+				if got != 3*19 || w.GradData()[2] != 3 || b.broken != (step == 1 && rank == 1) {
 					t.Errorf("rank %d, step %d: sums %v and %v, broken %v", rank, step, got, w.GradData(), b.broken)
 				}
 			}
-			err := tr.diverged(&DivergedError{Epoch: 1, Step: 2, Loss: 1, GradNorm: math.Inf(1)}, b.broken, []int{10 * rank}, attempt{})
-			if want := "training diverged on rank 1 in epoch 2, step 3 (samples [10] …): the gradient norm is +Inf"; !strings.HasPrefix(err.Error(), want) {
+			err := tr.diverged(
+				&DivergedError{Epoch: 1, Step: 2, Loss: 1, GradNorm: math.Inf(1)},
+				b.broken,
+				[]int{10 * rank},
+				attempt{},
+			)
+			want := "training diverged on rank 1 in epoch 2, step 3 (samples [10] …): the gradient norm is +Inf"
+			if !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("rank %d: %v", rank, err)
 			}
 		})
@@ -209,7 +220,7 @@ func TestRankDiverges(t *testing.T) {
 	all.Wait()
 }
 
-// A run that diverges does so on all ranks.
+// All ranks of a diverging run report it.
 func TestRanksDiverge(t *testing.T) {
 	c := smallConfig(t, small["vit"], noise(t), "optim.lr=1e30", "sched.warmup_epochs=0", "sched.form=constant")
 	for rank, err := range ranked(2, c, Options{Dir: filepath.Join(ramdisk.Dir(t), "run")}, nil) {

@@ -8,7 +8,7 @@ import (
 	"fasternet/ops"
 )
 
-// receive gives all ranks the state of rank 0: what it would write to a checkpoint.
+// receive gives all ranks the state of rank 0, as in a checkpoint.
 func (t *trainer) receive() error {
 	f := t.state()
 	progress := []byte(t.progress.text())
@@ -33,10 +33,10 @@ func (t *trainer) receive() error {
 	if err := json.Unmarshal(all[0], &t.progress); err != nil {
 		return fmt.Errorf("the progress of rank 0: %w", err)
 	}
-	return t.restore(&f) // the values are in their places; this says that they have changed
+	return t.restore(&f) // the values are in place already; this marks them as changed
 }
 
-// bytesOf is the memory of a slice.
+// bytesOf returns the memory of a slice.
 func bytesOf[T float32 | int64](x []T) []byte {
 	if len(x) == 0 {
 		return nil
@@ -44,9 +44,9 @@ func bytesOf[T float32 | int64](x []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), len(x)*int(unsafe.Sizeof(x[0])))
 }
 
-// average makes the running statistics of batch norms their mean over the ranks, after
-// every step: then all ranks have the state that a checkpoint has, and a resumed run goes
-// on with the same bits. With train.dist_bn=broadcast those of rank 0 count anyway.
+// average replaces the running statistics of batch norms by their mean over the ranks, after every step. Then all
+// ranks have the state of a checkpoint, and a resumed run has the same bits. With
+// train.dist_bn=broadcast, rank 0's count anyway.
 func (t *trainer) average() error {
 	if t.config.Train.DistBN == "broadcast" {
 		return nil
@@ -54,7 +54,7 @@ func (t *trainer) average() error {
 	return t.distribute(t.statistics())
 }
 
-// statistics are the running ones of batch norms which differ from rank to rank.
+// statistics returns the running statistics of batch norms that differ from rank to rank.
 func (t *trainer) statistics() [][]float32 {
 	if t.config.Train.SyncBatchNorm {
 		return nil
@@ -69,8 +69,8 @@ func statisticsOf(norms []*ops.BatchNorm) (all [][]float32) {
 	return all
 }
 
-// distribute makes statistics the same on all ranks, as train.dist_bn says. Since
-// averaging and moving on commute, it does not matter how often.
+// distribute makes statistics the same on all ranks, as train.dist_bn says. Averaging and moving commute, so it does
+// not matter how often.
 func (t *trainer) distribute(statistics [][]float32) error {
 	if t.ranks.Size() == 1 || len(statistics) == 0 {
 		return nil
@@ -86,11 +86,11 @@ func (t *trainer) distribute(statistics [][]float32) error {
 	case "reduce":
 		return t.reduce(statistics)
 	default:
-		return fmt.Errorf("train.dist_bn: there is no way %q", how)
+		return fmt.Errorf("train.dist_bn: unknown value %q", how)
 	}
 }
 
-// reduce makes statistics their mean over the ranks.
+// reduce replaces statistics by their mean over the ranks.
 func (t *trainer) reduce(statistics [][]float32) error {
 	var sums []float64
 	for _, s := range statistics {

@@ -18,8 +18,8 @@ import (
 	"fasternet/model"
 )
 
-// stripes makes a small data set in the form of Fashion-MNIST, of stripes in two
-// directions and five degrees of brightness.
+// stripes makes a small data set in the format of Fashion-MNIST: stripes in two directions and five degrees of
+// brightness.
 func stripes(t *testing.T, train, val int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +57,9 @@ func stripes(t *testing.T, train, val int) string {
 }
 
 const tinyStudent = `
-model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2, in_chans: 1, drop_path_rate: 0.2, init_std: 0.1}
+model:
+  {embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2, in_chans: 1,
+   drop_path_rate: 0.2, init_std: 0.1}
 data: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}
 augment: {padding: 1}
 sched: {form: localmim, warmup_epochs: 1, min_lr: 0}
@@ -73,7 +75,7 @@ func load(t *testing.T, dir string, settings ...string) *configs.Config {
 	return c
 }
 
-// signal is a log that calls f at the first line with a text.
+// signal is a log that calls f at the first line that contains a text.
 type signal struct {
 	text string
 	f    func()
@@ -124,28 +126,51 @@ func same(t *testing.T, what string, a, b *checkpoints.File) {
 	}
 }
 
-// Everything together: a run that is interrupted in an epoch, with another number of
-// threads, with blocks that are computed again, and in an evaluation ends with the bits of
-// one that is not.
+// A run that is interrupted in an epoch or in an evaluation, and resumed with another number of threads and with
+// grad_checkpointing, ends with the same bits as an uninterrupted one.
 func TestResumeWithEverything(t *testing.T) {
-	dir := stripes(t, 84, 20) // 10 batches of 8, the last accumulation is of one
+	dir := stripes(t, 84, 20) // 10 batches of 8; the last step has one batch
 	teacher := filepath.Join(t.TempDir(), "teacher")
-	if _, err := Run(context.Background(), load(t, dir, "train.epochs=1", "model.embed_dim=12", "data.mean=[0.2]"), Options{Dir: teacher, Log: io.Discard}); err != nil {
+	if _, err := Run(
+		context.Background(),
+		load(t, dir, "train.epochs=1", "model.embed_dim=12", "data.mean=[0.2]"),
+		Options{Dir: teacher, Log: io.Discard},
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		name     string
 		settings []string
 	}{
-		{"lamb", []string{"optim.opt=lamb", "optim.clip_mode=agc", "optim.clip_grad=0.1", "distill.type=soft", "distill.tau=2", "train.frozen_stages=0", "optim.layer_decay=0.8"}},
-		{"sgd", []string{"optim.opt=sgd", "optim.clip_mode=value", "optim.clip_grad=0.01", "loss.name=bce", "loss.threshold=0.2", "distill.type=hard", `train.frozen=["stages.0.*", "*.bias"]`}},
-		{"lars", []string{"optim.opt=lars", "optim.clip_grad=1", "optim.lr=1", "sched.form=step", "sched.decay_epochs=1", "sched.cooldown_epochs=1", "distill.type=hard"}},
+		{
+			"lamb",
+			[]string{
+				"optim.opt=lamb", "optim.clip_mode=agc", "optim.clip_grad=0.1", "distill.type=soft",
+				"distill.tau=2", "train.frozen_stages=0", "optim.layer_decay=0.8",
+			},
+		},
+		{
+			"sgd",
+			[]string{
+				"optim.opt=sgd", "optim.clip_mode=value", "optim.clip_grad=0.01", "loss.name=bce",
+				"loss.threshold=0.2", "distill.type=hard", `train.frozen=["stages.0.*", "*.bias"]`,
+			},
+		},
+		{
+			"lars",
+			[]string{
+				"optim.opt=lars", "optim.clip_grad=1", "optim.lr=1", "sched.form=step", "sched.decay_epochs=1",
+				"sched.cooldown_epochs=1", "distill.type=hard",
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := func(threads string, more ...string) *configs.Config {
 				return load(t, dir, append(append([]string{
-					"threads=" + threads, "train.accum_steps=3", "ema.decay=0.9", "ema.warmup=true", "train.precise_bn=20", "train.patience=2", "train.min_delta=50",
-					"train.epochs=4", "data.multi_scale=24_2", "augment.mixup=0.2", "augment.cutmix=1", "distill.teacher=" + teacher, "distill.alpha=0.4",
+					"threads=" + threads, "train.accum_steps=3", "ema.decay=0.9", "ema.warmup=true",
+					"train.precise_bn=20", "train.patience=2", "train.min_delta=50",
+					"train.epochs=4", "data.multi_scale=24_2", "augment.mixup=0.2", "augment.cutmix=1",
+					"distill.teacher=" + teacher, "distill.alpha=0.4",
 				}, c.settings...), more...)...)
 			}
 			whole, broken := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "broken")
@@ -158,7 +183,9 @@ func TestResumeWithEverything(t *testing.T) {
 				t.Errorf("outcome %+v", outcome)
 			}
 			text := log.all.String()
-			for _, want := range []string{"distillation from", "averaged weights", "ends early", "after epoch 3", "step 10/10"} {
+			for _, want := range []string{
+				"distillation from", "averaged weights", "ends early", "after epoch 3", "step 10/10",
+			} {
 				if !strings.Contains(text, want) {
 					t.Errorf("the log has no %q:\n%s", want, text)
 				}
@@ -166,12 +193,19 @@ func TestResumeWithEverything(t *testing.T) {
 			interrupted(t, config("2"), broken, "epoch 1/4 step 6/10")
 			interrupted(t, config("1"), broken, "epoch 2/4 step 10/10") // ends in the evaluation
 			interrupted(t, config("2", "train.grad_checkpointing=true"), broken, "epoch 3/4 step 3/10")
-			if _, err := Run(context.Background(), config("2"), Options{Dir: broken, Resume: true, Log: io.Discard}); err != nil {
+			if _, err := Run(context.Background(), config("2"), Options{
+				Dir:    broken,
+				Resume: true,
+				Log:    io.Discard,
+			}); err != nil {
 				t.Fatal(err)
 			}
 			same(t, c.name, last(t, whole), last(t, broken))
 			anew := filepath.Join(t.TempDir(), "anew")
-			if _, err := Run(context.Background(), config("1", "train.grad_checkpointing=true"), Options{Dir: anew, Log: io.Discard}); err != nil {
+			if _, err := Run(context.Background(), config("1", "train.grad_checkpointing=true"), Options{
+				Dir: anew,
+				Log: io.Discard,
+			}); err != nil {
 				t.Fatal(err)
 			}
 			same(t, c.name+", checkpointed", last(t, whole), last(t, anew))
@@ -183,7 +217,7 @@ func TestResumeWithEverything(t *testing.T) {
 				return f
 			}
 			same(t, c.name+", best", best(whole), best(broken))
-			// The average is what others read, unless they ask for the rest.
+			// Others read the average, unless they ask for the last weights.
 			plain, err := model.Open(whole, model.LoadOptions{Weights: torch.Plain})
 			if err != nil {
 				t.Fatal(err)
@@ -206,7 +240,9 @@ func TestTimeLimit(t *testing.T) {
 	dir, run := stripes(t, 40, 10), filepath.Join(t.TempDir(), "run")
 	log := &signal{}
 	_, err := Run(context.Background(), load(t, dir), Options{Dir: run, Log: log, MaxTime: time.Nanosecond})
-	if !errors.Is(err, ErrInterrupted) || !errors.Is(err, ErrTimeLimit) || !strings.Contains(log.all.String(), "by the time limit in epoch 1 after step 1") {
+	if !errors.Is(err, ErrInterrupted) ||
+		!errors.Is(err, ErrTimeLimit) ||
+		!strings.Contains(log.all.String(), "by the time limit in epoch 1 after step 1") {
 		t.Errorf("%v\n%s", err, log.all.String())
 	}
 	if p, err := progressOf(last(t, run).Meta); err != nil || p.Updates != 1 {
@@ -214,8 +250,7 @@ func TestTimeLimit(t *testing.T) {
 	}
 }
 
-// A pre-training with an average, parts that are frozen and another optimizer
-// resumes to the same bits too.
+// A pre-training with averaged weights, frozen parameters and another optimizer also resumes to the same bits.
 func TestPretrainingRecipe(t *testing.T) {
 	dir := stripes(t, 40, 10)
 	config := func(threads string) *configs.Config {
@@ -240,11 +275,16 @@ train: {epochs: 2, batch_size: 8, val_batch_size: 10, log_interval: 1, patience:
 	if _, err := Run(context.Background(), config("1"), Options{Dir: whole, Log: log}); err != nil {
 		t.Fatal(err)
 	}
-	if text := log.all.String(); !strings.Contains(text, "frozen: 2 tensors") || strings.Count(text, "averaged weights: validation loss") != 2 {
+	text := log.all.String()
+	if !strings.Contains(text, "frozen: 2 tensors") || strings.Count(text, "averaged weights: validation loss") != 2 {
 		t.Errorf("the log:\n%s", text)
 	}
 	interrupted(t, config("2"), broken, "epoch 2/2 step 2/5")
-	if _, err := Run(context.Background(), config("1"), Options{Dir: broken, Resume: true, Log: io.Discard}); err != nil {
+	if _, err := Run(context.Background(), config("1"), Options{
+		Dir:    broken,
+		Resume: true,
+		Log:    io.Discard,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "pre-training", last(t, whole), last(t, broken))

@@ -13,31 +13,31 @@ import (
 	"fasternet/ops"
 )
 
-// attempt is a step of the optimizer, with what it takes to make it again.
+// attempt is a step of the optimizer, with everything needed to repeat it.
 type attempt struct {
-	batches int            // of the step
-	last    *data.Batch    // the last of them, which is still there
-	it      *data.Iterator // that they came from
+	batches int            // batches of the step
+	last    *data.Batch    // the last batch, still in memory
+	it      *data.Iterator // source of the batches
 	before  Progress
-	undo    func(all bool) // puts the running statistics back
-	updated bool           // the weights have been updated
-	// state is what the update has changed, as it was before; nil if it is not known.
+	undo    func(all bool) // restores the running statistics
+	updated bool           // the weights were updated
+	// state is the state from before the update; nil if it is unknown.
 	state *checkpoints.File
 	lr    float64
 }
 
-// clone is a copy that shares no memory which a step changes.
+// clone returns a copy that shares no memory which a step changes.
 func (p Progress) clone() Progress {
 	p.ScaleSums, p.Window.Scales = slices.Clone(p.ScaleSums), slices.Clone(p.Window.Scales)
 	return p
 }
 
-// finding is what a rank has found in a repeated step.
+// finding is the result of a repeated step on a rank.
 type finding struct {
 	Inputs []inspect.Fault `json:"inputs"`
 	Op     *inspect.Fault  `json:"op"`
-	Loss   string          `json:"loss"` // of the batches of this rank
-	Text   string          `json:"text"` // about samples and weights
+	Loss   string          `json:"loss"` // loss of this rank's batches
+	Text   string          `json:"text"` // describes samples and weights
 }
 
 func (f finding) any() bool { return f.Op != nil || len(f.Inputs) > 0 }
@@ -50,16 +50,16 @@ func (f finding) first() inspect.Fault {
 	return *f.Op
 }
 
-// explain repeats the step in which training diverged, with a look at the result of every
-// op, on all ranks, and completes the error: it names the first value that is not finite,
-// and where the batch is saved. Running statistics are then what they were before the step.
-// What goes wrong meanwhile is part of the explanation, and no error of its own.
+// explain repeats the step in which training diverged, checks the result of every op on all ranks, and completes the
+// error: it names the first value that is not finite, and where the batch is saved. Running statistics are
+// then as before the step. An error meanwhile is part of the explanation.
 func (t *trainer) explain(e *DivergedError, a attempt) {
 	if !t.explains {
 		return
 	}
 	t.show.End()
-	t.show.Line("%s in epoch %d, step %d: the step is repeated with a check after every op", e.what(), e.Epoch+1, e.Step+1)
+	t.show.Line("%s in epoch %d, step %d: repeating the step with a check after every op",
+		e.what(), e.Epoch+1, e.Step+1)
 	if a.updated && a.state != nil {
 		if err := t.restore(a.state); err != nil {
 			t.show.Line("warning: the weights from before the update: %v", err)
@@ -68,7 +68,8 @@ func (t *trainer) explain(e *DivergedError, a attempt) {
 	}
 	a.undo(true)
 	if a.updated && a.state == nil {
-		e.Finding = "loss and gradients were finite; the weights from before the update are not there to repeat the step"
+		e.Finding = "loss and gradients were finite; the step cannot be repeated, " +
+			"because the weights from before the update are gone"
 		t.saveOrWarn(0, a, a.last, e)
 	} else {
 		b, found, err := t.repeat(a)
@@ -82,19 +83,19 @@ func (t *trainer) explain(e *DivergedError, a attempt) {
 	}
 	t.show.note(e.Finding)
 	if e.Saved != "" {
-		t.show.Line("to see all values: fasternet-train debug step %s --batch %s", t.dir, e.Saved)
+		t.show.Line("see all values with: fasternet-train debug step %s --batch %s", t.dir, e.Saved)
 	}
 }
 
-// repeat makes the forward and backward passes of a step again, up to the first batch with a
-// value that is not finite on any rank. It returns that batch, or the last.
+// repeat runs the forward and backward passes of a step again, up to the first batch with a value that is not
+// finite on any rank. It returns that batch, or the last.
 func (t *trainer) repeat(a attempt) (*data.Batch, finding, error) {
-	t.buckets.active = false // nothing is summed over the ranks
+	t.buckets.active = false // do not sum over the ranks
 	t.optimizer.ZeroGrad()
 	var f inspect.Finder
 	t.lookAtState(&f)
 	it := a.it
-	if a.batches > 1 { // only the last one is still there; they are made again, the same
+	if a.batches > 1 { // only the last is in memory: make all again
 		it.Close()
 		it = t.loader.Epoch(t.patience, a.before.Epoch, a.before.Step)
 		defer it.Close()
@@ -136,8 +137,7 @@ func (t *trainer) repeat(a attempt) (*data.Batch, finding, error) {
 	return b, out, nil
 }
 
-// describeLargest names the parameter with the largest value, if that is far from what
-// parameters are.
+// describeLargest names the parameter with the largest value, if that is unusually large.
 func (t *trainer) describeLargest() string {
 	const usual = 1e6
 	most, name := usual, ""
@@ -150,10 +150,10 @@ func (t *trainer) describeLargest() string {
 	if name == "" {
 		return ""
 	}
-	return fmt.Sprintf("; the largest weight is %.3g, of parameter %s", most, name)
+	return fmt.Sprintf("; the largest weight is %.3g, in parameter %s", most, name)
 }
 
-// lookAtState looks at what the step begins with.
+// lookAtState checks the state at the beginning of the step.
 func (t *trainer) lookAtState(f *inspect.Finder) {
 	for _, e := range t.task.store().Entries {
 		switch {
@@ -165,8 +165,13 @@ func (t *trainer) lookAtState(f *inspect.Finder) {
 	}
 }
 
-// observed runs a batch with a finder that sees all values, and so does see if it is not nil.
-func (t *trainer) observed(f *inspect.Finder, b *data.Batch, at graph.Position, see func(ops.Observed)) (float32, error) {
+// observed runs a batch with a finder that sees all values, and with see if that is not nil.
+func (t *trainer) observed(
+	f *inspect.Finder,
+	b *data.Batch,
+	at graph.Position,
+	see func(ops.Observed),
+) (float32, error) {
 	f.Begin(b.Size)
 	inputs, err := t.task.inputs(b)
 	if err != nil {
@@ -191,12 +196,12 @@ func (t *trainer) observed(f *inspect.Finder, b *data.Batch, at graph.Position, 
 	return loss, err
 }
 
-// position of batch number n of the run.
+// position returns the position of batch n of the run.
 func (t *trainer) position(n int, b *data.Batch) graph.Position {
 	return graph.Position{Seed: t.config.Seed, Step: uint64(n), Places: b.Places, Batch: b.Whole}
 }
 
-// conclude picks what the ranks have found first, saves that batch, and completes the error.
+// conclude chooses the first finding of all ranks, saves that batch, and completes the error.
 func (t *trainer) conclude(e *DivergedError, a attempt, b *data.Batch, own finding) error {
 	text, err := json.Marshal(own)
 	if err != nil {
@@ -223,9 +228,11 @@ func (t *trainer) conclude(e *DivergedError, a attempt, b *data.Batch, own findi
 	case found.any():
 		e.Finding = found.String()
 	case a.updated:
-		e.Finding = "repeated, the step is finite everywhere up to this update"
+		e.Finding = "when repeated, the step is finite up to this update"
 	default:
-		e.Finding = fmt.Sprintf("repeated, the step is finite everywhere (loss %s): memory or processor may be at fault, or the loader that made the batch", found.Loss)
+		e.Finding = fmt.Sprintf("when repeated, the step is finite everywhere (loss %s): "+
+			"the memory, the processor or the loader may be at fault",
+			found.Loss)
 		if t.ranks.Size() > 1 {
 			e.Finding += ", or the sum over the ranks is too large"
 		}
@@ -234,15 +241,15 @@ func (t *trainer) conclude(e *DivergedError, a attempt, b *data.Batch, own findi
 	return nil
 }
 
-// saveOrWarn saves the batch of a rank. The run ends with its own error if that is not possible.
+// saveOrWarn saves the batch of a rank, or warns. The run ends with its own error.
 func (t *trainer) saveOrWarn(rank int, a attempt, b *data.Batch, e *DivergedError) {
 	var err error
 	if e.Saved, err = t.saveStep(rank, a, b, e); err != nil {
-		t.show.Line("warning: the batch could not be saved: %v", err)
+		t.show.Line("warning: could not save the batch: %v", err)
 	}
 }
 
-// String says what was found, with the samples.
+// String describes the finding, with the samples.
 func (f finding) String() string {
 	if f.Op == nil {
 		return fmt.Sprintf("not finite before the first op: %v%s", f.Inputs[0], f.Text)

@@ -26,9 +26,8 @@ import (
 // exploding makes the weights huge in the first step.
 var exploding = []string{"optim.lr=1e30", "sched.warmup_epochs=0", "sched.form=constant", "checkpoint.every_steps=1"}
 
-// A step whose loss is NaN is repeated. The message names the op, the state before the step is
-// that of the checkpoint to the bit, running statistics included, and the saved batch gives
-// the same again.
+// A step whose loss is NaN is repeated. The message names the op, the state before the step equals the
+// checkpoint to the bit, running statistics included, and the saved batch reproduces the finding.
 func TestRepeat(t *testing.T) {
 	for _, c := range []struct{ model, settings, op string }{
 		{"fasternet", "", `FasterNetBlock "stages.0.blocks.0" (forward)`},
@@ -73,7 +72,7 @@ func TestRepeat(t *testing.T) {
 			if err != nil || r.Finding != e.Finding || r.Finite || r.Loss != nil {
 				t.Errorf("the saved batch gives %+v, %v\nwant %q", r.Finding, err, e.Finding)
 			}
-			// So does the step after the checkpoint, on the batch that comes next.
+			// So does the step after the checkpoint, with the next batch.
 			r, err = DebugStep(context.Background(), config, StepOptions{Dir: dir})
 			if err != nil || r.Finding != e.Finding {
 				t.Errorf("the step after the checkpoint gives %+v, %v\nwant %q", r.Finding, err, e.Finding)
@@ -82,7 +81,7 @@ func TestRepeat(t *testing.T) {
 	}
 }
 
-// diverges runs a configuration that does.
+// diverges runs a configuration that diverges.
 func diverges(t *testing.T, c *configs.Config, dir string, log io.Writer) *DivergedError {
 	t.Helper()
 	_, err := Run(context.Background(), c, Options{Dir: dir, Log: log})
@@ -93,8 +92,8 @@ func diverges(t *testing.T, c *configs.Config, dir string, log io.Writer) *Diver
 	return e
 }
 
-// bright makes a data set of 32 black images, of which one is white. With a tiny deviation
-// the white one alone leaves the range of float32.
+// bright makes a data set of 31 black images and one white one. With a tiny deviation only the white one leaves
+// the range of float32.
 func bright(t *testing.T, white int) string {
 	t.Helper()
 	dir := noise(t)
@@ -120,13 +119,22 @@ func bright(t *testing.T, white int) string {
 	return dir
 }
 
-// The one sample of a batch that makes values infinite is named, and its rank.
+// The message names the one sample that makes values infinite, and its rank.
 func TestRepeatNamesSample(t *testing.T) {
-	settings := []string{"data.mean=[0]", "data.std=[3e-39]", "augment.mixup=0", "augment.cutmix=0", "sched.warmup_epochs=0", "train.batch_size=32", "train.epochs=1"}
+	settings := []string{
+		"data.mean=[0]", "data.std=[3e-39]", "augment.mixup=0", "augment.cutmix=0", "sched.warmup_epochs=0",
+		"train.batch_size=32", "train.epochs=1",
+	}
 	const white = 13
 	for _, model := range []string{"vit", "swin", "fasternet"} {
-		e := diverges(t, smallConfig(t, small[model], bright(t, white), settings...), filepath.Join(ramdisk.Dir(t), "run"), io.Discard)
-		if want := fmt.Sprintf("image %d, train-images-idx3-ubyte[%[1]d], class Dress)", white); !strings.Contains(e.Finding, want) {
+		e := diverges(
+			t,
+			smallConfig(t, small[model], bright(t, white), settings...),
+			filepath.Join(ramdisk.Dir(t), "run"),
+			io.Discard,
+		)
+		want := fmt.Sprintf("image %d, train-images-idx3-ubyte[%[1]d], class Dress)", white)
+		if !strings.Contains(e.Finding, want) {
 			t.Errorf("%s: %q does not name %q", model, e.Finding, want)
 		}
 	}
@@ -146,8 +154,12 @@ func TestRepeatNamesSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(b.batch.Indices, white) || len(b.batch.Places) != 16 || b.at.Whole != 32 || b.at.Rank != named.Rank {
-		t.Errorf("the batch of %s has the samples %v, places %v of %d", b.at.Rank, b.batch.Indices, b.batch.Places, b.at.Whole)
+	if !slices.Contains(b.batch.Indices, white) ||
+		len(b.batch.Places) != 16 ||
+		b.at.Whole != 32 ||
+		b.at.Rank != named.Rank {
+		t.Errorf("the batch of %s has the samples %v, places %v of %d",
+			b.at.Rank, b.batch.Indices, b.batch.Places, b.at.Whole)
 	}
 }
 
@@ -165,17 +177,25 @@ func (f *flaky) gradients(b *data.Batch, at graph.Position) (float32, []float64,
 	return loss, scales, err
 }
 
-// A repeat that is finite everywhere says so.
+// If the repeated step is finite everywhere, the message says so.
 func TestRepeatIsFinite(t *testing.T) {
 	for _, accum := range []int{1, 2} {
 		c := smallConfig(t, small["vit"], noise(t), fmt.Sprintf("train.accum_steps=%d", accum))
-		tr := &trainer{config: c, ranks: ranks{collective.Single{}}, dir: filepath.Join(ramdisk.Dir(t), "run"), show: NewDisplay(io.Discard), explains: true, patience: context.Background()}
+		tr := &trainer{
+			config:   c,
+			ranks:    ranks{collective.Single{}},
+			dir:      filepath.Join(ramdisk.Dir(t), "run"),
+			show:     NewDisplay(io.Discard),
+			explains: true,
+			patience: context.Background(),
+		}
 		if err := tr.open(context.Background(), Options{Dir: tr.dir}); err != nil {
 			t.Fatal(err)
 		}
 		tr.task = &flaky{tr.task, 3}
 		err := tr.loop(context.Background())
-		if err == nil || !strings.Contains(err.Error(), "the loss is NaN; repeated, the step is finite everywhere (loss [") {
+		if err == nil ||
+			!strings.Contains(err.Error(), "the loss is NaN; repeated, the step is finite everywhere (loss [") {
 			t.Errorf("got %v", err)
 		}
 		if err := tr.close(); err != nil {
@@ -184,12 +204,16 @@ func TestRepeatIsFinite(t *testing.T) {
 	}
 }
 
-// Weights that an update makes infinite are found before a checkpoint has them.
+// Weights that an update makes infinite are found before they reach a checkpoint.
 func TestUpdateIsNotFinite(t *testing.T) {
 	c := smallConfig(t, small["vit"], noise(t), append(exploding, "optim.lr=1e40")...)
 	dir := filepath.Join(ramdisk.Dir(t), "run")
 	e := diverges(t, c, dir, io.Discard)
-	for _, want := range []string{"epoch 1, step 1", "parameter cls_token[0] is ", "after the update by adamw with learning rate 1e+40", "finite everywhere up to this update"} {
+	for _, want := range []string{
+		"epoch 1, step 1", "parameter cls_token[0] is ",
+		"after the update by adamw with learning rate 1e+40",
+		"when repeated, the step is finite up to this update",
+	} {
 		if !strings.Contains(e.Error(), want) {
 			t.Errorf("%q does not say %q", e, want)
 		}
@@ -205,7 +229,14 @@ func TestUpdateIsNotFinite(t *testing.T) {
 // An update whose step cannot be repeated still leaves its batch.
 func TestUpdateWithoutState(t *testing.T) {
 	c := smallConfig(t, small["vit"], noise(t))
-	tr := &trainer{config: c, ranks: ranks{collective.Single{}}, dir: filepath.Join(ramdisk.Dir(t), "run"), show: NewDisplay(io.Discard), explains: true, patience: context.Background()}
+	tr := &trainer{
+		config:   c,
+		ranks:    ranks{collective.Single{}},
+		dir:      filepath.Join(ramdisk.Dir(t), "run"),
+		show:     NewDisplay(io.Discard),
+		explains: true,
+		patience: context.Background(),
+	}
 	if err := tr.open(context.Background(), Options{Dir: tr.dir}); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +252,9 @@ func TestUpdateWithoutState(t *testing.T) {
 	}
 	e := &DivergedError{Samples: b.Indices, update: "parameter w[0] is +Inf after the update"}
 	tr.explain(e, attempt{batches: 1, last: b, it: it, undo: func(bool) {}, updated: true})
-	if !strings.Contains(e.Error(), "+Inf after the update; loss and gradients were finite; the weights from before the update are not there") || e.Saved == "" {
+	if !strings.Contains(e.Error(),
+		"+Inf after the update; loss and gradients were finite; the step cannot be repeated") ||
+		e.Saved == "" {
 		t.Errorf("got %v", e)
 	}
 	if _, err := readBatch(e.Saved); err != nil {

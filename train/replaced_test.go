@@ -14,7 +14,7 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// tree is the content of all files in a folder.
+// tree returns the content of all files in a folder.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -32,16 +32,16 @@ func tree(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// A folder that is deleted while a run goes on, moved, or made again by another run is
-// noticed before anything is written: no checkpoint, log, summary, picture, event file,
-// report or launch gets there, and the lock of the new run stays.
+// If a folder is deleted, moved, or made again by another run, the run notices before it writes anything: no
+// checkpoint, log, summary, picture, event file, report or launch gets there, and the lock of the new run
+// stays.
 func TestFolderReplaced(t *testing.T) {
 	data := noise(t)
 	for _, c := range []struct {
 		name   string
 		family string
 		change func(dir string) error
-		gone   bool // the folder is not there then
+		gone   bool // the folder is then missing
 	}{
 		{"deleted", "fasternet", os.RemoveAll, true},
 		{"moved", "fasternet", func(dir string) error { return os.Rename(dir, dir+".old") }, true},
@@ -65,7 +65,13 @@ func TestFolderReplaced(t *testing.T) {
 			return errors.Join(err, another(dir))
 		}, false},
 	} {
-		for _, settings := range [][]string{nil, {"train.log_interval=100", "log.histogram_interval=1", "mim.picture_interval=1", "checkpoint.every_steps=0"}} {
+		for _, settings := range [][]string{
+			nil,
+			{
+				"train.log_interval=100", "log.histogram_interval=1", "mim.picture_interval=1",
+				"checkpoint.every_steps=0",
+			},
+		} {
 			t.Run(c.name, func(t *testing.T) {
 				if !strings.HasPrefix(c.family, "localmim") && len(settings) > 0 {
 					settings = append(settings[:2:2], settings[3:]...)
@@ -113,20 +119,22 @@ func TestFolderReplaced(t *testing.T) {
 	}
 }
 
-// another is a run that is in the way.
+// another returns a second run that is in the way.
 func another(dir string) error {
 	if err := os.MkdirAll(CheckpointDir(dir), 0o755); err != nil {
 		return err
 	}
 	var err error
-	for _, name := range []string{LockFile, ConfigFile, LogFile, SummaryFile, TextFile, LaunchesFile, "report.html", "checkpoints/last.safetensors"} {
+	for _, name := range []string{
+		LockFile, ConfigFile, LogFile, SummaryFile, TextFile, LaunchesFile, "report.html",
+		"checkpoints/last.safetensors",
+	} {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte("of the new run"), 0o644))
 	}
 	return err
 }
 
-// Who removes old locks does not end a run: it takes its folder again, unless another
-// process has.
+// Removing old locks does not end a run: it takes its folder again, unless another process has.
 func TestLockRemoved(t *testing.T) {
 	f := openTest(t)
 	if f.unlocked != nil {
@@ -168,9 +176,8 @@ func TestLockRemoved(t *testing.T) {
 	}
 }
 
-// Logs that are moved away, as by a rotation, and a folder of checkpoints that is deleted
-// are made again, and that is said. What was lost with them is not written again, but for
-// the best checkpoint.
+// Logs that are moved away, for example by log rotation, and a deleted folder of checkpoints are made again, with a
+// warning. Their old content is not written again, except the best checkpoint.
 func TestFilesLostMeanwhile(t *testing.T) {
 	dir := filepath.Join(ramdisk.Dir(t), "run")
 	c := smallConfig(t, small["fasternet"], noise(t), "threads=1", "train.log_interval=1", "train.epochs=2")
@@ -194,7 +201,8 @@ func TestFilesLostMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{LogFile, TextFile, "checkpoints"} {
-		if want := filepath.Join(dir, name) + " was deleted or moved while the run went on: it is made again"; !strings.Contains(log.all.String(), want) {
+		want := filepath.Join(dir, name) + " was deleted or moved during the run: making it again"
+		if !strings.Contains(log.all.String(), want) {
 			t.Errorf("it does not say %q\n%s", want, log.all.String())
 		}
 	}
@@ -202,7 +210,8 @@ func TestFilesLostMeanwhile(t *testing.T) {
 	if err != nil || len(records) == 0 || records[0].Batches < atLoss || records[len(records)-1].Kind != EpochRecord {
 		t.Errorf("records %+v, %v", records, err)
 	}
-	if text, err := os.ReadFile(filepath.Join(dir, TextFile)); err != nil || !strings.Contains(string(text), "epoch 2/2: ") {
+	if text, err := os.ReadFile(filepath.Join(dir, TextFile)); err != nil ||
+		!strings.Contains(string(text), "epoch 2/2: ") {
 		t.Errorf("%s, %v", text, err)
 	}
 	if s := scoreOf(readMeta(t, out.Checkpoint)); s == nil || s.Epoch+1 != out.Epoch {
@@ -210,7 +219,7 @@ func TestFilesLostMeanwhile(t *testing.T) {
 	}
 }
 
-// A folder is claimed with what is in it, and not what is next to it.
+// A lock claims a folder with its content, but not its neighbours.
 func TestClaim(t *testing.T) {
 	dir := t.TempDir()
 	no := errors.New("no")

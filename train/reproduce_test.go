@@ -21,16 +21,22 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// small are models of every family for images of 32 pixels.
+// small has models of every family for images of 32 pixels.
 var small = map[string]string{
-	"fasternet": "model: {embed_dim: 16, depths: [1, 1], feature_dim: 32, patch_size: 2, patch_stride: 2, in_chans: 1, drop_path_rate: 0.2}\naugment: {mixup: 0.2, cutmix: 1}\n",
-	"vit":       "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: 1, drop_path_rate: 0.2}\n",
-	"swin":      "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1, drop_path_rate: 0.2}\n",
-	"localmim of a vit": "task: localmim\nmodel: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
+	"fasternet": "model: {embed_dim: 16, depths: [1, 1], feature_dim: 32, patch_size: 2, patch_stride: 2, in_chans: " +
+		"1, drop_path_rate: 0.2}\naugment: {mixup: 0.2, cutmix: 1}\n",
+	"vit": "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: " +
+		"1, drop_path_rate: 0.2}\n",
+	"swin": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: " +
+		"2, in_chans: 1, drop_path_rate: 0.2}\n",
+	"localmim of a vit": "task: localmim\nmodel: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: " +
+		"8, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 16, decoder_heads: 2, hog_bias: true}\n",
-	"localmim of a swin": "task: localmim\nmodel: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
+	"localmim of a swin": "task: localmim\nmodel: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: " +
+		"[2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {decoder_dim: 16, decoder_heads: 2, mask_ratio: 0.6, target: pixel}\n",
-	"localmim of a fasternet": "task: localmim\nmodel: {embed_dim: 8, depths: [1, 1, 1], feature_dim: 32, patch_size: 2, patch_stride: 2, in_chans: 1}\n" +
+	"localmim of a fasternet": "task: localmim\nmodel: {embed_dim: 8, depths: [1, 1, 1], feature_dim: " +
+		"32, patch_size: 2, patch_stride: 2, in_chans: 1}\n" +
 		"mim: {decoder_dim: 16, decoder_heads: 2, nbins: 6, mask_block: 2}\n",
 }
 
@@ -81,7 +87,7 @@ func smallConfig(t *testing.T, model, data string, settings ...string) *configs.
 	return c
 }
 
-// stopper asks a run to stop when it has logged so many steps.
+// stopper asks a run to stop after it has logged so many steps.
 type stopper struct {
 	left int
 	stop func()
@@ -96,8 +102,7 @@ func (s *stopper) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// finished runs a configuration and returns its last checkpoint. The run is
-// stopped after each of so many steps, and resumed.
+// finished runs a configuration, stops and resumes it after each of the given steps, and returns its last checkpoint.
 func finished(t *testing.T, c *configs.Config, stops ...int) *checkpoints.File {
 	t.Helper()
 	dir := filepath.Join(ramdisk.Dir(t), "run")
@@ -119,12 +124,13 @@ func finished(t *testing.T, c *configs.Config, stops ...int) *checkpoints.File {
 	return f
 }
 
-// differing names the first tensor, or else the progress, in which two
-// checkpoints are not the same to the last bit.
+// differing names the first tensor, or else the progress, that differs between two checkpoints in any bit.
 func differing(a, b *checkpoints.File) string {
 	for _, x := range a.Tensors {
 		y, ok := b.Lookup(x.Name)
-		same := slices.EqualFunc(x.F32, y.F32, func(v, w float32) bool { return math.Float32bits(v) == math.Float32bits(w) })
+		same := slices.EqualFunc(x.F32, y.F32, func(v, w float32) bool {
+			return math.Float32bits(v) == math.Float32bits(w)
+		})
 		if !ok || !same || !slices.Equal(x.I64, y.I64) || !slices.Equal(x.Shape, y.Shape) {
 			return x.Name
 		}
@@ -138,10 +144,9 @@ func differing(a, b *checkpoints.File) string {
 	return ""
 }
 
-// One configuration and seed give the same weights, moments and losses to the
-// last bit: for any number of threads, of loader workers and of batches that are
-// made ahead, whether the run is interrupted or not, with and without activation
-// checkpointing. Another seed gives others.
+// One configuration and seed give the same weights, moments and losses to the last bit: with any number of
+// threads, loader workers and prefetched batches, with or without interruptions and activation checkpointing.
+// Another seed gives others.
 func TestReproducible(t *testing.T) {
 	data := noise(t)
 	for _, name := range slices.Sorted(maps.Keys(small)) {
@@ -155,7 +160,7 @@ func TestReproducible(t *testing.T) {
 			}{
 				{[]string{"threads=2", "data.workers=3", "data.prefetch=1"}, nil},
 				{[]string{"threads=4", "data.workers=2", "data.prefetch=7"}, nil},
-				{[]string{"threads=2", "data.workers=1"}, []int{1, 3, 2}}, // in both epochs, and at the end of one
+				{[]string{"threads=2", "data.workers=1"}, []int{1, 3, 2}}, // in both epochs, and at the end of an epoch
 				{[]string{"threads=1", "data.workers=4", "checkpoint.every_steps=0"}, []int{7}},
 				{[]string{"threads=1", "train.grad_checkpointing=true"}, nil},
 				{[]string{"threads=4", "train.grad_checkpointing=true"}, []int{2, 3}},
@@ -165,15 +170,15 @@ func TestReproducible(t *testing.T) {
 					t.Errorf("%v, stopped after %v: other bits in %s", c.settings, c.stops, what)
 				}
 			}
-			if differing(finished(t, smallConfig(t, model, data, "seed=9", "train.epochs=1", "sched.warmup_epochs=0")), want) == "" {
+			other := smallConfig(t, model, data, "seed=9", "train.epochs=1", "sched.warmup_epochs=0")
+			if differing(finished(t, other), want) == "" {
 				t.Error("another seed, and the same weights")
 			}
 		})
 	}
 }
 
-// A clock that is set back, that stands still, or that jumps, changes nothing but
-// what is said of the time.
+// A clock that is set back, stands still or jumps changes only the reported times.
 func TestClock(t *testing.T) {
 	data := noise(t)
 	c := smallConfig(t, small["fasternet"], data, "threads=2")

@@ -12,9 +12,9 @@ import (
 	"fasternet/optim"
 )
 
-// NewRunner makes the runner that trains a model as a configuration says: precision, loss, frozen
-// parameters (which it marks) and gradient checkpointing. It returns the layers of the model by
-// their depth too. If the loss is a distillation, the programs need the logits of a teacher.
+// NewRunner makes the runner that trains the model of a configuration: precision, loss, frozen parameters (which it
+// marks) and gradient checkpointing. It also returns the layers of the model by depth. If the loss is a
+// distillation, the programs need the logits of a teacher.
 func NewRunner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.Runner, *graph.Layers, error) {
 	r, err := model.NewRunner(c, net, pool)
 	if err != nil {
@@ -34,8 +34,7 @@ func NewRunner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.R
 	return r, depths, freeze(c, net.Store().Params(), depths)
 }
 
-// NewMIMRunner makes the runner of a pre-training as a configuration says, and marks the
-// parameters that are frozen.
+// NewMIMRunner makes the runner for the pre-training of a configuration, and marks the frozen parameters.
 func NewMIMRunner(c *configs.Config, net *localmim.Model, pool *kernels.Pool) (*localmim.Runner, error) {
 	r, err := model.NewMIMRunner(c, net, pool)
 	if err != nil {
@@ -44,23 +43,34 @@ func NewMIMRunner(c *configs.Config, net *localmim.Model, pool *kernels.Pool) (*
 	return r, freeze(c, net.Store().Params(), nil)
 }
 
-// NewOptimizer makes the optimizer that a configuration describes, of the parameters that are not
-// frozen. The layers are for optim.layer_decay; a pre-training has none.
-func NewOptimizer(c *configs.Config, params []*ops.Param, depths *graph.Layers, pool *kernels.Pool) (*optim.Optimizer, error) {
+// NewOptimizer makes the optimizer of a configuration for the parameters that are not frozen. The layers are for
+// optim.layer_decay; a pre-training has none.
+func NewOptimizer(
+	c *configs.Config,
+	params []*ops.Param,
+	depths *graph.Layers,
+	pool *kernels.Pool,
+) (*optim.Optimizer, error) {
 	o, err := optim.New(c.Optim, trained(params), pool)
 	if err != nil || c.Optim.LayerDecay == 1 {
 		return o, err
 	}
 	if depths == nil {
-		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: pre-training uses one learning rate for all layers", c.Optim.LayerDecay)
+		return nil, fmt.Errorf("optim.layer_decay: want 1, got %v: pre-training uses one learning rate for all layers",
+			c.Optim.LayerDecay)
 	}
 	o.DecayLayers(c.Optim.LayerDecay, depths.Of)
 	return o, nil
 }
 
-// lossOf is the loss of a configuration, without what depends on the data: see balance.
+// lossOf returns the loss of a configuration. balance adds what depends on the data.
 func lossOf(c *configs.Config) (ops.Loss, error) {
-	l := ops.Loss{Threshold: c.Loss.Threshold, SumClasses: c.Loss.SumClasses, Alpha: c.Distill.Alpha, Tau: c.Distill.Tau}
+	l := ops.Loss{
+		Threshold:  c.Loss.Threshold,
+		SumClasses: c.Loss.SumClasses,
+		Alpha:      c.Distill.Alpha,
+		Tau:        c.Distill.Tau,
+	}
 	switch c.Loss.Name {
 	case "ce":
 	case "bce":
@@ -73,7 +83,7 @@ func lossOf(c *configs.Config) (ops.Loss, error) {
 	case "asl":
 		l.Binary, l.Gamma, l.GammaNeg, l.Clip = true, c.Loss.GammaPos, c.Loss.GammaNeg, c.Loss.Clip
 	default:
-		return l, fmt.Errorf("loss.name: there is no loss %q", c.Loss.Name)
+		return l, fmt.Errorf("loss.name: unknown loss %q", c.Loss.Name)
 	}
 	switch c.Distill.Type {
 	case "none":
@@ -82,7 +92,7 @@ func lossOf(c *configs.Config) (ops.Loss, error) {
 	case "soft":
 		l.Distill = ops.SoftDistill
 	default:
-		return l, fmt.Errorf("distill.type: there is no distillation %q", c.Distill.Type)
+		return l, fmt.Errorf("distill.type: unknown distillation %q", c.Distill.Type)
 	}
 	return l, nil
 }

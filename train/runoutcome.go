@@ -5,22 +5,22 @@ import (
 	"fasternet/eval"
 )
 
-// Outcome is how a run ended.
+// Outcome is the result of a run.
 type Outcome struct {
 	eval.Result        // of the best checkpoint
 	Epoch       int    `json:"epoch"` // of the best checkpoint, from 1; 0 if there is none
 	Checkpoint  string `json:"checkpoint"`
-	Last        Score  `json:"last"`   // its epoch counts from 1, too
-	Epochs      int    `json:"epochs"` // that were trained in all
+	Last        Score  `json:"last"`   // its epoch also counts from 1
+	Epochs      int    `json:"epochs"` // trained epochs
 	RunDir      string `json:"run_dir"`
-	EMA         bool   `json:"ema,omitempty"`           // the result is of averaged weights
-	Early       bool   `json:"stopped_early,omitempty"` // by train.patience
+	EMA         bool   `json:"ema,omitempty"`           // the result is for averaged weights
+	Early       bool   `json:"stopped_early,omitempty"` // train.patience ended it
 }
 
-// Pretraining is how a run without labels ended: a loss, no accuracy.
+// Pretraining is the result of a run without labels: a loss, no accuracy.
 type Pretraining struct {
 	Loss       float64 `json:"loss"`  // of the best checkpoint on the validation images
-	Count      int     `json:"count"` // of these
+	Count      int     `json:"count"` // validation images
 	Epoch      int     `json:"epoch"` // of the best checkpoint, from 1
 	Checkpoint string  `json:"checkpoint"`
 	LastLoss   float64 `json:"last_loss"`
@@ -28,11 +28,11 @@ type Pretraining struct {
 	RunDir     string  `json:"run_dir"`
 }
 
-// MultiLabel is how a run of images with any number of labels ended.
+// MultiLabel is the result of a run with any number of labels per image.
 type MultiLabel struct {
-	MAP        float64 `json:"map"`       // of the best checkpoint, percent: mean average precision over the labels
+	MAP        float64 `json:"map"`       // mean average precision over the labels, of the best checkpoint, percent
 	MicroMAP   float64 `json:"map_micro"` // percent
-	F1         float64 `json:"f1_macro"`  // percent, by the thresholds
+	F1         float64 `json:"f1_macro"`  // percent, with the thresholds
 	Loss       float64 `json:"loss"`
 	Count      int     `json:"count"`
 	Epoch      int     `json:"epoch"` // of the best checkpoint, from 1
@@ -44,12 +44,15 @@ type MultiLabel struct {
 	Early      bool    `json:"stopped_early,omitempty"`
 }
 
-// MultiLabel is the outcome of a run of task multilabel.
+// MultiLabel returns the result of a run of task multilabel.
 func (o Outcome) MultiLabel() MultiLabel {
-	return MultiLabel{o.MAP, o.MicroMAP, o.F1, o.Loss, o.Count, o.Epoch, o.Checkpoint, o.Last.MAP, o.Epochs, o.RunDir, o.EMA, o.Early}
+	return MultiLabel{
+		o.MAP, o.MicroMAP, o.F1, o.Loss, o.Count, o.Epoch, o.Checkpoint, o.Last.MAP, o.Epochs, o.RunDir, o.EMA,
+		o.Early,
+	}
 }
 
-// Pretraining is the outcome of a run of task localmim.
+// Pretraining returns the result of a run of task localmim.
 func (o Outcome) Pretraining() Pretraining {
 	return Pretraining{o.Loss, o.Count, o.Epoch, o.Checkpoint, o.Last.Loss, o.Epochs, o.RunDir}
 }

@@ -10,18 +10,17 @@ import (
 	"fasternet/formats"
 )
 
-// saving is a checkpoint that is being written while training goes on. The values come from where
-// the model has them: no copy of weights and moments is made. So they must not change before they
-// have been read, which is usually long before the next update.
+// saving is a checkpoint that is written while training goes on. It reads the values in place, without a copy
+// of weights and moments. So they must not change before they are read, usually long before the next update.
 type saving struct {
-	read chan struct{} // closed when the values have been read
-	done chan struct{} // closed when the files are there, or cannot be
-	err  error         // of the writing; to be read after that
+	read chan struct{} // closed when the values are read
+	done chan struct{} // closed when the files are complete or have failed
+	err  error         // of the writing; valid after done
 }
 
-// saveUnder writes a checkpoint under several names, in their order, and then removes the checkpoints of some epochs.
-// Rank 0 does it. If it is the only one, the files are written while training goes on, and what
-// goes wrong is an error of beforeChange or of written, later on. Otherwise all ranks know whether they could be written.
+// saveUnder writes a checkpoint under several names, in their order, and then removes the checkpoints of some
+// epochs. Rank 0 does it. A single rank writes while training goes on, and beforeChange or written return its
+// errors later. With several ranks, all of them learn whether the files could be written.
 func (t *trainer) saveUnder(names []string, drop []int) error {
 	defer t.stand(clock())
 	if err := t.written(); err != nil {
@@ -50,7 +49,7 @@ func (t *trainer) saveUnder(names []string, drop []int) error {
 	return nil
 }
 
-// beginSaving starts to write a checkpoint of what the run is now.
+// beginSaving starts to write a checkpoint of the current state.
 func (t *trainer) beginSaving(names []string, drop []int) error {
 	if t.folder == nil {
 		return nil
@@ -70,7 +69,9 @@ func (t *trainer) beginSaving(names []string, drop []int) error {
 			s.err = t.dropEpochs(drop)
 		}
 	}()
-	if slices.ContainsFunc(f.Tensors, func(x formats.Tensor) bool { return strings.HasPrefix(x.Name, checkpoints.GradientPrefix) }) {
+	if slices.ContainsFunc(f.Tensors, func(x formats.Tensor) bool {
+		return strings.HasPrefix(x.Name, checkpoints.GradientPrefix)
+	}) {
 		return t.written() // the next batch changes the gradients
 	}
 	return nil
@@ -89,8 +90,8 @@ func (t *trainer) keepStatistics(f *checkpoints.File) {
 	}
 }
 
-// beforeChange waits until a checkpoint has read the values that are going to change. It also
-// tells what went wrong with one that is no longer being written.
+// beforeChange waits until a checkpoint has read the values that are going to change. It also returns the error of a
+// checkpoint that has ended.
 func (t *trainer) beforeChange() error {
 	if t.saving == nil {
 		return nil
@@ -105,7 +106,7 @@ func (t *trainer) beforeChange() error {
 	}
 }
 
-// written waits for the checkpoint that is being written, and says what went wrong with it, once.
+// written waits for the checkpoint that is being written, and returns its error once.
 func (t *trainer) written() error {
 	s := t.saving
 	if s == nil {
@@ -116,7 +117,7 @@ func (t *trainer) written() error {
 	return s.err
 }
 
-// stand adds the time since then to what training has stood still for checkpoints.
+// stand adds the time since then to the time that training waited for checkpoints.
 func (t *trainer) stand(then time.Time) { t.stood += since(then) }
 
 // saveLast writes the last checkpoint.

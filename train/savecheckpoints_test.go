@@ -34,9 +34,18 @@ func allCheckpoints(t *testing.T, dir string) map[string]*checkpoints.File {
 	return all
 }
 
-// A checkpoint has the values of its moment, however long the disk takes, while training goes on.
+// A checkpoint has the values of its moment, however long the disk takes while training goes on.
 func TestCheckpointsOfTheirMoment(t *testing.T) {
-	c := smallConfig(t, small["fasternet"], noise(t), "train.epochs=3", "checkpoint.top_k=3", "ema.decay=0.9", "checkpoint.every_steps=3", "train.precise_bn=16")
+	c := smallConfig(
+		t,
+		small["fasternet"],
+		noise(t),
+		"train.epochs=3",
+		"checkpoint.top_k=3",
+		"ema.decay=0.9",
+		"checkpoint.every_steps=3",
+		"train.precise_bn=16",
+	)
 	quick, slow := filepath.Join(ramdisk.Dir(t), "run"), filepath.Join(ramdisk.Dir(t), "run")
 	if _, err := Run(context.Background(), c, Options{Dir: quick, Log: io.Discard}); err != nil {
 		t.Fatal(err)
@@ -66,7 +75,7 @@ func TestCheckpointsOfTheirMoment(t *testing.T) {
 	sameLogs(t, "with a slow disk", slow, quick)
 }
 
-// Training does not wait until the disk has a checkpoint: the next epoch goes on before that.
+// Training does not wait for the disk: the next epoch starts before the checkpoint is complete.
 func TestTrainingGoesOnWhileACheckpointIsWritten(t *testing.T) {
 	c := smallConfig(t, small["fasternet"], noise(t), "train.epochs=2", "checkpoint.every_steps=0")
 	ahead := make(chan struct{})
@@ -100,8 +109,8 @@ func TestTrainingGoesOnWhileACheckpointIsWritten(t *testing.T) {
 	}
 }
 
-// A checkpoint that cannot be written ends the run with an error, also the last one, and one for which the
-// run is not asked to wait. The one before it stays.
+// A checkpoint that cannot be written ends the run with an error, also the last one, and one that the run does not
+// wait for. The previous checkpoint stays.
 func TestCheckpointThatFailsLater(t *testing.T) {
 	c := smallConfig(t, small["fasternet"], noise(t), "train.epochs=3", "checkpoint.every_steps=0")
 	for _, test := range []struct {
@@ -109,7 +118,7 @@ func TestCheckpointThatFailsLater(t *testing.T) {
 		op    string
 		file  string
 		nth   int
-		epoch int // up to which a checkpoint is left
+		epoch int // last epoch with a checkpoint
 	}{
 		{"the first sync", disk.Sync, "next.safetensors.unfinished.tmp", 1, 1},
 		{"a write in the second epoch", disk.Write, "next.safetensors.unfinished.tmp", 4, 1},
@@ -154,7 +163,7 @@ func TestCheckpointThatFailsLater(t *testing.T) {
 	}
 }
 
-// A run that is stopped ends when its checkpoint is there.
+// A stopped run ends after its checkpoint is complete.
 func TestStopWhileACheckpointIsWritten(t *testing.T) {
 	c := smallConfig(t, small["fasternet"], noise(t), "train.epochs=2", "checkpoint.every_steps=0")
 	dir := filepath.Join(ramdisk.Dir(t), "run")

@@ -3,12 +3,11 @@ package train
 import "fmt"
 
 const (
-	fewUpdates = 10   // in an epoch
-	fewInAll   = 1000 // in a run: with fewer even small data sets are hardly learned
+	fewUpdates = 10   // updates per epoch
+	fewInAll   = 1000 // updates per run: fewer hardly learn even small data sets
 )
 
-// fewStepsNote is about a recipe for many images that meets few: it makes so few steps that little
-// is learned, and takes no notice.
+// fewStepsNote warns about a recipe for many images that gets few: it makes so few steps that it learns little.
 func (t *trainer) fewStepsNote() string {
 	c := t.config.Train
 	updates := (t.steps + c.AccumSteps - 1) / c.AccumSteps
@@ -19,7 +18,8 @@ func (t *trainer) fewStepsNote() string {
 	if updates != 1 {
 		steps = fmt.Sprintf("%d steps", updates)
 	}
-	text := fmt.Sprintf("%d training images make %s per epoch, %d in all, where a step is meant to have %d (train.batch_size %d × accum_steps %d): few to learn from",
+	text := fmt.Sprintf("%d training images make only %s per epoch, %d in all, "+
+		"with steps of %d images (train.batch_size %d × accum_steps %d)",
 		t.train.Len(), steps, updates*c.Epochs, c.BatchSize*c.AccumSteps, c.BatchSize, c.AccumSteps)
 	if small := min(c.BatchSize, 64); small*c.AccumSteps > small && t.train.Len() >= small {
 		text += fmt.Sprintf("; set train.batch_size=%d train.accum_steps=1", small)
@@ -27,5 +27,5 @@ func (t *trainer) fewStepsNote() string {
 			text += fmt.Sprintf(" optim.lr=%.2g", lr)
 		}
 	}
-	return text + "; or leave the preset out: train --data FOLDER makes a recipe that fits the images"
+	return text + "; or use train --data FOLDER, which makes a recipe for these images"
 }

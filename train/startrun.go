@@ -21,8 +21,11 @@ func (t *trainer) startFrom() error {
 	var table model.Table
 	c := t.config
 	err := t.task.start(c.From, model.LoadOptions{
-		Weights: torch.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
-		Report: func(m model.Table) { table = m },
+		Weights:      torch.Choice(c.FromWeights),
+		StateKey:     c.FromStateKey,
+		AllowMissing: c.FromAllowMissing,
+		AllowNaN:     c.FromAllowNaN,
+		Report:       func(m model.Table) { table = m },
 	})
 	if err != nil {
 		return fmt.Errorf("from: %w", err)
@@ -54,7 +57,7 @@ func (t *trainer) startLogs(o Options) error {
 	if t.board, err = openBoard(t.folder.path(TensorBoardFolder), t.progress, t.steps); err != nil {
 		return err
 	}
-	if p := t.progress; p.Step > 0 && p.Step == t.steps { // the record of this step has been dropped with what came after it
+	if p := t.progress; p.Step > 0 && p.Step == t.steps { // its record was dropped with the later ones
 		records, err := t.folder.Records()
 		if n := len(records); err != nil || n == 0 || records[n-1].Batches != p.Batches {
 			return err
@@ -64,16 +67,18 @@ func (t *trainer) startLogs(o Options) error {
 	return nil
 }
 
-// resume takes the newest checkpoint of the folder, if there is one.
+// resume restores the newest checkpoint of the folder, if there is one.
 func (t *trainer) resume(ctx context.Context) (bool, error) {
 	var f *checkpoints.File
 	var path string
 	err := t.promptly(ctx, func() (err error) {
-		f, path, err = t.folder.Checkpoints.Newest(func(err error) { t.show.Line("warning: %v; it is put aside", err) })
+		f, path, err = t.folder.Checkpoints.Newest(func(err error) {
+			t.show.Line("warning: %v; the file is put aside", err)
+		})
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		t.show.Line("nothing to resume in %s: starting from the beginning", t.folder.Dir)
+		t.show.Line("nothing to resume in %s: starting a new run", t.folder.Dir)
 		if own, err := Config(t.folder.Dir); !errors.Is(err, fs.ErrNotExist) {
 			t.compareSettings(own, err)
 		}
@@ -103,29 +108,28 @@ func (t *trainer) resume(ctx context.Context) (bool, error) {
 		t.was = own
 	}
 	if epochs := t.config.Train.Epochs; t.config.Train.Budget == "" && t.progress.Epoch >= epochs {
-		t.show.Line("nothing is left to train, all %d epochs are done; --set train.epochs=N for more", epochs)
+		t.show.Line("nothing left to train: all %d epochs are done; train more with --set train.epochs=N", epochs)
 	}
 	return true, nil
 }
 
-// compareSettings names the settings in which a run that is resumed differs from what it
-// was; err says why that is not known.
+// compareSettings names the settings that a resumed run changes; err says why they are unknown.
 func (t *trainer) compareSettings(was *configs.Config, err error) {
 	var differing []configs.Difference
 	if err == nil {
 		differing, err = configs.Differences(was, t.config)
 	}
 	if err != nil {
-		t.show.Line("warning: which settings are other ones now is not known: %v", err)
+		t.show.Line("warning: changed settings are unknown: %v", err)
 		return
 	}
 	for _, d := range differing {
 		was, is := d.Values[0], d.Values[1]
-		t.show.Line("setting %s: %s from here on, %s before", d.Key, cmp.Or(is, "not there"), cmp.Or(was, "not there"))
+		t.show.Line("setting %s: now %s, before %s", d.Key, cmp.Or(is, "missing"), cmp.Or(was, "missing"))
 	}
 }
 
-// restore takes the state of the run from a checkpoint, but for its progress.
+// restore restores the state of the run from a checkpoint, except its progress.
 func (t *trainer) restore(f *checkpoints.File) error {
 	err := model.Restore(t.task.store(), f, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix)
 	if err == nil {
@@ -137,7 +141,7 @@ func (t *trainer) restore(f *checkpoints.File) error {
 	return err
 }
 
-// checkpoint is the state of the run, with the gradients if a histogram of them is due.
+// checkpoint returns the state of the run, with the gradients if a histogram of them is due.
 func (t *trainer) checkpoint() checkpoints.File {
 	f := t.state()
 	if p := t.progress; p.Step > 0 && p.Step == t.steps && t.histogramDue() {
@@ -146,21 +150,21 @@ func (t *trainer) checkpoint() checkpoints.File {
 	return f
 }
 
-// state is what a run goes on from.
+// state returns what a run resumes from.
 func (t *trainer) state() checkpoints.File {
 	meta, err := model.Meta(t.config, t.train.Classes())
-	if err != nil { // the same texts were made when the run began
+	if err != nil { // the same texts succeeded when the run began
 		panic(err)
 	}
 	if err := model.AddThresholds(meta, t.progress.Thresholds); err != nil {
-		panic(err) // they are in the progress too
+		panic(err) // they are also in the progress
 	}
 	meta[ProgressKey] = t.progress.text()
 	if meta[DataKey], err = t.prints.text(); err == nil {
 		err = model.AddPaths(meta, t.paths)
 	}
 	if err != nil {
-		panic(err) // likewise
+		panic(err) // impossible, as above
 	}
 	tensors := append(model.Tensors(t.task.store()), t.optimizer.Tensors()...)
 	if t.ema != nil {

@@ -2,24 +2,24 @@ package train
 
 import "time"
 
-// Status is where a run in progress stands. [Options.Observe] gets one after every
-// update of the weights and after every evaluation.
+// Status says how far a run is. [Options.Observe] gets one after every update of the weights and after every
+// evaluation.
 type Status struct {
-	Progress  // LossSum and what follows are of the epoch
+	Progress  // LossSum and the following fields are for the epoch
 	Epochs    int
-	Steps     int // batches of an epoch
+	Steps     int // batches per epoch
 	Threads   int
 	Loss      float64 // mean since the last record
 	LR        float64
 	GradNorm  float64
 	Speed     float64       // images per second since the last record
 	Images    int           // trained by this process
-	Waited    time.Duration // for data, by this process
-	Trained   time.Duration // by this process, without evaluations
+	Waited    time.Duration // time this process waited for data
+	Trained   time.Duration // time this process trained, without evaluations
 	Remaining time.Duration // estimated
 }
 
-// pace is what is measured of an epoch, or of the part that this process trained.
+// pace is measured over an epoch, or the part that this process trained.
 type pace struct {
 	images  int
 	updates int
@@ -32,10 +32,10 @@ func (p pace) add(q pace) pace {
 	return pace{p.images + q.images, p.updates + q.updates, p.waited + q.waited, p.synced + q.synced, p.took + q.took}
 }
 
-// complete fills in what a record of an epoch says of its pace.
+// complete adds the pace to the record of an epoch.
 func (p pace) complete(r *Record) {
 	if p.updates == 0 {
-		return // resumed right before the evaluation
+		return // resumed just before the evaluation
 	}
 	r.Waited, r.Synced, r.Trained = p.waited.Seconds(), p.synced.Seconds(), p.took.Seconds()
 	if r.Trained > 0 {
@@ -43,7 +43,7 @@ func (p pace) complete(r *Record) {
 	}
 }
 
-// observe hands the status out.
+// observe calls Options.Observe.
 func (t *trainer) observe(s Status) {
 	if t.observer == nil {
 		return

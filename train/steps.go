@@ -10,9 +10,9 @@ import (
 	"fasternet/optim"
 )
 
-// Steps are the training steps of a configuration on batches from anywhere. A step computes what
-// one of a run does, in its precision, with the teacher of a distillation and with what is frozen;
-// the schedule, averages of the weights, logs and checkpoints of a run are not there.
+// Steps are the training steps of a configuration on batches from anywhere. A step computes the same as in a
+// run: in its precision, with the teacher of a distillation, and with frozen parameters. It has no schedule,
+// averaged weights, logs or checkpoints.
 type Steps struct {
 	config    *configs.Config
 	task      task
@@ -20,8 +20,7 @@ type Steps struct {
 	made      uint64
 }
 
-// NewSteps makes a new model for the classes of a data set, and what trains it. The error says
-// what does not fit.
+// NewSteps makes a new model for the classes of a data set, and its optimizer. The error says what does not fit.
 func NewSteps(c *configs.Config, ds data.Dataset, pool *kernels.Pool) (*Steps, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -34,7 +33,7 @@ func NewSteps(c *configs.Config, ds data.Dataset, pool *kernels.Pool) (*Steps, e
 	return &Steps{config: c, task: t, optimizer: optimizer}, err
 }
 
-// Loader makes the batches that the steps train on, with what they carry besides images.
+// Loader makes the batches for the steps, with everything besides images.
 func (s *Steps) Loader(ds data.Dataset) (*data.Loader, error) {
 	o, err := loaderOptions(s.config, s.config.Data.Scale(0))
 	if err != nil {
@@ -46,13 +45,18 @@ func (s *Steps) Loader(ds data.Dataset) (*data.Loader, error) {
 	return data.NewLoader(ds, o)
 }
 
-// Precision is the one that the steps run in.
+// Precision returns the precision of the steps.
 func (s *Steps) Precision() kernels.Precision { return s.task.precision() }
 
-// Step makes a step with one batch at a learning rate, and returns its loss.
+// Step makes a step with one batch and a learning rate, and returns its loss.
 func (s *Steps) Step(b *data.Batch, lr float64) (loss float32, err error) {
 	s.optimizer.ZeroGrad()
-	loss, _, err = s.task.gradients(b, graph.Position{Seed: s.config.Seed, Step: s.made, Places: b.Places, Batch: b.Whole})
+	loss, _, err = s.task.gradients(b, graph.Position{
+		Seed:   s.config.Seed,
+		Step:   s.made,
+		Places: b.Places,
+		Batch:  b.Whole,
+	})
 	if err != nil {
 		return 0, fmt.Errorf("a training step: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 	"fasternet/model"
 )
 
-// withBF16 are kernels that have bf16 on every processor: emulated where there is none.
+// withBF16 returns kernels that have bf16 on every processor, emulated if necessary.
 func withBF16(t *testing.T) *kernels.Set {
 	t.Helper()
 	if k := kernels.Default(); k.BF16() != "" {
@@ -26,7 +26,7 @@ func withBF16(t *testing.T) *kernels.Set {
 	return k
 }
 
-// firstLosses are the losses of two steps on the first batch of a configuration.
+// firstLosses returns the losses of two steps on the first batch of a configuration.
 func firstLosses(t *testing.T, model, dir string, settings ...string) [2]float32 {
 	t.Helper()
 	c := smallConfig(t, model, dir, settings...)
@@ -69,8 +69,7 @@ func firstLosses(t *testing.T, model, dir string, settings ...string) [2]float32
 	return losses
 }
 
-// What a configuration says of a step is what a step does: each setting changes its loss, and what
-// changes no bit of a run changes none here.
+// Each setting of a step changes its loss, and settings that change no bit of a run change none here.
 func TestStepsFollowTheConfiguration(t *testing.T) {
 	dir := noise(t)
 	teacher := filepath.Join(t.TempDir(), "teacher")
@@ -96,7 +95,11 @@ func TestStepsFollowTheConfiguration(t *testing.T) {
 				t.Errorf("%s: %v: losses %v, as without", m, settings, got)
 			}
 		}
-		for _, settings := range [][]string{{"train.frozen_stages=1"}, {"optim.layer_decay=0.5"}, {"train.frozen=[head.*]"}} {
+		for _, settings := range [][]string{
+			{"train.frozen_stages=1"},
+			{"optim.layer_decay=0.5"},
+			{"train.frozen=[head.*]"},
+		} {
 			if got := firstLosses(t, small[m], dir, settings...); got[1] == want[1] {
 				t.Errorf("%s: %v: losses %v, as without", m, settings, got)
 			}
@@ -104,8 +107,8 @@ func TestStepsFollowTheConfiguration(t *testing.T) {
 	}
 }
 
-// A configuration that somebody has changed to something unknown is an error of all that trains,
-// never another loss, measure or task.
+// A configuration that was changed to an unknown value is an error wherever training starts, never another
+// loss, measure or task.
 func TestUnknownKindsAreErrors(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
@@ -148,12 +151,14 @@ func TestUnknownKindsAreErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, spoil := range []func(c *configs.Config){
-		func(c *configs.Config) { c.Loss.Name = "mse" }, func(c *configs.Config) { c.Distill.Type = "feature" }, func(c *configs.Config) { c.Precision = "fp8" },
+		func(c *configs.Config) { c.Loss.Name = "mse" }, func(c *configs.Config) { c.Distill.Type = "feature" },
+		func(c *configs.Config) { c.Precision = "fp8" },
 	} {
 		config := smallConfig(t, small["vit"], dir)
 		spoil(config)
 		if _, _, err := NewRunner(config, net, pool); err == nil {
-			t.Errorf("a runner for loss %s, distillation %s, precision %s", config.Loss.Name, config.Distill.Type, config.Precision)
+			t.Errorf("a runner for loss %s, distillation %s, precision %s",
+				config.Loss.Name, config.Distill.Type, config.Precision)
 		}
 	}
 }

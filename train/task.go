@@ -14,46 +14,43 @@ import (
 	"fasternet/ops"
 )
 
-// task is what is trained and how it is measured. The loop, the checkpoints and
-// the logs are the same for all tasks.
+// task is what is trained and how it is measured. All tasks share the loop, the checkpoints and the logs.
 type task interface {
 	store() *layers.Store
-	// layers are the layers by their depth; nil if all are trained alike.
+	// layers returns the layers by depth; nil if all have the same learning rate.
 	layers() *graph.Layers
-	// describe is the line about the model and the data at the start of a run.
+	// describe describes the model and the data at the start of a run.
 	describe() string
-	// prepare compiles the program of a training step on so many images, which finds
-	// what does not fit, and says which parameters have gradients, in the order in which
-	// a step completes them.
+	// prepare compiles the program of a training step for so many images. It finds what does not fit, and returns
+	// the parameters with gradients in the order in which a step completes them.
 	prepare(batch int) ([]*ops.Param, error)
-	// precision is the precision of the products in a step.
+	// precision returns the precision of the products in a step.
 	precision() kernels.Precision
-	// parallel is what the programs have to do with other ranks.
+	// parallel returns what the programs do with other ranks.
 	parallel() *ops.Parallel
-	// fill sets what the batches of training carry besides images.
+	// fill adds to training batches what they carry besides images.
 	fill(o *data.LoaderOptions) error
-	// gradients adds the gradients of a batch and returns its loss, and the losses of the
-	// scales if there are several: valid until the next call. Of a share of a batch
-	// they are the part that it has in those of all of it.
+	// gradients adds the gradients of a batch. It returns the loss, and the losses of the scales if there are
+	// several, valid until the next call. A share of a batch gives its part of the gradients and losses of
+	// the whole batch.
 	gradients(b *data.Batch, at graph.Position) (loss float32, scales []float64, err error)
-	// inputs are what the program of a training step gets of a batch.
+	// inputs returns what the program of a training step gets from a batch.
 	inputs(b *data.Batch) ([]input, error)
-	// watch makes gradients of batches like b call see after every op, until it is called
-	// with nil.
+	// watch calls see after every op, in gradients of batches like b, until it is called with nil.
 	watch(b *data.Batch, see func(ops.Observed) error) error
-	// evaluate measures the model on the validation images, each rank on a part of
-	// them; progress gets the number of those that this one has done.
+	// evaluate measures the model on the validation images, each rank on a part. progress gets the number of
+	// images that this rank has finished.
 	evaluate(ctx context.Context, with ranks, progress func(done int)) (eval.Result, error)
-	// statistics measures the running statistics of batch norms that are trained, on batches of
-	// so many images with sides of so many pixels.
+	// statistics measures the running statistics of trained batch norms, on batches of so many images with
+	// sides of so many pixels.
 	statistics(batch, size int) (normMeter, error)
-	// start takes the weights of a run or a file.
+	// start loads the weights of a run or a file.
 	start(path string, o model.LoadOptions) error
-	// result says in words what evaluate found.
+	// result describes the result of evaluate.
 	result(r eval.Result) string
 }
 
-// input is a tensor that a program gets, with rows of samples.
+// input is an input tensor of a program. Its rows are samples.
 type input struct {
 	name   string
 	shape  []int
@@ -70,7 +67,7 @@ func newTask(c *configs.Config, train, val data.Dataset, pool *kernels.Pool) (ta
 	case "classify":
 		return newClassification(c, train, val, pool)
 	}
-	return nil, fmt.Errorf("task: there is no task %q", c.Task)
+	return nil, fmt.Errorf("task: unknown task %q", c.Task)
 }
 
 // makeTask makes the task of the run, its model and its optimizer.

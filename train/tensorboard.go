@@ -13,10 +13,9 @@ import (
 // TensorBoardFolder holds event files for TensorBoard.
 const TensorBoardFolder = "tensorboard"
 
-// board writes them. There are two axes, each in a folder of its own, since what
-// is dropped of a resumed run is told by the step: batches of the run, and
-// thousandths of an epoch, on which runs with other batch sizes can be compared. A
-// nil board writes nothing.
+// board writes them. There are two axes, each in its own folder, because TensorBoard drops the records of a
+// resumed run by step: batches of the run, and thousandths of an epoch, which compare runs with other batch
+// sizes. A nil board writes nothing.
 type board struct{ batches, thousandths *tensorboard.Writer }
 
 func openBoard(dir string, p Progress, steps int) (*board, error) {
@@ -24,7 +23,7 @@ func openBoard(dir string, p Progress, steps int) (*board, error) {
 	var first, second int64
 	if p.Batches > 0 {
 		first, second = int64(p.Batches)+1, thousandths(p.Epoch, p.Step, steps)+1
-		if p.Step == steps { // where what is said after an epoch stands too, which is to come
+		if p.Step == steps { // records after the epoch have this step too, and come later
 			second--
 		}
 	}
@@ -45,7 +44,7 @@ func (b *board) close() error {
 	return errors.Join(b.batches.Close(), b.thousandths.Close())
 }
 
-// thousandths is a place in the run: 1000 for the end of the first epoch.
+// thousandths returns a place in the run: 1000 is the end of the first epoch.
 func thousandths(epoch, step, steps int) int64 {
 	return int64(1000*epoch) + int64(1000*min(step, steps)/max(steps, 1))
 }
@@ -58,8 +57,10 @@ func (b *board) record(r Record, steps int) error {
 	type scalar = tensorboard.Scalar
 	if r.Kind == StepRecord {
 		values := []scalar{
-			{Tag: "train/loss", Value: r.Loss}, {Tag: "train/lr", Value: r.LR}, {Tag: "train/grad_norm", Value: r.GradNorm},
-			{Tag: "perf/img_per_s", Value: r.Speed}, {Tag: "perf/data_s", Value: r.Waited}, {Tag: "perf/memory_mb", Value: r.Memory},
+			{Tag: "train/loss", Value: r.Loss}, {Tag: "train/lr", Value: r.LR},
+			{Tag: "train/grad_norm", Value: r.GradNorm},
+			{Tag: "perf/img_per_s", Value: r.Speed}, {Tag: "perf/data_s", Value: r.Waited},
+			{Tag: "perf/memory_mb", Value: r.Memory},
 		}
 		for k, l := range r.Scales {
 			values = append(values, scalar{Tag: fmt.Sprintf("train_scales/%d", k+1), Value: l})
@@ -70,7 +71,13 @@ func (b *board) record(r Record, steps int) error {
 	for _, v := range []struct {
 		tag   string
 		value *float64
-	}{{"epoch_1000x/val_loss", r.EvalLoss}, {"epoch_1000x/val_top1", r.Top1}, {"epoch_1000x/val_top5", r.Top5}, {"epoch_1000x/val_map", r.MAP}, {"epoch_1000x/val_f1_macro", r.F1}} {
+	}{
+		{"epoch_1000x/val_loss", r.EvalLoss},
+		{"epoch_1000x/val_top1", r.Top1},
+		{"epoch_1000x/val_top5", r.Top5},
+		{"epoch_1000x/val_map", r.MAP},
+		{"epoch_1000x/val_f1_macro", r.F1},
+	} {
 		if v.value != nil {
 			values = append(values, scalar{Tag: v.tag, Value: *v.value})
 		}
@@ -81,13 +88,16 @@ func (b *board) record(r Record, steps int) error {
 	return b.thousandths.Scalars(thousandths(r.Epoch+1, 0, steps), values...)
 }
 
-// step writes what a record of a step says on the axis of epochs.
+// step writes the record of a step on the axis of epochs.
 func (b *board) step(r Record, steps int) error {
 	return b.thousandths.Scalars(thousandths(r.Epoch, r.Step, steps),
-		tensorboard.Scalar{Tag: "epoch_1000x/loss", Value: r.Loss}, tensorboard.Scalar{Tag: "epoch_1000x/lr", Value: r.LR})
+		tensorboard.Scalar{
+			Tag:   "epoch_1000x/loss",
+			Value: r.Loss,
+		}, tensorboard.Scalar{Tag: "epoch_1000x/lr", Value: r.LR})
 }
 
-// picture adds a PNG file that shows the state after some epochs.
+// picture adds a PNG file with the state after some epochs.
 func (b *board) picture(tag, path string, epochs int) error {
 	if b == nil {
 		return nil

@@ -21,7 +21,7 @@ func ExampleRun() {
 		fmt.Println(err)
 		return
 	}
-	config.Data.Dir = "no such folder" // for the example: it shall end at once
+	config.Data.Dir = "no such folder" // so that the example ends at once
 	_, err = Run(context.Background(), config, Options{Dir: filepath.Join("runs", "mine"), Log: io.Discard})
 	fmt.Println(err != nil)
 	// Output: true
@@ -62,7 +62,7 @@ func TestDivergedError(t *testing.T) {
 	}
 }
 
-// Records later than the checkpoint are forgotten, and a line that was cut off.
+// Records after the checkpoint are dropped, and so is a line that was cut off.
 func TestForget(t *testing.T) {
 	f, err := OpenFolder(filepath.Join(t.TempDir(), "run"))
 	if err != nil {
@@ -78,7 +78,10 @@ func TestForget(t *testing.T) {
 		}
 		if i%3 == 0 {
 			s := Score{Epoch: i/3 - 1, LR: 0.5}
-			if err := errors.Join(f.record(Record{Kind: EpochRecord, Epoch: s.Epoch, Batches: i}), f.summarise(s, Record{})); err != nil {
+			if err := errors.Join(
+				f.record(Record{Kind: EpochRecord, Epoch: s.Epoch, Batches: i}),
+				f.summarise(s, Record{}),
+			); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -92,7 +95,7 @@ func TestForget(t *testing.T) {
 	if !Holds(f.Dir) || Holds(t.TempDir()) {
 		t.Error("Holds is wrong")
 	}
-	// The checkpoint was made before the second evaluation.
+	// The checkpoint is from before the second evaluation.
 	if err := f.start(&c, nil, Progress{Epoch: 1, Step: 3, Batches: 6}); err != nil {
 		t.Fatal(err)
 	}

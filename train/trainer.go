@@ -21,52 +21,54 @@ import (
 	"fasternet/optim"
 )
 
-// Options say where a run lives and what it starts from.
+// Options say where a run is and what it starts from.
 type Options struct {
 	Dir    string    // folder of the run
 	Resume bool      // continue from the newest checkpoint in Dir, if there is one
-	Log    io.Writer // progress; usually the standard error; nil for none
-	// MaxTime ends the run as if it was interrupted, to be resumed; 0 for no limit. One step
-	// is made however short it is, so that a run which is resumed again and again gets on.
+	Log    io.Writer // progress, usually to standard error; nil for none
+	// MaxTime interrupts the run, which can be resumed; 0 for no limit. At least one step is made, so that a run
+	// which is resumed again and again makes progress.
 	MaxTime time.Duration
-	// Before is how much of train.budget was used before Run was called, and After how much is to
-	// be left when it returns.
+	// Before is the part of train.budget used before Run was called, and After the part to leave when it
+	// returns.
 	Before, After time.Duration
-	// Until ends the run after so many epochs, with an evaluation and a checkpoint, as if they
-	// were all: it can be resumed, with the learning rates of the whole run. 0 for no such end.
+	// Until ends the run after so many epochs, with an evaluation and a checkpoint, as if they were all. It can
+	// be resumed, with the learning rates of the whole run. 0 for no such end.
 	Until int
-	// Group is who trains together, each with a call of Run; nil for this process alone.
-	// Rank 0 writes, and reads Dir; it says most, but others may say something too.
+	// Group connects the ranks, each with a call of Run; nil for this process alone. Rank 0 writes, reads Dir,
+	// and shows most messages.
 	Group collective.Group
 
-	Text    []byte       // the configuration as a file with comments, for the folder; nil for the configuration in full
-	Preset  string       // where the configuration comes from, for the record; may be empty
-	Program string       // version of the program, for the record; may be empty
-	Observe func(Status) // gets the state after every update, on the goroutine that trains; may be nil
-	// Ended is told how the run ended while the folder is still this process's own, on rank
-	// 0: what is written there then is written next to no other process. It may be nil.
+	// Text is the configuration as a file with comments, for the folder; nil writes all keys.
+	Text    []byte
+	Preset  string // preset of the configuration, for the record; may be empty
+	Program string // version of the program, for the record; may be empty
+	// Observe gets the state after every update, on the goroutine that trains. It may be nil.
+	Observe func(Status)
+	// Ended is called on rank 0 with the result while this process still owns the folder. So what it writes
+	// there meets no other process. It may be nil.
 	Ended func(error)
 }
 
-// ErrInterrupted says that the context was cancelled: the run stopped after a
-// step, wrote its last checkpoint and can be resumed.
+// ErrInterrupted says that the context was cancelled: the run stopped after a step, wrote its last checkpoint and can
+// be resumed.
 var ErrInterrupted = errors.New("interrupted")
 
-// ErrTimeLimit says that Options.MaxTime was what interrupted a run.
-var ErrTimeLimit = errors.New("the time limit is reached")
+// ErrTimeLimit says that Options.MaxTime interrupted the run.
+var ErrTimeLimit = errors.New("time limit reached")
 
-// DivergedError says that the loss or a gradient is not finite any more.
+// DivergedError says that the loss or a gradient is no longer finite.
 type DivergedError struct {
 	Epoch, Step    int // from 0
 	Loss, GradNorm float64
-	Samples        []int  // of the batch
-	Rank           string // on which it was, of several
+	Samples        []int  // samples of the batch
+	Rank           string // the rank where it was, if there are several
 
-	// What was found when the step was repeated; both may be empty.
+	// Results of repeating the step; both may be empty.
 	Finding string // the first value that is not finite, and the sample
 	Saved   string // the file with the batch
 
-	update string // what is not finite after the update of the weights
+	update string // which weights are not finite after the update
 }
 
 // what says which number is not finite.
@@ -83,8 +85,10 @@ func (e *DivergedError) what() string {
 func (e *DivergedError) Error() string {
 	what := e.what()
 	if len(e.Samples) == 0 {
-		return fmt.Sprintf("training diverged in epoch %d: of the validation images %s; "+
-			"try a lower optim.lr, a longer sched.warmup_epochs, or optim.clip_grad=1; the last good checkpoint is kept", e.Epoch+1, what)
+		return fmt.Sprintf("training diverged in epoch %d: on the validation images %s; "+
+			"try a lower optim.lr, a longer sched.warmup_epochs, or optim.clip_grad=1; "+
+			"the last good checkpoint is kept", e.Epoch+
+			1, what)
 	}
 	few := e.Samples[:min(len(e.Samples), 8)]
 	where := ""
@@ -110,15 +114,25 @@ func Run(ctx context.Context, c *configs.Config, o Options) (out Outcome, err er
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	t := &trainer{config: c, ranks: ranks{o.Group}, dir: o.Dir, show: NewDisplay(o.Log), began: clock(), observer: o.Observe, explains: true, until: o.Until, preset: cmp.Or(o.Preset, c.Base)}
+	t := &trainer{
+		config:   c,
+		ranks:    ranks{o.Group},
+		dir:      o.Dir,
+		show:     NewDisplay(o.Log),
+		began:    clock(),
+		observer: o.Observe,
+		explains: true,
+		until:    o.Until,
+		preset:   cmp.Or(o.Preset, c.Base),
+	}
 	out, err = t.run(ctx, o)
 	return out, t.ranks.settle(err)
 }
 
 func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 	defer func() { err = errors.Join(err, t.close()) }()
-	// One rank that is asked to stop does not wait for images that do not come. Several
-	// have to agree first.
+	// A single rank that is asked to stop does not wait for images that do not come. Several ranks have to
+	// agree first.
 	if t.patience = ctx; t.ranks.Size() > 1 {
 		t.patience = context.Background()
 	}
@@ -128,15 +142,15 @@ func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 		limited, cancel = context.WithTimeoutCause(ctx, o.MaxTime, ErrTimeLimit)
 		defer cancel()
 	}
-	if err := t.open(ctx, o); err != nil { // a limit is for the training
+	if err := t.open(ctx, o); err != nil { // a limit applies to the training only
 		if errors.Is(err, ErrInterrupted) {
-			t.show.Line("stopped before the first step; --resume begins with it")
+			t.show.Line("stopped before the first step; continue with --resume")
 		}
 		return out, err
 	}
 	err = t.loop(limited)
 	t.show.End()
-	if failed := t.written(); failed != nil { // of a run that has ended in another way
+	if failed := t.written(); failed != nil { // of a run that has ended with another error
 		err = errors.Join(err, failed)
 	}
 	if t.ranks.knows(err) {
@@ -182,45 +196,45 @@ type trainer struct {
 	optimizer  *optim.Optimizer
 	ema        *optim.EMA // nil for none
 	buckets    *buckets   // of gradients
-	own        int        // samples of a batch that are of this rank
+	own        int        // samples of a batch on this rank
 	dir        string
-	folder     *Folder // nil but on rank 0
+	folder     *Folder // nil except on rank 0
 	show       *Display
 	progress   Progress
 
 	loaderSize int // image size of the loader
 	loader     *data.Loader
 
-	until     int           // epochs after which the run ends in this process; 0 for all
-	steps     int           // batches of an epoch
-	pace      pace          // of the epoch
-	total     pace          // of the epochs before, in this process
-	evaluated time.Duration // that the last evaluation took
+	until     int           // the run ends after so many epochs in this process; 0 for all
+	steps     int           // batches per epoch
+	pace      pace          // of this epoch
+	total     pace          // of earlier epochs in this process
+	evaluated time.Duration // time of the last evaluation
 	observer  func(Status)
 	board     *board
 
-	patience     context.Context // ends when images are no longer waited for
+	patience     context.Context // ends when the run no longer waits for images
 	saved        string          // progress of the last checkpoint
 	saving       *saving         // the checkpoint that is being written; nil for none
-	stood        time.Duration   // that training stood still for checkpoints, since the last record of an epoch
-	hasGradients bool            // the gradients of the last step are there
+	stood        time.Duration   // time waited for checkpoints since the last record of an epoch
+	hasGradients bool            // the gradients of the last step are known
 
-	left     bool // to what goes on in the background: see promptly
-	explains bool // a step that diverges is repeated
+	left     bool // left to a preparation in the background: see promptly
+	explains bool // repeat a step that diverges
 
-	bad, badVal badImages // of the training part, and of the validation part of a pre-training
+	bad, badVal badImages // of training, and of the validation of a pre-training
 
 	budget      *budget // nil for none
-	preset      string  // that the configuration starts from; "" for none
+	preset      string  // preset of the configuration; "" for none
 	began       time.Time
 	firstStep   int      // batches that this process did not train
-	firstUpdate int      // likewise, updates
-	origin      []string // what is to be said of the weights that the run starts from
-	notes       []string // and of the data
+	firstUpdate int      // updates that this process did not train
+	origin      []string // lines about the weights to start from
+	notes       []string // lines about the data
 	prints      *fingerprints
-	was         *configs.Config // of the checkpoint that the run goes on from; nil if it is not known
-	resumed     *fingerprints   // of the checkpoint that the run goes on from; nil if it has none
-	paths       configs.Paths   // where the relative paths of the configuration lead
+	was         *configs.Config // configuration of the resumed checkpoint; nil if unknown
+	resumed     *fingerprints   // of the resumed checkpoint; nil if it has none
+	paths       configs.Paths   // absolute forms of the relative paths in the configuration
 }
 
 func (t *trainer) close() error {
@@ -233,7 +247,7 @@ func (t *trainer) close() error {
 	return errors.Join(t.board.close(), t.folder.Close())
 }
 
-// open makes the model and the folder, or takes them up again.
+// open makes or resumes the model and the folder.
 func (t *trainer) open(ctx context.Context, o Options) error {
 	if err := t.ranks.agree(ctx, t.promptly(ctx, func() error { return t.make(o) })); err != nil {
 		return err
@@ -244,21 +258,21 @@ func (t *trainer) open(ctx context.Context, o Options) error {
 	if err := t.ranks.agree(ctx, t.openFolder(ctx, o)); err != nil {
 		return err
 	}
-	t.prints.Train.Stamps, t.prints.Val.Stamps = nil, nil // the folder has them
+	t.prints.Train.Stamps, t.prints.Val.Stamps = nil, nil // the folder keeps them
 	if err := t.receive(); err != nil {
 		return err
 	}
 	if err := t.startBudget(o); err != nil {
 		return err
 	}
-	t.loader = nil // the state of the model may be part of what it makes
+	t.loader = nil // the loader may use the state of the model
 	t.firstStep, t.firstUpdate, t.saved = t.progress.Batches, t.progress.Updates, t.progress.text()
 	t.describe()
 	t.showNotes()
 	return nil
 }
 
-// make makes what a step needs, and finds what is wrong before there is a folder.
+// make makes what a step needs, and finds errors before a folder is made.
 func (t *trainer) make(o Options) (err error) {
 	c := t.config
 	if err := c.Check(); err != nil {
@@ -291,7 +305,7 @@ func (t *trainer) make(o Options) (err error) {
 	return t.prepare()
 }
 
-// prepare compiles a step, and lets the gradients be summed over the ranks in it.
+// prepare compiles a step, and connects its gradients to the other ranks.
 func (t *trainer) prepare() error {
 	l, err := t.loaderFor(0)
 	if err != nil {
@@ -314,8 +328,7 @@ func (t *trainer) prepare() error {
 	return nil
 }
 
-// openFolder opens the folder on rank 0, with what the run starts from; the others
-// get that from there.
+// openFolder opens the folder on rank 0, with the state to start from. The other ranks receive that state.
 func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 	if t.ranks.Rank() != 0 {
 		t.ema = optim.NewEMA(t.config.EMA, t.task.store(), t.pool)
@@ -323,9 +336,9 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 	}
 	holds := Holds(o.Dir)
 	if !o.Resume && holds {
-		return fmt.Errorf("%s already holds a run: --resume continues it, --run DIR makes another", o.Dir)
+		return fmt.Errorf("%s already has a run: continue it with --resume, or make another with --run DIR", o.Dir)
 	}
-	if !holds { // weights that do not fit are found before a folder is made
+	if !holds { // find weights that do not fit before making a folder
 		if err := t.promptly(ctx, t.startFrom); err != nil {
 			return err
 		}
@@ -346,7 +359,7 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	if err := t.dropEpochs(t.progress.Dropped); err != nil { // if the run was killed before it came to that
+	if err := t.dropEpochs(t.progress.Dropped); err != nil { // the run may have been killed before this
 		return err
 	}
 	if err := t.startLogs(o); err != nil {
@@ -360,7 +373,8 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 		}
 	}
 	if t.stale() {
-		t.show.Line("nothing is left to train: no better %s in %s (train.patience)", t.config.Checkpoint.Monitor, evaluations(t.progress.Stale))
+		t.show.Line("nothing left to train: no better %s in %s (train.patience)",
+			t.config.Checkpoint.Monitor, evaluations(t.progress.Stale))
 	}
 	if err := t.folder.unlocked; err != nil {
 		t.show.Line("warning: %s: %v", o.Dir, err)
@@ -368,12 +382,12 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// kernels names those in use.
+// kernels names the kernels in use.
 func (t *trainer) kernels() string {
 	return t.pool.Kernels().Describe(t.task.precision())
 }
 
-// loaderFor is the loader of an epoch; its image size can change.
+// loaderFor returns the loader of an epoch. Its image size may change.
 func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 	size := t.config.Data.Scale(epoch)
 	if t.loader != nil && t.loaderSize == size {
@@ -399,14 +413,21 @@ func (t *trainer) loaderFor(epoch int) (*data.Loader, error) {
 func loaderOptions(c *configs.Config, size int) (data.LoaderOptions, error) {
 	transform, err := preprocess.Training(c, size)
 	return data.LoaderOptions{
-		Batch: c.Train.BatchSize, Workers: c.Data.Workers, Prefetch: c.Data.Prefetch, Shuffle: true, DropLast: true,
-		Seed: c.Seed, Transform: transform, Sampling: data.Sampling(c.Data.Sampling), Repeats: c.Augment.Repeats, ReplaceBad: c.Data.OnBadImage == "skip",
+		Batch:      c.Train.BatchSize,
+		Workers:    c.Data.Workers,
+		Prefetch:   c.Data.Prefetch,
+		Shuffle:    true,
+		DropLast:   true,
+		Seed:       c.Seed,
+		Transform:  transform,
+		Sampling:   data.Sampling(c.Data.Sampling),
+		Repeats:    c.Augment.Repeats,
+		ReplaceBad: c.Data.OnBadImage == "skip",
 	}, err
 }
 
-// Loader makes the batches that a classifier is trained on in an epoch, counted from
-// 0: to look at them, with traces of what they show, or to time them. Those of a
-// pre-training lack what is masked.
+// Loader makes the training batches of a classifier in an epoch, counted from 0: to look at them, with traces
+// of what they show, or to time them. For a pre-training they lack the masks.
 func Loader(c *configs.Config, ds data.Dataset, epoch int, traces bool) (*data.Loader, error) {
 	o, err := loaderOptions(c, c.Data.Scale(epoch))
 	if err != nil {
@@ -419,9 +440,8 @@ func Loader(c *configs.Config, ds data.Dataset, epoch int, traces bool) (*data.L
 	return data.NewLoader(ds, o)
 }
 
-// Config reads the configuration of the run in a folder. Its relative paths lead to where
-// they led when the run was last started, whatever the working folder is now; those of the
-// settings are meant from there.
+// Config reads the configuration of the run in a folder. Its relative paths lead where they led when the run was last
+// started, whatever the working folder is now. Paths in the settings start from the working folder.
 func Config(dir string, settings ...string) (*configs.Config, error) {
 	f := &Folder{Dir: dir}
 	path := f.path(ConfigFile)

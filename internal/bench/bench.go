@@ -194,7 +194,7 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	case c.Task == "localmim" && o.Model == nil:
 		return o.pretraining(c, pool)
 	case !c.Classifies() && o.Model == nil:
-		return subject{}, fmt.Errorf("task: there is no task %q", c.Task)
+		return subject{}, fmt.Errorf("task: unknown task %q", c.Task)
 	}
 	net, folded, err := o.model(c)
 	if err != nil {

@@ -266,9 +266,9 @@ func TestRun(t *testing.T) {
 	}{
 		{train.ConfigFile, "model: {embed_dim: three}", false, "model.embed_dim: want an integer"},
 		{train.ConfigFile, strings.Replace(text, "feature_dim: 16", "feature_dim: 32", 1), false, "2 of its 2 checkpoints are not whole; no checkpoint is whole"},
-		{train.LogFile, "{}\n{\n" + `{"kind":"step"}` + "\n", false, "2 lines of the logs cannot be read, the first is log.jsonl:1"},
+		{train.LogFile, "{}\n{\n" + `{"kind":"step"}` + "\n", false, "2 lines of the logs cannot be read, the first: log.jsonl:1"},
 		{train.SummaryFile, "1,2\n", false, "summary.csv:1"},
-		{train.SummaryFile, "0,1,2,3,4,5\n", false, "best.safetensors is missing, of epoch 1, top-1 3.00 %"},
+		{train.SummaryFile, "0,1,2,3,4,5\n", false, "best.safetensors is missing (epoch 1, top-1 3.00 %"},
 		{train.FingerprintFile, "torn", false, "fingerprint.safetensors: damaged"},
 		{"checkpoints/best.safetensors.unfinished.tmp", "", true, "1 files that a process which was killed left half-written"},
 	} {
@@ -358,7 +358,7 @@ func TestBest(t *testing.T) {
 	summary("0,1,2,30,40,5\n1,1,2.5,30,40,5\n2,1,1,20,40,5\n")
 	says(t, dir, true, "3 checkpoints")
 	summary("0,1,2,30,40,5\n1,1,2,31,40,5\n")
-	says(t, dir, false, "best.safetensors is not of the best epoch by the log (epoch 2, top-1 31.00 %)")
+	says(t, dir, false, "best.safetensors is not from the best epoch in the log (epoch 2, top-1 31.00 %)")
 	summary("0,1,2,29,40,5\n") // the run has gone another way
 	says(t, dir, false, "not of the best epoch")
 }

@@ -82,7 +82,7 @@ func TestDivergedByNaNWeight(t *testing.T) {
 	f.run("train", "t.yaml", "--run", "other", "--from", "nan.safetensors", "--allow-nan").exits(1).
 		says("in epoch 1, step 1", `first not finite: the output of MLPBlock "blocks.1.mlp" (forward)`, "before the step, parameter blocks.1.norm2.weight: 1 NaN of 24 values, the first at [3]", "base/train/")
 	for _, c := range [][2]string{
-		{"--step=99", "step 99: an epoch of this run has 2"},
+		{"--step=99", "step 99: want 2 or less"},
 		{"--checkpoint=third", "third.safetensors: no such file"},
 		{"--batch=nan.safetensors", "nan.safetensors: it is no saved batch"},
 		{"--batch=nothing", "nothing: no such file"},

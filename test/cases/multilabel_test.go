@@ -58,7 +58,7 @@ func TestMultiLabelJourney(t *testing.T) {
 	f := newFolder(t)
 	f.labelled("base", 64, 24)
 	f.several("mine.yaml", "loss: {name: asl, class_weights: sqrt}\n")
-	out := f.run("train", "mine.yaml", "--run", "a").exits(0).says("labels a training image", "balanced sampling, 64 draws an epoch", "class weights from", "mAP", "macro F1").json()
+	out := f.run("train", "mine.yaml", "--run", "a").exits(0).says("labels per training image", "balanced sampling, 64 draws an epoch", "class weights from", "mAP", "macro F1").json()
 	if m, ok := out["map"].(float64); !ok || m < 50 || m > 100 || out["top1"] != nil {
 		t.Errorf("map is %v, top1 %v", out["map"], out["top1"])
 	}

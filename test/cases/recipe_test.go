@@ -41,7 +41,7 @@ func TestTrainWithoutPreset(t *testing.T) {
 	if string(f.read("runs/photos/config.yaml")) != text {
 		t.Error("a resumed run has lost the comments of its configuration")
 	}
-	f.run("train", "--data", "photos", "--budget", "10s").exits(1).says("already holds a run")
+	f.run("train", "--data", "photos", "--budget", "10s").exits(1).says("already has a run")
 	f.run("train", "runs/photos/config.yaml", "--run", "second", "--set", "train.budget=", "--set", "train.epochs=1", "--set", "sched.warmup_epochs=0").exits(0)
 }
 
@@ -99,6 +99,6 @@ func TestPresetMeetsFewImages(t *testing.T) {
 	f.imageFolders("good", []string{"a", "b"}, 70, 4)
 	f.write("small.yaml", []byte("base: fasternet_t0\nmodel: {embed_dim: 8, depths: [1, 1], feature_dim: 32, num_classes: 0}\ndata: {dir: good, image_size: 32, multi_scale: \"\"}\ntrain: {epochs: 1}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
 	f.run("train", "small.yaml", "--run", "one").exits(0).says("make 1 step per epoch", "train.batch_size=64 train.accum_steps=1", "optim.lr=0.0005", "train --data FOLDER")
-	f.run("train", "small.yaml", "--run", "two", "--set", "train.batch_size=64").exits(0).says("meant to have 2048").hides("to optim.lr=0.0028")
-	f.run("train", "small.yaml", "--run", "three", "--set", "train.batch_size=8", "--set", "train.accum_steps=1").exits(0).hides("few to learn from")
+	f.run("train", "small.yaml", "--run", "two", "--set", "train.batch_size=64").exits(0).says("steps of 2048 images").hides("to optim.lr=0.0028")
+	f.run("train", "small.yaml", "--run", "three", "--set", "train.batch_size=8", "--set", "train.accum_steps=1").exits(0).hides("with steps of")
 }

@@ -20,7 +20,7 @@ func TestResumeRenamedClass(t *testing.T) {
 	f.run("train", "t.yaml", "--run", "run").exits(0)
 	checkpoint, log := f.read("run/checkpoints/last.safetensors"), f.read("run/train.log")
 	o := f.run("train", "t.yaml", "--set", "train.epochs=4", "--set", "data.dir=renamed", "--run", "run", "--resume").exits(1).
-		says(`run/checkpoints/last.safetensors: the data set has other classes than the checkpoint: class 0 is "cat" in the checkpoint and "dog" in the data set (3 of 3 differ); only in the checkpoint: "cat"; only in the data set: "zebra"; --resume needs the classes that the run began with`)
+		says(`run/checkpoints/last.safetensors: the data set has other classes than the checkpoint: class 0 is "cat" in the checkpoint and "dog" in the data set (3 of 3 differ); only in the checkpoint: "cat"; only in the data set: "zebra"; --resume needs the same classes`)
 	if strings.Count(strings.TrimSpace(o.stderr), "\n") > 0 {
 		t.Errorf("more than a line:\n%s", o.stderr)
 	}
@@ -64,7 +64,7 @@ func TestResumeOtherKernels(t *testing.T) {
 		t.Setenv(kernels.EnvVariable, variant)
 		return f.run(append([]string{"train", "t.yaml", "--set", "precision=fp32", "--set", "train.epochs=" + epochs, "--run", "run"}, more...)...).exits(0)
 	}
-	const note = "note: the checkpoint was trained with %s kernels on %s, the run goes on with %s kernels on %[2]s: they round differently"
+	const note = "note: the checkpoint was trained with %s kernels on %s, the run continues with %s kernels on %[2]s: they round differently"
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	on(first, "1").hides("round differently")
 	on(first, "2", "--resume").hides("round differently")

@@ -122,12 +122,12 @@ func TestHangUp(t *testing.T) {
 			f, args := longRun(t)
 			p := f.start(program, args...)
 			f.awaits("run/log.jsonl", `"step":50`)
-			o := p.gets(c.signals...).ends().says("--resume continues from here")
+			o := p.gets(c.signals...).ends().says("continue with --resume")
 			if !slices.Contains(c.codes, o.code) {
 				t.Fatalf("exit code %d, want one of %v\n%s", o.code, c.codes, o.stderr)
 			}
 			f.read("run/checkpoints/last.safetensors")
-			f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).says("resuming run/checkpoints/last.safetensors", "setting train.epochs: 1 from here on, 500 before").hides("warning")
+			f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).says("resuming run/checkpoints/last.safetensors", "setting train.epochs: 1, before 500 before").hides("warning")
 		})
 	}
 }

@@ -39,7 +39,7 @@ func TestSweepSurvivesKills(t *testing.T) {
 	}
 
 	want := f.run("sweep", "eight.yaml", "--run", "whole", "--quiet", "--json").exits(0)
-	f.run("sweep", "eight.yaml", "--run", "whole").exits(1).says("already holds a sweep: --resume continues it")
+	f.run("sweep", "eight.yaml", "--run", "whole").exits(1).says("already has a sweep: continue it with --resume")
 
 	args := []string{"sweep", "eight.yaml", "--run", "killed", "--json"}
 	kills := 0
@@ -95,8 +95,8 @@ func TestSweepErrors(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown key", "config: mine.yaml\ntrials: 2\nspace: {optim.lrr: [1]}\n", "s.yaml:3: space.optim.lrr: unknown key, did you mean optim.lr?"},
 		{"reversed", "config: mine.yaml\ntrials: 2\nspace: {optim.lr: {uniform: [2, 1]}}\n", "s.yaml:3: space.optim.lr: the range is reversed"},
-		{"logarithm of 0", "config: mine.yaml\ntrials: 2\nspace: {optim.lr: {log_uniform: [0, 1]}}\n", "s.yaml:3: space.optim.lr: the logarithm wants numbers above 0"},
-		{"no valid run", "config: mine.yaml\ntrials: 2\nspace:\n  data.image_size: [1, 2, 3]\n", "s.yaml:4: space: none of the 2 trials is a valid run"},
+		{"logarithm of 0", "config: mine.yaml\ntrials: 2\nspace: {optim.lr: {log_uniform: [0, 1]}}\n", "s.yaml:3: space.optim.lr: a logarithmic range needs numbers above 0"},
+		{"no valid run", "config: mine.yaml\ntrials: 2\nspace:\n  data.image_size: [1, 2, 3]\n", "s.yaml:4: space: none of the 2 trials is valid"},
 		{"no such configuration", "config: mien.yaml\ntrials: 2\nspace: {optim.lr: [1]}\n", "mien.yaml"},
 	} {
 		f.write("s.yaml", []byte(tt.text))

@@ -138,7 +138,7 @@ func TestAnInterruptedRankStopsAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := j.wait(t)
-		if e.code != 143 || strings.Count(e.text, "--resume continues from here") != 1 || strings.Contains(e.text, "has died") {
+		if e.code != 143 || strings.Count(e.text, "continue with --resume") != 1 || strings.Contains(e.text, "has died") {
 			t.Errorf("exit code %d\n%s", e.code, e.text)
 		}
 		if n := whole(t, name); n < 9 {

@@ -8,13 +8,13 @@ import (
 	"fasternet/configs"
 )
 
-// leastSteps is how many steps of the optimizer a run needs to learn anything.
+// leastSteps is the smallest number of optimizer steps that teach a model anything.
 const leastSteps = 60
 
-// BudgetError says that nothing can be learned in a budget.
+// BudgetError says that a budget is too short to learn anything.
 type BudgetError struct {
 	Budget time.Duration
-	Least  time.Duration // that is enough
+	Least  time.Duration // shortest sufficient budget
 	what   string
 }
 
@@ -22,7 +22,7 @@ func (e *BudgetError) Error() string {
 	return fmt.Sprintf("a budget of %v is too short: %s; want %v or more", e.Budget, e.what, e.Least)
 }
 
-// checkBudget returns an error if the time is too short for anything to be learned.
+// checkBudget returns an error if the time is too short to learn anything.
 func (d *draft) checkBudget() error {
 	f := d.facts
 	batch := float64(batchOf(f))
@@ -32,27 +32,33 @@ func (d *draft) checkBudget() error {
 	}
 	need := leastSteps*batch/d.speed/(1-evaluating) + (f.Used + f.After).Seconds()
 	least := time.Duration(math.Ceil(1.2*need/5)*5) * time.Second
-	return &BudgetError{f.Budget, least, fmt.Sprintf("after looking at the images there is time for about %d steps of %d images, and fewer than %d teach a model nothing", int(steps), int(batch), leastSteps)}
+	return &BudgetError{
+		f.Budget, least,
+		fmt.Sprintf("after looking at the images there is time for about %d steps of %d images, "+
+			"and a model needs %d to learn anything",
+			int(steps), int(batch), leastSteps),
+	}
 }
 
 var epochsRule = rule{
-	partly: true, // the warm-up must be no longer
+	partly: true, // the warm-up must fit
 	name:   "Epochs", keys: []string{"train.epochs", "train.budget"},
-	reason: `As many as fit into the budget, evaluations, report and export included, by the speed that was measured. The
-run keeps to the time itself (` + "`train.budget`" + `): its learning rate follows the clock. If the machine turns out to
-be slower or faster, there are fewer epochs or more, and the cosine still ends at its minimum. A resumed
-run has the rest of the time. Remove ` + "`budget`" + ` to train for so many epochs, however long they take: then the
-same seed gives the same bits.
+	reason: `As many as the budget allows at the measured speed, with evaluations, report and
+export. The run keeps to the time (` + "`train.budget`" + `): its learning rate follows the clock. If the machine
+becomes slower or faster, there are fewer or more epochs, and the cosine still ends at its minimum. A
+resumed run has the rest of the time. Remove ` + "`budget`" + ` to train a fixed number of epochs, however long
+they take: then the same seed gives the same bits.
 
 Without ` + "`--budget`" + ` it is 30 minutes: long enough for a few thousand photographs on two cores.`,
 	apply: func(d *draft) error {
-		d.set("train.epochs", d.epochs(), "about as many as fit into the budget")
-		d.set("train.budget", BudgetText(d.facts.Budget), "the learning rate follows the clock; without it, train.epochs counts")
+		d.set("train.epochs", d.epochs(), "about as many as the budget allows")
+		d.set("train.budget", BudgetText(d.facts.Budget),
+			"the learning rate follows the clock; without it, train.epochs counts")
 		return nil
 	},
 }
 
-// BudgetText is a budget as train.budget has it: 30m, and not 30m0s.
+// BudgetText formats a budget for train.budget: 30m, not 30m0s.
 func BudgetText(d time.Duration) string {
 	switch {
 	case d%time.Hour == 0:
@@ -63,10 +69,10 @@ func BudgetText(d time.Duration) string {
 	return d.String()
 }
 
-// DefaultBudget is the time of a run that has been told none.
+// DefaultBudget is the time of a run without --budget.
 const DefaultBudget = 30 * time.Minute
 
-// epochs is the number of epochs that fit.
+// epochs returns the number of epochs that fit.
 func (d *draft) epochs() int {
 	if d.given("train.epochs") {
 		return d.config.Train.Epochs
@@ -74,13 +80,13 @@ func (d *draft) epochs() int {
 	return int(clamp(math.Round(d.views()), 1, 100_000))
 }
 
-// updates is about how many steps of the optimizer the run will make.
+// updates estimates the optimizer steps of the run.
 func (d *draft) updates() float64 {
 	c := d.config
 	return d.views() * float64(d.facts.Train) / float64(c.Train.BatchSize*c.Train.AccumSteps)
 }
 
-// provisional is a configuration for timing: what the later rules are likely to choose.
+// provisional returns a configuration for timing, with the likely choices of later rules.
 func provisional(d *draft) *configs.Config {
 	c := *d.config
 	c.Train.BatchSize, c.Train.AccumSteps = batchOf(d.facts), 1

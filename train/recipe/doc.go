@@ -1,4 +1,4 @@
-// Package recipe makes the configuration of a run from its images and the time that there is: it
-// looks at the data set, times a few training steps, and applies rules. Each rule is in a file of
-// its own, with its reason. The rules are explained in docs/defaults.md, which is made from them.
+// Package recipe makes the configuration of a run from its images and its time. It looks at the data set, times a few
+// training steps, and applies rules. Each rule has its own file with its reason. docs/defaults.md
+// explains the rules and is made from them.
 package recipe

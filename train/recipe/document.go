@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Document is docs/defaults.md: what the rules do and why.
+// Document returns docs/defaults.md: what the rules do, and why.
 func Document() string {
 	var b strings.Builder
 	b.WriteString(documentHead)

@@ -9,7 +9,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/defaults.md")
 
-// docs/defaults.md says what the rules do now.
+// docs/defaults.md is up to date with the rules.
 func TestDocument(t *testing.T) {
 	path := filepath.Join("..", "..", "docs", "defaults.md")
 	if *update {

@@ -2,13 +2,13 @@ package recipe
 
 import "fmt"
 
-// rung is a model at an image size. A ladder has them in the order of their cost.
+// rung is a model at an image size. A ladder lists rungs by cost.
 type rung struct {
 	name   string
 	model  []choice // of the section model
-	size   int      // of the images
-	cost   float64  // of a training step, in GMACs of a forward pass
-	enough int      // training images from which on it is tried
+	size   int      // image size
+	cost   float64  // of a training step, measured in GMACs of the forward pass
+	enough int      // training images needed to try it
 }
 
 // network is a FasterNet: width, blocks, and cost at 224 px.
@@ -22,7 +22,7 @@ type network struct {
 	enough  int
 }
 
-// networks are the published sizes; the largest are for data sets in which they have enough to learn.
+// networks are the published sizes. The larger ones need more images.
 var networks = []network{
 	{"T0", 40, []int{1, 2, 8, 2}, 1280, "gelu", 0.335, 0},
 	{"T1", 64, []int{1, 2, 8, 2}, 1280, "gelu", 0.85, 3_000},
@@ -37,11 +37,10 @@ func (n network) choices() []choice {
 	}
 }
 
-// sizes are those of images that are tried: multiples of 32, the stride of the last stage.
+// sizes are the image sizes to try: multiples of 32, the stride of the last stage.
 var sizes = []int{64, 96, 128, 160, 192, 224}
 
-// photographs is the ladder for images that are not tiny: the side of an image grows before the
-// network does.
+// photographs is the ladder for images that are not tiny: the image size grows before the network does.
 func photographs(side, images int) (all []rung) {
 	largest := sizes[len(sizes)-1]
 	for _, s := range sizes {
@@ -59,29 +58,37 @@ func photographs(side, images int) (all []rung) {
 			if s > largest || len(all) > 0 && cost < 1.25*all[len(all)-1].cost {
 				continue
 			}
-			all = append(all, rung{name: fmt.Sprintf("FasterNet-%s at %d px", n.name, s), model: n.choices(), size: s, cost: cost})
+			all = append(all, rung{
+				name:  fmt.Sprintf("FasterNet-%s at %d px", n.name, s),
+				model: n.choices(),
+				size:  s,
+				cost:  cost,
+			})
 		}
 	}
 	return all
 }
 
-// small is a FasterNet of three stages for tiny images.
+// small returns a FasterNet of three stages for tiny images.
 func small(name string, dim int, depths []int, divisor, patch, stride, size int, cost float64) rung {
 	return rung{name: name, size: size, cost: cost, model: []choice{
-		{"model.name", "fasternet", ""}, {"model.embed_dim", dim, ""}, {"model.depths", depths, ""}, {"model.n_div", divisor, ""}, {"model.feature_dim", 512, ""},
-		{"model.patch_size", patch, ""}, {"model.patch_stride", stride, ""}, {"model.act_layer", "gelu", ""}, {"model.init_std", 0.1, ""},
+		{"model.name", "fasternet", ""}, {"model.embed_dim", dim, ""}, {"model.depths", depths, ""},
+		{"model.n_div", divisor, ""}, {"model.feature_dim", 512, ""},
+		{"model.patch_size", patch, ""}, {"model.patch_stride", stride, ""}, {"model.act_layer", "gelu", ""},
+		{"model.init_std", 0.1, ""},
 	}}
 }
 
-// manyTinies is how many images the costlier networks for tiny ones need. On 600 of Fashion-MNIST they are
-// no better than the small one.
+// manyTinies is the number of images that the costlier networks for tiny ones need. On 600 images of Fashion-MNIST
+// they are no better than the small one.
 const manyTinies = 3000
 
-// tinies is the ladder for images of up to tinySide pixels.
+// tinies returns the ladder for images of up to tinySide pixels.
 func tinies(side, images int, pretrain bool) []rung {
 	all := []rung{small("a FasterNet of 3 stages and patches of 2 px", 24, []int{1, 2, 2}, 4, 2, 2, 32, 0.0055)}
-	if pretrain { // which needs patches that do not overlap
-		return append(all, small("a wider FasterNet of 3 stages and patches of 2 px", 40, []int{2, 3, 3}, 2, 2, 2, 32, 0.023))
+	if pretrain { // it needs patches that do not overlap
+		return append(all, small("a wider FasterNet of 3 stages and patches of 2 px",
+			40, []int{2, 3, 3}, 2, 2, 2, 32, 0.023))
 	}
 	if images < manyTinies {
 		return all
@@ -90,7 +97,16 @@ func tinies(side, images int, pretrain bool) []rung {
 	area := float64(size*size) / (28 * 28)
 	for _, dim := range []int{24, 32, 40} {
 		cost := 0.055 * area * float64(dim*dim) / (40 * 40)
-		all = append(all, small(fmt.Sprintf("a FasterNet of 3 stages, %d wide, on overlapping patches of 3 px", dim), dim, []int{2, 3, 3}, 2, 3, 1, size, cost))
+		all = append(all, small(
+			fmt.Sprintf("a FasterNet of 3 stages, %d wide, on overlapping patches of 3 px", dim),
+			dim,
+			[]int{2, 3, 3},
+			2,
+			3,
+			1,
+			size,
+			cost,
+		))
 	}
 	return all
 }

@@ -15,16 +15,16 @@ import (
 	"fasternet/data/sets"
 )
 
-// fashionMNIST is a data set that needs no folder.
+// fashionMNIST is a data set without a folder.
 const fashionMNIST = "fashion-mnist"
 
-// arrays are formats of pixels that no camera has written to a file.
+// arrays are formats of pixels, not of files from a camera.
 var arrays = []string{fashionMNIST, "idx", "cifar10", "cifar100", "cifar100-coarse"}
 
-// looked is how many images mean and deviation are measured on.
+// looked is the number of images that mean and deviation are measured on.
 const looked = 256
 
-// look finds out what the rules need to know of the images, and opens the training part.
+// look collects what the rules need to know about the images, and opens the training part.
 func look(ctx context.Context, o Options) (f Facts, train data.Dataset, err error) {
 	f = Facts{Dir: o.Data, Task: o.Task, From: o.From, Budget: o.Budget, After: o.After}
 	if f.Format, err = formatOf(o); err != nil {
@@ -53,7 +53,7 @@ func look(ctx context.Context, o Options) (f Facts, train data.Dataset, err erro
 	skip := c.Data.OnBadImage == "skip"
 	info, err := data.Describe(train, skip)
 	if err != nil {
-		return f, nil, fmt.Errorf("%w; --set data.on_bad_image=skip passes over images that cannot be read", err)
+		return f, nil, fmt.Errorf("%w; --set data.on_bad_image=skip leaves out images that cannot be read", err)
 	}
 	if info.Decoded == 0 {
 		return f, nil, fmt.Errorf("%s: none of the %d images looked at can be read: %w", o.Data, info.Bad, info.BadErr)
@@ -64,8 +64,8 @@ func look(ctx context.Context, o Options) (f Facts, train data.Dataset, err erro
 	return f, train, f.measure(ctx, train, info.Grey == info.Decoded, c, skip)
 }
 
-// measure finds mean and deviation, and whether images have colours: files of three channels may have
-// three equal ones.
+// measure finds mean and deviation, and whether images are in colour: files of three channels may have three
+// equal ones.
 func (f *Facts) measure(ctx context.Context, train data.Dataset, grey bool, c *configs.Config, skip bool) error {
 	channels := 3
 	if f.Grey = grey; grey {
@@ -80,7 +80,7 @@ func (f *Facts) measure(ctx context.Context, train data.Dataset, grey bool, c *c
 	}
 	for i := range s.Mean {
 		f.Mean = append(f.Mean, three(s.Mean[i]))
-		f.Std = append(f.Std, max(three(s.Std[i]), 0.01)) // images that are all alike
+		f.Std = append(f.Std, max(three(s.Std[i]), 0.01)) // at least 0.01, in case all images are alike
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func three(v float64) float64 { return math.Round(1000*v) / 1000 }
 
 func spread(v []float64) float64 { return slices.Max(v) - slices.Min(v) }
 
-// formatOf is the format of the data set.
+// formatOf returns the format of the data set.
 func formatOf(o Options) (string, error) {
 	for _, s := range o.Settings {
 		if name, ok := strings.CutPrefix(s, "data.name="); ok {
@@ -102,7 +102,7 @@ func formatOf(o Options) (string, error) {
 	info, err := os.Stat(o.Data)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("--data: there is no folder %s", o.Data)
+		return "", fmt.Errorf("--data: folder %s does not exist", o.Data)
 	case err != nil:
 		return "", fmt.Errorf("--data: %w", err)
 	case !info.IsDir():
@@ -111,7 +111,7 @@ func formatOf(o Options) (string, error) {
 	return sets.FormatIn(o.Data), nil
 }
 
-// open opens both parts. Where there is no validation part, some of the training images are held out.
+// open opens both parts. If there is no validation part, it holds out some training images.
 func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Config, err error) {
 	parts := func(fraction float64) (train, val data.Dataset, err error) {
 		d := draft{settings: settings}
@@ -136,7 +136,7 @@ func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Conf
 	}
 	first := err
 	train, val, err = parts(held(0))
-	if c.Data.Val == "" && sets.UnusedValidation(c.Data) != "" { // there is one, with which something is wrong
+	if c.Data.Val == "" && sets.UnusedValidation(c.Data) != "" { // a validation part exists, but cannot be used
 		return nil, nil, nil, first
 	}
 	if err != nil {

@@ -8,25 +8,26 @@ import (
 var modelRule = rule{
 	name: "Model and image size",
 	keys: []string{
-		"model.name", "model.embed_dim", "model.depths", "model.n_div", "model.feature_dim", "model.act_layer", "model.patch_size", "model.patch_stride",
+		"model.name", "model.embed_dim", "model.depths", "model.n_div", "model.feature_dim", "model.act_layer",
+		"model.patch_size", "model.patch_stride",
 		"model.init_std", "data.image_size", "data.test_crop_ratio",
 	},
-	reason: `A FasterNet, the fastest of the families on a processor, and with few images more accurate than a
-transformer, which has to learn first that neighbouring pixels belong together.
+	reason: `A FasterNet: the fastest family on a processor. With few images it is also more
+accurate than a transformer, which first has to learn that neighbouring pixels belong together.
 
-Time goes into three things: larger images, a larger network, and more epochs. The candidates are ordered by
-their cost; images grow first (64 to 224 px, at most about twice the shorter side that the images have:
-enlarged small images give the first stage more cells), then the network (T0, from 3,000 training images on T1,
-from 30,000 T2, from 200,000 S). Tiny images, of up to 40 px, have candidates of three stages: patches of 2 px
-that do not overlap, then, from 3,000 images on, a patch of 3 px at every pixel, which costs more and is more accurate (with 600
-images it was not).
+Time can buy larger images, a larger network, or more epochs. The candidates are ordered by cost. First
+the images grow (64 to 224 px, at most about twice the shorter side of your images: enlarging small
+images gives the first stage more cells). Then the network grows (T0; T1 from 3,000 training images on,
+T2 from 30,000, S from 200,000). Tiny images, up to 40 px, have candidates with three stages: patches of
+2 px that do not overlap, then, from 3,000 images on, a patch of 3 px at every pixel, which costs more
+and is more accurate (with 600 images it was not).
 
-The costliest candidate is taken that still sees every image often enough in the time: 100 times with 2,500
-images, more with fewer and less with more (in proportion to the square root of their number, between 15 and
-300 times); twice as often in pre-training. One candidate is timed, the others are estimated from it, and
-the one that is chosen is timed too.
+The costliest candidate that still sees every image often enough is chosen: 100 times with 2,500 images,
+more with fewer and less with more (in proportion to 1 / the square root of their number, between 15 and
+300 times), and twice as often in pre-training. One candidate is timed and the others are estimated from
+it; the chosen one is timed too.
 
-Evaluation shows the whole shorter side of an image: the default of 0.9 is for images of which the border is
+Evaluation shows the whole shorter side of an image. The usual crop of 0.9 is for images whose border is
 background.`,
 	apply: chooseModel,
 }
@@ -94,7 +95,8 @@ func chooseModel(d *draft) error {
 	for k, c := range r.chosen(d) {
 		why := ""
 		if k == 0 {
-			why = fmt.Sprintf("%s: about %.0f images per second here, so that each of the %d training images is seen some %s times in %s",
+			why = fmt.Sprintf("%s: about %.0f images per second here, so each of the %d training images is "+
+				"seen about %s times in %s",
 				r.name, d.speed, f.Train, count(d.views()), f.Budget)
 		}
 		d.set(c.key, c.value, "%s", why)
@@ -102,7 +104,7 @@ func chooseModel(d *draft) error {
 	return d.checkBudget()
 }
 
-// count is a number of times in words.
+// count formats a number of times.
 func count(v float64) string {
 	if v < 10 {
 		return fmt.Sprintf("%.2g", v)
@@ -110,7 +112,7 @@ func count(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-// chosen are the values of a rung that the user has not set.
+// chosen returns the values of a rung that the user has not set.
 func (r rung) chosen(d *draft) (all []choice) {
 	for _, c := range append(r.model, choice{"data.image_size", r.size, ""}) {
 		if !d.given(c.key) {
@@ -120,8 +122,7 @@ func (r rung) chosen(d *draft) (all []choice) {
 	return all
 }
 
-// candidates is the ladder for the images. What the user has set of a model leaves nothing to
-// choose but the size of the images.
+// candidates returns the ladder for the images. If the user has set a model, only the image size is left to choose.
 func (d *draft) candidates() (all []rung) {
 	f := d.facts
 	all = photographs(f.Side, f.Train)
@@ -131,7 +132,7 @@ func (d *draft) candidates() (all []rung) {
 	if !d.given("model.name") && !d.given("model.embed_dim") && !d.given("model.depths") && f.From == "" {
 		return all
 	}
-	// The model is known: one rung for each size.
+	// The model is known: one rung per size.
 	last := 0
 	var own []rung
 	for _, s := range append([]int{32}, sizes...) {

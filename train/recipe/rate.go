@@ -4,10 +4,10 @@ import "math"
 
 var rateRule = rule{
 	name: "Learning rate", keys: []string{"optim.opt", "optim.lr"},
-	reason: `AdamW. For FasterNet 0.001 at batches of 64, for the small ones with three stages (which begin with larger weights)
-0.004, for transformers 0.0005, for pre-training 0.00075; with the square root of the batch for other batches, as
-the noise of AdamW's steps goes. With weights to start from a quarter of that: they are to be changed, not
-replaced.`,
+	reason: `AdamW. At batches of 64: 0.001 for FasterNet, 0.004 for the small ones with three
+stages (which begin with larger weights), 0.0005 for transformers, 0.00075 for pre-training. Other
+batches scale it with the square root of their size, like the noise of AdamW's steps. With weights to
+start from, a quarter of that: they need changes, not a replacement.`,
 	apply: func(d *draft) error {
 		lr := 1e-3
 		switch {
@@ -30,10 +30,14 @@ replaced.`,
 
 var scheduleRule = rule{
 	name: "Schedule",
-	keys: []string{"sched.form", "sched.on_updates", "sched.warmup_prefix", "sched.warmup_epochs", "sched.warmup_lr", "sched.min_lr"},
-	reason: `A linear warm-up over a twentieth of the epochs, then a cosine down to a thousandth of the peak, both
-changing every step: where an epoch has few steps, a rate per epoch is coarse. Fewer than ten epochs have no
-warm-up but what gradient clipping does; pre-training has LocalMIM's form, which is the same.`,
+	keys: []string{
+		"sched.form", "sched.on_updates", "sched.warmup_prefix", "sched.warmup_epochs", "sched.warmup_lr",
+		"sched.min_lr",
+	},
+	reason: `A linear warm-up over a twentieth of the epochs, then a cosine down to a thousandth
+of the peak. Both change every step, because a rate per epoch is coarse if an epoch has few steps. With
+fewer than ten epochs there is no warm-up: gradient clipping limits the first steps. Pre-training has
+LocalMIM's form, which is the same.`,
 	apply: func(d *draft) error {
 		epochs := d.epochs()
 		warmup := 0

@@ -12,35 +12,35 @@ import (
 	"fasternet/configs"
 )
 
-// Options say what a recipe is for.
+// Options are the inputs of a recipe.
 type Options struct {
 	Data string // the folder of a data set, or fashion-mnist
 	Task string // classify or localmim
 	From string // weights to start from; "" for none
-	// Cached is weights that can be had at once, for photographs; "" for none. It may be nil.
+	// Cached returns weights that are available at once, for photographs; "" for none. It may be nil.
 	Cached func() string
-	// Adopt gives the settings that weights bring along: their model, and how images are prepared for
-	// it. Settings of the user come before them.
+	// Adopt returns the settings that come with weights: their model, and how its images are prepared. The
+	// user's settings override them.
 	Adopt    func(from string) (settings []string, err error)
 	Budget   time.Duration // of the run
-	Began    time.Time     // when the budget began
-	After    time.Duration // of the budget, for what comes after the training
-	Settings []string      // of the user, key=value; they count more than any rule
+	Began    time.Time     // start of the budget
+	After    time.Duration // part of the budget after training
+	Settings []string      // the user's settings, key=value; they override every rule
 	Say      func(format string, args ...any)
 }
 
-// Recipe is a configuration and where it comes from.
+// Recipe is a configuration with the reasons for its choices.
 type Recipe struct {
 	Config *configs.Config
 	Text   []byte // the same as a file, with a comment on every choice
 	Facts  Facts
 }
 
-// Make looks at a data set and the machine, and makes the configuration of a run that fits both. The
-// error says what is wrong with the data, or that the budget is too short (a [BudgetError]).
+// Make inspects a data set and times the machine, and makes a configuration that fits both. The error says what is
+// wrong with the data, or that the budget is too short (a [BudgetError]).
 func Make(ctx context.Context, o Options) (*Recipe, error) {
 	if o.Budget <= o.After {
-		return nil, &BudgetError{o.Budget, 10 * o.After, "the report and the export alone take a part of it"}
+		return nil, &BudgetError{o.Budget, 10 * o.After, "the report and the export take a part of it"}
 	}
 	facts, train, err := look(ctx, o)
 	if err != nil {
@@ -69,19 +69,21 @@ func Make(ctx context.Context, o Options) (*Recipe, error) {
 	return d.recipe(len(adopted))
 }
 
-// Tasks are what recipes are made for. A folder for each class says nothing of images with several
-// labels; these need a configuration that names their list (task: multilabel).
+// Tasks lists the tasks that recipes are made for. A folder per class says nothing about images with several labels;
+// these need a configuration that names their list (task: multilabel).
 var Tasks = []string{"classify", "localmim"}
 
 // start chooses the weights to start from, and returns the settings that come with them.
 func (o Options) start(f *Facts) ([]string, error) {
 	var adopted []string
-	own := slices.ContainsFunc(o.Settings, func(s string) bool { return strings.HasPrefix(s, "from=") || strings.HasPrefix(s, "model") })
+	own := slices.ContainsFunc(o.Settings, func(s string) bool {
+		return strings.HasPrefix(s, "from=") || strings.HasPrefix(s, "model")
+	})
 	if o.From == "" && !own && o.Cached != nil && f.Task == "classify" && !f.Grey && !f.tiny() {
 		if from := o.Cached(); from != "" {
 			f.From = from
 			adopted = append(adopted, "from="+strconv.Quote(from))
-			o.Say("starting from %s, which is in the cache; --set from= starts from fresh weights", from)
+			o.Say("starting from %s in the cache; for fresh weights add --set from=", from)
 		}
 	}
 	if f.From == "" || o.Adopt == nil {
@@ -91,14 +93,23 @@ func (o Options) start(f *Facts) ([]string, error) {
 	return append(adopted, more...), err
 }
 
-// recipe is the draft as a whole.
+// recipe returns the complete recipe of the draft.
 func (d *draft) recipe(adopted int) (*Recipe, error) {
 	body, err := d.whole(adopted)
 	if err != nil {
 		return nil, err
 	}
 	head := fmt.Sprintf("A recipe for %s. %s", d.facts.words(), d.machine())
-	text := append([]byte(comment(head, 100)+"\n"+comment("docs/defaults.md has the reasons. This is an ordinary configuration, to be read and changed: fasternet-train train THIS.yaml --run FOLDER", 100)+"\n\n"), body...)
+	text := append(
+		[]byte(comment(
+			head,
+			100,
+		)+"\n"+
+			comment("docs/defaults.md has the reasons. This is an ordinary configuration that you can read and "+
+				"change: fasternet-train train THIS.yaml --run FOLDER",
+				100)+"\n\n"),
+		body...,
+	)
 	c, err := configs.Parse("recipe", string(text))
 	if err != nil {
 		return nil, err
@@ -110,7 +121,7 @@ func (d *draft) recipe(adopted int) (*Recipe, error) {
 func (f Facts) describe() string {
 	text := f.words()
 	if f.Held > 0 {
-		text += fmt.Sprintf("; there is no validation part: %g %% of the images are held out", 100*f.Held)
+		text += fmt.Sprintf("; no validation part: %g %% of the images are held out", 100*f.Held)
 	}
 	return text
 }
@@ -124,7 +135,8 @@ func (f Facts) words() string {
 	if name == "" {
 		name = f.Format
 	}
-	text := fmt.Sprintf("%s: %d training and %d validation images, %s, shorter side about %d px", name, f.Train, f.Val, colours, f.Side)
+	text := fmt.Sprintf("%s: %d training and %d validation images, %s, shorter side about %d px",
+		name, f.Train, f.Val, colours, f.Side)
 	if f.Task == "classify" {
 		least, most := extremes(f.Counts)
 		text += fmt.Sprintf(", %d classes of %d to %d training images", f.classes(), least, most)
@@ -132,7 +144,7 @@ func (f Facts) words() string {
 	return text
 }
 
-// extremes are the smallest number above 0 and the largest.
+// extremes returns the smallest number above 0 and the largest.
 func extremes(counts []int) (least, most int) {
 	for _, c := range counts {
 		if c > 0 && (least == 0 || c < least) {
@@ -143,18 +155,20 @@ func extremes(counts []int) (least, most int) {
 	return least, most
 }
 
-// machine says what was measured of it.
+// machine describes what was measured.
 func (d *draft) machine() string {
 	threads := d.config.Threads
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return fmt.Sprintf("The budget is %s on %d threads, which train %.0f images per second.", BudgetText(d.facts.Budget), threads, d.speed)
+	return fmt.Sprintf("The budget is %s on %d threads, which train %.0f images per second.",
+		BudgetText(d.facts.Budget), threads, d.speed)
 }
 
-// Summary says in a line what was chosen.
+// Summary describes the choices in one line.
 func (r *Recipe) Summary() string {
 	c := r.Config
-	return fmt.Sprintf("recipe: %s at %d px, batches of %d, about %d epochs in %s; config.yaml in the folder of the run has every choice with its reason",
+	return fmt.Sprintf("recipe: %s at %d px, batches of %d, about %d epochs in %s; "+
+		"config.yaml in the run's folder has the reason for every choice",
 		c.Model.Title(), c.Data.ImageSize, c.Train.BatchSize, c.Train.Epochs, BudgetText(r.Facts.Budget))
 }

@@ -12,7 +12,7 @@ import (
 	"fasternet/graph/fasternet"
 )
 
-// even are so many images in so many classes.
+// even returns so many images in so many classes of equal size.
 func even(images, classes int) []int {
 	counts := make([]int, classes)
 	for i := range counts {
@@ -21,7 +21,7 @@ func even(images, classes int) []int {
 	return counts
 }
 
-// machine is one whose speed goes with the arithmetic of a model.
+// machine returns a machine whose speed depends only on the arithmetic of a model.
 func machine(gmacs float64) func(c *configs.Config) (float64, error) {
 	return func(c *configs.Config) (float64, error) {
 		a, err := configs.ArchOf[fasternet.Config](c.Model)
@@ -37,7 +37,7 @@ func machine(gmacs float64) func(c *configs.Config) (float64, error) {
 	}
 }
 
-// photos are the facts of a folder of photographs.
+// photos returns the facts of a folder of photographs.
 func photos(images int, budget time.Duration) Facts {
 	return Facts{
 		Format: "imagefolder", Dir: "photos", Task: "classify", Budget: budget, After: 2 * time.Second, Files: true,
@@ -46,7 +46,7 @@ func photos(images int, budget time.Duration) Facts {
 	}
 }
 
-// digits are the facts of a set like MNIST.
+// digits returns the facts of a set like MNIST.
 func digits(images int, budget time.Duration) Facts {
 	f := photos(images, budget)
 	f.Format, f.Held, f.Grey, f.Files, f.Side, f.Least, f.Most = "idx", 0, true, false, 28, 28, 28
@@ -74,7 +74,7 @@ func tryRecipe(f Facts, gmacs float64, settings ...string) (*Recipe, error) {
 	return d.recipe(0)
 }
 
-// More time buys larger images, then a larger network; more images a larger network too.
+// More time buys larger images, then a larger network. More images also buy a larger network.
 func TestModelFollowsTimeAndData(t *testing.T) {
 	short, long := recipeFor(t, photos(2000, 3*time.Minute), 30), recipeFor(t, photos(2000, 10*time.Hour), 30)
 	if short.Config.Data.ImageSize >= long.Config.Data.ImageSize || long.Config.Data.ImageSize != 224 {
@@ -100,9 +100,12 @@ func TestModelFollowsTimeAndData(t *testing.T) {
 	}
 }
 
-// The costs that rungs are ordered by rise, so that more time never buys less.
+// The costs of the rungs rise, so more time never buys less.
 func TestLaddersRise(t *testing.T) {
-	for _, l := range [][]rung{photographs(480, 1_000_000), photographs(64, 100), photographs(40, 5000), tinies(28, 9999, false), tinies(32, 100, true), tinies(40, 9999, false)} {
+	for _, l := range [][]rung{
+		photographs(480, 1_000_000), photographs(64, 100), photographs(40, 5000), tinies(28, 9999, false),
+		tinies(32, 100, true), tinies(40, 9999, false),
+	} {
 		for i := range l {
 			if i > 0 && l[i].cost <= l[i-1].cost {
 				t.Errorf("%s costs %v, %s before it %v", l[i].name, l[i].cost, l[i-1].name, l[i-1].cost)
@@ -114,14 +117,20 @@ func TestLaddersRise(t *testing.T) {
 	}
 }
 
-// What the user sets stays, and the rules see it.
+// The user's settings stay, and the rules see them.
 func TestSettingsCount(t *testing.T) {
 	for _, c := range []struct {
 		settings []string
 		says     []string
 	}{
-		{[]string{"data.image_size=96", "optim.lr=0.5"}, []string{"image_size: 96", "lr: 0.5", "min_lr: 0.0005", "# given"}},
-		{[]string{"model={name: vit, embed_dim: 192, depth: 6, num_heads: 3, patch_size: 16}"}, []string{"name: vit", "embed_dim: 192", "lr: 0.0005"}},
+		{
+			[]string{"data.image_size=96", "optim.lr=0.5"},
+			[]string{"image_size: 96", "lr: 0.5", "min_lr: 0.0005", "# given"},
+		},
+		{
+			[]string{"model={name: vit, embed_dim: 192, depth: 6, num_heads: 3, patch_size: 16}"},
+			[]string{"name: vit", "embed_dim: 192", "lr: 0.0005"},
+		},
 		{[]string{"augment={hflip: 0, mixup: 0}"}, []string{"hflip: 0\n", "mixup: 0\n"}},
 		{[]string{"train.batch_size=16"}, []string{"batch_size: 16", "lr: 0.0005"}},
 		{[]string{"augment.rand_augment="}, []string{`rand_augment: ""`}},
@@ -137,9 +146,11 @@ func TestSettingsCount(t *testing.T) {
 	}
 }
 
-// The text is the configuration, it can be read again as any other, and it has reasons.
+// The text is the configuration: it reads back as any other, with reasons.
 func TestText(t *testing.T) {
-	for _, f := range []Facts{photos(24, time.Hour), photos(800, 20*time.Minute), photos(5000, time.Hour), digits(600, 3*time.Minute)} {
+	for _, f := range []Facts{
+		photos(24, time.Hour), photos(800, 20*time.Minute), photos(5000, time.Hour), digits(600, 3*time.Minute),
+	} {
 		for _, task := range Tasks {
 			f.Task = task
 			r := recipeFor(t, f, 60)
@@ -165,7 +176,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// A budget that is too short says what is enough, and that is.
+// If a budget is too short, the error names one that is enough, and that one works.
 func TestShortBudget(t *testing.T) {
 	f := photos(2000, 5*time.Second)
 	_, err := tryRecipe(f, 3)
@@ -181,7 +192,7 @@ func TestShortBudget(t *testing.T) {
 	}
 }
 
-// Uneven classes are those whose sizes differ much.
+// Classes count as uneven if their sizes differ much.
 func TestUneven(t *testing.T) {
 	for _, c := range []struct {
 		counts []int

@@ -13,18 +13,18 @@ import (
 // rule chooses the values of some keys.
 type rule struct {
 	name   string
-	keys   []string // that it may set
-	reason string   // for docs/defaults.md: what it does and why, in paragraphs
+	keys   []string // keys that it may set
+	reason string   // paragraphs for docs/defaults.md: what it does and why
 	apply  func(d *draft) error
-	partly bool // what it sets makes a configuration only with what the next rule sets
+	partly bool // its choices are complete only with the choices of the next rule
 }
 
-// rules are all of them, in the order in which they are applied: later ones see what earlier ones
-// have chosen.
+// rules lists all rules in order. Later ones see what earlier ones have chosen.
 func rules() []rule {
 	return []rule{
-		taskRule, dataRule, pixelsRule, classesRule, precisionRule, modelRule, regularRule, batchRule, augmentRule, mixRule,
-		samplingRule, rateRule, decayRule, decoderRule, epochsRule, scheduleRule, averageRule, evaluationRule,
+		taskRule, dataRule, pixelsRule, classesRule, precisionRule, modelRule,
+		regularRule, batchRule, augmentRule, mixRule, samplingRule,
+		rateRule, decayRule, decoderRule, epochsRule, scheduleRule, averageRule, evaluationRule,
 	}
 }
 
@@ -38,15 +38,15 @@ type choice struct {
 // draft is a recipe in the making.
 type draft struct {
 	facts    Facts
-	settings []string // of the user, which count more than any rule
+	settings []string // the user's settings, which override every rule
 	choices  []choice
 	config   *configs.Config // with the choices so far, and the settings
 	time     func(c *configs.Config) (imagesPerSecond float64, err error)
 	say      func(format string, args ...any)
-	speed    float64 // images per second of training, of the model chosen
+	speed    float64 // images per second in training, for the chosen model
 }
 
-// given says whether the user has set a key, or the section that it is in.
+// given reports whether the user has set a key, or its section.
 func (d *draft) given(key string) bool {
 	return slices.ContainsFunc(d.settings, func(s string) bool {
 		k, _, _ := strings.Cut(s, "=")
@@ -61,7 +61,7 @@ func (d *draft) set(key string, value any, why string, args ...any) {
 	}
 }
 
-// resolve makes the configuration of the choices so far.
+// resolve makes a configuration from the choices so far.
 func (d *draft) resolve() (err error) {
 	text, err := d.text()
 	if err != nil {
@@ -80,7 +80,7 @@ func (d *draft) run() error {
 		}
 		for _, c := range d.choices[before:] {
 			if !slices.Contains(r.keys, c.key) {
-				return fmt.Errorf("recipe: the rule %q has set %s, which is not one of its keys", r.name, c.key)
+				return fmt.Errorf("recipe: rule %q has set %s, which is not one of its keys", r.name, c.key)
 			}
 		}
 		if r.partly {
@@ -95,13 +95,13 @@ func (d *draft) run() error {
 
 // round keeps two digits of a number, for people to read.
 func round(v float64) float64 {
-	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 2, 64), 64) // what was just written
+	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 2, 64), 64) // always valid
 	return r
 }
 
 func clamp(v, low, high float64) float64 { return math.Min(math.Max(v, low), high) }
 
-// views is how often training shows each image, at the speed that was measured.
+// views returns how often training shows each image, at the measured speed.
 func (d *draft) views() float64 {
 	return d.facts.training() * d.speed / float64(max(d.facts.Train, 1))
 }

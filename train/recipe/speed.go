@@ -13,8 +13,8 @@ import (
 	"fasternet/train"
 )
 
-// measureSpeed times training steps on images of the data set: with decoding and augmentation, in
-// images per second. It takes about as long as it is told.
+// measureSpeed times training steps on images of the data set, with decoding and augmentation, and returns images per
+// second. It takes about the given time.
 func measureSpeed(ctx context.Context, c *configs.Config, ds data.Dataset, most time.Duration) (float64, error) {
 	pool := kernels.NewPool(c.Threads)
 	defer pool.Close()

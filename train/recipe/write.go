@@ -8,7 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// text is the choices as a file of YAML, with a comment at each that has a reason.
+// text writes the choices as a YAML file, with a comment at each that has a reason.
 func (d *draft) text() ([]byte, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	for _, c := range d.choices {
@@ -28,7 +28,7 @@ func (d *draft) text() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// put sets a value in a mapping; sections are made as they are needed.
+// put sets a value in a mapping, and makes missing sections.
 func put(n *yaml.Node, path []string, value any, why string) error {
 	for i := 0; i < len(n.Content); i += 2 {
 		if n.Content[i].Value != path[0] {
@@ -37,7 +37,7 @@ func put(n *yaml.Node, path []string, value any, why string) error {
 		if len(path) > 1 {
 			return put(n.Content[i+1], path[1:], value, why)
 		}
-		return fmt.Errorf("it is chosen twice")
+		return fmt.Errorf("it was chosen twice")
 	}
 	key, child := &yaml.Node{Kind: yaml.ScalarNode, Value: path[0]}, &yaml.Node{Kind: yaml.MappingNode}
 	if len(path) > 1 {
@@ -55,7 +55,7 @@ func put(n *yaml.Node, path []string, value any, why string) error {
 	return nil
 }
 
-// comment is a text in lines of YAML comments.
+// comment formats a text as lines of YAML comments.
 func comment(text string, width int) string {
 	var lines []string
 	line := "#"
@@ -72,7 +72,7 @@ func comment(text string, width int) string {
 	return strings.Join(lines, "\n")
 }
 
-// whole is the recipe with the settings of the user in it. The first of them come with weights.
+// whole returns the recipe with the user's settings. The first settings come with the weights.
 func (d *draft) whole(adopted int) ([]byte, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	for _, c := range d.choices {
@@ -92,7 +92,7 @@ func (d *draft) whole(adopted int) ([]byte, error) {
 		}
 		why := "given"
 		if i < adopted {
-			why = "of the weights"
+			why = "from the weights"
 		}
 		replace(root, strings.Split(key, "."), leaf, why)
 	}
@@ -114,7 +114,11 @@ func replace(n *yaml.Node, path []string, value *yaml.Node, why string) {
 		}
 	}
 	if at < 0 {
-		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: path[0]}, &yaml.Node{Kind: yaml.MappingNode})
+		n.Content = append(
+			n.Content,
+			&yaml.Node{Kind: yaml.ScalarNode, Value: path[0]},
+			&yaml.Node{Kind: yaml.MappingNode},
+		)
 		at = len(n.Content) - 2
 	}
 	switch {

@@ -88,7 +88,9 @@ func openJournal(dir string) (*journal, []entry, error) {
 		}
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, nil, fmt.Errorf("%s:%d: it is damaged: %w; without that line the sweep would train its trials again: remove it to allow that", path, number, err)
+			return nil, nil, fmt.Errorf("%s:%d: it is damaged: %w; "+
+				"remove the line to let the sweep train these trials again",
+				path, number, err)
 		}
 		all = append(all, e)
 		whole += len(line)

@@ -7,7 +7,13 @@ import (
 
 // outcome is the sweep as it stands.
 func (s *state) outcome() *Outcome {
-	out := &Outcome{Dir: s.o.Dir, Search: s.plan.Search, Metric: s.metric, Rungs: s.rungs, Trials: make([]Trial, len(s.trials))}
+	out := &Outcome{
+		Dir:    s.o.Dir,
+		Search: s.plan.Search,
+		Metric: s.metric,
+		Rungs:  s.rungs,
+		Trials: make([]Trial, len(s.trials)),
+	}
 	for _, d := range s.plan.Space {
 		out.Keys = append(out.Keys, d.Key)
 	}

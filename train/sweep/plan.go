@@ -82,7 +82,7 @@ func Read(path string) (*Plan, error) {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
 	if len(text) > limit {
-		return nil, fmt.Errorf("%s: larger than 1 MiB: not a sweep file", path)
+		return nil, fmt.Errorf("%s: larger than 1 MiB: this is no sweep file", path)
 	}
 	return Parse(path, text)
 }
@@ -107,7 +107,7 @@ func Parse(path string, text []byte) (*Plan, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	if err := d.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s: it is empty: want at least config and space", path)
+			return nil, fmt.Errorf("%s: the file is empty: want at least config and space", path)
 		}
 		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
@@ -128,7 +128,8 @@ func Parse(path string, text []byte) (*Plan, error) {
 			err = r.text(n, key, &p.Config)
 		case "search":
 			if err = r.text(n, key, &p.Search); err == nil && !slices.Contains(Searches, p.Search) {
-				err = r.wrong(n, "search: want %s, got %q%s", strings.Join(Searches, " or "), p.Search, meant(p.Search, Searches))
+				err = r.wrong(n, "search: want %s, got %q%s",
+					strings.Join(Searches, " or "), p.Search, meant(p.Search, Searches))
 			}
 		case "trials":
 			err = r.integer(n, key, 1, mostTrials, &p.Trials)
@@ -155,13 +156,13 @@ func Parse(path string, text []byte) (*Plan, error) {
 	}
 	switch {
 	case p.Config == "":
-		return nil, r.wrong(root, "config: want the preset or the YAML file that all trials start from")
+		return nil, r.wrong(root, "config: want a preset or a YAML file for all trials to start from")
 	case len(p.Space) == 0:
-		return nil, r.wrong(root, "space: want the keys that are searched, e.g. optim.lr: {log_uniform: [1e-4, 1e-2]}")
+		return nil, r.wrong(root, "space: want the keys to search, e.g. optim.lr: {log_uniform: [1e-4, 1e-2]}")
 	case p.Search != Grid && p.Trials == 0:
-		return nil, r.wrong(root, "trials: want how many, e.g. trials: 20")
+		return nil, r.wrong(root, "trials: want a number, e.g. trials: 20")
 	case p.Search != ASHA && found["asha"] != nil:
-		return nil, r.wrong(found["asha"], "asha: it is for search: asha, and this is %s", p.Search)
+		return nil, r.wrong(found["asha"], "asha: needs search: asha, got %s", p.Search)
 	}
 	if p.Search == Grid {
 		return p, r.grid(found)
@@ -173,12 +174,13 @@ func Parse(path string, text []byte) (*Plan, error) {
 func (r *reader) grid(found map[string]*yaml.Node) error {
 	p := r.plan
 	if n := found["trials"]; n != nil {
-		return r.wrong(n, "trials: a grid has as many as there are combinations: leave it out")
+		return r.wrong(n, "trials: a grid has one trial per combination: leave it out")
 	}
 	p.Trials = 1
 	for _, d := range p.Space {
 		if d.Kind != Choice {
-			return fmt.Errorf("%s:%d: space.%s: a grid wants a list of values, got a range: %s", r.path, d.Line, d.Key, d.Range)
+			return fmt.Errorf("%s:%d: space.%s: a grid needs a list of values, got a range: %s",
+				r.path, d.Line, d.Key, d.Range)
 		}
 		if p.Trials *= len(d.Choices); p.Trials > mostTrials {
 			return fmt.Errorf("%s:%d: space: the grid has more than %d combinations", r.path, d.Line, mostTrials)
@@ -197,7 +199,8 @@ func (r *reader) mapping(n *yaml.Node, what string, known []string) (map[string]
 		key := n.Content[i]
 		switch {
 		case known != nil && !slices.Contains(known, key.Value):
-			return nil, r.wrong(key, "%s: unknown key%s; there are %s", key.Value, meant(key.Value, known), strings.Join(known, ", "))
+			return nil, r.wrong(key, "%s: unknown key%s; there are %s",
+				key.Value, meant(key.Value, known), strings.Join(known, ", "))
 		case found[key.Value] != nil:
 			return nil, r.wrong(key, "%s: the key appears twice", key.Value)
 		}
@@ -248,7 +251,7 @@ func (r *reader) known(key *yaml.Node, section string) error {
 	hint := ""
 	switch full := configs.KeyFor(key.Value); {
 	case slices.ContainsFunc(all, func(k string) bool { return strings.HasPrefix(k, key.Value+".") }):
-		hint = fmt.Sprintf(": it is a section; write the key in full, e.g. %s", firstBelow(all, key.Value))
+		hint = fmt.Sprintf(": this is a section; write the full key, e.g. %s", firstBelow(all, key.Value))
 	case full != "":
 		hint = ", did you mean " + full + "?"
 	default:
@@ -272,8 +275,9 @@ func (r *reader) space(n *yaml.Node) error {
 		if err := r.known(key, "space"); err != nil {
 			return err
 		}
-		if at := slices.IndexFunc(r.plan.Settings, func(s string) bool { return strings.HasPrefix(s, key.Value+"=") }); at >= 0 {
-			return r.wrong(key, "space.%s: settings has this key too: want one of them", key.Value)
+		at := slices.IndexFunc(r.plan.Settings, func(s string) bool { return strings.HasPrefix(s, key.Value+"=") })
+		if at >= 0 {
+			return r.wrong(key, "space.%s: the key is also in settings: remove one", key.Value)
 		}
 		g, err := r.rangeOf(key.Value, value)
 		if err != nil {

@@ -117,7 +117,8 @@ func prepare(p *Plan, o Options) (*state, error) {
 		}
 	}
 	if valid == 0 {
-		return nil, fmt.Errorf("%s:%d: space: none of the %d trials is a valid run; %w", p.Path, p.Space[0].Line, p.Trials, first)
+		return nil, fmt.Errorf("%s:%d: space: none of the %d trials is valid; %w",
+			p.Path, p.Space[0].Line, p.Trials, first)
 	}
 	epochs := 0
 	for i := range s.trials {
@@ -129,16 +130,22 @@ func prepare(p *Plan, o Options) (*state, error) {
 			s.metric = c.Checkpoint.Monitor
 		}
 		if s.metric == "top1" && c.Task != "classify" {
-			return nil, fmt.Errorf("%s: metric: a run of task %s has no accuracy: want loss", p.Path, c.Task)
+			return nil, fmt.Errorf("%s: metric: task %s has no accuracy: want loss", p.Path, c.Task)
 		}
 		if s.metric != "top1" && s.metric != "loss" {
-			return nil, fmt.Errorf("%s: metric: a sweep compares runs by top1 or loss, not by %s (checkpoint.monitor): want metric: loss", p.Path, s.metric)
+			return nil, fmt.Errorf("%s: metric: a sweep compares runs by top1 or loss, "+
+				"not by %s (checkpoint.monitor): want metric: loss",
+				p.Path, s.metric)
 		}
 		if epochs != 0 && epochs != c.Train.Epochs && p.Search == ASHA {
-			return nil, fmt.Errorf("%s: space: with search: asha all trials have the same train.epochs, which is the most that one is trained", p.Path)
+			return nil, fmt.Errorf("%s: space: search: asha needs one train.epochs for all trials, "+
+				"the most that a trial can train: leave it out",
+				p.Path)
 		}
 		if c.Train.Budget != "" && p.Search == ASHA {
-			return nil, fmt.Errorf("%s: search: asha compares trials after epochs, and train.budget ends them by the clock: want one of them", p.Path)
+			return nil, fmt.Errorf("%s: search: asha compares trials after epochs, "+
+				"but train.budget ends them by the clock: choose one",
+				p.Path)
 		}
 		epochs = max(epochs, c.Train.Epochs)
 		if c.Threads != 0 && o.Threads == 0 {
@@ -146,7 +153,8 @@ func prepare(p *Plan, o Options) (*state, error) {
 		}
 	}
 	if p.Search == ASHA && p.MinEpochs > epochs {
-		return nil, fmt.Errorf("%s: asha.min_epochs: want no more than train.epochs, %d, got %d", p.Path, epochs, p.MinEpochs)
+		return nil, fmt.Errorf("%s: asha.min_epochs: want no more than train.epochs, %d, got %d",
+			p.Path, epochs, p.MinEpochs)
 	}
 	s.rungs = p.rungs(epochs)
 	if s.o.Parallel == 0 {
@@ -190,7 +198,9 @@ func Run(ctx context.Context, p *Plan, o Options) (out *Outcome, err error) {
 	}
 	lock := flock.New(filepath.Join(o.Dir, "sweep.lock"))
 	if locked, err := lock.TryLock(); err == nil && !locked {
-		return nil, fmt.Errorf("%s: another process works on this sweep: wait for it, stop it, or take another folder (--run)", o.Dir)
+		return nil, fmt.Errorf("%s: another process works on this sweep: wait, stop that process, "+
+			"or choose another folder (--run)",
+			o.Dir)
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	if err := s.open(); err != nil {
@@ -204,7 +214,8 @@ func Run(ctx context.Context, p *Plan, o Options) (out *Outcome, err error) {
 	if out.Best == nil {
 		for _, t := range out.Trials {
 			if t.State == Failed {
-				return out, fmt.Errorf("none of the %d trials could be trained; the first that failed is trial %d: %s", len(out.Trials), t.Number, t.Error)
+				return out, fmt.Errorf("none of the %d trials could be trained; the first error, of trial %d: %s",
+					len(out.Trials), t.Number, t.Error)
 			}
 		}
 	}
@@ -215,7 +226,7 @@ func Run(ctx context.Context, p *Plan, o Options) (out *Outcome, err error) {
 func (s *state) open() error {
 	path := filepath.Join(s.o.Dir, JournalFile)
 	if _, err := os.Stat(path); err == nil && !s.o.Resume {
-		return fmt.Errorf("%s already holds a sweep: --resume continues it, --run DIR makes another", s.o.Dir)
+		return fmt.Errorf("%s already has a sweep: continue it with --resume, or make another with --run DIR", s.o.Dir)
 	}
 	j, entries, err := openJournal(s.o.Dir)
 	if err != nil {
@@ -234,7 +245,14 @@ func (s *state) open() error {
 
 func (s *state) recorded() recorded {
 	p := s.plan
-	r := recorded{Config: p.Config, Search: p.Search, Seed: p.Seed, Metric: s.metric, Settings: append([]string{}, p.Settings...), Epochs: s.rungs[len(s.rungs)-1]}
+	r := recorded{
+		Config:   p.Config,
+		Search:   p.Search,
+		Seed:     p.Seed,
+		Metric:   s.metric,
+		Settings: append([]string{}, p.Settings...),
+		Epochs:   s.rungs[len(s.rungs)-1],
+	}
 	if p.Search == ASHA {
 		r.MinEpochs, r.Reduction = p.MinEpochs, p.Reduction
 	}
@@ -251,7 +269,9 @@ func (s *state) replay(entries []entry, now recorded) error {
 		return fmt.Errorf("%s:1: want the plan of the sweep", path)
 	}
 	if what := differs(*entries[0].Plan, now); what != "" {
-		return fmt.Errorf("%s: %s: the sweep in %s was begun with another one: restore it, or take another folder (--run)", s.plan.Path, what, s.o.Dir)
+		return fmt.Errorf("%s: %s: the sweep in %s began with another one: "+
+			"restore it, or choose another folder (--run)",
+			s.plan.Path, what, s.o.Dir)
 	}
 	for n, e := range entries[1:] {
 		if e.Trial < 1 || e.Rung < 1 || e.Rung > len(s.rungs) {
@@ -268,7 +288,8 @@ func (s *state) replay(entries []entry, now recorded) error {
 			t.begun = e.Rung
 			t.results = append(t.results, *e.Result)
 		default:
-			return fmt.Errorf("%s:%d: %s of trial %d, rung %d, is not what comes next", path, n+2, e.Kind, e.Trial, e.Rung)
+			return fmt.Errorf("%s:%d: %s of trial %d, rung %d, is not what comes next",
+				path, n+2, e.Kind, e.Trial, e.Rung)
 		}
 	}
 	return nil
@@ -290,7 +311,8 @@ func differs(was, is recorded) string {
 	case !slices.Equal(was.Space, is.Space):
 		return fmt.Sprintf("space: %v, not %v", is.Space, was.Space)
 	case was.MinEpochs != is.MinEpochs || was.Reduction != is.Reduction:
-		return fmt.Sprintf("asha: min_epochs %d and reduction %d, not %d and %d", is.MinEpochs, is.Reduction, was.MinEpochs, was.Reduction)
+		return fmt.Sprintf("asha: min_epochs %d and reduction %d, not %d and %d",
+			is.MinEpochs, is.Reduction, was.MinEpochs, was.Reduction)
 	case was.Epochs != is.Epochs:
 		return fmt.Sprintf("train.epochs: %d, not %d", is.Epochs, was.Epochs)
 	}
@@ -364,14 +386,23 @@ func (s *state) do(ctx context.Context, j job) error {
 	c := *t.config
 	c.Threads = s.threads()
 	until := min(s.rungs[j.rung], c.Train.Epochs)
-	s.o.Say(fmt.Sprintf("%s %d, up to epoch %d of %d: %s", s.plan.noun(), j.trial+1, until, c.Train.Epochs, Describe(s.plan.Values(j.trial))))
+	s.o.Say(fmt.Sprintf("%s %d, up to epoch %d of %d: %s",
+		s.plan.noun(), j.trial+1, until, c.Train.Epochs, Describe(s.plan.Values(j.trial))))
 	out, err := s.o.train(ctx, &c, train.Options{
 		Dir: s.runDir(j.trial), Resume: true, Until: until, Log: s.o.Log, Program: s.o.Program, Preset: s.preset(&c),
 	})
 	if ctx.Err() != nil && err != nil || errors.Is(err, train.ErrInterrupted) {
 		return train.ErrInterrupted
 	}
-	r := Result{Epochs: out.Epochs, BestEpoch: out.Epoch, Top1: out.Top1, Top5: out.Top5, Loss: out.Loss, Count: out.Count, Early: out.Early}
+	r := Result{
+		Epochs:    out.Epochs,
+		BestEpoch: out.Epoch,
+		Top1:      out.Top1,
+		Top5:      out.Top5,
+		Loss:      out.Loss,
+		Count:     out.Count,
+		Early:     out.Early,
+	}
 	if err != nil {
 		r = Result{Epochs: out.Epochs, Error: err.Error()}
 		s.o.Say(fmt.Sprintf("%s %d failed: %v", s.plan.noun(), j.trial+1, err))

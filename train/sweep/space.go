@@ -54,14 +54,15 @@ func (r *reader) rangeOf(key string, n *yaml.Node) (g Range, err error) {
 		return r.choices(key, n)
 	case yaml.MappingNode:
 	default:
-		return g, r.wrong(n, "space.%s: want %s, got %s; a value of all trials goes to settings", key, form, show(n))
+		return g, r.wrong(n, "space.%s: want %s, got %s; put a value for all trials into settings", key, form, show(n))
 	}
 	if len(n.Content) != 2 {
 		return g, r.wrong(n, "space.%s: want %s, got %d keys", key, form, len(n.Content)/2)
 	}
 	kind, ends := n.Content[0], n.Content[1]
 	if !slices.Contains(kinds, kind.Value) {
-		return g, r.wrong(kind, "space.%s.%s: unknown kind of range%s; there are %s", key, kind.Value, meant(kind.Value, kinds), strings.Join(kinds, ", "))
+		return g, r.wrong(kind, "space.%s.%s: unknown kind of range%s; there are %s",
+			key, kind.Value, meant(kind.Value, kinds), strings.Join(kinds, ", "))
 	}
 	if kind.Value == Choice {
 		return r.choices(key, ends)
@@ -70,7 +71,8 @@ func (r *reader) rangeOf(key string, n *yaml.Node) (g Range, err error) {
 	var pair [2]float64
 	whole := g.Kind == Int || g.Kind == LogInt
 	if ends.Kind != yaml.SequenceNode || len(ends.Content) != 2 {
-		return g, r.wrong(ends, "space.%s: want two numbers, the smaller first, e.g. {%s: [1, 10]}, got %s", key, g.Kind, show(ends))
+		return g, r.wrong(ends, "space.%s: want two numbers, the smaller first, e.g. {%s: [1, 10]}, got %s",
+			key, g.Kind, show(ends))
 	}
 	for i, e := range ends.Content {
 		tag := e.ShortTag()
@@ -86,18 +88,20 @@ func (r *reader) rangeOf(key string, n *yaml.Node) (g Range, err error) {
 	g.Lo, g.Hi = pair[0], pair[1]
 	switch log := g.Kind == LogUniform || g.Kind == LogInt; {
 	case g.Lo > g.Hi:
-		return g, r.wrong(ends, "space.%s: the range is reversed: want the smaller number first, got [%v, %v]", key, g.Lo, g.Hi)
+		return g, r.wrong(ends, "space.%s: the range is reversed: want the smaller number first, got [%v, %v]",
+			key, g.Lo, g.Hi)
 	case g.Lo == g.Hi:
-		return g, r.wrong(ends, "space.%s: the range has one value, %v: it goes to settings", key, g.Lo)
+		return g, r.wrong(ends, "space.%s: the range has only the value %v: put it into settings", key, g.Lo)
 	case log && g.Lo <= 0:
-		return g, r.wrong(ends, "space.%s: the logarithm wants numbers above 0, got %v", key, g.Lo)
+		return g, r.wrong(ends, "space.%s: a logarithmic range needs numbers above 0, got %v", key, g.Lo)
 	}
 	numbers, integers := configs.NumericKey(key)
 	switch {
 	case !numbers:
-		return g, r.wrong(kind, "space.%s: a range is for a number, and this is none: want a list of values", key)
+		return g, r.wrong(kind, "space.%s: the key is no number, so it has no range: want a list of values", key)
 	case integers && !whole:
-		return g, r.wrong(kind, "space.%s: it is an integer: want {int: [%v, %v]} or {log_int: …}", key, math.Ceil(g.Lo), math.Floor(g.Hi))
+		return g, r.wrong(kind, "space.%s: the key is an integer: want {int: [%v, %v]} or {log_int: …}",
+			key, math.Ceil(g.Lo), math.Floor(g.Hi))
 	}
 	// The ends are possible, but for one that a range only comes near to.
 	for i, v := range pair {
@@ -123,7 +127,7 @@ func (r *reader) choices(key string, n *yaml.Node) (g Range, err error) {
 		}
 		text := flow(c)
 		if slices.Contains(g.Choices, text) {
-			return g, r.wrong(c, "space.%s: the value %s is there twice", key, text)
+			return g, r.wrong(c, "space.%s: the value %s appears twice", key, text)
 		}
 		g.Choices = append(g.Choices, text)
 	}
@@ -148,7 +152,7 @@ func (g Range) draw(r *rand.Rand) string {
 	case LogInt: // of numbers from half below to half above
 		return whole(logarithm(g.Lo-0.5, g.Hi+0.5) + 0.5)
 	}
-	panic(fmt.Sprintf("sweep: there is no kind of range %q", g.Kind)) // Parse knows all
+	panic(fmt.Sprintf("sweep: unknown kind of range %q", g.Kind)) // Parse knows all
 }
 
 // Value is a key with what a trial has for it, as YAML.
@@ -205,7 +209,10 @@ func load(name string, settings []string) (*configs.Config, error) {
 		return nil, err
 	}
 	adopted, err := model.Adopt(c, given, model.LoadOptions{
-		Weights: torch.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
+		Weights:      torch.Choice(c.FromWeights),
+		StateKey:     c.FromStateKey,
+		AllowMissing: c.FromAllowMissing,
+		AllowNaN:     c.FromAllowNaN,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("from: %w", err)

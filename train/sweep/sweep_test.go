@@ -18,7 +18,7 @@ import (
 	"fasternet/train"
 )
 
-// What is wrong with a file is named with its line.
+// Errors of a file name its line.
 func TestParseErrors(t *testing.T) {
 	const good = "config: quickstart\ntrials: 3\n"
 	for _, tt := range []struct{ name, text, want string }{
@@ -27,38 +27,131 @@ func TestParseErrors(t *testing.T) {
 		{"no mapping", "- a", "s.yaml:1: the file: want keys and values"},
 		{"unknown key", good + "spcae: {}\n", "s.yaml:3: spcae: unknown key, did you mean space?"},
 		{"key twice", good + "trials: 4\n", "s.yaml:3: trials: the key appears twice"},
-		{"no configuration", "trials: 3\nspace: {optim.lr: [1]}\n", "s.yaml:1: config: want the preset"},
+		{"no configuration", "trials: 3\nspace: {optim.lr: [1]}\n", "s.yaml:1: config: want a preset"},
 		{"no space", good, "s.yaml:1: space: want the keys"},
-		{"no trials", "config: quickstart\nspace: {optim.lr: [1]}\n", "s.yaml:1: trials: want how many"},
-		{"trials of another type", "config: quickstart\ntrials: many\n", `s.yaml:2: trials: want an integer from 1 to 100000, got "many"`},
-		{"unknown search", good + "search: ahsa\n", `s.yaml:3: search: want random or grid or asha, got "ahsa", did you mean asha?`},
+		{"no trials", "config: quickstart\nspace: {optim.lr: [1]}\n", "s.yaml:1: trials: want a number"},
+		{
+			"trials of another type", "config: quickstart\ntrials: many\n",
+			`s.yaml:2: trials: want an integer from 1 to 100000, got "many"`,
+		},
+		{
+			"unknown search", good + "search: ahsa\n",
+			`s.yaml:3: search: want random or grid or asha, got "ahsa", did you mean asha?`,
+		},
 		{"unknown metric", good + "metric: f1\n", "s.yaml:3: metric: want top1 or loss"},
-		{"unknown setting", good + "space:\n  optim.lrr: [1]\n", "s.yaml:4: space.optim.lrr: unknown key, did you mean optim.lr?"},
-		{"setting without its section", good + "space:\n  batch_size: [1]\n", "s.yaml:4: space.batch_size: unknown key, did you mean train.batch_size?"},
-		{"section", good + "space:\n  optim: {lr: [1]}\n", "s.yaml:4: space.optim: unknown key: it is a section; write the key in full, e.g. optim."},
-		{"one value", good + "space:\n  optim.lr: 0.1\n", "s.yaml:4: space.optim.lr: want a list of values, or a range"},
+		{
+			"unknown setting", good + "space:\n  optim.lrr: [1]\n",
+			"s.yaml:4: space.optim.lrr: unknown key, did you mean optim.lr?",
+		},
+		{
+			"setting without its section", good + "space:\n  batch_size: [1]\n",
+			"s.yaml:4: space.batch_size: unknown key, did you mean train.batch_size?",
+		},
+		{
+			"section", good + "space:\n  optim: {lr: [1]}\n",
+			"s.yaml:4: space.optim: unknown key: this is a section; write the full key, e.g. optim.",
+		},
+		{
+			"one value", good + "space:\n  optim.lr: 0.1\n",
+			"s.yaml:4: space.optim.lr: want a list of values, or a range",
+		},
 		{"no choices", good + "space:\n  optim.lr: []\n", "s.yaml:4: space.optim.lr: want a list of values"},
-		{"choice of another type", good + "space:\n  optim.lr: [fast]\n", `s.yaml:4: space.optim.lr: want a number, got "fast"`},
-		{"choice that cannot be", good + "space:\n  optim.opt:\n    - adamw\n    - adam\n", `s.yaml:6: space.optim.opt: want adamw or sgd`},
-		{"choice out of range", good + "space:\n  train.batch_size: [8, 0]\n", "s.yaml:4: space.train.batch_size: want 1 or more, got 0"},
-		{"choice twice", good + "space:\n  optim.lr: [0.1, 0.1]\n", "s.yaml:4: space.optim.lr: the value 0.1 is there twice"},
-		{"unknown range", good + "space:\n  optim.lr: {loguniform: [1, 2]}\n", "s.yaml:4: space.optim.lr.loguniform: unknown kind of range, did you mean log_uniform?"},
-		{"reversed", good + "space:\n  optim.lr: {uniform: [0.1, 0.01]}\n", "s.yaml:4: space.optim.lr: the range is reversed"},
-		{"one point", good + "space:\n  optim.lr: {uniform: [0.1, 0.1]}\n", "s.yaml:4: space.optim.lr: the range has one value"},
-		{"logarithm of 0", good + "space:\n  optim.lr: {log_uniform: [0, 1]}\n", "s.yaml:4: space.optim.lr: the logarithm wants numbers above 0, got 0"},
-		{"logarithm of a negative number", good + "space:\n  optim.lr: {log_uniform: [-1, 1]}\n", "s.yaml:4: space.optim.lr: the logarithm wants numbers above 0, got -1"},
-		{"three ends", good + "space:\n  optim.lr: {uniform: [1, 2, 3]}\n", "s.yaml:4: space.optim.lr: want two numbers"},
+		{
+			"choice of another type", good + "space:\n  optim.lr: [fast]\n",
+			`s.yaml:4: space.optim.lr: want a number, got "fast"`,
+		},
+		{
+			"choice that cannot be",
+			good + "space:\n  optim.opt:\n    - adamw\n    - adam\n",
+			`s.yaml:6: space.optim.opt: want adamw or sgd`,
+		},
+		{
+			"choice out of range", good + "space:\n  train.batch_size: [8, 0]\n",
+			"s.yaml:4: space.train.batch_size: want 1 or more, got 0",
+		},
+		{
+			"choice twice", good + "space:\n  optim.lr: [0.1, 0.1]\n",
+			"s.yaml:4: space.optim.lr: the value 0.1 is there twice",
+		},
+		{
+			"unknown range",
+			good + "space:\n  optim.lr: {loguniform: [1, 2]}\n",
+			"s.yaml:4: space.optim.lr.loguniform: unknown kind of range, did you mean log_uniform?",
+		},
+		{
+			"reversed",
+			good + "space:\n  optim.lr: {uniform: [0.1, 0.01]}\n",
+			"s.yaml:4: space.optim.lr: the range is reversed",
+		},
+		{
+			"one point",
+			good + "space:\n  optim.lr: {uniform: [0.1, 0.1]}\n",
+			"s.yaml:4: space.optim.lr: the range has only the value",
+		},
+		{
+			"logarithm of 0",
+			good + "space:\n  optim.lr: {log_uniform: [0, 1]}\n",
+			"s.yaml:4: space.optim.lr: a logarithmic range needs numbers above 0, got 0",
+		},
+		{
+			"logarithm of a negative number",
+			good + "space:\n  optim.lr: {log_uniform: [-1, 1]}\n",
+			"s.yaml:4: space.optim.lr: a logarithmic range needs numbers above 0, got -1",
+		},
+		{
+			"three ends",
+			good + "space:\n  optim.lr: {uniform: [1, 2, 3]}\n",
+			"s.yaml:4: space.optim.lr: want two numbers",
+		},
 		{"infinite", good + "space:\n  optim.lr: {uniform: [1, .inf]}\n", "s.yaml:4: space.optim.lr: want a number"},
-		{"fraction of an integer", good + "space:\n  train.epochs: {int: [1.5, 3]}\n", `s.yaml:4: space.train.epochs: want an integer, got "1.5"`},
-		{"fractions for an integer", good + "space:\n  train.epochs: {uniform: [1, 3]}\n", "s.yaml:4: space.train.epochs: it is an integer: want {int: [1, 3]}"},
-		{"range of a text", good + "space:\n  optim.opt: {uniform: [1, 3]}\n", "s.yaml:4: space.optim.opt: a range is for a number"},
-		{"end out of range", good + "space:\n  augment.mixup_prob: {uniform: [0, 2]}\n", "s.yaml:4: space.augment.mixup_prob: want 1 or less, got 2"},
-		{"setting that is searched too", good + "settings: {optim.lr: 1}\nspace: {optim.lr: [2]}\n", "s.yaml:4: space.optim.lr: settings has this key too"},
-		{"wrong setting", good + "settings:\n  train.epochs: 0\n", "s.yaml:4: settings.train.epochs: want 1 or more, got 0"},
-		{"asha of another search", good + "space: {optim.lr: [1]}\nasha: {reduction: 3}\n", "s.yaml:4: asha: it is for search: asha"},
-		{"reduction", good + "search: asha\nasha: {reduction: 1}\n", "s.yaml:4: asha.reduction: want an integer from 2 to 100"},
-		{"grid of a range", "config: quickstart\nsearch: grid\nspace:\n  optim.lr: {uniform: [1, 2]}\n", "s.yaml:4: space.optim.lr: a grid wants a list of values"},
-		{"grid with trials", good + "search: grid\nspace: {optim.lr: [1]}\n", "s.yaml:2: trials: a grid has as many"},
+		{
+			"fraction of an integer",
+			good + "space:\n  train.epochs: {int: [1.5, 3]}\n",
+			`s.yaml:4: space.train.epochs: want an integer, got "1.5"`,
+		},
+		{
+			"fractions for an integer",
+			good + "space:\n  train.epochs: {uniform: [1, 3]}\n",
+			"s.yaml:4: space.train.epochs: the key is an integer: want {int: [1, 3]}",
+		},
+		{
+			"range of a text",
+			good + "space:\n  optim.opt: {uniform: [1, 3]}\n",
+			"s.yaml:4: space.optim.opt: the key is no number",
+		},
+		{
+			"end out of range",
+			good + "space:\n  augment.mixup_prob: {uniform: [0, 2]}\n",
+			"s.yaml:4: space.augment.mixup_prob: want 1 or less, got 2",
+		},
+		{
+			"setting that is searched too",
+			good + "settings: {optim.lr: 1}\nspace: {optim.lr: [2]}\n",
+			"s.yaml:4: space.optim.lr: the key is also in settings",
+		},
+		{
+			"wrong setting", good + "settings:\n  train.epochs: 0\n",
+			"s.yaml:4: settings.train.epochs: want 1 or more, got 0",
+		},
+		{
+			"asha of another search",
+			good + "space: {optim.lr: [1]}\nasha: {reduction: 3}\n",
+			"s.yaml:4: asha: needs search: asha",
+		},
+		{
+			"reduction", good + "search: asha\nasha: {reduction: 1}\n",
+			"s.yaml:4: asha.reduction: want an integer from 2 to 100",
+		},
+		{
+			"grid of a range",
+			"config: quickstart\nsearch: grid\nspace:\n  optim.lr: {uniform: [1, 2]}\n",
+			"s.yaml:4: space.optim.lr: a grid needs a list of values",
+		},
+		{
+			"grid with trials",
+			good + "search: grid\nspace: {optim.lr: [1]}\n",
+			"s.yaml:2: trials: a grid has one trial per combination",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := Parse("s.yaml", []byte(tt.text)); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
@@ -77,7 +170,7 @@ func mustParse(t *testing.T, text string) *Plan {
 	return p
 }
 
-// Values lie in their ranges, spread over them, and depend on seed, trial and key alone.
+// Values are spread over their ranges, and depend only on seed, trial and key.
 func TestValues(t *testing.T) {
 	p := mustParse(t, `config: quickstart
 trials: 2000
@@ -117,7 +210,16 @@ space:
 		counts[v[2].Value]++
 		counts[v[4].Value]++
 	}
-	for what, want := range map[string]int{"small": 1000, "light": 1000, "6": 667, "7": 667, "8": 667, "adamw": 1000, "lamb": 1000, "few": 1130} {
+	for what, want := range map[string]int{
+		"small": 1000,
+		"light": 1000,
+		"6":     667,
+		"7":     667,
+		"8":     667,
+		"adamw": 1000,
+		"lamb":  1000,
+		"few":   1130,
+	} {
 		if n := counts[what]; n < want-100 || n > want+100 {
 			t.Errorf("%s: %d of 2000, want about %d", what, n, want)
 		}
@@ -136,7 +238,8 @@ space:
 }
 
 func TestGrid(t *testing.T) {
-	p := mustParse(t, "config: quickstart\nsearch: grid\nspace:\n  optim.lr: [0.1, 0.2]\n  optim.opt: [adamw, lamb, lars]\n")
+	p := mustParse(t,
+		"config: quickstart\nsearch: grid\nspace:\n  optim.lr: [0.1, 0.2]\n  optim.opt: [adamw, lamb, lars]\n")
 	var all []string
 	for i := range p.Trials {
 		all = append(all, Describe(p.Values(i)))
@@ -146,12 +249,12 @@ func TestGrid(t *testing.T) {
 	}
 }
 
-// trainer stands in for train.Run: the accuracy is a function of the learning rate and of the
-// epochs. It remembers how many epochs each folder has.
+// trainer replaces train.Run: the accuracy is a function of the learning rate and the epochs. It remembers the
+// epochs of each folder.
 type trainer struct {
 	epochs map[string]int
 	jobs   []string
-	stop   int // interrupts after so many jobs; 0 for not
+	stop   int // interrupts after so many jobs; 0 for never
 	fails  func(c *configs.Config) error
 }
 
@@ -189,7 +292,7 @@ func sweep(t *testing.T, p *Plan, dir string, f *trainer, resume bool) (*Outcome
 	return Run(context.Background(), p, Options{Dir: dir, Resume: resume, Procs: func() int { return 2 }, train: f.run})
 }
 
-// Of nine trials after one epoch three go on to three epochs, and one to nine: the best.
+// Of nine trials after one epoch, the best three continue to three epochs, and the best one to nine.
 func TestASHA(t *testing.T) {
 	p := mustParse(t, asha)
 	f := &trainer{}
@@ -201,8 +304,14 @@ func TestASHA(t *testing.T) {
 	for _, trial := range out.Trials {
 		epochs[trial.Epochs]++
 	}
-	// A trial may go on before a better one is known: there are some more than in synchronous halving.
-	if out.Best == nil || out.Best.Epochs != 9 || epochs[9] < 1 || epochs[9] > 2 || epochs[9]+epochs[3] < 3 || epochs[1] < 3 || !out.Done {
+	// A trial may continue before a better one is known, so there are a few more than in synchronous halving.
+	if out.Best == nil ||
+		out.Best.Epochs != 9 ||
+		epochs[9] < 1 ||
+		epochs[9] > 2 ||
+		epochs[9]+epochs[3] < 3 ||
+		epochs[1] < 3 ||
+		!out.Done {
 		t.Errorf("epochs of the trials: %v; the best %+v", epochs, out.Best)
 	}
 	best := 0.0
@@ -222,7 +331,7 @@ func TestASHA(t *testing.T) {
 	}
 }
 
-// A sweep that is interrupted after any number of jobs goes on, and ends as one that is not.
+// A sweep that is interrupted after any number of jobs continues, and ends like an uninterrupted one.
 func TestResume(t *testing.T) {
 	p := mustParse(t, asha)
 	want, err := sweep(t, p, t.TempDir(), &trainer{}, false)
@@ -235,10 +344,11 @@ func TestResume(t *testing.T) {
 		if _, err := sweep(t, p, dir, first, false); stop <= len(first.jobs) && !errors.Is(err, train.ErrInterrupted) {
 			t.Fatalf("after %d jobs: %v", stop, err)
 		}
-		if _, err := sweep(t, p, dir, &trainer{}, false); err == nil || !strings.Contains(err.Error(), "--resume continues it") {
+		if _, err := sweep(t, p, dir, &trainer{}, false); err == nil ||
+			!strings.Contains(err.Error(), "--resume continues it") {
 			t.Errorf("a second sweep in the folder: %v", err)
 		}
-		// What a crash leaves of a line is not there.
+		// A line that a crash has cut off does not count.
 		journal, err := os.OpenFile(filepath.Join(dir, JournalFile), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -261,7 +371,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// comparable is an outcome without its folder.
+// comparable returns an outcome without its folder.
 func comparable(t *testing.T, o *Outcome) string {
 	t.Helper()
 	b, err := json.Marshal(o)
@@ -271,7 +381,7 @@ func comparable(t *testing.T, o *Outcome) string {
 	return strings.ReplaceAll(string(b), o.Dir, "DIR")
 }
 
-// Another plan is not mixed with what is there; more trials are.
+// Another plan is refused; more trials are fine.
 func TestResumeAnotherPlan(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := sweep(t, mustParse(t, asha), dir, &trainer{}, false); err != nil {
@@ -296,9 +406,10 @@ func TestResumeAnotherPlan(t *testing.T) {
 	}
 }
 
-// Trials that fail or are invalid are listed; that all are is an error.
+// Trials that fail or are invalid are listed. If all do, that is an error.
 func TestFailures(t *testing.T) {
-	text := "config: quickstart\ntrials: 12\nsettings: {augment.mixup: 0.5, train.epochs: 1, sched.warmup_epochs: 0}\nspace:\n  train.batch_size: [8, 9, 10]\n"
+	text := "config: quickstart\ntrials: 12\nsettings: {augment.mixup: 0.5, train.epochs: 1, sched.warmup_epochs: " +
+		"0}\nspace:\n  train.batch_size: [8, 9, 10]\n"
 	p := mustParse(t, text)
 	out, err := sweep(t, p, t.TempDir(), &trainer{fails: func(c *configs.Config) error {
 		if c.Train.BatchSize == 8 {
@@ -316,11 +427,22 @@ func TestFailures(t *testing.T) {
 	if states[Invalid] == 0 || states[Failed] == 0 || states[Finished] == 0 || out.Trials[0].State != Finished {
 		t.Errorf("states: %v, the first is %+v", states, out.Trials[0])
 	}
-	if _, err := sweep(t, p, t.TempDir(), &trainer{fails: func(*configs.Config) error { return errors.New("the disk burns") }}, false); err == nil || !strings.Contains(err.Error(), "none of the 12 trials could be trained") || !strings.Contains(err.Error(), "the disk burns") {
+	if _, err := sweep(
+		t,
+		p,
+		t.TempDir(),
+		&trainer{fails: func(*configs.Config) error { return errors.New("the disk burns") }},
+		false,
+	); err == nil ||
+		!strings.Contains(err.Error(), "none of the 12 trials could be trained") ||
+		!strings.Contains(err.Error(), "the disk burns") {
 		t.Errorf("all fail: %v", err)
 	}
 	p = mustParse(t, strings.Replace(text, "[8, 9, 10]", "[7, 9, 11]", 1))
-	if _, err := Preview(p, Options{}); err == nil || !strings.HasPrefix(err.Error(), "s.yaml:5: space: none of the 12 trials is a valid run; trial 1 (train.batch_size=") || !strings.Contains(err.Error(), "want an even number") {
+	if _, err := Preview(p, Options{}); err == nil ||
+		!strings.HasPrefix(err.Error(), "s.yaml:5: space: none of the 12 trials is valid; "+
+			"trial 1 (train.batch_size=") ||
+		!strings.Contains(err.Error(), "want an even number") {
 		t.Errorf("no valid trial: %v", err)
 	}
 }
