@@ -2,7 +2,7 @@ package configs
 
 import "fasternet/data/policy"
 
-// Erasing is random erasing: it overwrites rectangles of the normalised image.
+// Erasing is random erasing: rectangles of the normalised image are overwritten.
 type Erasing struct {
 	// probability that an image is erased in; 0: off
 	Prob float64 `yaml:"prob"`

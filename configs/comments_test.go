@@ -40,7 +40,7 @@ func TestCommented(t *testing.T) {
 		}
 		for _, want := range []string{
 			"  decay: 0 # per step, e.g. 0.9998; 0: no average",
-			"# Optim holds the settings of the optimizer.", "  betas: [0.9, 0.9",
+			"# Optim is the optimizer.", "  betas: [0.9, 0.9",
 		} {
 			if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, want) }) {
 				t.Errorf("%s: no line begins with %q:\n%s", name, want, text)

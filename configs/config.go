@@ -63,7 +63,7 @@ type Model struct {
 	NumClasses int `yaml:"num_classes"`
 }
 
-// Data says where the images come from and how they become tensors.
+// Data is where the images come from and how they become tensors.
 type Data struct {
 	// format of the data set
 	Name string `yaml:"name"`
@@ -143,7 +143,7 @@ type Data struct {
 	Prefetch int `yaml:"prefetch"`
 }
 
-// Augment is what training does to the images.
+// Augment is what training does to images.
 type Augment struct {
 	// area of the random resized crop, smallest and largest, as a share of the image
 	Scale []float64 `yaml:"scale,flow"`

@@ -1,6 +1,7 @@
 package configs
 
-// Loss is the loss of a classifier. Labels are smoothed (augment.smoothing) and mixed, so targets are soft.
+// Loss is what a classifier is trained by. Targets are soft: labels are smoothed
+// (augment.smoothing) and mixed.
 type Loss struct {
 	// ce: softmax cross entropy; bce: binary cross entropy of every class; focal: ce, or bce with task multilabel,
 	// with less weight on easy images; asl: asymmetric loss, for task multilabel

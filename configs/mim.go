@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// MIM is masked image modelling with local reconstruction (LocalMIM): what is masked, what is predicted,
-// and where. Missing keys get values for the model's family.
+// MIM is masked image modelling with local reconstruction (LocalMIM): what is
+// masked, what is reconstructed and where. What a file leaves out is filled in
+// for the model's family.
 type MIM struct {
 	// blocks of a ViT, or stages of a Swin or FasterNet, that have a decoder, from 1
 	Taps []int `yaml:"taps,flow"`

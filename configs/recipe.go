@@ -28,7 +28,7 @@ type Distill struct {
 	Tau float64 `yaml:"tau"`
 }
 
-// Optim holds the settings of the optimizer.
+// Optim is the optimizer.
 type Optim struct {
 	// adamw, sgd (Nesterov), momentum (SGD, heavy ball), lars or lamb
 	Opt string `yaml:"opt"`
@@ -56,8 +56,9 @@ type Optim struct {
 	ClipMode string `yaml:"clip_mode"`
 }
 
-// Sched is the schedule of the learning rate: a warm-up, then the form. All forms except fasternet and
-// localmim keep time as timm does: in whole epochs from the beginning of the run.
+// Sched is the learning-rate schedule: a warm-up, and what follows it. Forms other
+// than fasternet and localmim keep time as timm does: from the beginning of the
+// run, in whole epochs.
 type Sched struct {
 	// fasternet, localmim and timm are cosines; or linear, poly, step, multistep, constant
 	Form string `yaml:"form"`
@@ -84,7 +85,7 @@ type Sched struct {
 	Power float64 `yaml:"power"`
 }
 
-// EMA is an exponential moving average of the weights. It is evaluated on its own.
+// EMA is an exponential moving average of the weights, evaluated on its own.
 type EMA struct {
 	// per step, e.g. 0.9998; 0: no average
 	Decay float64 `yaml:"decay"`
@@ -96,7 +97,7 @@ type EMA struct {
 	Power float64 `yaml:"power"`
 }
 
-// Train holds the settings of the training loop.
+// Train is the training loop.
 type Train struct {
 	// epochs to train
 	Epochs int `yaml:"epochs"`
