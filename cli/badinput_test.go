@@ -119,7 +119,10 @@ func TestBadData(t *testing.T) {
 	}{
 		{"truncated", func(dir string) { writeFile(t, filepath.Join(dir, images), read(images)[:5000]) }},
 		{"header", func(dir string) {
-			writeFile(t, filepath.Join(dir, images), append([]byte{0, 0, 8, 3, 255, 255, 255, 255}, read(images)[8:]...))
+			writeFile(t, filepath.Join(dir, images), append(
+				[]byte{0, 0, 8, 3, 255, 255, 255, 255},
+				read(images)[8:]...,
+			))
 		}},
 		{"count", func(dir string) { writeFile(t, filepath.Join(dir, labels), idx(make([]byte, 39), 39)) }},
 		{"label", func(dir string) { writeFile(t, filepath.Join(dir, labels), idx(bytes.Repeat([]byte{77}, 40), 40)) }},
@@ -140,7 +143,8 @@ func TestBadData(t *testing.T) {
 		})
 	}
 	failWithoutRun(t, "batch", train(good, "--set", "train.batch_size=64")...)
-	failWithoutRun(t, "model.num_classes: the data set has 10 classes, the model only 3", train(good, "--set", "model.num_classes=3")...)
+	failWithoutRun(t, "model.num_classes: the data set has 10 classes, the model only 3",
+		train(good, "--set", "model.num_classes=3")...)
 }
 
 func picture(t *testing.T, path string) {
@@ -190,14 +194,19 @@ func TestImageFolder(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	r := invoke(t, "data", "info", root)
-	if r.code != 0 || !strings.Contains(r.stdout, "training: 8 images in 2 classes") || !strings.Contains(r.stdout, "cat") {
+	if r.code != 0 ||
+		!strings.Contains(r.stdout, "training: 8 images in 2 classes") ||
+		!strings.Contains(r.stdout, "cat") {
 		t.Errorf("data info: %+v", r)
 	}
 
 	failWithoutRun(t, "data.dir", "train", config)
 	picture(t, filepath.Join(root, "val", "eel", "a.jpg"))
-	fail(t, 1, `the data set has other classes than the model: only in the data set: "eel"`, "eval", "--model", dir, "--data", root)
-	failWithoutRun(t, `the validation part has other classes than the training part: only in the validation part: "eel"`, "train", config, "--data", root)
+	fail(t, 1, `the data set has other classes than the model: only in the data set: "eel"`,
+		"eval", "--model", dir, "--data", root)
+	failWithoutRun(t,
+		`the validation part has other classes than the training part: only in the validation part: "eel"`,
+		"train", config, "--data", root)
 	if err := os.RemoveAll(filepath.Join(root, "val", "eel")); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +223,17 @@ func TestImageFolder(t *testing.T) {
 	}
 	writeFile(t, broken, raw[:len(raw)/2])
 	fail(t, 1, "b.JPEG", "train", config, "--data", root, "--run", filepath.Join(t.TempDir(), "r"))
-	r = invoke(t, "train", config, "--data", root, "--run", filepath.Join(t.TempDir(), "r"), "--set", "data.on_bad_image=skip")
+	r = invoke(
+		t,
+		"train",
+		config,
+		"--data",
+		root,
+		"--run",
+		filepath.Join(t.TempDir(), "r"),
+		"--set",
+		"data.on_bad_image=skip",
+	)
 	if r.code != 0 || !strings.Contains(r.stderr, "1 of 8 training images could not be read") {
 		t.Errorf("on_bad_image: skip: %+v", r)
 	}
@@ -272,7 +291,8 @@ func TestDivergence(t *testing.T) {
 	dir, args := tinyRun(t, fashion(t, 200, 50))
 	r := invoke(t, append(args, "--set", "optim.lr=1e30", "--set", "sched.warmup_epochs=0")...)
 	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
-	if n := len(lines); r.code != 1 || !strings.HasPrefix(lines[n-1], "fasternet-train: training diverged in epoch") || n > 6 {
+	n := len(lines)
+	if r.code != 1 || !strings.HasPrefix(lines[n-1], "fasternet-train: training diverged in epoch") || n > 6 {
 		t.Errorf("exit code %d, %d lines\n%s", r.code, n, r.stderr)
 	}
 	for _, tensor := range readLast(t, dir).Tensors {

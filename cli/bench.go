@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The protocols of bench.
+// Protocols of bench.
 const (
 	throughput = "throughput"
 	paper      = "paper"
@@ -32,26 +32,26 @@ func benchCommand() *cobra.Command {
 		Long: `Time the steps of training (forward, backward, AdamW) or inference of a model on
 synthetic images. ` + modelHelp + `
 
-With --protocol paper it is timed as the authors of FasterNet did on CPUs: batch 1,
-one thread, 10 runs to warm up, 200 that are timed. Their figure is the mean.
+--protocol paper times as the authors of FasterNet did on CPUs: batch 1, one thread,
+10 runs to warm up, 200 timed runs. Their figure is the mean.
 
-Under mpirun every rank has a batch of its own, and the gradients are summed as in a run:
-the time of a step, what of it is communication, and how much of that the backward pass
-hides. "bench sums" times the sums alone.
+Under mpirun every rank has its own batch, and the gradients are summed as in a run. The
+output is the time of a step, the part of it for communication, and how much of that the
+backward pass hides. "bench sums" times only the sums.
 
-With --profile the time is divided into operations and their parts: each product and
-convolution with its sizes, batch norms, activations, copies, packing, and so on. The time of
-a part is summed over all threads and divided by their number, so that the parts of an
-operation add up to it. GFLOPS count all threads that work on the part. The peak is what
-"bench peak" measures for the precision, before and after. The time of each part is
-the median over the runs, which other work on the machine changes little. Idle time
-is a part too: "waiting" within a parallel region, for its beginning and
-for its longest task, and "waiting for one" while one thread works alone.
+--profile divides the time into operations and their parts: each product and convolution
+with its sizes, batch norms, activations, copies, packing, and so on. The time of a part is
+summed over all threads and divided by their number, so the parts of an operation add up.
+GFLOPS count all threads that work on the part. The peak comes from "bench peak" for the
+precision, measured before and after. The time of each part is the median over the runs, so
+other work on the machine changes it little. Idle time is also a part: "waiting" in a parallel
+region, for its beginning and its longest task, and "waiting for one" while a single thread
+works.
 
-"bench pconv" times the operators of table 1 of the paper instead of a model, "bench
-data" how fast the images come to it; "bench peak" measures what the processor can do,
-"bench threads" how the time of a model depends on the number of threads, and "bench report"
-prints the figures of this machine with all that is needed to compare them.`,
+The other commands: "bench pconv" times the operators of table 1 of the paper, "bench data"
+the loading of images, "bench peak" the processor and the memory, and "bench threads" a model
+on several numbers of threads. "bench report" prints the figures of this machine with
+everything that is needed to compare them.`,
 		Example: `  fasternet-train bench fasternet_t0 --train --batch 32 --threads 2
   fasternet-train bench fasternet_t0 --protocol paper --json
   fasternet-train bench fasternet_t0 --batch 1 --threads 1 --iterations 100
@@ -101,26 +101,39 @@ prints the figures of this machine with all that is needed to compare them.`,
 	f.BoolVar(&o.Train, "train", false, "time training steps")
 	f.BoolVar(&infer, "infer", false, "time inference (the default)")
 	f.StringVar(&protocol, "protocol", throughput, "throughput, or paper: latency as the authors measured")
-	f.IntVar(&o.Batch, "batch", 32, "images at a time")
-	f.IntVar(&o.Threads, "threads", 0, "threads; 0 for one a processor")
+	f.IntVar(&o.Batch, "batch", 32, "images per batch")
+	f.IntVar(&o.Threads, "threads", 0, "threads; 0 for one per processor")
 	f.IntVar(&o.Size, "size", 0, "side of the images in pixels (data.image_size)")
 	f.IntVar(&o.Warmup, "warmup", 3, "runs before the timing")
 	f.IntVar(&o.Iterations, "iterations", 0, "runs to time; 0 for as many as --seconds allow")
-	f.Float64Var(&o.Seconds, "seconds", 8, "how long to time, at least five runs")
-	f.StringVar(&o.Precision, "precision", "", "`format` of the factors of matrix products: fp32, bf16 or auto (the setting precision)")
+	f.Float64Var(&o.Seconds, "seconds", 8, "seconds to time, at least five runs")
+	f.StringVar(
+		&o.Precision,
+		"precision",
+		"",
+		"`format` of matrix products: fp32, bf16 or auto (the setting precision)",
+	)
 	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation, and of its parts")
-	f.BoolVar(&serial, "no-overlap", false, "under mpirun: sum the gradients after the backward pass, to compare")
+	f.BoolVar(&serial, "no-overlap", false, "under mpirun: sum gradients after the backward pass, for comparison")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	c.MarkFlagsMutuallyExclusive("iterations", "seconds")
-	c.AddCommand(benchPConvCommand(), benchPeakCommand(), benchReportCommand(), benchThreadsCommand(), benchDataCommand(), benchSumsCommand(), benchServeCommand())
+	c.AddCommand(
+		benchPConvCommand(),
+		benchPeakCommand(),
+		benchReportCommand(),
+		benchThreadsCommand(),
+		benchDataCommand(),
+		benchSumsCommand(),
+		benchServeCommand(),
+	)
 	profiles.register(c)
 	r.register(c)
 	takesModel(c)
 	return c
 }
 
-// benchProtocol checks the options and applies the protocol.
+// benchProtocol checks the options of a protocol and applies it.
 func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error {
 	if err := benchOptions(o); err != nil {
 		return err
@@ -130,7 +143,10 @@ func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error 
 	case paper:
 		for _, flag := range []string{"train", "batch", "threads", "warmup", "iterations", "seconds"} {
 			if cmd.Flags().Changed(flag) {
-				return usageError{fmt.Errorf("--protocol paper is inference of batch 1 on 1 thread, 10 runs to warm up and 200 that are timed: leave --%s out", flag)}
+				return usageError{fmt.Errorf("--protocol paper sets batch 1, 1 thread, "+
+					"10 runs to warm up and 200 timed runs: "+
+					"leave out --%s",
+					flag)}
 			}
 		}
 		o.Paper()
@@ -140,13 +156,19 @@ func benchProtocol(cmd *cobra.Command, o *bench.Options, protocol string) error 
 	return nil
 }
 
-// benchOptions finds numbers out of range.
+// benchOptions checks the ranges of numbers.
 func benchOptions(o *bench.Options) error {
 	for _, n := range []struct {
 		flag  string
 		least int
 		value int
-	}{{"batch", 1, o.Batch}, {"threads", 0, o.Threads}, {"warmup", 0, o.Warmup}, {"iterations", 0, o.Iterations}, {"size", 0, o.Size}} {
+	}{
+		{"batch", 1, o.Batch},
+		{"threads", 0, o.Threads},
+		{"warmup", 0, o.Warmup},
+		{"iterations", 0, o.Iterations},
+		{"size", 0, o.Size},
+	} {
 		if n.value < n.least {
 			return usageError{fmt.Errorf("--%s: want %d or more, got %d", n.flag, n.least, n.value)}
 		}
@@ -160,7 +182,7 @@ func benchOptions(o *bench.Options) error {
 	return nil
 }
 
-// checkPrecision finds a name that is none. Whether this machine has it is found later.
+// checkPrecision refuses unknown names. Whether this machine has the precision is checked later.
 func checkPrecision(name string) error {
 	if !slices.Contains(configs.Precisions, name) {
 		return usageError{fmt.Errorf("--precision: want %s, got %q", strings.Join(configs.Precisions, ", "), name)}
@@ -179,15 +201,16 @@ func printBench(r bench.Result) error {
 		form = ", batch norms folded"
 	}
 	if r.Recomputed {
-		form = ", blocks computed again in the backward pass"
+		form = ", blocks recomputed in the backward pass"
 	}
 	if r.BF16Path != "" {
 		r.Precision += " (" + r.BF16Path + ")"
 	}
 	_, err := printable.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s%s\n"+
-		"%.1f img/s; %.2f ms a batch (median of %d; mean %.2f, p10 %.2f, p90 %.2f, best %.2f)\n"+
-		"%.0f GFLOPS, 2 a MAC (%.3f GMACs an image forward); peak memory %.0f MiB, of it activations %.0f MiB\n",
+		"%.1f img/s; %.2f ms per batch (median of %d; mean %.2f, p10 %.2f, p90 %.2f, best %.2f)\n"+
+		"%.0f GFLOPS, 2 per MAC (%.3f GMACs per image, forward); peak memory %.0f MiB, of which activations %.0f MiB\n",
 		r.Model, r.Mode, r.Size, r.Size, r.Batch, r.Threads, r.Kernels, r.Precision, form,
-		r.ImgPerS, r.MedianMS, r.Runs, r.MeanMS, r.P10MS, r.P90MS, r.BestMS, r.GFLOPS, r.GMACs, r.PeakRSSMiB, r.ArenaMiB)
+		r.ImgPerS, r.MedianMS, r.Runs, r.MeanMS, r.P10MS, r.P90MS, r.BestMS,
+		r.GFLOPS, r.GMACs, r.PeakRSSMiB, r.ArenaMiB)
 	return err
 }

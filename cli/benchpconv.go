@@ -19,12 +19,11 @@ func benchPConvCommand() *cobra.Command {
 depthwise (dwconv), and partial on a quarter of the channels (pconv) – on the maps
 of table 1 of the FasterNet paper: latency at batch 1 on one thread, and throughput.
 
-A layer is what it is in a network: NHWC maps, each layer with weights of its own;
-a partial convolution writes into the first channels of its map. FLOPs are counted
-as in the paper: one for a multiply-add. Memory is the number of values, of the map
-and of the weights, that the layers read and write. The ratio of the FLOPS achieved,
-PConv's to another operator's, is that of the means over the maps. The whole table
-takes a minute or two.`,
+Layers are as in a network: NHWC maps, and each layer with its own weights. A partial
+convolution writes into the first channels of its map. FLOPs are counted as in the paper:
+one for a multiply-add. Memory is the number of values, of maps and weights, that the
+layers read and write. The last lines compare the FLOPS of PConv with the other operators,
+as the ratio of the means over the maps. The whole table takes a minute or two.`,
 		Example: `  fasternet-train bench pconv
   fasternet-train bench pconv --operators dwconv,pconv --iterations 1000
   fasternet-train bench pconv --batch 32 --threads 2 --json`,
@@ -35,16 +34,20 @@ takes a minute or two.`,
 				return usageError{fmt.Errorf("--operators: %w", err)}
 			}
 			if o.Batch < 1 || o.Iterations < 1 || o.Warmup < 0 || o.Threads < 0 {
-				return usageError{fmt.Errorf("--batch and --iterations: want 1 or more; --warmup and --threads: 0 or more")}
+				return usageError{fmt.Errorf("--batch and --iterations: want 1 or more; " +
+					"--warmup and --threads: 0 or more")}
 			}
 			show := func(r bench.OperatorTiming) {
-				printable.Printf("%-9s%-9s%9.2f%9.2f%11.3f%9.3f%9.3f%8.1f%11.1f%8.1f\n", r.Operator, r.Map, r.MFLOPs, r.MValues,
-					r.LatencyMS, r.P10MS, r.P90MS, r.LatencyGFLOPS, r.ImgPerS, r.GFLOPS)
+				printable.Printf("%-9s%-9s%9.2f%9.2f%11.3f%9.3f%9.3f%8.1f%11.1f%8.1f\n",
+					r.Operator, r.Map, r.MFLOPs, r.MValues,
+					r.LatencyMS, r.P10MS, r.P90MS, r.LatencyGFLOPS,
+					r.ImgPerS, r.GFLOPS)
 			}
 			if wantsJSON() {
 				show = nil
 			} else {
-				printable.Printf("%37s%s%13s%s\n%-9s%-9s%9s%9s%11s%9s%9s%8s%11s%8s\n", "", "batch 1, 1 thread", "", "throughput",
+				printable.Printf("%37s%s%13s%s\n", "", "batch 1, 1 thread", "", "throughput")
+				printable.Printf("%-9s%-9s%9s%9s%11s%9s%9s%8s%11s%8s\n",
 					"operator", "map", "MFLOPs", "Mvalues", "median ms", "p10", "p90", "GFLOPS", "img/s", "GFLOPS")
 			}
 			t, err := bench.RunOperators(cmd.Context(), o, show)
@@ -59,8 +62,8 @@ takes a minute or two.`,
 	}
 	f := c.Flags()
 	f.StringVar(&operators, "operators", "", "some of conv, gconv, dwconv and pconv, separated by commas (all)")
-	f.IntVar(&o.Batch, "batch", 32, "images at a time, for the throughput")
-	f.IntVar(&o.Threads, "threads", 0, "threads for the throughput; 0 for one a processor")
+	f.IntVar(&o.Batch, "batch", 32, "images per batch, for the throughput")
+	f.IntVar(&o.Threads, "threads", 0, "threads for the throughput; 0 for one per processor")
 	f.IntVar(&o.Warmup, "warmup", 10, "runs before the timing")
 	f.IntVar(&o.Iterations, "iterations", 200, "runs to time; a tenth of them for the throughput")
 	new(profiles).around(c)
@@ -68,13 +71,16 @@ takes a minute or two.`,
 }
 
 func printOperators(t bench.OperatorTable, operators []bench.Operator) error {
-	printable.Printf("\n%d layers, %s kernels; throughput at batch %d on %d threads; one FLOP is one multiply-add\nmean GFLOPS:", t.Layers, t.Kernels, t.Batch, t.Threads)
+	printable.Printf("\n%d layers, %s kernels; throughput at batch %d on %d threads; one FLOP is one multiply-add\n"+
+		"mean GFLOPS:",
+		t.Layers, t.Kernels, t.Batch, t.Threads)
 	for _, o := range operators {
 		m, _ := bench.MeanFLOPS(t.Rows, o)
 		printable.Printf("  %s %.1f and %.1f", o, m.LatencyGFLOPS, m.GFLOPS)
 	}
 	for _, r := range t.Ratios {
-		printable.Printf("\nFLOPS of pconv over %s: %.2f at batch 1, %.2f in throughput", r.Over, r.Latency, r.Throughput)
+		printable.Printf("\nFLOPS of pconv over %s: %.2f at batch 1, %.2f in throughput",
+			r.Over, r.Latency, r.Throughput)
 	}
 	_, err := printable.Println()
 	return err

@@ -16,15 +16,15 @@ func benchPeakCommand() *cobra.Command {
 	o := bench.NewPeakOptions()
 	c := &cobra.Command{
 		Use:   "peak",
-		Short: "Measure what the processor can do at most",
-		Long: `Measure what the processor can do at most, on one thread and on all of them: multiply-adds
-in registers in fp32, bf16 and int8, with each set of instructions that it has, and the
-bandwidth of the memory. It takes a few seconds. Everything is measured once in each of 15
-rounds: shown are the median, and the best round. On a busy machine the median is lower.
+		Short: "Measure the peak speed of the processor and the memory",
+		Long: `Measure the peak speed of the processor, on one thread and on all threads: multiply-adds in
+registers in fp32, bf16 and int8, with each of its instruction sets, and the bandwidth of the
+memory. It takes a few seconds. The table shows the median and the best of 15 rounds. On a
+busy machine the median is lower.
 
-A multiplication counts as one operation, and so does an addition. Reading, copying and the
-triad (a = b + s·c) go through arrays of four times the size of the last cache; bytes are those
-that the loops read and write. Models of "export --int8" compute in int8.`,
+A multiplication and an addition count as one operation each. Read, copy and triad
+(a = b + s·c) use arrays of four times the size of the last cache; the bytes are what the loops
+read and write. Models of "export --int8" compute in int8.`,
 		Example: `  fasternet-train bench peak
   fasternet-train bench peak --threads 1 --json`,
 		Args: cobra.NoArgs,
@@ -42,7 +42,7 @@ that the loops read and write. Models of "export --int8" compute in int8.`,
 			return printPeak(t)
 		},
 	}
-	c.Flags().IntVar(&o.Threads, "threads", 0, "threads of the second column; 0 for one a processor")
+	c.Flags().IntVar(&o.Threads, "threads", 0, "threads of the second column; 0 for one per processor")
 	return c
 }
 
@@ -51,11 +51,11 @@ func printPeak(t bench.PeakTable) error {
 	return printPeakTable(os.Stdout, t)
 }
 
-// printPeakTable prints the rows, what the arrays are, and what could not be measured.
+// printPeakTable prints the rows, the arrays, and what could not be measured.
 func printPeakTable(out io.Writer, t bench.PeakTable) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	printable.Fprintf(w, "format\tpath\t1 thread\tbest\t")
-	if t.Threads > 1 { // else the columns would say the same twice
+	if t.Threads > 1 { // otherwise both columns would be equal
 		printable.Fprintf(w, "%d threads\tbest\t", t.Threads)
 	}
 	printable.Fprintf(w, "unit\t\n")
@@ -72,7 +72,7 @@ func printPeakTable(out io.Writer, t bench.PeakTable) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	cache := "the processor does not say how large its last cache is"
+	cache := "the size of the last cache is unknown"
 	if t.CacheMiB > 0 {
 		cache = fmt.Sprintf("the last cache has %.0f MiB", t.CacheMiB)
 	}

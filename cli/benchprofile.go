@@ -15,7 +15,8 @@ func printProfile(r bench.Result) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	printable.Fprintf(w, "pass\tpart\tms\tshare\tGFLOPS\tof peak\tGB/s\t\n")
 	for _, p := range r.Sums.Parts {
-		printable.Fprintf(w, "%s\t%s\t%.3f\t%.1f %%\t%s\t%s\t%s\t\n", p.Pass, p.Part, p.MS, 100*p.Share, gflops(p), ofPeak(p), gbps(p))
+		printable.Fprintf(w, "%s\t%s\t%.3f\t%.1f %%\t%s\t%s\t%s\t\n",
+			p.Pass, p.Part, p.MS, 100*p.Share, gflops(p), ofPeak(p), gbps(p))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -32,7 +33,8 @@ func printProfile(r bench.Result) error {
 				small++
 				continue
 			}
-			printable.Fprintf(w, "\t%s\t%.3f\t%.1f %%\t%s\t%s\t%s\t%s\t\n", p.Part, p.MS, 100*p.Share, gflops(p), ofPeak(p), gbps(p), calls(p))
+			printable.Fprintf(w, "\t%s\t%.3f\t%.1f %%\t%s\t%s\t%s\t%s\t\n",
+				p.Part, p.MS, 100*p.Share, gflops(p), ofPeak(p), gbps(p), calls(p))
 		}
 		if small > 0 {
 			printable.Fprintf(w, "\t%d parts below 2 %%\t%.3f\t%.1f %%\t\t\t\t\t\n", small, rest.MS, 100*rest.Share)
@@ -41,7 +43,8 @@ func printProfile(r bench.Result) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	printable.Printf("\nmedians over %d runs, part by part: %.2f ms together; %.0f parallel regions in a run, whose longest tasks take %.2f ms\n",
+	printable.Printf("\nmedians over %d runs for each part: %.2f ms together; %.0f parallel regions per run, "+
+		"with %.2f ms in their longest tasks\n",
 		r.Runs, r.Sums.RunMS, r.Sums.Regions, r.Sums.LongestMS)
 	var peaks []string
 	for _, in := range []string{"fp32", "bf16"} {

@@ -13,8 +13,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// benchRanks times training steps on all ranks, and prints what they found.
-func benchRanks(cmd *cobra.Command, r *ranks, name string, config *configs.Config, o bench.Options, overlap bool) error {
+// benchRanks times training steps on all ranks, and prints the result.
+func benchRanks(
+	cmd *cobra.Command,
+	r *ranks,
+	name string,
+	config *configs.Config,
+	o bench.Options,
+	overlap bool,
+) error {
 	result, err := bench.RunRanks(cmd.Context(), name, config, o, r.Group, overlap)
 	if err != nil || !r.first() {
 		return err
@@ -22,15 +29,18 @@ func benchRanks(cmd *cobra.Command, r *ranks, name string, config *configs.Confi
 	if wantsJSON() {
 		return printJSON(result)
 	}
-	how := "sums while the backward pass goes on"
+	how := "sums during the backward pass"
 	if !result.Overlap {
 		how = "sums after the backward pass"
 	}
-	_, err = printable.Printf("%s train, %d×%d px, %d ranks on %d hosts, batch %d and %d threads each, %s kernels, %s, %s\n"+
-		"%.1f img/s; %.2f ms a step, %.2f ms without sums: efficiency %.1f %%\n"+
-		"communication: %.2f ms waited for (%.1f %% of a step), %.2f ms on its way, %.1f %% of it hidden; %.1f MiB sent by a rank\n"+
+	_, err = printable.Printf("%s train, %d×%d px, %d ranks on %d hosts, batch %d and %d threads each, %s kernels, "+
+		"%s, %s\n"+
+		"%.1f img/s; %.2f ms per step, %.2f ms without sums: efficiency %.1f %%\n"+
+		"communication: %.2f ms of waiting (%.1f %% of a step), %.2f ms in transfer, %.1f %% of it hidden; "+
+		"each rank sent %.1f MiB\n"+
 		"medians of %d steps of each kind, in %d rounds\n",
-		result.Model, result.Size, result.Size, result.Ranks, result.Hosts, result.Batch, result.Threads, result.Kernels, result.Precision, how,
+		result.Model, result.Size, result.Size, result.Ranks, result.Hosts,
+		result.Batch, result.Threads, result.Kernels, result.Precision, how,
 		result.ImgPerS, result.StepMS, result.AloneMS, 100*result.Efficiency,
 		result.WaitMS, 100*result.Share, result.TransferMS, 100*result.Hidden, result.SentMiB,
 		result.Steps, result.Rounds)
@@ -44,8 +54,8 @@ func benchSumsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sums",
 		Short: "Time sums over the ranks that mpirun has started",
-		Long: `Time sums of 256 bytes to 64 MiB over the ranks that mpirun has started: latency and
-bandwidth of what gradients travel on.`,
+		Long: `Time sums of 256 bytes to 64 MiB over the ranks that mpirun has started: the latency and the
+bandwidth for gradients.`,
 		Example: `  mpirun -n 4 fasternet-train bench sums
   mpirun -n 2 --host node1,node2 fasternet-train bench sums --json`,
 		Args: cobra.NoArgs,
@@ -59,7 +69,9 @@ bandwidth of what gradients travel on.`,
 			defer r.fall()
 			defer func() { err = r.leave(err) }()
 			if r.Size() == 1 {
-				return usageError{errors.New("want several ranks: mpirun -n 2 fasternet-train bench sums, in the build with MPI (make build-mpi)")}
+				return usageError{errors.New("want several ranks: " +
+					"run mpirun -n 2 fasternet-train bench sums with the " +
+					"MPI build (make build-mpi)")}
 			}
 			stop, err := profiles.start(&r)
 			if err != nil {
@@ -74,14 +86,14 @@ bandwidth of what gradients travel on.`,
 				return printJSON(map[string]any{"ranks": r.Size(), "sums": times})
 			}
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-			printable.Fprintf(w, "KiB\tms\tbest\tGbit/s a rank sends\t\n")
+			printable.Fprintf(w, "KiB\tms\tbest\tGbit/s sent per rank\t\n")
 			for _, t := range times {
 				printable.Fprintf(w, "%.2f\t%.3f\t%.3f\t%.2f\t\n", float64(t.Bytes)/1024, t.MS, t.Best, t.GbpsUp)
 			}
 			return w.Flush()
 		},
 	}
-	c.Flags().Float64Var(&seconds, "seconds", 10, "how long to time, about")
+	c.Flags().Float64Var(&seconds, "seconds", 10, "approximate seconds to time")
 	profiles.register(c)
 	r.register(c)
 	return c

@@ -24,7 +24,7 @@ func benchReportCommand() *cobra.Command {
 	o := bench.NewReportOptions()
 	c := &cobra.Command{
 		Use:   "report [MODEL]",
-		Short: "Measure this machine, and print its figures in one block of text",
+		Short: "Measure this machine and print all figures in one block of text",
 		Long: `Measure this machine, and print one block of text with everything needed to compare it
 with another machine: version, system, processor and its features, kernels, threads,
 memory, what the processor can do at most ("bench peak"), and images a second in training and
@@ -66,12 +66,12 @@ The block does not name you or the machine.`,
 			return printReport(os.Stdout, v)
 		},
 	}
-	c.Flags().IntVar(&o.Threads, "threads", 0, "threads; 0 for one a processor")
-	c.Flags().Float64Var(&o.Seconds, "seconds", o.Seconds, "how long the timings of the model may take, together")
+	c.Flags().IntVar(&o.Threads, "threads", 0, "threads; 0 for one per processor")
+	c.Flags().Float64Var(&o.Seconds, "seconds", o.Seconds, "seconds for all timings of the model")
 	return c
 }
 
-// commandLine is the command as it was typed, with the flags first.
+// commandLine returns the command as typed, with the flags first.
 func commandLine(cmd *cobra.Command, args []string) string {
 	words := []string{cmd.CommandPath()}
 	for _, name := range []string{"threads", "seconds"} {
@@ -98,14 +98,14 @@ func printReport(out io.Writer, r versionedReport) error {
 		load = fmt.Sprintf("; load %.2f before", r.Load)
 	}
 	line("threads", "%d on %d processors%s", r.Threads, r.Processors, load)
-	memory := "not known"
+	memory := "unknown"
 	if r.Memory > 0 {
 		memory = fmt.Sprintf("%.1f GiB", float64(r.Memory)/gib)
 	}
 	if r.Allowed > 0 {
 		memory += fmt.Sprintf(", %.1f GiB allowed", float64(r.Allowed)/gib)
 	}
-	line("memory", "%s; the program had at most %.0f MiB", memory, r.PeakRSSMiB)
+	line("memory", "%s; the program used at most %.0f MiB", memory, r.PeakRSSMiB)
 	line("kernels", "%s (available: %s); bf16: %s", r.Kernels, strings.Join(r.Available, ", "), r.BF16)
 	if len(r.Environment) > 0 {
 		line("environment", "%s", strings.Join(r.Environment, " "))
@@ -116,7 +116,7 @@ func printReport(out io.Writer, r versionedReport) error {
 	}
 	printable.Fprintf(out, "\n%s\n", r.Model)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	printable.Fprintf(w, "mode\tbatch\tthreads\tprecision\timg/s\tms a batch\tp10\tp90\truns\tGFLOPS\t\n")
+	printable.Fprintf(w, "mode\tbatch\tthreads\tprecision\timg/s\tms per batch\tp10\tp90\truns\tGFLOPS\t\n")
 	var missing []string
 	for _, t := range r.Timings {
 		mode := t.Mode
@@ -128,7 +128,20 @@ func printReport(out io.Writer, r versionedReport) error {
 			continue
 		}
 		v := t.Result
-		printable.Fprintf(w, "%s\t%d\t%d\t%s\t%.1f\t%.2f\t%.2f\t%.2f\t%d\t%.1f\t\n", mode, t.Batch, t.Threads, t.Precision, v.ImgPerS, v.MedianMS, v.P10MS, v.P90MS, v.Runs, v.GFLOPS)
+		printable.Fprintf(
+			w,
+			"%s\t%d\t%d\t%s\t%.1f\t%.2f\t%.2f\t%.2f\t%d\t%.1f\t\n",
+			mode,
+			t.Batch,
+			t.Threads,
+			t.Precision,
+			v.ImgPerS,
+			v.MedianMS,
+			v.P10MS,
+			v.P90MS,
+			v.Runs,
+			v.GFLOPS,
+		)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -19,14 +19,14 @@ func benchServeCommand() *cobra.Command {
 	var clients string
 	c := &cobra.Command{
 		Use:   "serve URL IMAGE...",
-		Short: "Load a server with requests, and time the answers",
+		Short: "Send requests to a server, and time the answers",
 		Long: `Send images to a server that takes the content of a file by POST, such as /classify of "serve",
-with several clients at the same time. Each sends its next image when the one before it is
-answered. Answers with 503 count as refused; any other status but 200 is an error. A token comes
+from several clients at the same time. Each sends its next image after the last answer.
+Answers with 503 count as refused; any other status except 200 is an error. A token comes
 from the environment variable ` + TokenVariable + `.
 
-The times are those of answered requests, from the first byte that is sent to the last one
-received. The clients compute too: on the machine of the server they take a part of it.
+The times are for answered requests, from the first byte sent to the last one received. On
+the machine of the server, the clients also take processor time.
 
 The last line on standard output is a JSON object: results, one for each number of clients.`,
 		Example: `  fasternet-train serve runs/t0 &
@@ -37,13 +37,14 @@ The last line on standard output is a JSON object: results, one for each number 
 				return usageError{fmt.Errorf("URL: want http://HOST:PORT/classify, got %q", args[0])}
 			}
 			if !(l.Seconds > 0 && l.Seconds <= 86400 && l.Warmup >= 0 && l.Warmup <= 86400) {
-				return usageError{errors.New("--seconds and --warmup: want a number of seconds, up to 86400")}
+				return usageError{errors.New("--seconds and --warmup: want seconds, up to 86400")}
 			}
 			var numbers []int
 			for _, text := range strings.Split(clients, ",") {
 				n, err := strconv.Atoi(strings.TrimSpace(text))
 				if err != nil || n < 1 || n > 10000 {
-					return usageError{fmt.Errorf("--clients: want numbers from 1 to 10000, separated by commas, got %q", clients)}
+					return usageError{fmt.Errorf("--clients: want numbers from 1 to 10000, separated by commas, got %q",
+						clients)}
 				}
 				numbers = append(numbers, n)
 			}
@@ -56,14 +57,16 @@ The last line on standard output is a JSON object: results, one for each number 
 				l.Bodies = append(l.Bodies, content)
 			}
 			var results []bench.LoadResult
-			printable.Printf("%8s  %9s  %9s  %9s  %9s  %9s  %8s\n", "clients", "img/s", "p50 ms", "p90 ms", "p99 ms", "max ms", "refused")
+			printable.Printf("%8s  %9s  %9s  %9s  %9s  %9s  %8s\n",
+				"clients", "img/s", "p50 ms", "p90 ms", "p99 ms", "max ms", "refused")
 			for _, n := range numbers {
 				l.Clients = n
 				r, err := l.Run(cmd.Context())
 				if err != nil {
 					return fmt.Errorf("%d clients: %w", n, err)
 				}
-				printable.Printf("%8d  %9.1f  %9.2f  %9.2f  %9.2f  %9.2f  %8d\n", r.Clients, r.ImgPerS, r.P50MS, r.P90MS, r.P99MS, r.MostMS, r.Refused)
+				printable.Printf("%8d  %9.1f  %9.2f  %9.2f  %9.2f  %9.2f  %8d\n",
+					r.Clients, r.ImgPerS, r.P50MS, r.P90MS, r.P99MS, r.MostMS, r.Refused)
 				results = append(results, r)
 			}
 			return printJSON(struct {
@@ -72,7 +75,7 @@ The last line on standard output is a JSON object: results, one for each number 
 		},
 	}
 	c.Flags().StringVar(&clients, "clients", "1,8,64", "`numbers` of clients, one after the other")
-	c.Flags().Float64Var(&l.Seconds, "seconds", 5, "how long to time each number of clients")
+	c.Flags().Float64Var(&l.Seconds, "seconds", 5, "seconds to time each number of clients")
 	c.Flags().Float64Var(&l.Warmup, "warmup", 1, "seconds before the timing")
 	return c
 }

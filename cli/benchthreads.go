@@ -20,33 +20,31 @@ func benchThreadsCommand() *cobra.Command {
 	var settings []string
 	c := &cobra.Command{
 		Use:   "threads MODEL",
-		Short: "Time a model on 1, 2, … threads, and predict more than there are",
+		Short: "Time a model on 1, 2, … threads, and predict the time for more",
 		Long: `Time training steps or inference of a model with each number of threads up to the number of the
 processors, and predict the time for larger numbers. ` + modelHelp + `
 
-How it predicts: the program cuts the work as it would for that many threads, and one thread
-does all of it. So the time of every task of every parallel region is known, and the time of
-the code between regions. Then the tasks are laid out as the threads would take them: each
-begins with its own range, and helps the others when it is done. To that come the cost of
-beginning and ending a region ("barrier") and the code that one thread runs alone ("serial").
+How it predicts: the program splits the work as for that many threads, and one thread does all
+of it. This gives the time of every task in every parallel region, and of the code between the
+regions. Then the tasks are assigned as the threads would take them: each thread begins with
+its own range, and helps the others when it is done. The cost of beginning and ending a region
+("barrier") and the code of a single thread ("serial") are added.
 
 What it assumes: a task takes as long on a machine with more processors as on this one; each
-thread more than this machine has adds to a barrier what a thread adds here; and memory is no
-limit beyond what it is for one thread. The bandwidth of a larger machine is not known: the
-column GB/s says what it must have, at least, and --bandwidth sets a limit. The estimate of
-what comes from memory goes once through all that an operation reads and writes, and takes
-what was used last as being in the cache.
+further thread adds to a barrier as much as a thread adds here; and memory limits more threads
+no more than one. The bandwidth of a larger machine is unknown: the column GB/s says what it
+needs at least, and --bandwidth sets a limit. The estimate of memory traffic counts everything
+that an operation reads and writes once, and assumes that recently used data is in the cache.
 
-The columns after the speed-up say where the time goes that is lost, as milliseconds of the
-predicted time:
+The columns after the speed-up show where time is lost, in milliseconds of the predicted time:
   few      regions with fewer tasks than threads
   uneven   tasks that do not divide evenly among the threads; mostly long ones
   serial   code outside of regions
   barrier  beginning and ending regions
   memory   waiting for memory
-  small    the work cut into smaller pieces takes longer as a whole
-Below it are the regions that lose the most with the largest number of threads, those of
-operations of the same kind together.`,
+  small    work split into smaller pieces takes longer in total
+A second table lists the regions that lose the most with the largest number of threads.
+Operations of the same kind share a line.`,
 		Example: `  fasternet-train bench threads fasternet_t0 --train --batch 32
   fasternet-train bench threads vit_base --batch 1 --predict 4,8 --json
   fasternet-train bench threads fasternet_s --batch 1 --threads 1,2 --predict 16 --bandwidth 80`,
@@ -79,15 +77,36 @@ operations of the same kind together.`,
 	f := c.Flags()
 	f.BoolVar(&o.Train, "train", false, "time training steps")
 	f.BoolVar(&infer, "infer", false, "time inference (the default)")
-	f.IntVar(&o.Batch, "batch", 32, "images at a time")
-	f.IntSliceVar(&o.Measure, "threads", nil, "numbers of threads to time, separated by commas (1, 2, 4, … and all processors)")
+	f.IntVar(&o.Batch, "batch", 32, "images per batch")
+	f.IntSliceVar(
+		&o.Measure,
+		"threads",
+		nil,
+		"numbers of threads to time, separated by commas (1, 2, 4, … and all processors)",
+	)
 	f.IntSliceVar(&o.Predict, "predict", o.Predict, "numbers of threads to predict, separated by commas")
-	f.Float64Var(&o.Bandwidth, "bandwidth", 0, "`GB/s` of the memory of a machine with more threads; 0 if it is not known")
-	f.IntVar(&worst, "worst", 12, "how many of the regions that lose the most to list")
+	f.Float64Var(
+		&o.Bandwidth,
+		"bandwidth",
+		0,
+		"`GB/s` of memory bandwidth of a machine with more threads; 0 if unknown",
+	)
+	f.IntVar(&worst, "worst", 12, "how many regions to list, those that lose the most")
 	f.IntVar(&o.Size, "size", 0, "side of the images in pixels (data.image_size)")
 	f.IntVar(&o.Warmup, "warmup", 2, "runs before the timing")
-	f.Float64Var(&o.Seconds, "seconds", 8, "how long to time all numbers of threads together; a quarter of it for each way of cutting the work; five and three runs at least")
-	f.StringVar(&o.Precision, "precision", "", "`format` of the factors of matrix products: fp32, bf16 or auto (the setting precision)")
+	f.Float64Var(
+		&o.Seconds,
+		"seconds",
+		8,
+		"seconds to time all numbers of threads; a quarter of it for each way of splitting the work; "+
+			"at least five and three runs",
+	)
+	f.StringVar(
+		&o.Precision,
+		"precision",
+		"",
+		"`format` of matrix products: fp32, bf16 or auto (the setting precision)",
+	)
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	new(profiles).around(c)
@@ -102,22 +121,25 @@ func printThreads(t bench.ThreadTable, worst int) error {
 	printable.Printf("%s %s, %d×%d px, batch %d, %s kernels, %s; %s, %d processors\n\n",
 		t.Model, t.Mode, t.Size, t.Size, t.Batch, t.Kernels, t.Precision, t.Processor, t.Processors)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	printable.Fprintf(w, "threads\tmeasured ms\tpredicted ms\timg/s\tspeed-up\tper thread\tfew\tuneven\tserial\tbarrier\tmemory\tsmall\tGB/s\tregions\ttasks\tlost most to\t\n")
+	printable.Fprintf(w, "threads\tmeasured ms\tpredicted ms\timg/s\tspeed-up\tper "+
+		"thread\tfew\tuneven\tserial\tbarrier\tmemory\tsmall\tGB/s\tregions\ttasks\tlost most to\t\n")
 	for _, r := range t.Rows {
 		measured := ""
 		if r.MeasuredMS > 0 {
 			measured = fmt.Sprintf("%.3f", r.MeasuredMS)
 		}
-		printable.Fprintf(w, "%d\t%s\t%.3f\t%.1f\t%.2f\t%.0f %%\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.1f\t%d\t%d\t%s\t\n",
+		printable.Fprintf(w, "%d\t%s\t%.3f\t%.1f\t%.2f\t%.0f "+
+			"%%\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.1f\t%d\t%d\t%s\t\n",
 			r.Threads, measured, r.PredictedMS, r.ImgPerS, r.SpeedUp, 100*r.Efficiency,
-			r.FewMS, r.UnevenMS, r.SerialMS, r.BarrierMS, r.MemoryMS, r.SmallMS, r.NeedsGBps, r.Regions, r.Tasks, r.Limit)
+			r.FewMS, r.UnevenMS, r.SerialMS, r.BarrierMS, r.MemoryMS, r.SmallMS,
+			r.NeedsGBps, r.Regions, r.Tasks, r.Limit)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	last := t.Rows[len(t.Rows)-1]
 	if worst = min(worst, len(t.Lost)); worst > 0 {
-		printable.Printf("\nwhat %d threads lose the most time in, of %.3f ms:\n\n", last.Threads, last.PredictedMS)
+		printable.Printf("\nwhere %d threads lose the most time, of %.3f ms:\n\n", last.Threads, last.PredictedMS)
 		printable.Fprintf(w, "operation\tpass\tname\tregion\ttasks\tlongest ms\tone thread, ms\tall, ms\tlost ms\t\n")
 		for _, l := range t.Lost[:worst] {
 			name, region, tasks, longest := l.Name, "outside", "", ""
@@ -125,9 +147,23 @@ func printThreads(t bench.ThreadTable, worst int) error {
 				name = fmt.Sprintf("%s and %d more", l.Name, l.Ops-1)
 			}
 			if l.Region > 0 {
-				region, tasks, longest = fmt.Sprintf("%d of %d", l.Region, l.Of), fmt.Sprint(l.Tasks), fmt.Sprintf("%.3f", l.LongestMS)
+				region = fmt.Sprintf("%d of %d", l.Region, l.Of)
+				tasks = fmt.Sprint(l.Tasks)
+				longest = fmt.Sprintf("%.3f", l.LongestMS)
 			}
-			printable.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.3f\t%.3f\t%.3f\t\n", l.Op, l.Pass, name, region, tasks, longest, l.WorkMS, l.TakesMS, l.LostMS)
+			printable.Fprintf(
+				w,
+				"%s\t%s\t%s\t%s\t%s\t%s\t%.3f\t%.3f\t%.3f\t\n",
+				l.Op,
+				l.Pass,
+				name,
+				region,
+				tasks,
+				longest,
+				l.WorkMS,
+				l.TakesMS,
+				l.LostMS,
+			)
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -136,22 +172,24 @@ func printThreads(t bench.ThreadTable, worst int) error {
 	return printThreadNotes(t)
 }
 
-// printThreadNotes says what the predictions rest on.
+// printThreadNotes says what the predictions are based on.
 func printThreadNotes(t bench.ThreadTable) error {
 	var costs []string
 	for i, us := range t.BarrierUS {
 		costs = append(costs, fmt.Sprintf("%.1f µs with %d", us, i+1))
 	}
-	memory := "the bandwidth of memory was not measured: there is no room for the arrays"
+	memory := "memory bandwidth was not measured: there is no room for the arrays"
 	if len(t.MemoryGBps) == 2 {
-		memory = fmt.Sprintf("memory: %.1f GB/s with one thread, %.1f with %d", t.MemoryGBps[0], t.MemoryGBps[1], t.Processors)
+		memory = fmt.Sprintf("memory: %.1f GB/s with one thread, %.1f with %d",
+			t.MemoryGBps[0], t.MemoryGBps[1], t.Processors)
 	}
 	if t.GivenGBps > 0 {
 		memory += fmt.Sprintf("; %.1f GB/s given for more", t.GivenGBps)
 	} else {
-		memory += "; not known for more (--bandwidth)"
+		memory += "; unknown for more (--bandwidth)"
 	}
-	_, err := printable.Printf("\npredictions: medians of at least %d runs on one thread\nbarrier: %s\n%s; last cache %.0f MiB\n",
+	_, err := printable.Printf("\npredictions: medians of at least %d runs on one thread\nbarrier: %s\n"+
+		"%s; last cache %.0f MiB\n",
 		t.Runs, strings.Join(costs, ", "), memory, t.CacheMiB)
 	return err
 }

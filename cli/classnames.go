@@ -10,9 +10,8 @@ import (
 	"fasternet/model"
 )
 
-// classNames are the names of a model's classes. If it has none, the options may give them
-// with data.classes; if it has some, both lists are compared. The note says what is not as
-// usual.
+// classNames returns the names of a model's classes. If it has none, data.classes may give them; if it has some, both
+// lists are compared. The note says what is unusual.
 func (f *modelFlags) classNames(m *model.Loaded, c *configs.Config) (names []string, note string, err error) {
 	asked := f.load.Config != ""
 	for _, s := range f.load.Settings {
@@ -28,7 +27,8 @@ func (f *modelFlags) classNames(m *model.Loaded, c *configs.Config) (names []str
 	match := classes.Compare(listed, m.Classes)
 	if match.Kind == classes.Unnamed {
 		if len(listed) != m.Model.Classes() {
-			return nil, "", usageError{fmt.Errorf("data.classes: %s names %d classes, the model has %d", c.Data.Classes, len(listed), m.Model.Classes())}
+			return nil, "", usageError{fmt.Errorf("data.classes: %s has %d names, the model %d classes",
+				c.Data.Classes, len(listed), m.Model.Classes())}
 		}
 		return listed, "", nil
 	}

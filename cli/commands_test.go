@@ -11,9 +11,34 @@ import (
 )
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{}, {"train"}, {"eval"}, {"predict"}, {"features"}, {"convert"}, {"export"}, {"verify"}, {"summary"}, {"bench"}, {"bench", "pconv"}, {"bench", "peak"}, {"config"}, {"config", "list"}, {"config", "show"}, {"config", "check"}, {"config", "schedule"}, {"lr-find"}, {"data"}, {"data", "fetch"}, {"data", "info"}, {"version"}} {
+	for _, args := range [][]string{
+		{},
+		{"train"},
+		{"eval"},
+		{"predict"},
+		{"features"},
+		{"convert"},
+		{"export"},
+		{"verify"},
+		{"summary"},
+		{"bench"},
+		{"bench", "pconv"},
+		{"bench", "peak"},
+		{"config"},
+		{"config", "list"},
+		{"config", "show"},
+		{"config", "check"},
+		{"config", "schedule"},
+		{"lr-find"},
+		{"data"},
+		{"data", "fetch"},
+		{"data", "info"},
+		{"version"},
+	} {
 		r := invoke(t, append(args, "--help")...)
-		if r.code != 0 || !strings.Contains(r.stdout, "Examples:") || !strings.Contains(r.stdout, "  fasternet-train "+strings.Join(args, " ")) {
+		if r.code != 0 ||
+			!strings.Contains(r.stdout, "Examples:") ||
+			!strings.Contains(r.stdout, "  fasternet-train "+strings.Join(args, " ")) {
 			t.Errorf("%v --help: exit code %d\n%s%s", args, r.code, r.stdout, r.stderr)
 		}
 	}
@@ -42,7 +67,10 @@ func TestVersion(t *testing.T) {
 func TestConfigCommands(t *testing.T) {
 	t.Parallel()
 	r := invoke(t, "config", "list")
-	for _, name := range []string{"fasternet_t0", "fasternet_t1", "fasternet_t2", "fasternet_s", "fasternet_m", "fasternet_l", "quickstart"} {
+	for _, name := range []string{
+		"fasternet_t0", "fasternet_t1", "fasternet_t2", "fasternet_s", "fasternet_m", "fasternet_l",
+		"quickstart",
+	} {
 		if !strings.Contains(r.stdout, name) {
 			t.Errorf("config list has no %s", name)
 		}
@@ -57,7 +85,14 @@ func TestConfigCommands(t *testing.T) {
 			t.Errorf("config check %s: %+v", name, r)
 		}
 	}
-	if r := invoke(t, "config", "show", "fasternet_t0", "--set", "train.epochs=70"); !strings.Contains(r.stdout, "epochs: 70") {
+	if r := invoke(
+		t,
+		"config",
+		"show",
+		"fasternet_t0",
+		"--set",
+		"train.epochs=70",
+	); !strings.Contains(r.stdout, "epochs: 70") {
 		t.Errorf("a setting has no effect: %s", r.stdout)
 	}
 	if r := invoke(t, "config", "show", "quickstart", "--source"); !strings.HasPrefix(r.stdout, "# ") {
@@ -69,7 +104,10 @@ func TestConfigCommands(t *testing.T) {
 	// The schedule of the paper, and a drawing.
 	svg := filepath.Join(t.TempDir(), "schedule.svg")
 	r = invoke(t, "config", "schedule", "fasternet_t0", "--every", "100", "--out", svg)
-	if lines := strings.Split(r.stdout, "\n"); r.code != 0 || len(lines) != 6 || strings.Join(strings.Fields(lines[4]), " ") != "300 1.0126e-05 1.0126e-05 224" {
+	lines := strings.Split(r.stdout, "\n")
+	if r.code != 0 ||
+		len(lines) != 6 ||
+		strings.Join(strings.Fields(lines[4]), " ") != "300 1.0126e-05 1.0126e-05 224" {
 		t.Errorf("config schedule: %+v", r)
 	}
 	if _, err := os.Stat(svg); err != nil {
@@ -79,7 +117,8 @@ func TestConfigCommands(t *testing.T) {
 	// A file may start from a preset.
 	path := filepath.Join(t.TempDir(), "mine.yaml")
 	writeFile(t, path, []byte("base: fasternet_s\ntrain: {epochs: 3}\nsched: {warmup_epochs: 1}\n"))
-	if r := invoke(t, "config", "show", path); !strings.Contains(r.stdout, "embed_dim: 128") || !strings.Contains(r.stdout, "epochs: 3") {
+	if r := invoke(t, "config", "show", path); !strings.Contains(r.stdout, "embed_dim: 128") ||
+		!strings.Contains(r.stdout, "epochs: 3") {
 		t.Errorf("base: %+v", r)
 	}
 }
@@ -91,7 +130,9 @@ func TestDataFetch(t *testing.T) {
 	writeFile(t, path, nil)
 	fail(t, 1, path, "data", "fetch", "fashion-mnist", "--dir", path)
 	r := invoke(t, "data", "info", "fashion-mnist", "--data", fashion(t, 50, 20))
-	if r.code != 0 || !strings.Contains(r.stdout, "training: 50 images in 10 classes") || !strings.Contains(r.stdout, "Ankle boot") {
+	if r.code != 0 ||
+		!strings.Contains(r.stdout, "training: 50 images in 10 classes") ||
+		!strings.Contains(r.stdout, "Ankle boot") {
 		t.Errorf("data info: %+v", r)
 	}
 }
@@ -131,10 +172,17 @@ func TestOtherPlatforms(t *testing.T) {
 // config check notes a learning rate that was made for another batch.
 func TestConfigNotes(t *testing.T) {
 	r := invoke(t, "config", "check", "fasternet_t0", "--set", "train.batch_size=64")
-	if r.code != 0 || !strings.Contains(r.stdout, "note: optim.lr 0.004 comes from fasternet_t0, made for batches of 4096") || !strings.Contains(r.stdout, "optim.lr=0.00283\n") {
+	if r.code != 0 ||
+		!strings.Contains(r.stdout, "note: optim.lr 0.004 comes from fasternet_t0, made for batches of 4096") ||
+		!strings.Contains(r.stdout, "optim.lr=0.00283\n") {
 		t.Errorf("%+v", r)
 	}
-	if r := invoke(t, "config", "check", "fasternet_t0"); r.stdout != "note: data.dir is not set: no data set was looked at\nfasternet_t0: no problem found\n" {
+	if r := invoke(
+		t,
+		"config",
+		"check",
+		"fasternet_t0",
+	); r.stdout != "note: data.dir is not set: no data set was looked at\nfasternet_t0: no problem found\n" {
 		t.Errorf("%+v", r)
 	}
 }

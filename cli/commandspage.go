@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// commandsIntro is what docs/reference/commands.md says before its table.
+// commandsIntro is the text of docs/reference/commands.md before its table.
 const commandsIntro = `# Commands
 
 Look up all commands here, the flags that they share, and the exit codes. ` + "`fasternet-train COMMAND --help`" + `
@@ -22,20 +22,20 @@ All commands follow one scheme:
   ` + "`fashion-mnist`" + `.
 - **` + "`--set key=value`" + `** changes a setting, as often as you like; the keys are [the keys of the YAML](keys.md).
 - **` + "`--json`" + `** prints the result as one JSON object, alone on standard output. Everything else goes to standard
-  error. Epochs and steps count from 1, as in text.
+  error. Epochs and steps count from 1, as in messages.
 - **` + "`--quiet`" + `** prints only warnings and errors, on standard error.
 - **` + "`--dry-run`" + `** does everything up to the work: it checks the settings, opens the model and the data, says what it would
   compute and write, and writes nothing.
 - **` + "`--out`" + `** names the file to write. A file gets its name only when it is whole.
 - **Exit codes**: 0 success; 1 the work failed, or a check found something wrong; 2 wrong usage or configuration, found
   before any work; 130, 143 and 129 stopped by SIGINT, SIGTERM or SIGHUP; 141 the reader of the output has ended.
-- A command, flag, preset or key that does not exist is an error that says what was probably meant.
+- For a command, flag, preset or key that does not exist, the error proposes the most likely one.
 - ` + "`fasternet-train completion bash|zsh|fish|powershell`" + ` prints a script that completes commands, flags, presets,
   keys, values and runs.
 
 `
 
-// commandsPage is docs/reference/commands.md: the scheme, and all commands in one table.
+// commandsPage returns docs/reference/commands.md: the scheme, and all commands in one table.
 func commandsPage(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString(commandsIntro)

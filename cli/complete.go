@@ -17,9 +17,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// completes says what the shell offers for the arguments and the flags of a command: its
-// arguments by the names that the usage has for them, its flags by their own names. So a
-// command that is added later has it, too.
+// completes adds shell completion to a command: arguments by their names in the usage, flags by their own names. So
+// commands that are added later have it too.
 func completes(c *cobra.Command) {
 	if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 {
 		c.ValidArgsFunction = completeArgument
@@ -29,17 +28,17 @@ func completes(c *cobra.Command) {
 			return
 		}
 		if complete := flagCompletion(c, f.Name); complete != nil {
-			_ = c.RegisterFlagCompletionFunc(f.Name, complete) // the flag is there, and has none
+			_ = c.RegisterFlagCompletionFunc(f.Name, complete) // the flag exists, and has no completion yet
 		}
 	})
 }
 
-// completeArgument offers what the next argument can be.
+// completeArgument offers values for the next argument.
 func completeArgument(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	words := strings.Fields(argumentsOf(c))
 	at := len(args)
 	if f := c.Flags().Lookup(modelFlag); f != nil && f.Changed {
-		at++ // it is the first argument
+		at++ // MODEL is the first argument
 	}
 	if len(words) == 0 || at >= len(words) && !strings.Contains(words[len(words)-1], "...") {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -48,10 +47,10 @@ func completeArgument(c *cobra.Command, args []string, typed string) ([]cobra.Co
 	return completeKind(c, word, typed)
 }
 
-// takesConfig are the commands whose MODEL may also be a preset or a YAML file.
+// takesConfig lists the commands whose MODEL may also be a preset or a YAML file.
 var takesConfig = []string{"summary", "bench", "threads", "report", "export"}
 
-// completeKind offers values for an argument that the usage calls by a word.
+// completeKind offers values for an argument by its name in the usage.
 func completeKind(c *cobra.Command, word, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	switch word {
 	case "CONFIG":
@@ -90,7 +89,7 @@ func completeKind(c *cobra.Command, word, typed string) ([]cobra.Completion, cob
 	return nil, cobra.ShellCompDirectiveDefault // files
 }
 
-// paths are completions that end with a slash or an equals sign where more is to be typed.
+// paths returns completions that end with a slash or an equals sign if more must be typed.
 func paths(all []cobra.Completion) ([]cobra.Completion, cobra.ShellCompDirective) {
 	directive := cobra.ShellCompDirectiveNoFileComp
 	for _, a := range all {
@@ -102,7 +101,7 @@ func paths(all []cobra.Completion) ([]cobra.Completion, cobra.ShellCompDirective
 	return all, directive
 }
 
-// words are the words that begin as what was typed.
+// words returns the words that begin with the typed text.
 func words(typed string, all ...string) (found []cobra.Completion) {
 	for _, w := range all {
 		if strings.HasPrefix(w, typed) {
@@ -112,7 +111,7 @@ func words(typed string, all ...string) (found []cobra.Completion) {
 	return found
 }
 
-// knownModels are the models of the hub that begin as what was typed, with what they were trained on.
+// knownModels returns the models of the hub that begin with the typed text, with their training data.
 func knownModels(typed string) (found []cobra.Completion) {
 	for _, m := range hub.Known {
 		if strings.HasPrefix(m.Reference(), typed) {
@@ -122,7 +121,7 @@ func knownModels(typed string) (found []cobra.Completion) {
 	return found
 }
 
-// presets are those that begin as what was typed, with what they are.
+// presets returns the presets that begin with the typed text, with a line about each.
 func presets(typed string) (found []cobra.Completion) {
 	for _, name := range words(typed, configs.Presets()...) {
 		about, err := configs.PresetAbout(name)
@@ -134,8 +133,8 @@ func presets(typed string) (found []cobra.Completion) {
 	return found
 }
 
-// files lists the files in the folder that was typed for which want is true, and the folders
-// there; those that are hidden only if a dot was typed.
+// files lists the folders, and the files for which want is true, in the typed folder. It lists hidden ones only
+// after a typed dot.
 func files(typed string, want func(name string) bool) (found []cobra.Completion) {
 	dir, begin := filepath.Split(typed)
 	entries, err := os.ReadDir(cmp.Or(dir, "."))
@@ -147,7 +146,7 @@ func files(typed string, want func(name string) bool) (found []cobra.Completion)
 		if !strings.HasPrefix(name, begin) || name[0] == '.' && !strings.HasPrefix(begin, ".") {
 			continue
 		}
-		info, err := os.Stat(filepath.Join(cmp.Or(dir, "."), name)) // also what a link leads to
+		info, err := os.Stat(filepath.Join(cmp.Or(dir, "."), name)) // follows links
 		switch {
 		case err != nil:
 		case info.IsDir():
@@ -167,7 +166,7 @@ func isWeights(name string) bool {
 	return slices.Contains([]string{".safetensors", ".onnx", ".pth", ".pt", ".ckpt", ".bin"}, filepath.Ext(name))
 }
 
-// runs are the folders of runs in runs/, or in the folder that was typed.
+// runs lists the folders of runs in runs/, or in the typed folder.
 func runs(typed string) (found []cobra.Completion) {
 	dir, begin := filepath.Split(typed)
 	if dir == "" {
@@ -188,7 +187,7 @@ func runs(typed string) (found []cobra.Completion) {
 	return found
 }
 
-// flagValues are the values of the flags that have few, by "command flag" or the flag alone.
+// flagValues has the values of flags with few values, by "command flag" or flag.
 var flagValues = map[string]func() []string{
 	"weights":        func() []string { return []string{"auto", "ema", "plain"} },
 	"precision":      func() []string { return configs.Precisions },
@@ -199,21 +198,23 @@ var flagValues = map[string]func() []string{
 	"pack split":     bothParts,
 	"shard split":    bothParts,
 	"predict format": func() []string { return predict.Formats },
-	"stage":          func() []string { return []string{predict.Pooled, "prelogits", predict.AllStages, "1", "2", "3", "4"} },
-	"pool":           func() []string { return []string{"avg", "none"} },
-	"linprobe opt":   func() []string { return []string{"lars", "sgd"} },
-	"naming":         namings,
-	"duplicates":     func() []string { return []string{"error", "note", "off"} },
-	"pack form":      func() []string { return []string{string(sets.PackJPEG), string(sets.PackDecoded)} },
-	"protocol":       func() []string { return []string{throughput, paper} },
-	"operators":      func() []string { return []string{"conv", "gconv", "dwconv", "pconv"} },
-	"opset":          func() []string { return []string{"13", "14", "15", "16", "17"} },
-	"checkpoint":     func() []string { return []string{"last", "previous", "best"} },
+	"stage": func() []string {
+		return []string{predict.Pooled, "prelogits", predict.AllStages, "1", "2", "3", "4"}
+	},
+	"pool":         func() []string { return []string{"avg", "none"} },
+	"linprobe opt": func() []string { return []string{"lars", "sgd"} },
+	"naming":       namings,
+	"duplicates":   func() []string { return []string{"error", "note", "off"} },
+	"pack form":    func() []string { return []string{string(sets.PackJPEG), string(sets.PackDecoded)} },
+	"protocol":     func() []string { return []string{throughput, paper} },
+	"operators":    func() []string { return []string{"conv", "gconv", "dwconv", "pconv"} },
+	"opset":        func() []string { return []string{"13", "14", "15", "16", "17"} },
+	"checkpoint":   func() []string { return []string{"last", "previous", "best"} },
 }
 
 func bothParts() []string { return []string{"train", "val", "both"} }
 
-// flagCompletion says what a flag can be; nil leaves it to the shell, which offers files.
+// flagCompletion returns the completion of a flag; nil lets the shell offer files.
 func flagCompletion(c *cobra.Command, name string) cobra.CompletionFunc {
 	kind := func(word string) cobra.CompletionFunc {
 		return func(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -243,7 +244,7 @@ func flagCompletion(c *cobra.Command, name string) cobra.CompletionFunc {
 		}
 	}
 	f := c.Flag(name)
-	if t := f.Value.Type(); t != "string" && t != "bool" { // a number: no file
+	if t := f.Value.Type(); t != "string" && t != "bool" { // a number, not a file
 		return cobra.NoFileCompletions
 	}
 	return nil

@@ -61,7 +61,10 @@ func TestCompletion(t *testing.T) {
 		t.Fatal(r.stderr)
 	}
 	writeFile(t, script, []byte(r.stdout))
-	for _, path := range []string{"runs/first/config.yaml", "runs/second/log.jsonl", "runs/other/x", "my.yaml", "notes.txt", "t0.onnx", "photos/cat.jpg"} {
+	for _, path := range []string{
+		"runs/first/config.yaml", "runs/second/log.jsonl", "runs/other/x", "my.yaml", "notes.txt", "t0.onnx",
+		"photos/cat.jpg",
+	} {
 		writeFile(t, filepath.Join(dir, path), nil)
 	}
 	for _, tt := range []struct {
@@ -73,15 +76,31 @@ func TestCompletion(t *testing.T) {
 		{"commands of a group", "fasternet-train data ", []string{"info", "pack"}, []string{"train"}},
 		{"flags", "fasternet-train eval --c", []string{"--confusion", "--config", "--crop-ratio"}, []string{"--json"}},
 		{"flags of all commands", "fasternet-train eval --j", []string{"--json"}, nil},
-		{"presets and files", "fasternet-train train ", []string{"quickstart", "fasternet_t0", "my.yaml"}, []string{"notes.txt"}},
+		{
+			"presets and files", "fasternet-train train ",
+			[]string{"quickstart", "fasternet_t0", "my.yaml"},
+			[]string{"notes.txt"},
+		},
 		{"a preset", "fasternet-train train vit_t", []string{"vit_tiny"}, []string{"vit_base"}},
-		{"runs", "fasternet-train eval ", []string{"runs/first", "runs/second", "t0.onnx"}, []string{"runs/other", "my.yaml", "quickstart"}},
+		{
+			"runs", "fasternet-train eval ",
+			[]string{"runs/first", "runs/second", "t0.onnx"},
+			[]string{"runs/other", "my.yaml", "quickstart"},
+		},
 		{"a model that may be a preset", "fasternet-train summary quick", []string{"quickstart"}, nil},
 		{"the second argument", "fasternet-train predict runs/first ", nil, []string{"runs/second", "quickstart"}},
-		{"keys", "fasternet-train train quickstart --set optim.", []string{"optim.lr=", "optim.opt="}, []string{"train.epochs="}},
+		{
+			"keys",
+			"fasternet-train train quickstart --set optim.",
+			[]string{"optim.lr=", "optim.opt="}, []string{"train.epochs="},
+		},
 		{"keys of a family", "fasternet-train train quickstart --set model.wind", []string{"model.window_size="}, nil},
 		{"values", "fasternet-train train quickstart --set optim.opt=l", []string{"lars", "lamb"}, []string{"adamw"}},
-		{"all values", "fasternet-train train quickstart --set data.interpolation=", []string{"bilinear", "bicubic", "lanczos"}, nil},
+		{
+			"all values",
+			"fasternet-train train quickstart --set data.interpolation=",
+			[]string{"bilinear", "bicubic", "lanczos"}, nil,
+		},
 		{"true and false", "fasternet-train train quickstart --set log.tensorboard=", []string{"true", "false"}, nil},
 		{"values of a flag", "fasternet-train eval x --weights ", []string{"auto", "ema", "plain"}, nil},
 		{"values after an equals sign", "fasternet-train eval x --weights=p", []string{"plain"}, []string{"auto"}},
@@ -107,7 +126,8 @@ func TestCompletion(t *testing.T) {
 // Every shell has a script, alone on the standard output.
 func TestCompletionScripts(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if r := invoke(t, "completion", shell); r.code != 0 || !strings.Contains(r.stdout, "fasternet-train") || r.stderr != "" {
+		r := invoke(t, "completion", shell)
+		if r.code != 0 || !strings.Contains(r.stdout, "fasternet-train") || r.stderr != "" {
 			t.Errorf("%s: exit code %d\n%s", shell, r.code, r.stderr)
 		}
 	}
@@ -122,12 +142,17 @@ func TestFlagValuesAreInHelp(t *testing.T) {
 				flag, command = command, c.Name()
 			}
 			f := c.Flags().Lookup(flag)
-			if f == nil || command != c.Name() || !ok && flagValues[c.Name()+" "+flag] != nil || flag == "stage" || flag == "opset" {
+			if f == nil ||
+				command != c.Name() ||
+				!ok && flagValues[c.Name()+" "+flag] != nil ||
+				flag == "stage" ||
+				flag == "opset" {
 				continue
 			}
 			for _, v := range values() {
 				if !strings.Contains(f.Usage, v) {
-					t.Errorf("%s --%s: the shell offers %q, of which the help says nothing: %s", c.CommandPath(), flag, v, f.Usage)
+					t.Errorf("%s --%s: the shell offers %q, of which the help says nothing: %s",
+						c.CommandPath(), flag, v, f.Usage)
 				}
 			}
 		}
@@ -143,9 +168,18 @@ func TestCompleteModelsOfTheHub(t *testing.T) {
 	for _, c := range []struct {
 		word, typed string
 		want        bool
-	}{{"REF", "", true}, {"REF", "hf://timm/fasternet_t", true}, {"MODEL", "hf://timm/fasternet_t0", true}, {"REF", "runs", false}, {"RUN", "hf://", false}} {
+	}{
+		{"REF", "", true},
+		{"REF", "hf://timm/fasternet_t", true},
+		{"MODEL", "hf://timm/fasternet_t0", true},
+		{"REF", "runs", false},
+		{"RUN", "hf://", false},
+	} {
 		offered, _ := completeKind(fetch, c.word, c.typed)
-		if got := slices.ContainsFunc(offered, func(s string) bool { return strings.HasPrefix(s, "hf://timm/fasternet_t0.in1k\t") }); got != c.want {
+		got := slices.ContainsFunc(offered, func(s string) bool {
+			return strings.HasPrefix(s, "hf://timm/fasternet_t0.in1k\t")
+		})
+		if got != c.want {
 			t.Errorf("%s %q: %q", c.word, c.typed, offered)
 		}
 	}

@@ -8,10 +8,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// scriptCommands makes the commands that print completion scripts follow the scheme, and the
-// script of bash work without the package bash-completion.
+// scriptCommands adapts the commands that print completion scripts to the scheme, and makes the bash script
+// work without the package bash-completion.
 func scriptCommands(root *cobra.Command) {
-	var printed bytes.Buffer // where cobra's commands print
+	var printed bytes.Buffer // cobra's commands print here
 	root.SetOut(&printed)
 	root.InitDefaultCompletionCmd()
 	root.SetOut(nil)
@@ -21,14 +21,19 @@ func scriptCommands(root *cobra.Command) {
 	}
 	at.Short = "Print a script that completes commands in a shell"
 	at.Long = `Print a script that completes commands, flags, presets, keys and values of settings, and runs
-in a shell. The help of each says how to load it.`
+in a shell. The help of each subcommand says how to load it.`
 	at.Example = `  source <(fasternet-train completion bash)
   fasternet-train completion zsh > "${fpath[1]}/_fasternet-train"
   fasternet-train completion fish > ~/.config/fish/completions/fasternet-train.fish`
 	for _, shell := range at.Commands() {
 		run := shell.RunE
 		shell.Short = "Print the completion script for " + shell.Name()
-		shell.Long = strings.Replace(strings.Replace(shell.Long, "Generate the autocompletion script", "Print the completion script", 1), packageNote, "", 1)
+		shell.Long = strings.Replace(
+			strings.Replace(shell.Long, "Generate the autocompletion script", "Print the completion script", 1),
+			packageNote,
+			"",
+			1,
+		)
 		shell.RunE = func(c *cobra.Command, args []string) error {
 			printed.Reset()
 			if err := run(c, args); err != nil {
@@ -50,17 +55,17 @@ in a shell. The help of each says how to load it.`
 	}
 }
 
-// packageNote is not true of our script of bash.
+// packageNote is a note of cobra that is not true for our bash script.
 const packageNote = `This script depends on the 'bash-completion' package.
 If it is not installed already, you can install it via your OS's package manager.
 
 `
 
-// byReference is the call of a function of the package bash-completion in the script of cobra.
+// byReference calls a function of the package bash-completion in cobra's script.
 const byReference = `_get_comp_words_by_ref "$@" cur prev words cword`
 
-// withoutPackage lets the script of bash go without the package bash-completion: bash cuts words
-// at = and :, and a function of that package joins them again.
+// withoutPackage makes the bash script independent of the package bash-completion: bash splits words at = and
+// :, and a function of that package joins them again.
 func withoutPackage(program, script string) string {
 	return strings.Replace(script, byReference, `if declare -F _get_comp_words_by_ref >/dev/null; then
         `+byReference+`

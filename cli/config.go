@@ -18,7 +18,7 @@ import (
 func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "List, show and check configurations; preview schedules; a schema for editors",
+		Short: "List, show and check configurations, preview schedules, print a schema for editors",
 		Example: `  fasternet-train config list
   fasternet-train config show fasternet_t0 --set train.epochs=100
   fasternet-train config check my.yaml
@@ -57,7 +57,9 @@ func configCommand() *cobra.Command {
 	}
 	var source, plain bool
 	show := &cobra.Command{
-		Use: "show CONFIG", Short: "Show a configuration with all its values, and what they are", Args: cobra.ExactArgs(1),
+		Use:     "show CONFIG",
+		Short:   "Show every key of a configuration with its value and meaning",
+		Args:    cobra.ExactArgs(1),
 		Example: "  fasternet-train config show quickstart\n  fasternet-train config show quickstart --source",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if source {
@@ -96,17 +98,17 @@ func configCommand() *cobra.Command {
 			return err
 		},
 	}
-	show.Flags().BoolVar(&source, "source", false, "show a preset as it is written, with its comments")
+	show.Flags().BoolVar(&source, "source", false, "show the file of a preset, with its comments")
 	show.Flags().BoolVar(&plain, "plain", false, "leave out the comments")
 	var dataDir string
 	check := &cobra.Command{
-		Use: "check CONFIG", Short: "Check a configuration, and whether it fits its data set", Args: cobra.ExactArgs(1),
-		Long: `Check a configuration and list all that is wrong with it, each with the place where it
-was set, and what of a preset does not fit the rest.
+		Use: "check CONFIG", Short: "Check a configuration against its data set", Args: cobra.ExactArgs(1),
+		Long: `Check a configuration and list all of its problems, each with the place where the key was
+set, and the values of a preset that do not fit the rest.
 
-If its data set is there, it is opened too: classes, sizes and number of images are
-compared with the settings, and up to 64 images of each part are decoded. "data verify"
-looks at all of them. --set data.dir= leaves the data set out.
+If the data set exists, its classes, sizes and number of images are compared with the
+settings, and up to 64 images of each part are decoded. "data verify" checks all of them.
+--set data.dir= leaves the data set out.
 
 The exit code is 2 if a setting is wrong, 1 if the data set does not fit, and 0 if there
 are only notes.`,
@@ -123,11 +125,12 @@ are only notes.`,
 	var steps, every int
 	var out string
 	schedule := &cobra.Command{
-		Use: "schedule CONFIG", Short: "Preview the learning rate and the image size of every epoch", Args: cobra.ExactArgs(1),
-		Long: `Print the learning rate of the first and the last step and the image size of every
-epoch, as a table; --out draws the curve. The steps of an epoch depend on the data
-set, which is not read: --steps says how many there are, for schedules that change
-within an epoch.`,
+		Use:   "schedule CONFIG",
+		Short: "Preview the learning rate and the image size of every epoch",
+		Args:  cobra.ExactArgs(1),
+		Long: `Print a table of every epoch: the learning rate of its first and last step, and the image
+size. --out draws the curve. The data set is not read: --steps gives the number of steps per
+epoch, for schedules that change within an epoch.`,
 		Example: "  fasternet-train config schedule fasternet_t0 --every 10\n" +
 			"  fasternet-train config schedule vit_base --set sched.form=poly --set sched.power=2 --out poly.svg",
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -171,15 +174,15 @@ within an epoch.`,
 			}{epochs, out})
 		},
 	}
-	schedule.Flags().IntVar(&steps, "steps", 100, "steps of the optimizer in an epoch")
-	schedule.Flags().IntVar(&every, "every", 1, "print every so many epochs")
+	schedule.Flags().IntVar(&steps, "steps", 100, "optimizer steps per epoch")
+	schedule.Flags().IntVar(&every, "every", 1, "print only every so many epochs")
 	schedule.Flags().StringVar(&out, "out", "", "draw the curve to `FILE`.svg")
 	var schemaFile string
 	schema := &cobra.Command{
 		Use: "schema", Short: "Print a JSON Schema of the YAML, for editors", Args: cobra.NoArgs,
-		Long: `Print a JSON Schema (draft 2020-12) of the YAML: all keys, what they are, and the values that
-each can have. It comes from the checks themselves; what depends on several keys is not in it,
-config check knows that.
+		Long: `Print a JSON Schema (draft 2020-12) of the YAML: all keys with their explanations and possible
+values. It comes from the checks themselves. It lacks rules about several keys: "config check"
+checks those.
 
 An editor with a language server for YAML takes it from a line at the top of the file:
   # yaml-language-server: $schema=schema.json`,

@@ -11,11 +11,10 @@ import (
 	"fasternet/internal/printable"
 )
 
-// fewFindings is how many of a kind "config check" prints.
+// fewFindings is the number of findings of each kind that "config check" prints.
 const fewFindings = 20
 
-// checkConfig prints all that is wrong with a configuration, and with what it says of its
-// data set.
+// checkConfig prints all problems of a configuration and of its data set.
 func checkConfig(name string, settings []string) error {
 	if c, given, err := configs.LoadGiven(name, settings...); err == nil {
 		adopted, err := adoptedSettings(c, given, nil)
@@ -69,15 +68,21 @@ func checkConfig(name string, settings []string) error {
 	return err
 }
 
-// printCheck prints what --json has.
+// printCheck prints the result for --json.
 func printCheck(name string, e *configs.Examined, report *audit.Report) error {
 	out := struct {
 		Config string        `json:"config"`
-		OK     bool          `json:"ok"`     // no setting is wrong, and the data set fits
-		Errors []string      `json:"errors"` // of settings
+		OK     bool          `json:"ok"`     // the settings are valid and fit the data set
+		Errors []string      `json:"errors"` // in the settings
 		Notes  []string      `json:"notes"`
 		Data   *audit.Report `json:"data"` // what does not fit the data set
-	}{Config: name, OK: len(e.Problems) == 0 && report.Errors() == 0, Errors: []string{}, Notes: []string{}, Data: report}
+	}{
+		Config: name,
+		OK:     len(e.Problems) == 0 && report.Errors() == 0,
+		Errors: []string{},
+		Notes:  []string{},
+		Data:   report,
+	}
 	for _, p := range e.Problems {
 		out.Errors = append(out.Errors, p.Error())
 	}

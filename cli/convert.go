@@ -25,35 +25,33 @@ func convertCommand() *cobra.Command {
 	var ema, verbose bool
 	cmd := &cobra.Command{
 		Use:   "convert MODEL OUT",
-		Short: "Bring weights of PyTorch in, and ours out",
+		Short: "Convert weights from and to PyTorch, timm and others",
 		Long: `Convert weights into the safetensors file OUT, or into a folder for timm.
 
 MODEL is a run, a checkpoint, a folder that timm wrote (config.json and weights), or a file
 that PyTorch or the safetensors package wrote: .pth, .pt, .ckpt, .bin or .safetensors, in
 any floating type, with the names of the official code, timm, torchvision, Microsoft or
-LocalMIM. Nothing in a pickle is executed. The weights are looked for under any key; of
-averaged and other ones the averaged are taken (--weights), and --state-key names one of
-several.
+LocalMIM. No code in a pickle is executed. The command finds the weights under any key. It
+prefers averaged ones (--weights), and --state-key chooses one of several sets.
 
 OUT is a checkpoint (--naming ours) for eval, predict and train --from, or a bare state
-dict for another program, whose names and layouts it has:
+dict with the names and layouts of another program:
 
   official     FasterNet's authors; of ViT and Swin, LocalMIM (also called localmim)
   timm         timm 1.0, all families
   torchvision  torchvision, ViT and Swin
   microsoft    the authors of Swin
 
-With --naming timm, an OUT without the ending .safetensors is a folder, with config.json,
-that timm's create_model("local-dir:OUT", pretrained=True) loads. A model that the other
-program would compute differently is refused. Weights alone are written, no state of an
-optimizer; of a run with averaged weights, these.
+With --naming timm, an OUT that does not end in .safetensors is a folder with config.json that
+timm's create_model("local-dir:OUT", pretrained=True) loads. A model that the other program
+would compute differently is refused. OUT has only weights, no optimizer state, and for a run
+with averaged weights it has those.
 
-The architecture comes from config.json, or from the shapes of the tensors: if a preset has
-the same shapes, its configuration is taken. The command asks for the rest, such as
---set model.act_layer=gelu or relu. If model.num_classes differs from the file, the
-classifier begins with fresh values.
+The architecture comes from config.json, from a preset with the same shapes, or from the
+shapes of the tensors. The command asks for the rest, such as --set model.act_layer=gelu or
+relu. If model.num_classes differs from the file, the classifier begins with fresh values.
 
-The table says which tensors were loaded, reshaped, dropped, missing or unexpected.
+The table lists the tensors that were loaded, reshaped, dropped, missing or unexpected.
 Missing and unexpected ones are an error without --allow-missing. The last line on
 standard output is a JSON object with their numbers.`,
 		Example: `  fasternet-train convert fasternet_t0-epoch.281-val_acc1.71.9180.pth t0.safetensors
@@ -77,7 +75,13 @@ standard output is a JSON object with their numbers.`,
 		},
 	}
 	cmd.Flags().StringVar(&c.load.Config, "config", "", "`preset` or YAML file of the architecture")
-	cmd.Flags().StringArrayVar(&c.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=relu; repeatable")
+	cmd.Flags().
+		StringArrayVar(
+			&c.load.Settings,
+			"set",
+			nil,
+			"change a setting, `key=value`, e.g. model.act_layer=relu; repeatable",
+		)
 	cmd.Flags().StringVar(&c.naming, "naming", ours, "`names` in OUT: "+strings.Join(namings(), ", "))
 	registerLoad(cmd, &c.load, &ema)
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "show all tensors in the table")
@@ -86,7 +90,7 @@ standard output is a JSON object with their numbers.`,
 	return cmd
 }
 
-// namings are the values of --naming.
+// namings returns the values of --naming.
 func namings() []string {
 	all := []string{ours}
 	for _, n := range torch.AllNamings() {
@@ -104,7 +108,7 @@ type converter struct {
 	dry             dryRun
 }
 
-// folder says whether OUT is a folder for timm.
+// folder reports whether OUT is a folder for timm.
 func (c *converter) folder() bool {
 	return c.naming == string(torch.Timm) && filepath.Ext(c.out) != ".safetensors"
 }
@@ -118,20 +122,22 @@ func (c *converter) check() error {
 			return fmt.Errorf("%s is a file: want a folder, or a name that ends in .safetensors", c.out)
 		}
 		if same(c.in, c.out) || same(c.in, filepath.Join(c.out, model.HubWeightsFile)) {
-			return fmt.Errorf("%s is read and cannot be written: want another folder", c.out)
+			return fmt.Errorf("%s is the input: give another folder", c.out)
 		}
 		return model.CheckHubFolder(c.out)
 	}
 	if filepath.Ext(c.out) != ".safetensors" {
-		return fmt.Errorf("%s: want a name that ends in .safetensors%s", c.out, map[bool]string{true: ", or --naming timm for a folder"}[c.naming == ours && filepath.Ext(c.out) == ""])
+		return fmt.Errorf("%s: want a name that ends in .safetensors%s",
+			c.out,
+			map[bool]string{true: ", or --naming timm for a folder"}[c.naming == ours && filepath.Ext(c.out) == ""])
 	}
 	if same(c.in, c.out) {
-		return fmt.Errorf("%s is read and cannot be written: want another file", c.out)
+		return fmt.Errorf("%s is the input: give another file", c.out)
 	}
 	return nil
 }
 
-// same says whether two paths lead to one file.
+// same reports whether two paths lead to the same file.
 func same(a, b string) bool {
 	x, err1 := os.Stat(a)
 	y, err2 := os.Stat(b)
@@ -149,13 +155,16 @@ func (c *converter) run() error {
 		return err
 	}
 	if f, ok := l.Model.(graph.Foldable); ok && f.Folded() && c.naming == ours {
-		return usageError{fmt.Errorf("%s is an exported model, which eval and predict read as it is: want --naming official", l.Path)}
+		return usageError{fmt.Errorf("%s is an export, which eval and predict read directly: add --naming official",
+			l.Path)}
 	}
 	if l.Headless && c.naming == ours {
-		return usageError{fmt.Errorf("%s has no classifier, and a checkpoint has one: add --set model.num_classes=N for a fresh one, or give the file to train --from as it is", l.Path)}
+		return usageError{fmt.Errorf("%s has no classifier, but a checkpoint needs one: "+
+			"add --set model.num_classes=N for a fresh one, or use the file with train --from",
+			l.Path)}
 	}
 	if same(l.Path, c.out) {
-		return usageError{fmt.Errorf("%s is the checkpoint that is read: want another file to write", c.out)}
+		return usageError{fmt.Errorf("%s is the input: give another file to write", c.out)}
 	}
 	if c.dry.asked {
 		return c.dry.say("convert "+which(l), c.out)
@@ -170,8 +179,8 @@ func (c *converter) run() error {
 	return c.print(classes, l.Used())
 }
 
-// open reads the model. A bare state dict does not hold what the weights do not tell
-// of an activation or of attention heads: any will do.
+// open reads the model. A bare state dict holds neither the activation nor the attention heads, so any value
+// will do if the weights do not tell them.
 func (c *converter) open() (*model.Loaded, error) {
 	l, err := model.Open(c.in, c.load)
 	if c.naming == ours || c.folder() {
@@ -188,7 +197,7 @@ func (c *converter) open() (*model.Loaded, error) {
 	return model.Open(c.in, c.load)
 }
 
-// show shows the table of a model that was opened, also if that failed.
+// show shows the table of a model, also if opening it failed.
 func (c *converter) show(err error) error {
 	if c.table.Path != "" {
 		if err := c.table.Write(os.Stdout, c.most); err != nil {
@@ -216,7 +225,10 @@ func (c *converter) print(classes int, used string) error {
 		Fresh      int    `json:"fresh"`
 		Missing    int    `json:"missing"`
 		Unexpected int    `json:"unexpected"`
-	}{c.out, c.naming, used, classes, len(t.Loaded), len(t.Reshaped), len(t.Dropped), len(t.Fresh), len(t.Missing), len(t.Unexpected)})
+	}{
+		c.out, c.naming, used, classes, len(t.Loaded), len(t.Reshaped), len(t.Dropped), len(t.Fresh),
+		len(t.Missing), len(t.Unexpected),
+	})
 }
 
 func (c *converter) write(l *model.Loaded) error {
@@ -249,10 +261,12 @@ func (c *converter) write(l *model.Loaded) error {
 	return err
 }
 
-// writeBare writes a state dict for PyTorch. "pt" is what Python's safetensors package
-// writes for it.
+// writeBare writes a state dict for PyTorch. Python's safetensors package writes "pt" for it.
 func writeBare(path string, ts []formats.Tensor, used string) error {
-	return checkpoints.Write(path, checkpoints.File{Meta: map[string]string{model.FormatKey: "pt", model.UsedKey: used}, Tensors: ts})
+	return checkpoints.Write(path, checkpoints.File{
+		Meta:    map[string]string{model.FormatKey: "pt", model.UsedKey: used},
+		Tensors: ts,
+	})
 }
 
 // pretraining converts the state of a pre-training.
@@ -279,7 +293,9 @@ func (c *converter) pretraining() error {
 		return c.print(0, used)
 	}
 	if ts, err = model.ExportPretraining(net, torch.Naming(c.naming)); err != nil {
-		return usageError{fmt.Errorf("--naming %s: %w; for the encoder alone, fine-tune it, or give a --config of a classifier", c.naming, err)}
+		return usageError{fmt.Errorf("--naming %s: %w; to convert only the encoder, fine-tune it, "+
+			"or give the --config of a classifier",
+			c.naming, err)}
 	}
 	if err := writeBare(c.out, ts, used); err != nil {
 		return err

@@ -30,12 +30,24 @@ func TestConvert(t *testing.T) {
 	in := golden.Path(t, "fasternet_small_gelu_nested_model.pth")
 	fail(t, 2, "add --set model.act_layer=gelu or relu", "convert", in, at("a.safetensors"))
 	r := invoke(t, "convert", in, at("a.safetensors"), "--set", "model.act_layer=gelu")
-	for _, want := range []string{"PyTorch file, under model, official names", "argparse.Namespace", "loaded: 67", "… and 59 more", "missing: 0", `"loaded":67`, `"classes":10`} {
+	for _, want := range []string{
+		"PyTorch file, under model, official names", "argparse.Namespace", "loaded: 67", "… and 59 more",
+		"missing: 0", `"loaded":67`, `"classes":10`,
+	} {
 		if r.code != 0 || !strings.Contains(r.stdout, want) {
 			t.Errorf("exit code %d, no %q in\n%s%s", r.code, want, r.stdout, r.stderr)
 		}
 	}
-	if r := invoke(t, "convert", in, at("a.safetensors"), "--set", "model.act_layer=gelu", "--verbose"); strings.Contains(r.stdout, "more") || !strings.Contains(r.stdout, "head.bias") {
+	if r := invoke(
+		t,
+		"convert",
+		in,
+		at("a.safetensors"),
+		"--set",
+		"model.act_layer=gelu",
+		"--verbose",
+	); strings.Contains(r.stdout, "more") ||
+		!strings.Contains(r.stdout, "head.bias") {
 		t.Errorf("--verbose: %s", r.stdout)
 	}
 	// The names of PyTorch users need no activation.
@@ -54,16 +66,39 @@ func TestConvert(t *testing.T) {
 	if w, _ := a.Lookup("head.bias"); w.F32[3] != golden.Weight("head.bias", 1, w.Shape)[3] {
 		t.Error("other weights than in the file")
 	}
-	if out := succeed(t, "eval", "--model", at("a.safetensors"), "--data", imageFolder(t), "--size", "64"); out["count"] != 8.0 {
+	if out := succeed(
+		t,
+		"eval",
+		"--model",
+		at("a.safetensors"),
+		"--data",
+		imageFolder(t),
+		"--size",
+		"64",
+	); out["count"] != 8.0 {
 		t.Errorf("eval of what was converted: %v", out)
 	}
 	// Another number of classes drops the classifier.
-	if out := succeed(t, "convert", in, at("d.safetensors"), "--set", "model.act_layer=gelu", "--set", "model.num_classes=4"); out["dropped"] != 2.0 || out["classes"] != 4.0 {
+	if out := succeed(
+		t,
+		"convert",
+		in,
+		at("d.safetensors"),
+		"--set",
+		"model.act_layer=gelu",
+		"--set",
+		"model.num_classes=4",
+	); out["dropped"] != 2.0 ||
+		out["classes"] != 4.0 {
 		t.Errorf("got %v", out)
 	}
 	// What is not the model's is refused, or left out when asked.
 	headless := readCheckpoint(t, at("official.safetensors"))
-	headless.Tensors = append(headless.Tensors[1:], formats.Tensor{Name: "norm.weight", Shape: []int{1}, F32: []float32{1}})
+	headless.Tensors = append(headless.Tensors[1:], formats.Tensor{
+		Name:  "norm.weight",
+		Shape: []int{1},
+		F32:   []float32{1},
+	})
 	if err := checkpoints.Write(at("odd.safetensors"), *headless); err != nil {
 		t.Fatal(err)
 	}
@@ -93,18 +128,32 @@ func TestTrainFrom(t *testing.T) {
 	succeed(t, "convert", first, weights, "--naming", "timm")
 
 	dir, args := tinyRun(t, data)
-	args = append(args, "--from", weights, "--set", "model.num_classes=12", "--set", "optim.lr=1e-9", "--set", "sched.warmup_epochs=0")
+	args = append(
+		args,
+		"--from",
+		weights,
+		"--set",
+		"model.num_classes=12",
+		"--set",
+		"optim.lr=1e-9",
+		"--set",
+		"sched.warmup_epochs=0",
+	)
 	succeed(t, append(args, "--set", "train.epochs=1")...)
 	text, err := os.ReadFile(filepath.Join(dir, "train.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"starting from the weights of " + weights, "the classifier is for 10 classes, the model for 12"} {
+	for _, want := range []string{
+		"starting from the weights of " + weights,
+		"the classifier is for 10 classes, the model for 12",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in the log\n%s", want, text)
 		}
 	}
-	old, _ := readCheckpoint(t, filepath.Join(first, "checkpoints", "best.safetensors")).Lookup("stages.2.blocks.0.mlp.0.weight")
+	old, _ := readCheckpoint(t, filepath.Join(first, "checkpoints", "best.safetensors")).
+		Lookup("stages.2.blocks.0.mlp.0.weight")
 	now, _ := readLast(t, dir).Lookup("stages.2.blocks.0.mlp.0.weight")
 	golden.CheckRel(t, "weights after a run with a tiny learning rate", now.F32, old.F32, 1e-4)
 
@@ -119,8 +168,21 @@ func TestTrainFrom(t *testing.T) {
 	config := writeConfig(t, tiny)
 	failWithoutRun(t, "no such file", "train", config, "--data", data, "--from", weights)
 	failWithoutRun(t, "from: ", "train", config, "--data", data, "--set", "from="+golden.Path(t, "pth_odd_layouts.pth"))
-	failWithoutRun(t, "of another model", "train", config, "--data", data, "--from", first, "--set", "model.embed_dim=16")
-	succeed(t, "train", config, "--data", data, "--from", first, "--run", filepath.Join(t.TempDir(), "third"), "--set", "train.epochs=1")
+	failWithoutRun(t, "of another model",
+		"train", config, "--data", data, "--from", first, "--set", "model.embed_dim=16")
+	succeed(
+		t,
+		"train",
+		config,
+		"--data",
+		data,
+		"--from",
+		first,
+		"--run",
+		filepath.Join(t.TempDir(), "third"),
+		"--set",
+		"train.epochs=1",
+	)
 }
 
 func torchFile(t *testing.T, path, pickle string) string {
@@ -163,15 +225,23 @@ func TestBadWeights(t *testing.T) {
 	bad("empty.pth", "not a file of weights", nil)
 	bad("text.safetensors", "damaged checkpoint", []byte("hello"))
 	bad("pickle.pth", "not of PyTorch", []byte("\x80\x02X\x02\x00\x00\x00hi."))
-	bad("overlap.safetensors", "tensor b: its values begin at byte", container(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, "123456789012"))
-	bad("huge.safetensors", "tensor a: bytes 0 to 1152921504606846976 are no part of a file", container(`{"a":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,1152921504606846976]}}`, "1234"))
+	bad("overlap.safetensors", "tensor b: its values begin at byte",
+		container(
+			`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},`+
+				`"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`,
+			"123456789012",
+		))
+	bad("huge.safetensors", "tensor a: bytes 0 to 1152921504606846976 are no part of a file",
+		container(`{"a":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,1152921504606846976]}}`, "1234"))
 	bad("header.safetensors", "damaged checkpoint", append(binary.LittleEndian.AppendUint64(nil, 1<<31), "{}"...))
-	bad("other.safetensors", "no known weights of a FasterNet", container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
+	bad("other.safetensors", "no known weights of a FasterNet",
+		container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
 
 	// Python's pickle would run a command.
 	marker := at("marker")
 	command := "touch " + marker
-	bomb := "\x80\x02cposix\nsystem\nX" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(command)))) + command + "\x85R."
+	bomb := "\x80\x02cposix\nsystem\nX" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(command)))) +
+		command + "\x85R."
 	torchFile(t, at("bomb.pth"), bomb)
 	fail(t, 1, "it holds an object of class posix.system, which is code", "convert", at("bomb.pth"), out)
 	torchFile(t, at("memory.pth"), "\x80\x02\x8e\xff\xff\xff\xff\xff\xff\xff\x3f.")
@@ -206,9 +276,9 @@ func TestBadWeights(t *testing.T) {
 	}
 	// Onto itself.
 	succeed(t, append([]string{"convert", in, out}, gelu...)...)
-	fail(t, 2, "want another file", "convert", out, out)
+	fail(t, 2, "is the input: give another file", "convert", out, out)
 	run := t.TempDir()
 	best := filepath.Join(run, "best.safetensors")
 	succeed(t, append([]string{"convert", in, best}, gelu...)...)
-	fail(t, 2, "is the checkpoint that is read", "convert", run, best)
+	fail(t, 2, "is the input: give another file to write", "convert", run, best)
 }

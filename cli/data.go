@@ -32,24 +32,27 @@ func fetchCommand() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
 		Use:   "fetch fashion-mnist",
-		Short: "Get a data set: from the system if it is there, else from the network",
-		Long: `Get the four files of Fashion-MNIST: copied from where the Debian package
-dataset-fashion-mnist puts them, else downloaded. The content is checked against
-SHA-256 sums. Without --dir they go to the user's cache, where training looks.`,
-		Example: "  fasternet-train data fetch fashion-mnist\n  fasternet-train data fetch fashion-mnist --dir data/fashion",
-		Args:    cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"fashion-mnist"},
+		Short: "Get a data set, from this system if it has it, else from the network",
+		Long: `Get the four files of Fashion-MNIST: from the Debian package dataset-fashion-mnist if it is
+installed, else from the network. Their SHA-256 sums are checked. Without --dir they go to the
+user's cache, where training finds them.`,
+		Example: "  fasternet-train data fetch fashion-mnist\n" +
+			"  fasternet-train data fetch fashion-mnist --dir data/fashion",
+		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"fashion-mnist"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			show := display()
 			current := ""
-			err := sets.FetchFashionMNIST(cmd.Context(), dir, sets.FetchOptions{Progress: func(name string, done, total int64) {
-				if name != current {
-					show.End()
-					show.Line("fetching %s", name)
-					show.Begin(name, 0, int(max(total, done)))
-					current = name
-				}
-				show.Step(int(done), name)
-			}})
+			err := sets.FetchFashionMNIST(cmd.Context(), dir, sets.FetchOptions{
+				Progress: func(name string, done, total int64) {
+					if name != current {
+						show.End()
+						show.Line("fetching %s", name)
+						show.Begin(name, 0, int(max(total, done)))
+						current = name
+					}
+					show.Step(int(done), name)
+				},
+			})
 			show.End()
 			if err != nil {
 				return err

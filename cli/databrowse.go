@@ -21,17 +21,16 @@ func browseCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "browse CONFIG --out FILE",
 		Short: "Draw training images as the model sees them",
-		Long: `Draw the first training images of an epoch as the model will see them: cropped,
-augmented, normalised and mixed, as a picture (.png) or a page (.html). Below each there
-is its class, or both of a mixed image with their shares (λ), its file, and what was done
-to it. ` + datasetHelp,
+		Long: `Draw the first training images of an epoch as the model will see them: cropped, augmented,
+normalised and mixed, as a picture (.png) or a page (.html). Each has its class below (a mixed
+image both, with their shares λ), its file, and what was done to it. ` + datasetHelp,
 		Example: `  fasternet-train data browse fasternet_t0 --data /data/imagenet --out samples.png
   fasternet-train data browse my.yaml --epoch 280 --count 64 --out samples.html`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case out == "":
-				return usageError{errors.New("--out: want a file .png or .html")}
+				return usageError{errors.New("--out: want a .png or .html file")}
 			case count < 1:
 				return usageError{fmt.Errorf("--count: want 1 or more, got %d", count)}
 			case epoch < 1:
@@ -54,9 +53,13 @@ to it. ` + datasetHelp,
 			}
 			if s := config.Augment.Smoothing; s > 0 && config.Classifies() {
 				if config.Data.MultiLabel {
-					sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, %g is spread over yes and no (augment.smoothing).", s))
+					sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, "+
+						"%g is spread over yes and no (augment.smoothing).",
+						s))
 				} else {
-					sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, %g is spread over all classes (augment.smoothing).", s))
+					sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, "+
+						"%g is spread over all classes (augment.smoothing).",
+						s))
 				}
 			}
 			sheet.Title = fmt.Sprintf("%s: training images of epoch %d", args[0], epoch)
@@ -72,8 +75,8 @@ to it. ` + datasetHelp,
 	f.register(c)
 	_ = c.Flags().MarkHidden("split")
 	c.Flags().StringVar(&out, "out", "", "`FILE`.png or .html")
-	c.Flags().IntVar(&count, "count", 32, "images at most")
-	c.Flags().IntVar(&epoch, "epoch", 1, "of the run, from 1: crops and sizes are drawn by epoch")
+	c.Flags().IntVar(&count, "count", 32, "largest number of images")
+	c.Flags().IntVar(&epoch, "epoch", 1, "epoch of the run, from 1, which decides crops and sizes")
 	return c
 }
 

@@ -20,10 +20,10 @@ func infoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "info DATASET",
 		Short: "Show the size, the classes, the images and the mean of a data set",
-		Long: `Show how many images each class of a data set has, how large they are, and mean and
-standard deviation of the training pixels as a configuration wants them; and how many
-carry an EXIF orientation, or grey values of more than 8 bits (of up to 10,000 images a
-part). With data.val_fraction, --split val lists the images that are held out.
+		Long: `Show how many images each class of a data set has, how large they are, and the mean and
+standard deviation of the training pixels for a configuration. It also counts images with an
+EXIF orientation or grey values of more than 8 bits (in up to 10,000 images per part). With
+data.val_fraction, --split val lists the images that are held out.
 ` + datasetHelp,
 		Example: `  fasternet-train data info fashion-mnist
   fasternet-train data info /data/imagenet
@@ -83,27 +83,32 @@ part). With data.val_fraction, --split val lists the images that are held out.
 				return err
 			}
 			if s.Bad > 0 {
-				printable.Printf("%d of %d %s images looked at cannot be read and are passed over (data.on_bad_image: skip); data verify lists all that cannot\n", s.Bad, s.Bad+s.Images, parts[0].name)
+				printable.Printf("%d of %d inspected %s images cannot be read and are left out (data.on_bad_image: "+
+					"skip); data verify lists all of them\n",
+					s.Bad, s.Bad+s.Images, parts[0].name)
 			}
 			if slices.Max(s.Std) < flat {
-				printable.Printf("warning: the pixels of the %s images hardly differ. Are values of more than 8 bits clipped (data.sixteen_bit), or do they use only few of their bits?\n", parts[0].name)
+				printable.Printf("warning: the pixels of the %s images hardly differ: "+
+					"are values of more than 8 bits clipped (data.sixteen_bit), or do they use only a few bits?\n",
+					parts[0].name)
 			}
 			if report.MeasuredOn, report.Mean, report.Std = s.Images, s.Mean, s.Std; wantsJSON() {
 				return printJSON(report)
 			}
-			_, err = printable.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n", s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
+			_, err = printable.Printf("of %d %s images:\ndata:\n  mean: %s\n  std: %s\n",
+				s.Images, parts[0].name, numbers(s.Mean), numbers(s.Std))
 			return err
 		},
 	}
 	f.register(c)
-	c.Flags().IntVar(&most, "images", 2000, "how many images to measure mean and deviation of; 0 for all")
+	c.Flags().IntVar(&most, "images", 2000, "images to measure mean and std on; 0 for all")
 	return c
 }
 
-// surveyed is how many files data info looks at for orientations and bit depths.
+// surveyed is the number of files that data info checks for orientation and bit depth.
 const surveyed = 10_000
 
-// flat is a standard deviation below which pixels are all alike.
+// flat is a standard deviation below which all pixels count as equal.
 const flat = 0.01
 
 // printHeldOut lists the samples that data.val_fraction holds out.
@@ -111,7 +116,8 @@ func printHeldOut(d configs.Data, val dataPart) error {
 	if d.Folds > 0 {
 		printable.Printf("held out (data.fold %d of %d, data.val_seed %d):\n", d.Fold, d.Folds, d.ValSeed)
 	} else {
-		printable.Printf("held out (data.val_fraction %v, data.val_seed %d, data.val_split %s):\n", d.ValFraction, d.ValSeed, d.ValSplit)
+		printable.Printf("held out (data.val_fraction %v, data.val_seed %d, data.val_split %s):\n",
+			d.ValFraction, d.ValSeed, d.ValSplit)
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for i := range val.Len() {
@@ -120,7 +126,7 @@ func printHeldOut(d configs.Data, val dataPart) error {
 	return w.Flush()
 }
 
-// numbers is a list as YAML has it.
+// numbers formats a list as in YAML.
 func numbers(v []float64) string {
 	var out []string
 	for _, x := range v {
@@ -130,17 +136,18 @@ func numbers(v []float64) string {
 }
 
 func printInfo(part string, i data.Info) error {
-	printable.Printf("%s: %d images in %d classes; of %d looked at: height %d to %d px, width %d to %d px, %d grey\n",
+	printable.Printf("%s: %d images in %d classes; of %d inspected: height %d to %d px, width %d to %d px, %d grey\n",
 		part, i.Samples, len(i.Classes), i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
 	if i.Bad > 0 {
-		printable.Printf("%s: of %d images looked at %d cannot be read\n", part, i.Bad+i.Decoded, i.Bad)
+		printable.Printf("%s: %[3]d of %[2]d inspected images cannot be read\n", part, i.Bad+i.Decoded, i.Bad)
 	}
 	if i.Multi {
 		labels := 0
 		for _, n := range i.Counts {
 			labels += n
 		}
-		printable.Printf("%s: images have any number of labels, %.2f on average; %d have none\n", part, float64(labels)/float64(max(i.Samples, 1)), i.None)
+		printable.Printf("%s: images have any number of labels, %.2f on average; %d have none\n",
+			part, float64(labels)/float64(max(i.Samples, 1)), i.None)
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for k, name := range i.Classes {
@@ -149,12 +156,12 @@ func printInfo(part string, i data.Info) error {
 	return w.Flush()
 }
 
-// infoReport is what --json has.
+// infoReport is the result for --json.
 type infoReport struct {
 	Parts      []infoPart `json:"parts"`
 	Notes      []string   `json:"notes"`
 	HeldOut    []string   `json:"held_out,omitempty"` // with --split val
-	MeasuredOn int        `json:"measured_on"`        // images of the first part
+	MeasuredOn int        `json:"measured_on"`        // number of images of the first part
 	Mean       []float64  `json:"mean"`
 	Std        []float64  `json:"std"`
 }
@@ -163,7 +170,7 @@ type infoPart struct {
 	Part     string      `json:"part"` // train or val
 	Images   int         `json:"images"`
 	Classes  []infoClass `json:"classes"`
-	LookedAt int         `json:"looked_at"` // images whose sizes and depth count below
+	LookedAt int         `json:"looked_at"` // images in the numbers below
 	Bad      int         `json:"bad"`       // images that cannot be read
 	Grey     int         `json:"grey"`
 	Height   infoSpread  `json:"height"`

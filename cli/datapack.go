@@ -20,24 +20,22 @@ func packCommand() *cobra.Command {
 	o := sets.PackOptions{}
 	c := &cobra.Command{
 		Use:   "pack DATASET --out FOLDER",
-		Short: "Write a data set into one file a part, for many epochs on few cores",
-		Long: `Write the parts of a data set as FOLDER/train.pack and FOLDER/val.pack, with images
-that are no larger than training needs. They are read through the page cache, in any
-order, with a checksum for every image (data.name: packed).
+		Short: "Pack a data set into one file per part, for fast training on few cores",
+		Long: `Write the parts of a data set as FOLDER/train.pack and FOLDER/val.pack, with images no larger
+than training needs. Training reads them through the page cache, in any order, with a checksum
+for every image (data.name: packed).
 
---form jpeg keeps image files, byte for byte, and makes those smaller whose short side
-is longer than --short-side: as PNG if the file was lossless (PNG, TIFF, BMP, GIF, PNM,
-lossless WebP), which loses nothing more, and otherwise as JPEG of --quality.
---lossy makes JPEG of all that are made smaller, which takes less space. --form decoded
-stores pixels, which takes about ten times the space and no time to decode.
+--form jpeg keeps image files byte for byte, and shrinks those whose short side is longer than
+--short-side: lossless files (PNG, TIFF, BMP, GIF, PNM, lossless WebP) become PNG, without
+further loss, and others JPEG of --quality. --lossy writes all shrunk images as JPEG, which
+takes less space. --form decoded stores pixels: about ten times the space, but no decoding.
 
-The EXIF orientation of an image is kept next to its pixels, so that data.orientation
-means the same as in the source. 16-bit images that are made smaller, or stored as
-pixels, become 8-bit ones, as data.sixteen_bit says. An interrupted call goes on where
-it was.
+The EXIF orientation of an image is kept, so data.orientation means the same as in the source.
+16-bit images that are shrunk or stored as pixels become 8-bit, as data.sixteen_bit says. An
+interrupted command continues where it was.
 
-The last line is a JSON object for each part: samples, kept (files as they were),
-lossless and lossy (files that were made smaller), pixels, and others. ` + datasetHelp,
+The last line is a JSON object for each part: samples, kept (unchanged files),
+lossless and lossy (shrunk files), pixels, and others. ` + datasetHelp,
 		Example: `  fasternet-train data pack /data/imagenet --out /fast/imagenet --short-side 256
   fasternet-train data pack /data/flowers --out packed --form decoded
   fasternet-train train my.yaml --data packed --set data.name=packed`,
@@ -68,7 +66,9 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 			}
 			showPartsLeftOut(show, config.Data, parts)
 			if dry.asked {
-				return dry.parts("pack", parts, func(p dataPart) string { return filepath.Join(out, string(p.split)+".pack") })
+				return dry.parts("pack", parts, func(p dataPart) string {
+					return filepath.Join(out, string(p.split)+".pack")
+				})
 			}
 			if err := os.MkdirAll(out, 0o755); err != nil {
 				return fmt.Errorf("--out: %w", err)
@@ -94,10 +94,10 @@ lossless and lossy (files that were made smaller), pixels, and others. ` + datas
 	dry.register(c)
 	c.Flags().StringVar(&out, "out", "", "`folder` for train.pack and val.pack")
 	c.Flags().StringVar(&form, "form", string(sets.PackJPEG), "jpeg or decoded")
-	c.Flags().IntVar(&o.ShortSide, "short-side", 256, "make images with a longer short side smaller; 0 for not")
-	c.Flags().IntVar(&o.Quality, "quality", 95, "of JPEG files that are made smaller, 1 to 100")
-	c.Flags().BoolVar(&o.Lossy, "lossy", false, "write every image that is made smaller as JPEG, even from a lossless file")
-	c.Flags().StringVar(&onBad, "on-bad-image", "error", "error, or skip: leave out what cannot be read")
+	c.Flags().IntVar(&o.ShortSide, "short-side", 256, "shrink images whose short side is longer; 0 for off")
+	c.Flags().IntVar(&o.Quality, "quality", 95, "quality of shrunk JPEG files, 1 to 100")
+	c.Flags().BoolVar(&o.Lossy, "lossy", false, "write every shrunk image as JPEG, even from a lossless file")
+	c.Flags().StringVar(&onBad, "on-bad-image", "error", "error, or skip: leave out unreadable images")
 	return c
 }
 
@@ -110,9 +110,9 @@ func describePack(r sets.PackResult, o sets.PackOptions) string {
 	}{
 		{r.Kept, "kept as they are"},
 		{r.Lossless, "written as PNG, without loss"},
-		{r.Lossy, fmt.Sprintf("made smaller as JPEG of quality %d, which is lossy", o.Quality)},
+		{r.Lossy, fmt.Sprintf("shrunk as JPEG of quality %d, which is lossy", o.Quality)},
 		{r.Pixels, "stored as pixels"},
-		{r.Skipped, "left out, since they cannot be read"},
+		{r.Skipped, "left out, because they cannot be read"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))

@@ -11,10 +11,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// datasetHelp says what a DATASET argument may be.
-const datasetHelp = `DATASET is a preset or a YAML file, whose section data counts, fashion-mnist, or a
-folder: with train.pack, with shards (train*.tar), with train/<class>/ and val/<class>/, or with
-<class>/ alone.`
+// datasetHelp explains the argument DATASET.
+const datasetHelp = `DATASET is a preset or a YAML file (its section data is used), fashion-mnist, or a folder: with
+train.pack, with shards (train*.tar), with train/<class>/ and val/<class>/, or only with <class>/.`
 
 // datasetFlags choose a data set and parts of it.
 type datasetFlags struct {
@@ -26,12 +25,13 @@ type datasetFlags struct {
 }
 
 func (f *datasetFlags) register(c *cobra.Command) {
-	c.Flags().StringArrayVar(&f.settings, "set", nil, "change a setting, `key=value`, e.g. data.name=cifar10; repeatable")
+	c.Flags().
+		StringArrayVar(&f.settings, "set", nil, "change a setting, `key=value`, e.g. data.name=cifar10; repeatable")
 	c.Flags().StringVar(&f.dir, "data", "", "`folder` of the data set (data.dir)")
 	c.Flags().StringVar(&f.split, "split", "both", "`part`: train, val or both")
 }
 
-// config is the configuration that a DATASET argument stands for.
+// config returns the configuration for a DATASET argument.
 func (f *datasetFlags) config(arg string) (*configs.Config, error) {
 	var settings []string
 	if f.dir != "" {
@@ -44,7 +44,7 @@ func (f *datasetFlags) config(arg string) (*configs.Config, error) {
 	if arg != "fashion-mnist" {
 		info, err := os.Stat(arg)
 		if err != nil || !info.IsDir() {
-			return nil, usageError{fmt.Errorf("%s is neither a preset, a YAML file, fashion-mnist nor a folder", arg)}
+			return nil, usageError{fmt.Errorf("%s: want a preset, a YAML file, fashion-mnist or a folder", arg)}
 		}
 		name = sets.FormatIn(arg)
 		settings = append(settings, "data.dir="+quoted(arg))
@@ -61,7 +61,7 @@ func (f *datasetFlags) config(arg string) (*configs.Config, error) {
 			d.Train = "."
 		}
 		if f.noValidation && f.split == "both" {
-			display().Line("note: %s has no validation part; train --data holds some of these images out", arg)
+			display().Line("note: %s has no validation part; train --data holds out some of its images", arg)
 		}
 	}
 	return c, nil
@@ -74,7 +74,7 @@ type dataPart struct {
 	data.Dataset
 }
 
-// splits are the parts that are asked for, once config has looked at the data set.
+// splits returns the requested parts. config must have looked at the data set.
 func (f *datasetFlags) splits() ([]data.Split, error) {
 	switch f.split {
 	case "both":
@@ -88,7 +88,7 @@ func (f *datasetFlags) splits() ([]data.Split, error) {
 	return nil, usageError{fmt.Errorf("--split: want train, val or both, got %q", f.split)}
 }
 
-// open opens the parts that are asked for.
+// open opens the requested parts.
 func (f *datasetFlags) open(c *configs.Config) (parts []dataPart, err error) {
 	splits, err := f.splits()
 	if err != nil {

@@ -17,9 +17,9 @@ func shardCommand() *cobra.Command {
 	o := sets.ShardOptions{}
 	c := &cobra.Command{
 		Use:   "shard DATASET --out FOLDER",
-		Short: "Write a data set as tar files in WebDataset form",
-		Long: `Write the parts of a data set as tar files in WebDataset form, FOLDER/train-000000.tar
-and so on, with the image files as they are, class indices, classes.txt and _info.json
+		Short: "Write a data set as tar files in WebDataset format",
+		Long: `Write the parts of a data set as tar files in WebDataset format, FOLDER/train-000000.tar and so
+on, with the unchanged image files, class indices, classes.txt and _info.json
 (data.name: shards). ` + datasetHelp,
 		Example: `  fasternet-train data shard /data/imagenet --out /data/shards
   fasternet-train data shard my.yaml --out shards --per-shard 1000 --shuffle`,
@@ -42,7 +42,9 @@ and so on, with the image files as they are, class indices, classes.txt and _inf
 			show := display()
 			showPartsLeftOut(show, config.Data, parts)
 			if dry.asked {
-				return dry.parts("shard", parts, func(p dataPart) string { return filepath.Join(out, string(p.split)+"-*.tar") })
+				return dry.parts("shard", parts, func(p dataPart) string {
+					return filepath.Join(out, string(p.split)+"-*.tar")
+				})
 			}
 			counts := map[string]int{}
 			for _, p := range parts {
@@ -62,7 +64,7 @@ and so on, with the image files as they are, class indices, classes.txt and _inf
 	f.register(c)
 	dry.register(c)
 	c.Flags().StringVar(&out, "out", "", "`folder` for the shards")
-	c.Flags().IntVar(&o.PerShard, "per-shard", 5000, "images in a shard")
-	c.Flags().BoolVar(&o.Shuffle, "shuffle", false, "in a random order (seed), for programs that read shards from end to end")
+	c.Flags().IntVar(&o.PerShard, "per-shard", 5000, "images per shard")
+	c.Flags().BoolVar(&o.Shuffle, "shuffle", false, "shuffle the images (seed), for programs that read shards in order")
 	return c
 }

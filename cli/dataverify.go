@@ -17,25 +17,23 @@ func dataVerifyCommand() *cobra.Command {
 	var most int
 	c := &cobra.Command{
 		Use:   "verify DATASET",
-		Short: "Check a data set: every image, duplicates, classes, files that are left out",
-		Long: `Decode every image of a data set, strictly, and report what is wrong with it, one
-finding a line on standard output. All of it is looked at; nothing stops at the first
-finding.
+		Short: "Check a data set: images, duplicates, classes, ignored files",
+		Long: `Decode every image of a data set strictly, and report all problems, one per line on standard
+output. The check does not stop at the first finding.
 
-error: images that cannot be used, folders and lists that are not as they should be,
-the same image in training and validation or in two classes, classes that only the
-validation part has.
+error: images that cannot be used, wrong folders and lists, the same image in training and
+validation or in two classes, classes that only the validation part has.
 
-note: the same image more than once in a class, classes without images or without
-validation images, files that are left out and why, tiny and huge images.
+note: the same image several times in a class, classes without images or without validation
+images, ignored files and why, tiny and huge images.
 
-Images are the same if their pixels are, whatever the files are called. It takes 20
-bytes of memory an image; --duplicates off saves that. --duplicates note lets copies
-pass, as many published data sets have some.
+Images are the same if their pixels are equal, whatever their file names. This takes 20 bytes
+of memory per image; --duplicates off saves that. --duplicates note accepts copies: many
+published data sets have some.
 
 The last line is a JSON object with the number of images and of findings of each kind;
 --json prints one object with all findings and their files instead. The exit code is 1
-if there is an error, 0 if there are only notes. ` + datasetHelp,
+if there is an error, and 0 if there are only notes. ` + datasetHelp,
 		Example: `  fasternet-train data verify /data/imagenet
   fasternet-train data verify my.yaml --split train > findings.txt
   fasternet-train data verify my.yaml --duplicates note --list 0
@@ -49,7 +47,8 @@ if there is an error, 0 if there are only notes. ` + datasetHelp,
 			case most < 0:
 				return usageError{fmt.Errorf("--list: want 0 or more, got %d", most)}
 			case o.MinSide < 0 || o.MaxPixels < 0:
-				return usageError{fmt.Errorf("--min-side and --max-pixels: want 0 or more, got %d and %d", o.MinSide, o.MaxPixels)}
+				return usageError{fmt.Errorf("--min-side and --max-pixels: want 0 or more, got %d and %d",
+					o.MinSide, o.MaxPixels)}
 			}
 			config, err := f.config(args[0])
 			if err != nil {
@@ -88,9 +87,22 @@ if there is an error, 0 if there are only notes. ` + datasetHelp,
 		},
 	}
 	f.register(c)
-	c.Flags().StringVar(&duplicates, "duplicates", string(audit.CopiesError), "`what` the same image in training and validation or in two classes is: error, note, or off to not look for it")
+	c.Flags().
+		StringVar(
+			&duplicates,
+			"duplicates",
+			string(audit.CopiesError),
+			"`how` to report the same image in training and validation, or in two classes: "+
+				"error, note, or off for no search",
+		)
 	c.Flags().IntVar(&o.MinSide, "min-side", 10, "images with a shorter side of fewer `pixels` are tiny; 0 for none")
 	c.Flags().IntVar(&o.MaxPixels, "max-pixels", 50_000_000, "images with more `pixels` are huge; 0 for none")
-	c.Flags().IntVar(&most, "list", 20, "findings of each kind that are listed, and files of one; broken images are listed all; 0 for all")
+	c.Flags().
+		IntVar(
+			&most,
+			"list",
+			20,
+			"list so many findings of each kind, and files of each finding; broken images are all listed; 0 for all",
+		)
 	return c
 }

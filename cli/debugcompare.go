@@ -22,24 +22,23 @@ func debugCompareCommand() *cobra.Command {
 	o := stages.Options{}
 	c := &cobra.Command{
 		Use:   "compare MODEL DUMP.npz",
-		Short: "Compare the values within a model with what another framework computes",
-		Long: `Run a MODEL on the images of a DUMP and show, for every value that has a name in both, how
-far it is from the one that another framework has computed. MODEL is the folder of a run,
-a checkpoint, an export, a folder as timm writes it, or weights of PyTorch.
+		Short: "Compare the values inside a model with another framework",
+		Long: `Run a MODEL on the images of a DUMP, and show how far every value with the same name is from
+the value of another framework. MODEL is the folder of a run, a checkpoint, an export, a
+folder of timm, or weights of PyTorch.
 
-A DUMP is a .npz file of numpy with arrays of float32: "input", the preprocessed images
-[images, channels, height, width], and any of these values: stage1, stage2, … (the maps at
-the ends of the stages), tokens (what the last block of a ViT gets), pooled, prelogits,
-logits, and the result of every op by the name of its layer, such as blocks.0.mlp, which
---json lists. Maps may have their channels first or last. scripts/dump_stages.py writes it
-with PyTorch.
+A DUMP is a .npz file of numpy with float32 arrays: "input", the preprocessed images
+[images, channels, height, width], and any of these values: stage1, stage2, … (the maps after
+each stage), tokens (the input of the last block of a ViT), pooled, prelogits, logits, and the
+result of any op by the name of its layer, such as blocks.0.mlp (--json lists the names). Maps
+may have their channels first or last. scripts/dump_stages.py writes a DUMP with PyTorch.
 
 The result of a block, and of each half of a transformer block (blocks.0.attn,
-blocks.0.mlp), is what comes after its residual.
+blocks.0.mlp), includes the residual.
 
-The relative difference is the largest absolute difference divided by the largest magnitude
-that the other framework has in that value. The exit code is 1 if one is above --tolerance,
-and the first such value is named.`,
+The relative difference is the largest absolute difference divided by the largest magnitude of
+that value in the other framework. The exit code is 1 if one is above --tolerance, and the
+error names the first such value.`,
 		Example: `  python3 scripts/dump_stages.py fasternet_t0 --weights t0.safetensors --out t0.npz
   fasternet-train debug compare t0.safetensors t0.npz
   fasternet-train convert runs/t0 t0-timm --naming timm
@@ -81,25 +80,39 @@ and the first such value is named.`,
 				err = printStages(r, which(m))
 			}
 			if err == nil && r.First != "" {
-				err = fmt.Errorf("the first value that differs by more than %g of the largest is %s", r.Tolerance, r.First)
+				err = fmt.Errorf("the first value that differs by more than %g (relative to the largest) is %s",
+					r.Tolerance, r.First)
 			}
 			return err
 		},
 	}
 	f.onBad, f.changed = "error", c.Flags().Changed
-	c.Flags().Float64Var(&o.Tolerance, "tolerance", 1e-4, "relative difference that is allowed")
-	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
-	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
+	c.Flags().Float64Var(&o.Tolerance, "tolerance", 1e-4, "largest relative difference allowed")
+	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights without a configuration")
+	c.Flags().
+		StringArrayVar(
+			&f.load.Settings,
+			"set",
+			nil,
+			"change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable",
+		)
 	registerLoad(c, &f.load, &f.ema)
-	c.Flags().StringVar(&f.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
-	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor")
+	c.Flags().
+		StringVar(
+			&f.precision,
+			"precision",
+			"fp32",
+			"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it",
+		)
+	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one per processor")
 	takesModel(c)
 	return c
 }
 
 func printStages(r *stages.Result, model string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	printable.Fprintf(w, "value\tshape\tmin, max, mean here\tmin, max, mean in the dump\tdifference\trelative\tat\there\tin the dump\t\n")
+	printable.Fprintf(w, "value\tshape\tmin, max, mean here\tmin, max, "+
+		"mean in the dump\tdifference\trelative\tat\there\tin the dump\t\n")
 	for _, s := range r.Stages {
 		mark := ""
 		if s.Differs {
@@ -130,13 +143,14 @@ func printStages(r *stages.Result, model string) error {
 		}
 	}
 	if r.First == "" {
-		_, failure := printable.Printf("%d values of %s agree within %g of the largest, on %d images of %d×%d pixels\n", len(r.Stages), model, r.Tolerance, r.Images, r.Size[1], r.Size[0])
+		_, failure := printable.Printf("%d values of %s agree within %g of the largest, on %d images of %d×%d pixels\n",
+			len(r.Stages), model, r.Tolerance, r.Images, r.Size[1], r.Size[0])
 		err = errors.Join(err, failure)
 	}
 	return err
 }
 
-// scientific shows a difference; "not finite" if there is none.
+// scientific formats a difference; "not finite" if there is none.
 func scientific(v *float64) string {
 	if v == nil {
 		return "not finite"

@@ -22,21 +22,20 @@ func debugStepCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "step RUN",
 		Short: "Show the range of every value in one training step",
-		Long: `Make the forward and backward passes of one training step of a RUN, and show the range
-of every value: the output of every op, the gradient that every op of the backward pass
-computes for its input, and every parameter with its gradient. Zeros is the share of
-values that are 0. Min, max and mean are of the finite values.
+		Long: `Run the forward and backward passes of one training step of a RUN, and show the range of every
+value: the output of every op, the gradient of the input of every op, and every parameter with
+its gradient. Zeros is the share of zeros. Min, max and mean count only finite values.
 
-The step is the one after the newest checkpoint, on the batch that the run takes next,
-with the same random numbers; --epoch and --step take another batch, as messages count
-them. Weights are not updated, and nothing is written into the run.
+The step is the next one after the newest checkpoint, with the same batch and random numbers
+as in the run. --epoch and --step choose another batch; both count from 1, as in messages. The
+command updates no weights, and writes nothing into the run.
 
-A run that diverges saves the batch of that step, and its state before the step, in the
-folder debug of the run. --batch makes that step again, with that state unless
---checkpoint names another one. The file is a safetensors file with the images as the
-tensor "input" [samples, channels, height, width]; it may be changed with Python.
+A run that diverges saves the batch of that step, and its state before the step, in the folder
+debug of the run. --batch repeats that step, with that state unless --checkpoint names another
+one. The file is a safetensors file with the images in the tensor "input" [samples, channels,
+height, width]; you may change it with Python.
 
-The exit code is 0 whether the values are finite or not.`,
+The exit code is 0, even if values are not finite.`,
 		Example: `  fasternet-train debug step runs/t0
   fasternet-train debug step runs/t0 --epoch 3 --step 17 --json
   fasternet-train debug step runs/t0 --checkpoint best
@@ -52,7 +51,7 @@ The exit code is 0 whether the values are finite or not.`,
 				}
 			}
 			if !train.Holds(args[0]) {
-				return usageError{fmt.Errorf("%s holds no run: want the folder of one", args[0])}
+				return usageError{fmt.Errorf("%s has no run: give the folder of a run", args[0])}
 			}
 			if dataDir != "" {
 				settings = append(settings, "data.dir="+quoted(dataDir))
@@ -73,10 +72,15 @@ The exit code is 0 whether the values are finite or not.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.Checkpoint, "checkpoint", "", "`checkpoint` to start from: a file, or last, previous, best or epoch-NNN of the run; the newest by default")
+	f.StringVar(
+		&o.Checkpoint,
+		"checkpoint",
+		"",
+		"`checkpoint` to start from: a file, or last, previous, best or epoch-NNN of the run; default: the newest",
+	)
 	f.StringVar(&o.Batch, "batch", "", "`file` with a batch that the run has saved")
 	f.IntVar(&o.Epoch, "epoch", 0, "`epoch` of the batch, from 1")
-	f.IntVar(&o.Step, "step", 0, "`step` of the epoch whose batch is taken, from 1")
+	f.IntVar(&o.Step, "step", 0, "`step` of the epoch, from 1, for its batch")
 	f.StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of the run, `key=value`, e.g. precision=fp32; repeatable")
 	profiles.around(c)
@@ -96,7 +100,9 @@ func printStep(r *train.StepReport) error {
 			}
 			v := row.Range
 			printable.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%d\t%d\n",
-				row.Op, row.Name, row.Tensor, shapeText(row.Shape), figure(v.Min), figure(v.Max), figure(v.Mean), 100*v.ZeroShare(), v.NaN, v.Inf)
+				row.Op, row.Name, row.Tensor, shapeText(
+					row.Shape,
+				), figure(v.Min), figure(v.Max), figure(v.Mean), 100*v.ZeroShare(), v.NaN, v.Inf)
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -113,11 +119,12 @@ func printStep(r *train.StepReport) error {
 		}
 		return fmt.Sprintf("%.6g", *v)
 	}
-	from := "the weights that the run begins with"
+	from := "the weights at the start of the run"
 	if r.Checkpoint != "" {
 		from = r.Checkpoint
 	}
-	printable.Printf("epoch %d, step %d with %s: %d images%s, loss %s, gradient norm %s\n", r.Epoch, r.Step, from, r.Images, batches, value(r.Loss), value(r.GradNorm))
+	printable.Printf("epoch %d, step %d with %s: %d images%s, loss %s, gradient norm %s\n",
+		r.Epoch, r.Step, from, r.Images, batches, value(r.Loss), value(r.GradNorm))
 	if r.Finding != "" {
 		_, err := printable.Println(r.Finding)
 		return err
@@ -126,7 +133,7 @@ func printStep(r *train.StepReport) error {
 	return err
 }
 
-// figure shows a value in few places; "-" if there is none.
+// figure formats a value with few digits; "-" if there is none.
 func figure(v float64) string {
 	if math.IsNaN(v) {
 		return "-"
@@ -134,7 +141,7 @@ func figure(v float64) string {
 	return fmt.Sprintf("%.4g", v)
 }
 
-// shapeText shows a shape as in [8, 32, 32]; "scalar" if there is none.
+// shapeText formats a shape as [8, 32, 32]; "scalar" for no dimensions.
 func shapeText(shape []int) string {
 	if len(shape) == 0 {
 		return "scalar"

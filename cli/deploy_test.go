@@ -98,7 +98,8 @@ func TestDeployKubernetes(t *testing.T) {
 	}
 	container := read(t, deploy+"Containerfile")
 	port := regexp.MustCompile(`(?m)^Port (\d+)$`).FindStringSubmatch(read(t, deploy+"image/sshd_worker"))
-	if client := read(t, deploy+"image/ssh_mpi.conf"); port == nil || !strings.Contains(client, "\n    Port "+port[1]+"\n") {
+	client := read(t, deploy+"image/ssh_mpi.conf")
+	if port == nil || !strings.Contains(client, "\n    Port "+port[1]+"\n") {
 		t.Fatalf("sshd listens on %v, ssh calls\n%s", port, client)
 	}
 	var images []string
@@ -112,9 +113,12 @@ func TestDeployKubernetes(t *testing.T) {
 			if len(m.Spec.Tasks) > 0 {
 				launcher, worker, workers = m.Spec.Tasks[0].Template, m.Spec.Tasks[1].Template, m.Spec.Tasks[1].Replicas
 				if m.Spec.MinAvailable != workers+m.Spec.Tasks[0].Replicas {
-					t.Errorf("minAvailable is %d of %d: some ranks would wait for others that may never come", m.Spec.MinAvailable, workers+1)
+					t.Errorf("minAvailable is %d of %d: some ranks would wait for others that may never come",
+						m.Spec.MinAvailable, workers+1)
 				}
-				for _, want := range []string{"--master=" + m.Spec.Tasks[0].Name, "--worker=" + m.Spec.Tasks[1].Name, "--port=" + port[1]} {
+				for _, want := range []string{
+					"--master=" + m.Spec.Tasks[0].Name, "--worker=" + m.Spec.Tasks[1].Name, "--port=" + port[1],
+				} {
 					if !slices.Contains(m.Spec.Plugins["mpi"], want) {
 						t.Errorf("the plugin mpi has not %s", want)
 					}
@@ -152,14 +156,19 @@ func TestDeployKubernetes(t *testing.T) {
 			images = append(images, l.Image, w.Image)
 		})
 	}
-	if images = slices.Compact(images); len(images) != 1 || !strings.HasSuffix(images[0], "fasternet-train:mpi") || !strings.Contains(container, "-t fasternet-train:mpi ") {
+	images = slices.Compact(images)
+	if len(images) != 1 ||
+		!strings.HasSuffix(images[0], "fasternet-train:mpi") ||
+		!strings.Contains(container, "-t fasternet-train:mpi ") {
 		t.Errorf("images %q: want the Containerfile's", images)
 	}
 }
 
 // What the pages say of files there is.
 func TestDeployPages(t *testing.T) {
-	for _, page := range []string{"docs/guides/several-machines.md", "README.md", "CHANGELOG.md", "docs/internals/architecture.md"} {
+	for _, page := range []string{
+		"docs/guides/several-machines.md", "README.md", "CHANGELOG.md", "docs/internals/architecture.md",
+	} {
 		for _, name := range regexp.MustCompile(`\bdeploy/[\w./-]*\w`).FindAllString(read(t, "../"+page), -1) {
 			if _, err := os.Stat("../" + name); err != nil {
 				t.Errorf("%s: %v", page, err)
@@ -202,11 +211,17 @@ func TestDeployContainerfile(t *testing.T) {
 
 // script runs a script with programs that write down how they were called in the place of
 // the real ones; each ends with the code that it has there.
-func script(t *testing.T, programs map[string]int, env []string, words ...string) (calls [][]string, code int, printed string) {
+func script(
+	t *testing.T,
+	programs map[string]int,
+	env []string,
+	words ...string,
+) (calls [][]string, code int, printed string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, code := range programs {
-		text := fmt.Sprintf("#!/bin/sh\n(echo \"::$FASTERNET_MPI\"; printf '%%s\\n' %s \"$@\") >> %q\nexit %d\n", name, dir+"/calls", code)
+		text := fmt.Sprintf("#!/bin/sh\n(echo \"::$FASTERNET_MPI\"; printf '%%s\\n' %s \"$@\") >> %q\nexit %d\n",
+			name, dir+"/calls", code)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -233,12 +248,16 @@ func TestDeploySlurm(t *testing.T) {
 		requeued bool
 	}{{0, false}, {1, false}, {137, false}, {143, true}} {
 		t.Run(fmt.Sprint(test.code), func(t *testing.T) {
-			calls, got, out := script(t, map[string]int{"srun": test.code, "scontrol": 0}, []string{"SLURM_CPUS_PER_TASK=12", "SLURM_JOB_ID=77"},
+			calls, got, out := script(t, map[string]int{
+				"srun":     test.code,
+				"scontrol": 0,
+			}, []string{"SLURM_CPUS_PER_TASK=12", "SLURM_JOB_ID=77"},
 				"bash", file, "fasternet_s", "--data", "/shared/my images", "--set", "threads=3")
 			if got != test.code || len(calls) == 0 || out != "" {
 				t.Fatalf("srun ends with %d, the script with %d: %q\n%s", test.code, got, calls, out)
 			}
-			if c := accept(t, calls[0]); c.Threads != 12 || !slices.Contains(calls[0], "/shared/my images") || calls[0][0] != "openmpi" {
+			c := accept(t, calls[0])
+			if c.Threads != 12 || !slices.Contains(calls[0], "/shared/my images") || calls[0][0] != "openmpi" {
 				t.Errorf("%d threads: %q", c.Threads, calls[0])
 			}
 			again := len(calls) == 2 && slices.Equal(calls[1][1:], []string{"scontrol", "requeue", "77"})
@@ -278,28 +297,59 @@ func TestDeployMpirun(t *testing.T) {
 	for _, c := range []struct {
 		mpi   string
 		flags [2]string
-	}{{"openmpi", [2]string{"--hostfile", "--mca btl_tcp_if_include net0 --mca oob_tcp_if_include net0 "}}, {"mpich", [2]string{"-f", "-iface net0 "}}} {
+	}{
+		{"openmpi", [2]string{"--hostfile", "--mca btl_tcp_if_include net0 --mca oob_tcp_if_include net0 "}},
+		{"mpich", [2]string{"-f", "-iface net0 "}},
+	} {
 		t.Run(c.mpi, func(t *testing.T) {
 			hosts := deploy + "mpirun/hosts." + c.mpi
-			calls, code, out := script(t, map[string]int{"mpirun": 143}, nil, "sh", file, c.mpi, hosts, "fasternet_s", "--data", "/shared/my images")
+			calls, code, out := script(
+				t,
+				map[string]int{"mpirun": 143},
+				nil,
+				"sh",
+				file,
+				c.mpi,
+				hosts,
+				"fasternet_s",
+				"--data",
+				"/shared/my images",
+			)
 			if code != 143 || len(calls) != 1 || out != "" {
 				t.Fatalf("exit code %d, %q\n%s", code, calls, out)
 			}
 			accept(t, calls[0])
 			line := strings.Join(calls[0], " ")
-			for _, want := range []string{c.flags[0] + " " + hosts, "-bind-to none", "/shared/my images", "FASTERNET_MPI"} {
+			for _, want := range []string{
+				c.flags[0] + " " + hosts, "-bind-to none", "/shared/my images", "FASTERNET_MPI",
+			} {
 				if !strings.Contains(line, want) {
 					t.Errorf("want %q in %q", want, line)
 				}
 			}
-			calls, _, _ = script(t, map[string]int{"mpirun": 0}, []string{"NETWORK=net0"}, "sh", file, c.mpi, hosts, "fasternet_s")
-			if line := strings.Join(calls[0], " "); !strings.Contains(line, c.flags[1]+"fasternet-train train fasternet_s") || strings.Contains(line, "  ") {
+			calls, _, _ = script(
+				t,
+				map[string]int{"mpirun": 0},
+				[]string{"NETWORK=net0"},
+				"sh",
+				file,
+				c.mpi,
+				hosts,
+				"fasternet_s",
+			)
+			if line := strings.Join(calls[0], " "); !strings.Contains(line,
+				c.flags[1]+"fasternet-train train fasternet_s") ||
+				strings.Contains(line, "  ") {
 				t.Errorf("NETWORK: %q", line)
 			}
 		})
 	}
 	for _, words := range [][]string{{}, {"openmpi", "hosts"}, {"intel", "hosts", "fasternet_s"}} {
-		if calls, code, out := script(t, map[string]int{"mpirun": 0}, nil, append([]string{"sh", file}, words...)...); code != exitUsage || len(calls) != 0 {
+		if calls, code, out := script(t, map[string]int{"mpirun": 0}, nil, append(
+			[]string{"sh", file},
+			words...,
+		)...); code != exitUsage ||
+			len(calls) != 0 {
 			t.Errorf("%q: exit code %d, %q\n%s", words, code, calls, out)
 		}
 	}
@@ -312,12 +362,34 @@ func TestDeployImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, names := range []string{hosts, "a.jobs.svc,b.jobs.svc"} {
-		calls, code, out := script(t, map[string]int{"ssh": 0, "mpirun": 3}, nil, "sh", deploy+"image/wait-for-hosts", names, "mpirun", "--wdir", "my folder")
-		if code != 3 || len(calls) != 3 || !slices.Contains(calls[0], "a.jobs.svc") || !slices.Contains(calls[1], "b.jobs.svc") || !slices.Equal(calls[2][1:], []string{"mpirun", "--wdir", "my folder"}) {
+		calls, code, out := script(
+			t,
+			map[string]int{"ssh": 0, "mpirun": 3},
+			nil,
+			"sh",
+			deploy+"image/wait-for-hosts",
+			names,
+			"mpirun",
+			"--wdir",
+			"my folder",
+		)
+		if code != 3 ||
+			len(calls) != 3 ||
+			!slices.Contains(calls[0], "a.jobs.svc") ||
+			!slices.Contains(calls[1], "b.jobs.svc") ||
+			!slices.Equal(calls[2][1:], []string{"mpirun", "--wdir", "my folder"}) {
 			t.Errorf("%s: exit code %d, %q\n%s", names, code, calls, out)
 		}
 	}
-	calls, code, out := script(t, map[string]int{"ssh": 255, "mpirun": 0}, []string{"WAIT_TRIES=1"}, "sh", deploy+"image/wait-for-hosts", "a", "mpirun")
+	calls, code, out := script(
+		t,
+		map[string]int{"ssh": 255, "mpirun": 0},
+		[]string{"WAIT_TRIES=1"},
+		"sh",
+		deploy+"image/wait-for-hosts",
+		"a",
+		"mpirun",
+	)
 	if code == 0 || len(calls) != 2 || !strings.Contains(out, "a does not let ssh in") {
 		t.Errorf("a host that is not there: exit code %d, %q\n%s", code, calls, out)
 	}

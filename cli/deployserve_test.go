@@ -105,12 +105,17 @@ func TestDeployKServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := m.Spec.Predictor
-	if m.APIVersion != "serving.kserve.io/v1beta1" || m.Kind != "InferenceService" || len(p.Containers) != 1 || p.Containers[0].Name != "kserve-container" {
+	if m.APIVersion != "serving.kserve.io/v1beta1" ||
+		m.Kind != "InferenceService" ||
+		len(p.Containers) != 1 ||
+		p.Containers[0].Name != "kserve-container" {
 		t.Fatalf("%+v", m)
 	}
 	c := p.Containers[0]
 	s := served(t, c.Args)
-	if c.Resources.Limits["cpu"] != strconv.Itoa(s.threads) || c.Resources.Requests["cpu"] != c.Resources.Limits["cpu"] || c.Resources.Requests["memory"] != c.Resources.Limits["memory"] {
+	if c.Resources.Limits["cpu"] != strconv.Itoa(s.threads) ||
+		c.Resources.Requests["cpu"] != c.Resources.Limits["cpu"] ||
+		c.Resources.Requests["memory"] != c.Resources.Limits["memory"] {
 		t.Errorf("%d threads, resources %v", s.threads, c.Resources)
 	}
 	if stop := s.drain + s.drainDelay; time.Duration(p.Grace)*time.Second <= stop {
@@ -118,17 +123,29 @@ func TestDeployKServe(t *testing.T) {
 	}
 	container := read(t, deploy+"Containerfile")
 	image := container[strings.Index(container, "FROM scratch AS serve\n"):]
-	entry := regexp.MustCompile(`(?m)^ENTRYPOINT \["/fasternet-train", "serve", "--addr", "0\.0\.0\.0:(\d+)"\]$`).FindStringSubmatch(image)
-	if entry == nil || c.Ports[0].Port != c.Readiness.Get.Port || c.Ports[0].Port != c.Liveness.Get.Port || strconv.Itoa(c.Ports[0].Port) != entry[1] || !strings.Contains(image, "EXPOSE "+entry[1]+"\n") {
+	entry := regexp.MustCompile(`(?m)^ENTRYPOINT \["/fasternet-train", "serve", "--addr", "0\.0\.0\.0:(\d+)"\]$`).
+		FindStringSubmatch(image)
+	if entry == nil ||
+		c.Ports[0].Port != c.Readiness.Get.Port ||
+		c.Ports[0].Port != c.Liveness.Get.Port ||
+		strconv.Itoa(c.Ports[0].Port) != entry[1] ||
+		!strings.Contains(image, "EXPOSE "+entry[1]+"\n") {
 		t.Errorf("ports %+v, probes %+v %+v, entry point %q", c.Ports, c.Readiness, c.Liveness, entry)
 	}
-	if !strings.Contains(image, "USER "+strconv.Itoa(p.Security.User)+":"+strconv.Itoa(p.Security.Group)+"\n") || !p.Security.NonRoot || !c.Security.ReadOnly || c.Security.Escalation {
+	if !strings.Contains(image, "USER "+strconv.Itoa(p.Security.User)+":"+strconv.Itoa(p.Security.Group)+"\n") ||
+		!p.Security.NonRoot ||
+		!c.Security.ReadOnly ||
+		c.Security.Escalation {
 		t.Errorf("user %+v, %+v", p.Security, c.Security)
 	}
 	if c.Readiness.Get.Path != "/v2/health/ready" || c.Liveness.Get.Path != "/v2/health/live" {
 		t.Errorf("probes %+v %+v", c.Readiness, c.Liveness)
 	}
-	if len(p.Volumes) != 1 || len(c.Mounts) != 1 || p.Volumes[0].Name != c.Mounts[0].Name || !strings.HasSuffix(c.Image, "fasternet-train:serve") || !strings.Contains(container, "-t fasternet-train:serve ") {
+	if len(p.Volumes) != 1 ||
+		len(c.Mounts) != 1 ||
+		p.Volumes[0].Name != c.Mounts[0].Name ||
+		!strings.HasSuffix(c.Image, "fasternet-train:serve") ||
+		!strings.Contains(container, "-t fasternet-train:serve ") {
 		t.Errorf("volumes %+v, mounts %+v, image %s", p.Volumes, c.Mounts, c.Image)
 	}
 }
@@ -149,7 +166,8 @@ func TestDeploySystemd(t *testing.T) {
 		t.Fatalf("%q", words)
 	}
 	s := served(t, words[2:])
-	if stop, err := strconv.Atoi(value("TimeoutStopSec")); err != nil || time.Duration(stop)*time.Second <= s.drain+s.drainDelay {
+	stop, err := strconv.Atoi(value("TimeoutStopSec"))
+	if err != nil || time.Duration(stop)*time.Second <= s.drain+s.drainDelay {
 		t.Errorf("it has %d s to end (%v), and takes %v", stop, err, s.drain+s.drainDelay)
 	}
 	for _, key := range []string{"DynamicUser", "NoNewPrivileges", "MemoryDenyWriteExecute", "PrivateDevices"} {

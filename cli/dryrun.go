@@ -13,16 +13,21 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// dryRun is --dry-run: a command checks its settings, opens models and data, and says what it
-// would compute and write.
+// dryRun is --dry-run: a command checks its settings, opens models and data, and says what it would compute and
+// write.
 type dryRun struct{ asked bool }
 
 func (d *dryRun) register(c *cobra.Command) {
-	c.Flags().BoolVar(&d.asked, "dry-run", false, "check settings, model and data, say what would be computed and written, and do nothing")
+	c.Flags().
+		BoolVar(
+			&d.asked,
+			"dry-run",
+			false,
+			"check settings, model and data, say what would be computed and written, and stop",
+		)
 }
 
-// say says what would be done, and which files or folders would be written; names that are ""
-// are none.
+// say prints what would be done, and which files or folders would be written. It skips empty names.
 func (d *dryRun) say(does string, writes ...string) error {
 	files := []string{}
 	for _, w := range writes {
@@ -37,7 +42,7 @@ func (d *dryRun) say(does string, writes ...string) error {
 			Writes []string `json:"writes"`
 		}{true, does, files})
 	}
-	where := "nothing is written"
+	where := "would write nothing"
 	if len(files) > 0 {
 		where = "would write " + strings.Join(files, ", ")
 	}
@@ -45,7 +50,7 @@ func (d *dryRun) say(does string, writes ...string) error {
 	return err
 }
 
-// train says what train would do.
+// train describes what train would do.
 func (d *dryRun) train(c *configs.Config, dir string, resume bool) error {
 	training, val, err := sets.OpenBoth(c.Data)
 	if err != nil {
@@ -61,10 +66,14 @@ func (d *dryRun) train(c *configs.Config, dir string, resume bool) error {
 	case holds:
 		verb = "go on to train"
 	}
-	return d.say(fmt.Sprintf("%s a %s for %d epochs on %d images, evaluated on %d", verb, c.Model.Name, c.Train.Epochs, training.Len(), val.Len()), dir)
+	return d.say(
+		fmt.Sprintf("%s a %s for %d epochs on %d images, evaluated on %d",
+			verb, c.Model.Name, c.Train.Epochs, training.Len(), val.Len()),
+		dir,
+	)
 }
 
-// parts says what would become of the parts of a data set.
+// parts describes what would happen to the parts of a data set.
 func (d *dryRun) parts(verb string, parts []dataPart, file func(dataPart) string) error {
 	var does, writes []string
 	for _, p := range parts {
@@ -73,12 +82,17 @@ func (d *dryRun) parts(verb string, parts []dataPart, file func(dataPart) string
 	return d.say(verb+" "+strings.Join(does, " and "), writes...)
 }
 
-// sayDry says what eval would do.
+// sayDry describes what eval would do.
 func (e *evaluation) sayDry() error {
 	m := e.models[0]
 	ds, err := sets.Open(m.config.Data, e.split == string(data.Train))
 	if err != nil {
 		return err
 	}
-	return e.dry.say(fmt.Sprintf("evaluate %s on %d images", strings.Join(e.paths, ", "), ds.Len()), e.confusion, e.results, e.csv)
+	return e.dry.say(
+		fmt.Sprintf("evaluate %s on %d images", strings.Join(e.paths, ", "), ds.Len()),
+		e.confusion,
+		e.results,
+		e.csv,
+	)
 }

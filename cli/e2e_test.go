@@ -150,9 +150,13 @@ func fashion(t *testing.T, train, test int) string {
 }
 
 const tiny = `
-model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2, in_chans: 1, drop_path_rate: 0.2, init_std: 0.1}
+model:
+  {embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2, in_chans: 1,
+   drop_path_rate: 0.2, init_std: 0.1}
 data: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}
-augment: {mixup: 0.2, cutmix: 1, mixup_prob: 0.5, mixup_mode: elem, mixup_off_epoch: 2, padding: 1, rand_augment: rand-m3-mstd0.5-inc1, erasing: {prob: 0.25, mode: pixel}, repeats: 2}
+augment:
+  {mixup: 0.2, cutmix: 1, mixup_prob: 0.5, mixup_mode: elem, mixup_off_epoch: 2, padding: 1,
+   rand_augment: rand-m3-mstd0.5-inc1, erasing: {prob: 0.25, mode: pixel}, repeats: 2}
 optim: {lr: 0.01}
 sched: {form: localmim, warmup_epochs: 1, min_lr: 0}
 train: {epochs: 3, batch_size: 8, accum_steps: 2, val_batch_size: 30, log_interval: 4}

@@ -25,19 +25,19 @@ import (
 	"fasternet/model"
 )
 
-// labelEvaluation is an evaluation of a model of task multilabel.
+// labelEvaluation is the evaluation of a model of task multilabel.
 type labelEvaluation struct {
 	model     *model.Loaded
 	config    *configs.Config
 	flags     *modelFlags
 	split     string
-	threshold *float64 // of all labels; nil for those of the model
+	threshold *float64 // for all labels; nil for the model's
 	confusion string
 	results   string
 	verbose   bool
 }
 
-// labelResults is what the evaluation prints and writes.
+// labelResults is printed and written.
 type labelResults struct {
 	Model      string   `json:"model"`
 	Weights    string   `json:"weights"`
@@ -45,9 +45,9 @@ type labelResults struct {
 	Count      int      `json:"count"`     // images
 	MAP        float64  `json:"map"`       // percent
 	MicroMAP   *float64 `json:"map_micro"` // percent
-	F1         float64  `json:"f1_macro"`  // percent, by the thresholds
+	F1         float64  `json:"f1_macro"`  // percent, with the thresholds
 	MicroF1    float64  `json:"f1_micro"`
-	ExactMatch float64  `json:"exact_match"` // percent of the images whose labels are all right
+	ExactMatch float64  `json:"exact_match"` // percent of the images with only correct labels
 	Loss       *float64 `json:"loss"`        // mean binary cross entropy, nats
 	From       string   `json:"thresholds_from"`
 
@@ -56,43 +56,55 @@ type labelResults struct {
 
 func (e *labelEvaluation) check() error {
 	if e.confusion != "" && !strings.EqualFold(filepath.Ext(e.confusion), ".csv") {
-		return usageError{fmt.Errorf("--confusion: %s is of task multilabel, where each label has a table of its own: want a file .csv", e.model.Path)}
+		return usageError{fmt.Errorf("--confusion: for task multilabel (%s) each label has its own table: "+
+			"want a .csv file",
+			e.model.Path)}
 	}
 	if e.results != "" && !strings.EqualFold(filepath.Ext(e.results), ".json") {
-		return usageError{fmt.Errorf("--results-file: the columns of a .csv are for images with one label, and %s is of task multilabel: want a file .json", e.model.Path)}
+		return usageError{fmt.Errorf("--results-file: for task multilabel (%s) want a .json file", e.model.Path)}
 	}
 	return nil
 }
 
-// runLabels evaluates a model of task multilabel. What is for images with one label is refused.
+// runLabels evaluates a model of task multilabel. It refuses options that need one label per image.
 func (e *evaluation) runLabels(ctx context.Context, m *evaluated) error {
 	for _, o := range []struct {
 		option string
 		given  bool
 	}{
-		{"--ensemble", e.ensemble}, {"--compare", e.compare}, {"--tta", e.tta != string(data.NoTTA)}, {"--temperature", e.temperature != ""}, {"--csv", e.csv != ""},
+		{"--ensemble", e.ensemble}, {"--compare", e.compare}, {"--tta", e.tta != string(data.NoTTA)},
+		{"--temperature", e.temperature != ""}, {"--csv", e.csv != ""},
 		{"--bootstrap", e.changed("bootstrap")},
 	} {
 		if o.given {
-			return usageError{fmt.Errorf("%s: %s is of task multilabel, and this is for models of images with one label", o.option, m.Path)}
+			return usageError{fmt.Errorf("%s: %s has task multilabel, but this option needs one label per image",
+				o.option, m.Path)}
 		}
 	}
-	l := labelEvaluation{model: m.Loaded, config: m.config, flags: &e.model, split: e.split, confusion: e.confusion, results: e.results, verbose: e.verbose}
+	l := labelEvaluation{
+		model:     m.Loaded,
+		config:    m.config,
+		flags:     &e.model,
+		split:     e.split,
+		confusion: e.confusion,
+		results:   e.results,
+		verbose:   e.verbose,
+	}
 	if e.changed("threshold") {
 		l.threshold = &e.threshold
 	}
 	return l.run(ctx)
 }
 
-// limits are the thresholds, and where they come from.
+// limits returns the thresholds and their source.
 func (e *labelEvaluation) limits() (limits []float64, from string) {
 	switch {
 	case e.threshold != nil:
 		return slices.Repeat([]float64{*e.threshold}, e.model.Model.Classes()), "--threshold"
 	case e.model.Thresholds == nil:
-		return e.model.AllThresholds(), "0.5, since the model has none"
+		return e.model.AllThresholds(), "0.5, because the model has none"
 	}
-	return e.model.Thresholds, "the model: best F1 of each label on the validation images of its training"
+	return e.model.Thresholds, "from the model: best F1 of each label on the validation images of its run"
 }
 
 func (e *labelEvaluation) run(ctx context.Context) error {
@@ -105,7 +117,7 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 		return err
 	}
 	if !data.IsMultiLabel(ds) {
-		return fmt.Errorf("%s is of task multilabel, and the data set has one label for each image", m.Path)
+		return fmt.Errorf("%s has task multilabel, but the data set has one label per image", m.Path)
 	}
 	ds, note, err := eval.ForModel(ds, m.Classes, m.Model.Classes())
 	if err != nil {
@@ -118,7 +130,8 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 		return err
 	}
 	show := display()
-	show.Line("evaluating %s on %d images%s, %d threads, %s", which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), pool.Kernels().Describe(runner.Precision))
+	show.Line("evaluating %s on %d images%s, %d threads, %s",
+		which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), pool.Kernels().Describe(runner.Precision))
 	showLeftOut(show, data.LeftOutOf(ds))
 	for _, n := range append(data.NotesOf(ds), note) {
 		if n != "" {
@@ -130,7 +143,10 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 	}
 	show.Begin("evaluation", 0, ds.Len())
 	limits, from := e.limits()
-	report, err := eval.ExamineLabels(ctx, runner, ds, preprocess.Evaluation(config.Data, config.Model.InChans), eval.Options{
+	report, err := eval.ExamineLabels(ctx, runner, ds, preprocess.Evaluation(
+		config.Data,
+		config.Model.InChans,
+	), eval.Options{
 		Batch: config.Train.ValBatchSize, Workers: config.Data.Workers, SkipBad: e.flags.skipBad(),
 		Progress: func(done, _ int) { show.Step(done, "evaluation") },
 	}, limits)
@@ -141,21 +157,31 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 	showSkipped(show, report.Skipped, e.verbose)
 	f := report.Figures
 	if f.NotFinite > 0 {
-		show.Line("warning: logits that are NaN or infinite for %d images", f.NotFinite)
+		show.Line("warning: the logits of %d images are NaN or infinite", f.NotFinite)
 	}
 	if n := len(f.NoImages); n > 0 {
 		show.Line("note: no image has %d of the %d labels; mAP leaves them out", n, len(f.Labels))
 	}
-	show.Line("mAP %.2f %%, micro %s, macro F1 %.2f %%, loss %.4f; thresholds: %s", report.MAP, percent(f.MicroAP), report.F1, report.Loss, from)
+	show.Line("mAP %.2f %%, micro %s, macro F1 %.2f %%, loss %.4f; thresholds: %s",
+		report.MAP, percent(f.MicroAP), report.F1, report.Loss, from)
 	r := labelResults{
-		Model: m.Path, Weights: m.Used(), Task: config.Task, Count: report.Count, MAP: report.MAP, F1: report.F1, MicroF1: 100 * f.F1.Micro,
-		ExactMatch: 100 * f.ExactMatch, Loss: number(report.Loss), From: from, Metrics: f,
+		Model:      m.Path,
+		Weights:    m.Used(),
+		Task:       config.Task,
+		Count:      report.Count,
+		MAP:        report.MAP,
+		F1:         report.F1,
+		MicroF1:    100 * f.F1.Micro,
+		ExactMatch: 100 * f.ExactMatch,
+		Loss:       number(report.Loss),
+		From:       from,
+		Metrics:    f,
 	}
 	if f.MicroAP != nil {
 		r.MicroMAP = number(100 * *f.MicroAP)
 	}
 	if number(f.Loss) == nil {
-		r.Metrics.Loss = 0 // JSON has no NaN; the loss above is null
+		r.Metrics.Loss = 0 // JSON has no NaN, and the loss above is null
 	}
 	if err := e.write(r); err != nil {
 		return err
@@ -167,10 +193,12 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 	return printJSON(r)
 }
 
-// write writes the files that were asked for.
+// write writes the requested files.
 func (e *labelEvaluation) write(r labelResults) error {
 	if e.confusion != "" {
-		if err := checkpoints.WriteAtomic(e.confusion, func(w io.Writer) error { return writeLabelTables(w, r.Metrics) }); err != nil {
+		if err := checkpoints.WriteAtomic(e.confusion, func(w io.Writer) error {
+			return writeLabelTables(w, r.Metrics)
+		}); err != nil {
 			return err
 		}
 	}
@@ -187,7 +215,7 @@ func (e *labelEvaluation) write(r labelResults) error {
 	})
 }
 
-// writeLabelTables writes a line with the four cells of the confusion matrix of each label.
+// writeLabelTables writes a line with the four cells of the confusion matrix for each label.
 func writeLabelTables(w io.Writer, f *metrics.LabelFigures) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{"label", "true_positives", "false_positives", "false_negatives", "true_negatives", "threshold"})
@@ -216,7 +244,7 @@ func percent(v *float64) string {
 	return fmt.Sprintf("%.2f %%", 100**v)
 }
 
-// printLabels prints the figures of the labels, those with the lowest average precision first.
+// printLabels prints the figures of the labels, the lowest average precision first.
 func printLabels(f *metrics.LabelFigures, all bool) error {
 	order := slices.Clone(f.Labels)
 	slices.SortStableFunc(order, func(a, b metrics.LabelFigure) int {
@@ -238,7 +266,17 @@ func printLabels(f *metrics.LabelFigures, all bool) error {
 			printable.Fprintf(w, "… and %d more labels (--verbose)\n", len(order)-i)
 			break
 		}
-		printable.Fprintf(w, "%s\t%d\t%s\t%.3f\t%.3f\t%.3f\t%.3f\n", labelName(l), l.Count, percent(l.AveragePrecision), l.Threshold, l.Precision, l.Recall, l.F1)
+		printable.Fprintf(
+			w,
+			"%s\t%d\t%s\t%.3f\t%.3f\t%.3f\t%.3f\n",
+			labelName(l),
+			l.Count,
+			percent(l.AveragePrecision),
+			l.Threshold,
+			l.Precision,
+			l.Recall,
+			l.F1,
+		)
 	}
 	return w.Flush()
 }

@@ -22,7 +22,7 @@ import (
 	"fasternet/train"
 )
 
-// evaluation is what the command eval was asked to do.
+// evaluation holds the options of eval.
 type evaluation struct {
 	model                                                     modelFlags
 	paths                                                     []string
@@ -38,25 +38,25 @@ type evaluation struct {
 	show    *train.Display
 }
 
-// evaluated is a model that is evaluated.
+// evaluated is one of the evaluated models.
 type evaluated struct {
 	*model.Loaded
 	config    *configs.Config
 	transform *data.EvalTransform
 }
 
-// check finds options that do not fit together.
+// check finds options that contradict each other.
 func (e *evaluation) check(args []string) error {
 	e.paths = args
 	switch n := len(e.paths); {
 	case e.ensemble && e.compare:
-		return fmt.Errorf("--ensemble and --compare: want one of them")
+		return fmt.Errorf("--ensemble and --compare: choose one")
 	case e.ensemble && n < 2:
 		return fmt.Errorf("--ensemble: want two models or more, got %d", n)
 	case e.compare && n != 2:
 		return fmt.Errorf("--compare: want two models, got %d", n)
 	case !e.ensemble && !e.compare && n > 1:
-		return fmt.Errorf("%d models: want one, or --ensemble to average what they say, or --compare to compare two", n)
+		return fmt.Errorf("%d models: want one, or --ensemble to average them, or --compare to compare two", n)
 	case e.split != string(data.Train) && e.split != string(data.Val):
 		return fmt.Errorf("--split: want train or val, got %q", e.split)
 	case e.bootstrap < 0 || e.bootstrap > metrics.MostResamples:
@@ -71,15 +71,20 @@ func (e *evaluation) check(args []string) error {
 	for _, o := range []struct {
 		name  string
 		given bool
-	}{{"--temperature", e.temperature != ""}, {"--threshold", e.changed("threshold")}, {"--confusion", e.confusion != ""}, {"--results-file", e.results != ""}} {
+	}{
+		{"--temperature", e.temperature != ""},
+		{"--threshold", e.changed("threshold")},
+		{"--confusion", e.confusion != ""},
+		{"--results-file", e.results != ""},
+	} {
 		if o.given && e.compare {
-			return fmt.Errorf("%s is for one model, or for an ensemble; evaluate the two apart", o.name)
+			return fmt.Errorf("%s needs one model or an ensemble: evaluate the two models separately", o.name)
 		}
 	}
 	if err := checkTemperature(e.temperature); err != nil {
 		return err
 	}
-	e.divisor, _ = parseTemperature(e.temperature) // 0 for fit, and for none
+	e.divisor, _ = parseTemperature(e.temperature) // 0 for fit or no temperature
 	return nil
 }
 
@@ -93,12 +98,17 @@ func isTTA(kind string) bool {
 }
 
 func (e *evaluation) checkFiles() error {
-	outputs := []output{{"--confusion", e.confusion, eval.CheckConfusionFile}, {"--results-file", e.results, eval.CheckResultsFile}}
+	outputs := []output{
+		{"--confusion", e.confusion, eval.CheckConfusionFile},
+		{"--results-file", e.results, eval.CheckResultsFile},
+	}
 	if e.csv != "" && !e.dry.asked {
 		if err := os.Mkdir(e.csv, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("--csv: %w", err)
 		}
-		outputs = append(outputs, output{"--csv", filepath.Join(e.csv, "classes.csv"), nil}, output{"--csv", filepath.Join(e.csv, "images.csv"), nil})
+		outputs = append(outputs, output{"--csv", filepath.Join(e.csv, "classes.csv"), nil}, output{
+			"--csv", filepath.Join(e.csv, "images.csv"), nil,
+		})
 	}
 	return checkOutputs(outputs...)
 }
@@ -144,9 +154,13 @@ func (e *evaluation) run(ctx context.Context) error {
 	}
 	e.show.Begin("evaluation", 0, ds.Len())
 	found, err := eval.ExamineMembers(ctx, members, eval.Options{
-		Batch: e.batch(), Workers: e.models[0].config.Data.Workers, SkipBad: e.model.skipBad(), KeepLogits: eval.EvalLogits,
-		ThinLogits: e.temperature == fitTemperature, Temperature: e.divisor,
-		Progress: func(done, _ int) { e.show.Step(done, "evaluation") },
+		Batch:       e.batch(),
+		Workers:     e.models[0].config.Data.Workers,
+		SkipBad:     e.model.skipBad(),
+		KeepLogits:  eval.EvalLogits,
+		ThinLogits:  e.temperature == fitTemperature,
+		Temperature: e.divisor,
+		Progress:    func(done, _ int) { e.show.Step(done, "evaluation") },
 	}, e.ensemble)
 	e.show.End()
 	if err != nil {
@@ -159,7 +173,7 @@ func (e *evaluation) run(ctx context.Context) error {
 	return e.showFigures(found, ds, names)
 }
 
-// batch is the smallest of those that the models ask for.
+// batch returns the smallest batch size of the models.
 func (e *evaluation) batch() int {
 	n := math.MaxInt
 	for _, m := range e.models {
@@ -168,16 +182,18 @@ func (e *evaluation) batch() int {
 	return n
 }
 
-// sameClasses refuses models that do not say the same with the same output.
+// sameClasses returns an error if the outputs of the models mean different classes.
 func (e *evaluation) sameClasses() error {
 	first := e.models[0]
 	for _, m := range e.models[1:] {
 		match := classes.Compare(m.Classes, first.Classes)
 		switch {
 		case match.Kind == classes.Unnamed && m.Model.Classes() == first.Model.Classes():
-			e.show.Line("note: %s and %s do not both say what their classes are called: they are taken to be the same, in the same order", first.Path, m.Path)
+			e.show.Line("note: %s or %s has no class names: assuming the same classes in the same order",
+				first.Path, m.Path)
 		case match.Kind == classes.Unnamed || match.Kind == classes.Same && m.Model.Classes() != first.Model.Classes():
-			return fmt.Errorf("the models have different classes: %s has %d outputs, %s has %d", first.Path, first.Model.Classes(), m.Path, m.Model.Classes())
+			return fmt.Errorf("the models have different classes: %s has %d outputs, %s has %d",
+				first.Path, first.Model.Classes(), m.Path, m.Model.Classes())
 		case match.Kind != classes.Same:
 			return fmt.Errorf("the models have different classes: %s", match.Difference(m.Path, first.Path))
 		}
@@ -188,7 +204,7 @@ func (e *evaluation) sameClasses() error {
 // members opens the data set for the models, and says what they see.
 func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err error) {
 	first := e.models[0]
-	opened := map[[2]string]data.Dataset{} // by how files are decoded
+	opened := map[[2]string]data.Dataset{} // by the way files are decoded
 	for i, m := range e.models {
 		d := first.config.Data
 		d.Orientation, d.SixteenBit = m.config.Data.Orientation, m.config.Data.SixteenBit
@@ -204,7 +220,8 @@ func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err err
 		if err != nil {
 			return nil, err
 		}
-		e.show.Line("evaluating %s on %d images%s, %d threads, %s", which(m.Loaded), ds.Len(), of(d.Dir), pool.Workers(), pool.Kernels().Describe(runner.Format()))
+		e.show.Line("evaluating %s on %d images%s, %d threads, %s",
+			which(m.Loaded), ds.Len(), of(d.Dir), pool.Workers(), pool.Kernels().Describe(runner.Format()))
 		if e.split == string(data.Val) {
 			showKnown(e.show, m.Path, d)
 		}
@@ -220,7 +237,8 @@ func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err err
 		members = append(members, member)
 	}
 	if e.tta != string(data.NoTTA) {
-		e.show.Line("test-time augmentation: %s, the mean of the probabilities of %d views", e.tta, members[0].Transform.(*data.Views).Count())
+		e.show.Line("test-time augmentation: %s, the mean of the probabilities of %d views",
+			e.tta, members[0].Transform.(*data.Views).Count())
 	}
 	if e.ensemble {
 		e.show.Line("ensemble of %d models: the mean of their probabilities", len(members))
@@ -228,7 +246,7 @@ func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err err
 	return members, nil
 }
 
-// open opens the data set for a model, with its labels, and tells of it once.
+// open opens the data set for a model, with its labels, and describes it once.
 func (e *evaluation) open(d configs.Data, m *evaluated, tell bool) (data.Dataset, error) {
 	ds, err := sets.Open(d, e.split == string(data.Train))
 	if err != nil {
@@ -267,10 +285,10 @@ func (e *evaluation) writeTables(r *eval.Report, ds data.Dataset, names []string
 	return r.WriteImageCSV(filepath.Join(e.csv, "images.csv"), ds, names)
 }
 
-// title is what the models are called in a picture.
+// title names the models in a picture.
 func (e *evaluation) title() string { return strings.Join(e.paths, " + ") }
 
-// parameters are the learned values of all models.
+// parameters returns the number of parameters of all models.
 func (e *evaluation) parameters() (n int) {
 	for _, m := range e.models {
 		n += m.Model.Store().Parameters()

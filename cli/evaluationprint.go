@@ -6,18 +6,23 @@ import (
 	"fasternet/internal/printable"
 )
 
-// printComparison says in words how two models compare.
+// printComparison describes how two models compare.
 func printComparison(v comparison) {
 	m, d := v.McNemar, v.Difference
-	printable.Fprintf(os.Stdout, "A  %s: top-1 %.2f %%\nB  %s: top-1 %.2f %%\n", v.A.Model, v.A.Top1, v.B.Model, v.B.Top1)
-	printable.Fprintf(os.Stdout, "both right %d, only A right (b) %d, only B right (c) %d, both wrong %d of %d images\n", m.Both, m.OnlyA, m.OnlyB, m.Neither, m.Images)
+	printable.Fprintf(os.Stdout, "A  %s: top-1 %.2f %%\nB  %s: top-1 %.2f %%\n",
+		v.A.Model, v.A.Top1, v.B.Model, v.B.Top1)
+	printable.Fprintf(os.Stdout,
+		"both right %d, only A right (b) %d, only B right (c) %d, both wrong %d of %d images\n", m.Both, m.OnlyA,
+		m.OnlyB, m.Neither, m.Images)
 	interval := ""
 	if d.Interval != nil {
-		interval = printable.Sprintf(" (95 %% interval %.2f to %.2f, %d resamples)", d.Interval[0], d.Interval[1], d.Resamples)
+		interval = printable.Sprintf(" (95 %% interval %.2f to %.2f, %d resamples)",
+			d.Interval[0], d.Interval[1], d.Resamples)
 	}
-	printable.Fprintf(os.Stdout, "B less A: %+.2f points of top-1%s\n", d.Top1, interval)
+	printable.Fprintf(os.Stdout, "B minus A: %+.2f points of top-1%s\n", d.Top1, interval)
 	if m.Statistic != nil {
-		printable.Fprintf(os.Stdout, "McNemar's test (chi-square with continuity correction): %.4f, p = %.4g\n", *m.Statistic, m.P)
+		printable.Fprintf(os.Stdout, "McNemar's test (chi-square with continuity correction): %.4f, p = %.4g\n",
+			*m.Statistic, m.P)
 	} else {
 		printable.Fprintf(os.Stdout, "McNemar's test (exact, b + c = %d is below 25): p = %.4g\n", m.Decisive, m.P)
 	}

@@ -11,16 +11,16 @@ import (
 	"fasternet/train"
 )
 
-// evalResult is the JSON object of one model, or of an ensemble.
+// evalResult is the JSON object of a model or an ensemble.
 type evalResult struct {
 	eval.Result
 	Loss     *float64         `json:"loss"`
 	Model    string           `json:"model"`
 	Weights  string           `json:"weights"`
 	TTA      string           `json:"tta,omitempty"`
-	Ensemble []evalResult     `json:"ensemble,omitempty"` // each model on its own
+	Ensemble []evalResult     `json:"ensemble,omitempty"` // each model by itself
 	Metrics  *metrics.Figures `json:"metrics,omitempty"`
-	// Threshold is measured of models of two classes.
+	// Threshold is only measured for models of two classes.
 	Threshold *metrics.Threshold `json:"threshold,omitempty"`
 }
 
@@ -35,7 +35,7 @@ func (e *evaluation) result(r *eval.Report, m *evaluated) evalResult {
 	return v
 }
 
-// shownMetrics are all figures with --json; on the last line below text, those that are short.
+// shownMetrics returns all figures for --json; after text, only the short ones.
 func shownMetrics(f *metrics.Figures) *metrics.Figures {
 	if wantsJSON() {
 		return f
@@ -50,12 +50,16 @@ func (e *evaluation) measure(r *eval.Report, names []string) error {
 	}
 	e.show.Line("top-1 %.2f %%, top-5 %.2f %%, loss %.4f", r.Top1, r.Top5, r.Loss)
 	f := r.Figures
-	e.show.Line("F1 macro %.4f, weighted %.4f; balanced accuracy %.4f; ROC-AUC %s, average precision %s (macro, one-vs-rest)",
-		f.F1.Macro, f.F1.Weighted, f.BalancedAccuracy, shownFigure(f.ROCAUC.Macro), shownFigure(f.AveragePrecision.Macro))
+	e.show.Line("F1 macro %.4f, weighted %.4f; balanced accuracy %.4f; "+
+		"ROC-AUC %s, average precision %s (macro, one-vs-rest)",
+		f.F1.Macro, f.F1.Weighted, f.BalancedAccuracy, shownFigure(
+			f.ROCAUC.Macro,
+		), shownFigure(f.AveragePrecision.Macro))
 	e.show.Line("ECE %s (15 bins), Brier %s", shownFigure(f.ECE), shownFigure(f.Brier))
 	if i := f.Intervals; i != nil {
 		top1, f1 := i.Figures["top1"], i.Figures["f1_macro"]
-		e.show.Line("95 %% intervals of %d resamples: top-1 %.2f to %.2f %%, F1 macro %.4f to %.4f", i.Resamples, top1[0], top1[1], f1[0], f1[1])
+		e.show.Line("95 %% intervals of %d resamples: top-1 %.2f to %.2f %%, F1 macro %.4f to %.4f",
+			i.Resamples, top1[0], top1[1], f1[0], f1[1])
 	}
 	for _, n := range f.Notes {
 		e.show.Line("note: %s", n)
@@ -70,7 +74,7 @@ func shownFigure(v *float64) string {
 	return fmt.Sprintf("%.4f", *v)
 }
 
-// showFigures shows and writes what was found of one model, or of an ensemble.
+// showFigures shows and writes the figures of a model or an ensemble.
 func (e *evaluation) showFigures(found *eval.Together, ds data.Dataset, names []string) error {
 	r := found.Whole
 	if e.ensemble {
@@ -102,7 +106,8 @@ func (e *evaluation) showFigures(found *eval.Together, ds data.Dataset, names []
 			return err
 		}
 		v.Threshold = t
-		e.show.Line("%s from a probability of %v on: precision %.4f, recall %.4f, F1 %.4f", eval.ClassName(names, 1), t.Value, t.Precision, t.Recall, t.F1)
+		e.show.Line("%s from a probability of %v on: precision %.4f, recall %.4f, F1 %.4f",
+			eval.ClassName(names, 1), t.Value, t.Precision, t.Recall, t.F1)
 	}
 	if e.confusion != "" {
 		title := fmt.Sprintf("%s: top-1 %.2f %% of %d images", e.title(), r.Top1, r.Count)
@@ -112,7 +117,8 @@ func (e *evaluation) showFigures(found *eval.Together, ds data.Dataset, names []
 	}
 	if e.results != "" {
 		first := e.models[0]
-		if err := r.Results(v.Model, e.parameters(), names, first.transform, eval.Seen(ds, first.transform)).Write(e.results); err != nil {
+		if err := r.Results(v.Model, e.parameters(), names, first.transform, eval.Seen(ds, first.transform)).
+			Write(e.results); err != nil {
 			return err
 		}
 	}
@@ -126,18 +132,20 @@ func (e *evaluation) showFigures(found *eval.Together, ds data.Dataset, names []
 	return printJSON(v)
 }
 
-// showTemperature says what a temperature does.
+// showTemperature describes the effect of a temperature.
 func showTemperature(show *train.Display, t *metrics.Calibration) {
-	show.Line("temperature %.4f, fitted on %d images; measured on halves that it was not fitted on: ECE %.4f before and %.4f after, loss %.4f and %.4f",
+	show.Line("temperature %.4f, fitted on %d images; on held-out halves: ECE %.4f before and %.4f after, "+
+		"loss %.4f before and %.4f after",
 		t.Value, t.FittedOn, t.Before.ECE, t.After.ECE, t.Before.NLL, t.After.NLL)
-	show.Line("note: if these images chose the checkpoint or settings of the run, the figures look somewhat too good; images that nothing was chosen by tell")
+	show.Line("note: if these images chose the checkpoint or settings of the run, the figures are a little too good; " +
+		"measure on other images to know")
 }
 
 // comparison is the JSON object of --compare.
 type comparison struct {
 	A          evalResult          `json:"a"`
 	B          evalResult          `json:"b"`
-	Difference *metrics.Difference `json:"difference"` // of b, less that of a
+	Difference *metrics.Difference `json:"difference"` // b minus a
 	McNemar    *metrics.McNemar    `json:"mcnemar"`
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// freshClasses is the number of classes of an export of fresh weights whose
-// configuration leaves it to the data set.
+// freshClasses is the number of classes in an export of fresh weights, if the configuration leaves it to the
+// data set.
 const freshClasses = 10
 
 func exportCommand() *cobra.Command {
@@ -26,9 +26,9 @@ func exportCommand() *cobra.Command {
 	o := export.Options{Version: version}
 	c := &cobra.Command{
 		Use:   "export MODEL --out FILE | --hub FOLDER",
-		Short: "Write a model for use elsewhere: safetensors, ONNX, or a folder for timm",
-		Long: `Write MODEL, the folder of a run, a checkpoint or an export, for use elsewhere. The name of
-the file tells the format:
+		Short: "Export a model: safetensors, ONNX, or a folder for timm",
+		Long: `Export MODEL (the folder of a run, a checkpoint or an export). The name of the file decides the
+format:
 
   .safetensors  weights under the official names, for Python and for this program
   .onnx         a graph for ONNX runtimes: input "input" [batch, channels, height,
@@ -36,35 +36,34 @@ the file tells the format:
 
 --hub writes a folder in the layout of the Hugging Face hub, which timm's
 create_model("local-dir:FOLDER", pretrained=True) loads: config.json with architecture,
-class names and what images must look like, model.safetensors with timm's names, and
-README.md, the card of the model. Nothing is folded in it. A model that timm does not have,
-or would compute differently, is refused.
+class names and preprocessing, model.safetensors with timm's names, and README.md, the
+model card. Batch norms are not folded. A model that timm lacks or would compute
+differently is refused.
 
 Batch norms and layer scale of a FasterNet are folded into the convolutions
-before them, and the state of training is left out. With --size a ViT gets
-position embeddings interpolated for images of that size, and a Swin tables of
-position bias for its windows. The metadata holds architecture, input size,
-mean, std, interpolation, crop ratio, class names and the whole configuration.
-eval reads both formats. Of a preset or a YAML file the model is exported with fresh
-weights, to be timed elsewhere.
+before them, and the training state is left out. With --size, the position embeddings
+of a ViT and the position bias tables of a Swin are interpolated for images of that
+size. The metadata has architecture, input size, mean, std, interpolation, crop ratio,
+class names and the whole configuration. eval reads both formats. A preset or a YAML
+file is exported with fresh weights, to time it elsewhere.
 
---temperature 1.5 divides the logits by 1.5, in the weights of the classifier, so that every program
-that runs the file gets calibrated probabilities; the metadata say so (temperature). --temperature fit
-finds the number on the validation images, and says what it does to ECE and loss, measured on
-halves of them that it was not fitted on. What is most probable stays the same.
+--temperature 1.5 divides the logits by 1.5, in the weights of the classifier. So every program
+that runs the file gets calibrated probabilities; the metadata has the temperature. --temperature
+fit finds the number on the validation images, and shows its effect on ECE and loss on held-out
+halves of them. The most probable class stays the same.
 
---int8 makes the model compute in 8-bit integers: of a FasterNet whole blocks, of a ViT or Swin the
-linear layers. The range of the values of each layer is measured on training images, and top-1 of
-both models on the validation images; a model that loses more than --max-loss points is not
-written. --report shows the error of each layer, and --float keeps layers in float32. An ONNX file
-has the same in pairs of QuantizeLinear and DequantizeLinear.
+--int8 makes the model compute in 8-bit integers: whole blocks of a FasterNet, the linear layers of
+a ViT or Swin. It measures the range of each layer's values on training images, and top-1 of both
+models on the validation images. A model that loses more than --max-loss points is not written.
+--report shows the error of each layer, and --float keeps layers in float32. In ONNX, pairs of
+QuantizeLinear and DequantizeLinear express the same.
 
-The command verifies itself: the exported model and the original are run on the
-same images, and so is the file, read back. If the logits differ by more than
-1e-4 of the largest, that is an error and no file is written.
+The command verifies the export: it runs the original, the exported model and the file,
+read back, on the same images. If the logits differ by more than 1e-4 of the largest, it
+fails and writes no file.
 
 The last line on standard output is a JSON object: path, format (safetensors, onnx or hub), opset (ONNX),
-folded, precision, weights (ema for the averaged ones of a run that has them, or plain), parameters,
+folded, precision, weights (ema for averaged weights, or plain), parameters,
 bytes, max_abs_diff and max_rel_diff (of the largest logit); with --int8 also top1_float32,
 top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 		Example: `  fasternet-train export runs/quickstart --out quickstart.onnx
@@ -81,7 +80,7 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 				return usageError{err}
 			}
 			if q.on && o.Half {
-				return usageError{fmt.Errorf("--fp16: values are either of 16 or of 8 bits (--int8)")}
+				return usageError{fmt.Errorf("--fp16 and --int8: choose one")}
 			}
 			if err := q.check(cmd.Flags().Changed); err != nil {
 				return usageError{err}
@@ -94,17 +93,18 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 			}
 			show := display()
 			if temperature == fitTemperature && isConfiguration(f.path) {
-				return usageError{fmt.Errorf("--temperature %s: %s has fresh weights, which are calibrated to nothing", fitTemperature, f.path)}
+				return usageError{fmt.Errorf("--temperature %s: %s has fresh weights, which cannot be calibrated",
+					fitTemperature, f.path)}
 			}
 			if isConfiguration(f.path) {
 				config, err := configs.Load(f.path, f.load.Settings...)
 				if err != nil {
 					return usageError{err}
 				}
-				show.Line("%s is a configuration: its weights are fresh, the file is good for timing only", f.path)
-				if config.Model.NumClasses == 0 { // as many as a data set has, which is not there
+				show.Line("%s is a configuration: its weights are fresh, so the file is only good for timing", f.path)
+				if config.Model.NumClasses == 0 { // from the data set, which is not available
 					config.Model.NumClasses = freshClasses
-					show.Line("model.num_classes is 0, and no data set says how many there are: the file has %d", freshClasses)
+					show.Line("model.num_classes is 0 and no data set is open: the file has %d classes", freshClasses)
 				}
 				f.fresh = config
 			}
@@ -113,7 +113,9 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 				return err
 			}
 			if m.MultiLabel() && (temperature != "" || q.on) {
-				return usageError{fmt.Errorf("%s is of task multilabel, and --temperature and --int8 are for models of images with one label", m.Path)}
+				return usageError{fmt.Errorf("%s has task multilabel, "+
+					"but --temperature and --int8 need one label per image",
+					m.Path)}
 			}
 			m.Config = config
 			if dry.asked {
@@ -136,10 +138,10 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 				return err
 			}
 			if m.Average {
-				show.Line("exported are %s", which(m))
+				show.Line("exported %s", which(m))
 			}
 			show.Line("%s: %d parameters, %.1f MB", r.Path, r.Parameters, float64(r.Bytes)/1e6)
-			show.Line("largest difference of the logits: %.2g, that is %.2g of the largest logit", r.MaxAbs, r.MaxRel)
+			show.Line("largest difference of the logits: %.2g, or %.2g of the largest logit", r.MaxAbs, r.MaxRel)
 			return printJSON(struct {
 				export.Result
 				*int8Result
@@ -152,18 +154,34 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 	flags := c.Flags()
 	flags.StringVar(&out, "out", "", "`file` to write: .safetensors or .onnx")
 	flags.StringVar(&hub, "hub", "", "`folder` to write, in the layout of the Hugging Face hub, for timm")
-	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, fmt.Sprintf("ONNX operator set, %d to %d", onnx.FirstOpset, onnx.LastOpset))
-	flags.BoolVar(&o.Half, "fp16", false, "weights and values of float16 in the graph; input and output stay float32; ONNX only")
-	flags.BoolVar(&o.Dynamic, "dynamic-size", false, "height and width of the images are chosen at run time; ONNX only, for FasterNets")
-	flags.BoolVar(&o.Pixels, "uint8-input", false, "images are bytes [batch, height, width, channels], and the graph normalises them; ONNX only")
-	flags.StringVar(&temperature, "temperature", "", "divide the logits by a `number`, or find the best one on the validation images: fit")
+	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, fmt.Sprintf("ONNX operator set, %d to %d",
+		onnx.FirstOpset, onnx.LastOpset))
+	flags.BoolVar(
+		&o.Half,
+		"fp16",
+		false,
+		"float16 weights and values in the graph; input and output stay float32; ONNX only",
+	)
+	flags.BoolVar(&o.Dynamic, "dynamic-size", false, "allow any height and width of images; ONNX only, for FasterNets")
+	flags.BoolVar(
+		&o.Pixels,
+		"uint8-input",
+		false,
+		"take images as bytes [batch, height, width, channels], and normalise them in the graph; ONNX only",
+	)
+	flags.StringVar(
+		&temperature,
+		"temperature",
+		"",
+		"divide the logits by a `number`, or find the best one on the validation images: fit",
+	)
 	flags.BoolVar(&o.NoFold, "no-fold", false, "keep batch norms and layer scale; safetensors only")
 	dry.register(c)
 	takesModel(c)
 	return c
 }
 
-// writeExport writes what the options ask for.
+// writeExport writes the requested files.
 func writeExport(m *model.Loaded, out, hub string, pool *kernels.Pool, o export.Options) (export.Result, error) {
 	if hub == "" {
 		return export.Write(m, out, pool, o)
@@ -178,13 +196,13 @@ func writeExport(m *model.Loaded, out, hub string, pool *kernels.Pool, o export.
 	return r, err
 }
 
-// checkExport finds options that do not fit together.
+// checkExport finds options that contradict each other.
 func checkExport(out, hub string, o export.Options, opsetGiven, int8 bool) error {
 	switch {
 	case out == "" && hub == "":
 		return fmt.Errorf("--out: want a file that ends with .safetensors or .onnx, or --hub with a folder")
 	case out != "" && hub != "":
-		return fmt.Errorf("--out and --hub: want one of them")
+		return fmt.Errorf("--out and --hub: choose one")
 	}
 	ofONNX := ""
 	for _, f := range []struct {
@@ -197,9 +215,9 @@ func checkExport(out, hub string, o export.Options, opsetGiven, int8 bool) error
 	}
 	switch {
 	case hub != "" && ofONNX != "":
-		return fmt.Errorf("--%s: %s is a folder for timm, and not an ONNX file", ofONNX, hub)
+		return fmt.Errorf("--%s: %s is a folder for timm, not an ONNX file", ofONNX, hub)
 	case hub != "" && int8:
-		return fmt.Errorf("--int8: timm has no models of 8 bits; --out writes a file")
+		return fmt.Errorf("--int8: timm has no int8 models; use --out")
 	case hub != "":
 		return model.CheckHubFolder(hub)
 	}
@@ -212,12 +230,12 @@ func checkExport(out, hub string, o export.Options, opsetGiven, int8 bool) error
 			return fmt.Errorf("--%s: %s is not an ONNX file", ofONNX, out)
 		}
 		if int8 && o.NoFold {
-			return fmt.Errorf("--no-fold: models of 8 bits are folded")
+			return fmt.Errorf("--no-fold: int8 models are always folded")
 		}
 		return nil
 	}
 	if o.NoFold {
-		return fmt.Errorf("--no-fold: ONNX files are folded")
+		return fmt.Errorf("--no-fold: ONNX files are always folded")
 	}
 	if _, err := onnx.IRVersion(o.Opset); err != nil {
 		return fmt.Errorf("--opset: want %d to %d, got %d", onnx.FirstOpset, onnx.LastOpset, o.Opset)

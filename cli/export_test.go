@@ -33,17 +33,24 @@ func TestExport(t *testing.T) {
 	} {
 		path := filepath.Join(out, c.file)
 		v := succeed(t, append([]string{"export", "--model", dir, "--out", path}, c.extra...)...)
-		if v["path"] != path || v["opset"] != c.opset || v["parameters"].(float64) < 100 || v["max_rel_diff"].(float64) > 1e-5 || v["max_abs_diff"] == nil {
+		if v["path"] != path ||
+			v["opset"] != c.opset ||
+			v["parameters"].(float64) < 100 ||
+			v["max_rel_diff"].(float64) > 1e-5 ||
+			v["max_abs_diff"] == nil {
 			t.Errorf("%s: %v", c.file, v)
 		}
 		got := succeed(t, "eval", "--model", path)
-		if got["top1"] != checkpoint["top1"] || got["top5"] != checkpoint["top5"] || got["count"] != checkpoint["count"] {
+		if got["top1"] != checkpoint["top1"] ||
+			got["top5"] != checkpoint["top5"] ||
+			got["count"] != checkpoint["count"] {
 			t.Errorf("%s scores %v, the checkpoint %v", c.file, got, checkpoint)
 		}
 	}
 	// A preset has fresh weights.
 	fresh := filepath.Join(t.TempDir(), "fresh.onnx")
-	if r := invoke(t, "export", "--model", "quickstart", "--out", fresh); r.code != 0 || !strings.Contains(r.stderr, "for timing only") {
+	r := invoke(t, "export", "--model", "quickstart", "--out", fresh)
+	if r.code != 0 || !strings.Contains(r.stderr, "only good for timing") {
 		t.Errorf("export of a preset: %+v", r)
 	}
 	if v := succeed(t, "eval", "--model", fresh, "--data", data); v["count"] != 60.0 {
@@ -95,11 +102,15 @@ func TestExportErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, foreign, garbage := filepath.Join(dir, "good.safetensors"), filepath.Join(dir, "foreign.safetensors"), filepath.Join(dir, "garbage.onnx")
+	good := filepath.Join(dir, "good.safetensors")
+	foreign := filepath.Join(dir, "foreign.safetensors")
+	garbage := filepath.Join(dir, "garbage.onnx")
 	if err := checkpoints.Write(good, checkpoints.File{Meta: meta, Tensors: model.Tensors(net.Store())}); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkpoints.Write(foreign, checkpoints.File{Tensors: []formats.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}}}); err != nil {
+	if err := checkpoints.Write(foreign, checkpoints.File{
+		Tensors: []formats.Tensor{{Name: "w", Shape: []int{1}, F32: []float32{1}}},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, garbage, []byte(strings.Repeat("garbage", 100)))
@@ -108,11 +119,13 @@ func TestExportErrors(t *testing.T) {
 	out := filepath.Join(dir, "m.onnx")
 	fail(t, 2, "want MODEL, got nothing", "export", "--out", out)
 	fail(t, 2, "--out: want a file", "export", "--model", good)
-	fail(t, 2, "want a name that ends with .safetensors or .onnx", "export", "--model", good, "--out", filepath.Join(dir, "m.pth"))
+	fail(t, 2, "want a name that ends with .safetensors or .onnx",
+		"export", "--model", good, "--out", filepath.Join(dir, "m.pth"))
 	fail(t, 2, "--opset: want 13 to 28, got 12", "export", "--model", good, "--out", out, "--opset", "12")
 	fail(t, 2, "--opset: want 13 to 28, got 29", "export", "--model", good, "--out", out, "--opset", "29")
-	fail(t, 2, "is not an ONNX file", "export", "--model", good, "--out", filepath.Join(dir, "m.safetensors"), "--opset", "13")
-	fail(t, 2, "--no-fold: ONNX files are folded", "export", "--model", good, "--out", out, "--no-fold")
+	fail(t, 2, "is not an ONNX file",
+		"export", "--model", good, "--out", filepath.Join(dir, "m.safetensors"), "--opset", "13")
+	fail(t, 2, "--no-fold: ONNX files are always folded", "export", "--model", good, "--out", out, "--no-fold")
 	fail(t, 2, "pixels are too few", "export", "--model", good, "--out", out, "--size", "3")
 	fail(t, 1, "no averaged weights", "export", "--model", good, "--out", out, "--ema")
 	fail(t, 1, "no such file", "export", "--model", filepath.Join(dir, "none"), "--out", out)

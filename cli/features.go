@@ -20,8 +20,8 @@ func featuresCommand() *cobra.Command {
 	var dataset bool
 	c := &cobra.Command{
 		Use:   "features MODEL [INPUT...] --out FILE",
-		Short: "Write features from within a model",
-		Long: `Write what a model knows about images before it classifies them.
+		Short: "Write features of images",
+		Long: `Write the features of images: what a model computes before it classifies them.
 
 ` + aboutInputs + `
 With --dataset, they are the images of the data set that the model was trained on.
@@ -57,9 +57,12 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			case split != string(data.Train) && split != string(data.Val):
 				return usageError{fmt.Errorf("--split: want train or val, got %q", split)}
 			case out == "":
-				return usageError{fmt.Errorf("--out: want a file .npy or .safetensors")}
+				return usageError{fmt.Errorf("--out: want a .npy or .safetensors file")}
 			}
-			if err := checkOutputs(output{"--out", out, func(path string) error { return predict.CheckFeaturesFile(path, which) }}); err != nil {
+			if err := checkOutputs(output{
+				"--out", out,
+				func(path string) error { return predict.CheckFeaturesFile(path, which) },
+			}); err != nil {
 				return err
 			}
 			f.load.Encoder = true
@@ -82,7 +85,10 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 				return err
 			}
 			if dry.asked {
-				return dry.say(fmt.Sprintf("compute the features %s of %d images with %s", stage, in.Len(), m.Path), out)
+				return dry.say(
+					fmt.Sprintf("compute the features %s of %d images with %s", stage, in.Len(), m.Path),
+					out,
+				)
 			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()
@@ -93,7 +99,14 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			if err != nil {
 				return err
 			}
-			features, err := predict.Extract(cmd.Context(), runner, in, f.inputs(config, show, "features", true), which, pooling == "avg")
+			features, err := predict.Extract(
+				cmd.Context(),
+				runner,
+				in,
+				f.inputs(config, show, "features", true),
+				which,
+				pooling == "avg",
+			)
 			show.End()
 			if err != nil {
 				return err
@@ -117,9 +130,10 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 	}
 	f.register(c)
 	c.Flags().StringVar(&out, "out", "", "`FILE`.npy or .safetensors")
-	c.Flags().StringVar(&stage, "stage", predict.Pooled, "`which` features: pooled, prelogits, all, or the number of a stage")
-	c.Flags().StringVar(&pooling, "pool", "none", "`what` becomes of maps: avg or none")
-	c.Flags().BoolVar(&dataset, "dataset", false, "the images of the model's data set, with their labels")
+	c.Flags().
+		StringVar(&stage, "stage", predict.Pooled, "`which` features: pooled, prelogits, all, or the number of a stage")
+	c.Flags().StringVar(&pooling, "pool", "none", "`pooling` of maps: avg or none")
+	c.Flags().BoolVar(&dataset, "dataset", false, "use the images of the model's data set, with their labels")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set, with --dataset")
 	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
 	dry.register(c)

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// startFlags say which weights --from takes: the same flags as in other commands, which
-// stand for settings here.
+// startFlags choose the weights of --from, with the same flags as other commands. Here they set keys of the
+// configuration.
 type startFlags struct {
 	load     model.LoadOptions
 	ema, old bool
@@ -23,10 +23,10 @@ func (f *startFlags) register(c *cobra.Command) {
 		flag.Usage = "of --from: " + flag.Usage + " (from_" + strings.ReplaceAll(name, "-", "_") + ")"
 	}
 	c.Flags().BoolVar(&f.old, "from-ema", true, "")
-	_ = c.Flags().MarkDeprecated("from-ema", "take --weights plain for --from-ema=false") // the flag is there
+	_ = c.Flags().MarkDeprecated("from-ema", "use --weights plain instead of --from-ema=false") // the flag exists
 }
 
-// settings are what the flags stand for.
+// settings returns the settings for the flags.
 func (f *startFlags) settings(c *cobra.Command) (all []string, err error) {
 	flags := c.Flags()
 	if flags.Changed("from-ema") && !f.old && !flags.Changed("weights") && !f.ema {

@@ -8,7 +8,7 @@ import (
 	"fasternet/train"
 )
 
-// newHubClient makes the client that all commands fetch weights with.
+// newHubClient makes the client with which all commands fetch weights.
 func newHubClient() (*hub.Client, error) {
 	s, err := hub.Environment()
 	if err != nil {
@@ -17,16 +17,16 @@ func newHubClient() (*hub.Client, error) {
 	return hub.NewClient(s, version, &download{show: display()})
 }
 
-// download shows a download: a bar on a terminal, and lines elsewhere.
+// download shows a download: as a bar on a terminal, as lines elsewhere.
 type download struct {
 	show  *train.Display
 	name  string
 	began time.Time
-	first int64 // bytes that were there when it began
+	first int64 // bytes that existed at the beginning
 	total int64
 }
 
-// Begin is one of [hub.Observer].
+// Begin is part of [hub.Observer].
 func (d *download) Begin(name string, done, total int64) {
 	d.name, d.began, d.first, d.total = name, time.Now(), done, total
 	if quiet.Load() {
@@ -37,7 +37,7 @@ func (d *download) Begin(name string, done, total int64) {
 		text = ", " + hub.Bytes(total)
 	}
 	if done > 0 {
-		text += fmt.Sprintf(", of which %s are there", hub.Bytes(done))
+		text += fmt.Sprintf(", of which %s exist already", hub.Bytes(done))
 	}
 	d.show.Line("downloading %s%s", name, text)
 	if total > 0 {
@@ -45,7 +45,8 @@ func (d *download) Begin(name string, done, total int64) {
 	}
 }
 
-// Step is one of [hub.Observer].
+// Step is part of [hub.Observer].
+// End is part of [hub.Observer].
 func (d *download) Step(done int64) {
 	if quiet.Load() || d.total <= 0 {
 		return
@@ -60,7 +61,7 @@ func (d *download) Step(done int64) {
 // End is one of [hub.Observer].
 func (d *download) End() { d.show.End() }
 
-// Note is one of [hub.Observer].
+// Note is part of [hub.Observer].
 func (d *download) Note(text string) {
 	if !quiet.Load() {
 		d.show.Line("note: %s", text)

@@ -15,44 +15,43 @@ import (
 	"fasternet/train"
 )
 
-// quiet is a process that leaves it to another to say what both do.
+// quiet marks a process that leaves messages to another one.
 var quiet atomic.Bool
 
-// careful is a command that finishes something when it is asked to stop, and that is
-// waited for: a run writes its checkpoint.
+// careful marks a command that finishes something after a request to stop: a run writes its checkpoint.
 var careful atomic.Bool
 
-// remaining is what a careful command finishes.
+// remaining is the text of what a careful command finishes.
 var remaining atomic.Pointer[string]
 
-// finishes says that this command is careful, and what it finishes.
+// finishes marks this command as careful, and says what it finishes.
 func finishes(what string) {
 	remaining.Store(&what)
 	careful.Store(true)
 }
 
-// grace is how long the other commands have to end by themselves. What they write is
-// under its name only when it is whole, so nothing is lost.
+// grace is the time that other commands have to end by themselves. Their output gets its name only when it is
+// complete, so nothing is lost.
 const grace = 2 * time.Second
 
-// interruptions are the requests to stop that a process gets.
+// interruptions are the requests to stop that a process receives.
 type interruptions struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	mu     sync.Mutex
-	first  syscall.Signal // 0 for none
-	asked  int            // signals that somebody sends on purpose: SIGINT and SIGTERM
+	first  syscall.Signal // first signal; 0 for none
+	asked  int            // number of SIGINT and SIGTERM, which people send on purpose
 	forced *time.Timer
 	grace  time.Duration
-	exit   func(code int) // os.Exit, but in tests
+	exit   func(code int) // os.Exit, except in tests
 }
 
-// interruptible returns what the signals of the process cancel. A terminal that goes
-// away (SIGHUP) and a broken pipe of the output count as a signal; nohup turns SIGHUP off.
+// interruptible returns a context that the signals of the process cancel. A closed terminal (SIGHUP) and a
+// broken output pipe count as signals; nohup turns SIGHUP off.
 func interruptible() *interruptions {
 	i := &interruptions{grace: grace, exit: func(code int) {
-		_ = running.end() // so that a command which did not end in time has its profiles
+		_ = running.end() // writes the profiles of a command that did not end in time
 		checkpoints.Abandon()
 		os.Exit(code)
 	}}
@@ -63,7 +62,7 @@ func interruptible() *interruptions {
 	}
 	signals, pipes := make(chan os.Signal, 8), make(chan os.Signal, 1)
 	signal.Notify(signals, asked...)
-	signal.Notify(pipes, syscall.SIGPIPE) // without it the first line nobody reads would kill the process
+	signal.Notify(pipes, syscall.SIGPIPE) // otherwise the first unread line would kill the process
 	go func() {
 		for {
 			select {
@@ -79,9 +78,8 @@ func interruptible() *interruptions {
 	return i
 }
 
-// take notes a signal. The first one asks the command to stop. A second SIGINT or
-// SIGTERM ends the process at once; SIGHUP does not, because it often comes twice, or
-// together with SIGTERM, when a session ends.
+// take handles a signal. The first one asks the command to stop. A second SIGINT or SIGTERM ends the process at
+// once. SIGHUP does not, because it often comes twice, or together with SIGTERM, when a session ends.
 func (i *interruptions) take(s syscall.Signal) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -106,7 +104,7 @@ func (i *interruptions) take(s syscall.Signal) {
 	})
 }
 
-// announce says what happens now. Who has read enough of a command's output is not told.
+// announce says what happens now, except if the reader of the output has ended.
 func (i *interruptions) announce(s syscall.Signal) {
 	how := "stopping"
 	if careful.Load() {
@@ -121,7 +119,7 @@ func (i *interruptions) announce(s syscall.Signal) {
 		how += "; another Ctrl-C or SIGTERM stops at once"
 	}
 	said := make(chan bool)
-	go func() { // who does not read may not keep the run from stopping
+	go func() { // a blocked reader must not keep the run from stopping
 		printable.Fprintf(os.Stderr, "\n%v: %s\n", s, how)
 		close(said)
 	}()
@@ -131,8 +129,8 @@ func (i *interruptions) announce(s syscall.Signal) {
 	}
 }
 
-// code is the exit code for the error that a command has ended with. It complains about
-// one that the user does not know of.
+// code returns the exit code for the error that a command has ended with. It prints an error that the user does
+// not know yet.
 func (i *interruptions) code(err error) int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -143,7 +141,7 @@ func (i *interruptions) code(err error) int {
 	case errors.Is(err, train.ErrTimeLimit):
 		return exitCode(syscall.SIGTERM)
 	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled):
-		if i.first == 0 { // it was another rank of the run
+		if i.first == 0 { // another rank was interrupted
 			return exitCode(syscall.SIGTERM)
 		}
 		return exitCode(i.first)
@@ -153,5 +151,5 @@ func (i *interruptions) code(err error) int {
 	return complain(err)
 }
 
-// exitCode is the one by which shells know of a signal.
+// exitCode returns the exit code by which shells recognise a signal.
 func exitCode(s syscall.Signal) int { return 128 + int(s) }

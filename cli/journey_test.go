@@ -34,5 +34,7 @@ func TestJourney(t *testing.T) {
 	}
 	fail(t, 2, "random answers", "predict", images, "--model", weights, "--set", gelu, "--set", "model.num_classes=4")
 	fail(t, 2, "an exported model", "convert", at("folded.safetensors"), at("back.safetensors"))
-	fail(t, 1, "cannot be trained", "train", "quickstart", "--data", fashion(t, 200, 50), "--from", at("folded.safetensors"), "--run", at("run"))
+	fail(t, 1, "cannot be trained",
+		"train", "quickstart", "--data", fashion(t, 200, 50), "--from", at("folded.safetensors"), "--run",
+		at("run"))
 }

@@ -20,7 +20,9 @@ func TestKeysPage(t *testing.T) {
 		writeFile(t, path, []byte(page))
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != page {
-		t.Errorf("docs/reference/keys.md is not what the program says (%v): run go test ./cli -run TestKeysPage -update", err)
+		t.Errorf("docs/reference/keys.md is not what the program says (%v): "+
+			"run go test ./cli -run TestKeysPage -update",
+			err)
 	}
 	for _, key := range configs.Keys() {
 		if row := "\n| `" + key[strings.LastIndexByte(key, '.')+1:] + "` | "; !strings.Contains(page, row) {

@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The files of a cross-validation in its folder, next to the runs.
+// Files of a cross-validation in its folder, next to the runs.
 const (
 	kfoldPage  = "kfold.html"
 	kfoldTable = "kfold.csv"
@@ -32,22 +32,21 @@ func kfoldCommand() *cobra.Command {
 	var dryRun bool
 	c := &cobra.Command{
 		Use:   "kfold CONFIG",
-		Short: "Cross-validate: a run for each fold, mean and standard deviation",
-		Long: `Divide the training images of CONFIG's data set into folds, train a run for each of them on the
-others, and show what each does on its fold, with mean and standard deviation.
+		Short: "Cross-validate: train a run per fold, and show mean and standard deviation",
+		Long: `Divide the training images of CONFIG's data set into folds. For each fold, train a run on the
+other folds, and evaluate it on this one. Show all results with mean and standard deviation.
 
-Every fold has its share of every class. Images with the same name or the same content go to
-one fold, and so do those in whose names data.fold_groups, a regular expression, finds the same
-text, e.g. of one patient. The folds depend on the names and on data.val_seed alone. The
+Every fold has its share of every class. Images with the same name or the same content stay in
+one fold, and so do images whose names have the same match of the regular expression
+data.fold_groups, e.g. one patient. The folds depend only on the names and on data.val_seed. The
 validation part of the data set is not used.
 
 The folder (--run; by default one named after CONFIG in runs/, with -kfold) has a run for each
-fold, fold-001 and so on, the table kfold.csv and the page kfold.html. --resume goes on after an
-interruption of any kind. A single fold is trained with
-"train CONFIG --set data.folds=5 --set data.fold=1".
+fold (fold-001 and so on), the table kfold.csv and the page kfold.html. --resume continues after
+any interruption. To train a single fold, use "train CONFIG --set data.folds=5 --set data.fold=1".
 
 The last line on standard output is a JSON object: folds, top1 and loss with mean and std (the
-standard deviation of a sample), and trials, one for each fold.`,
+sample standard deviation), and trials, one for each fold.`,
 		Example: `  fasternet-train kfold my.yaml --folds 5
   fasternet-train kfold my.yaml --folds 10 --set 'data.fold_groups=^([^_]+)_'
   fasternet-train kfold my.yaml --resume`,
@@ -70,10 +69,14 @@ standard deviation of a sample), and trials, one for each fold.`,
 				return err
 			}
 			if config.Task != "classify" {
-				return usageError{fmt.Errorf("task: a run of task %s has no accuracy to cross-validate: want classify", config.Task)}
+				return usageError{fmt.Errorf("task: task %s has no accuracy to cross-validate: want classify",
+					config.Task)}
 			}
 			if o.Dir == "" {
-				o.Dir = filepath.Join(config.RunDir, strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))+"-kfold")
+				o.Dir = filepath.Join(
+					config.RunDir,
+					strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))+"-kfold",
+				)
 			}
 			o.Procs = func() int { return runtime.GOMAXPROCS(0) }
 			if dryRun {
@@ -109,18 +112,18 @@ standard deviation of a sample), and trials, one for each fold.`,
 		},
 	}
 	f := c.Flags()
-	f.IntVar(&folds, "folds", 5, "how many")
+	f.IntVar(&folds, "folds", 5, "number of folds")
 	f.StringVar(&o.Dir, "run", "", "`folder` of the cross-validation")
 	f.StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	f.StringArrayVar(&o.Settings, "set", nil, "change a setting of all runs, `key=value`; repeatable")
-	f.BoolVar(&o.Resume, "resume", false, "go on with the cross-validation in the folder; without one start from the beginning")
-	f.IntVar(&o.Parallel, "parallel", 1, "folds at once, which share the threads")
-	f.IntVar(&o.Threads, "threads", 0, "threads of all folds together; 0 for one a processor")
-	f.BoolVar(&dryRun, "dry-run", false, "list the runs and train none")
+	f.BoolVar(&o.Resume, "resume", false, "continue the cross-validation in the folder, or start it if there is none")
+	f.IntVar(&o.Parallel, "parallel", 1, "folds to train at once; they share the threads")
+	f.IntVar(&o.Threads, "threads", 0, "threads of all folds together; 0 for one per processor")
+	f.BoolVar(&dryRun, "dry-run", false, "list the runs, and train nothing")
 	return c
 }
 
-// foldMeans are the means over the folds that are finished.
+// foldMeans returns the means over the finished folds.
 type foldMeans struct {
 	Top1 sweep.Mean `json:"top1"`
 	Top5 sweep.Mean `json:"top5"`
@@ -135,7 +138,7 @@ func meansOf(trials []sweep.Trial) foldMeans {
 	}
 }
 
-// inOrder are the folds by their numbers.
+// inOrder sorts the folds by number.
 func inOrder(out *sweep.Outcome) []sweep.Trial {
 	trials := slices.Clone(out.Trials)
 	slices.SortFunc(trials, func(a, b sweep.Trial) int { return cmp.Compare(a.Number, b.Number) })
@@ -153,7 +156,8 @@ func printFolds(out *sweep.Outcome, folds int, dry bool, page string) error {
 			printable.Fprintf(w, "%d\t%d\t%s\t%s\t%s\n", t.Number, t.Epochs, figures[0], figures[1], t.State)
 		}
 		if m.Top1.N > 0 {
-			printable.Fprintf(w, "mean ± standard deviation\t\t%.2f ± %.2f\t%.4f ± %.4f\t\n", m.Top1.Mean, m.Top1.Std, m.Loss.Mean, m.Loss.Std)
+			printable.Fprintf(w, "mean ± standard deviation\t\t%.2f ± %.2f\t%.4f ± %.4f\t\n",
+				m.Top1.Mean, m.Top1.Std, m.Loss.Mean, m.Loss.Std)
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -178,19 +182,25 @@ func writeFolds(plan *sweep.Plan, out *sweep.Outcome) error {
 	page.Heading, page.Keys = fmt.Sprintf("%d folds", plan.Trials), nil
 	page.About = fmt.Sprintf("cross-validation of %s in %d folds", configName(plan.Config), plan.Trials)
 	for i := range page.Trials {
-		page.Trials[i].Values, page.Trials[i].Figure = nil, "" // no fold is the best
+		page.Trials[i].Values, page.Trials[i].Figure = nil, "" // folds have no best
 	}
 	if m := meansOf(out.Trials); m.Top1.N > 0 {
-		figures := []string{fmt.Sprintf("%.2f ± %.2f", m.Top1.Mean, m.Top1.Std), fmt.Sprintf("%.4f ± %.4f", m.Loss.Mean, m.Loss.Std)}
+		figures := []string{
+			fmt.Sprintf("%.2f ± %.2f", m.Top1.Mean, m.Top1.Std),
+			fmt.Sprintf("%.4f ± %.4f", m.Loss.Mean, m.Loss.Std),
+		}
 		if out.Metric == "loss" {
 			slices.Reverse(figures)
 		}
 		page.Foot = &report.TrialRow{Name: "mean ± standard deviation", Figures: figures}
 	}
-	return errors.Join(writeTrials(filepath.Join(out.Dir, kfoldTable), &ordered), report.WriteTrials(filepath.Join(out.Dir, kfoldPage), page))
+	return errors.Join(
+		writeTrials(filepath.Join(out.Dir, kfoldTable), &ordered),
+		report.WriteTrials(filepath.Join(out.Dir, kfoldPage), page),
+	)
 }
 
-// configName is a configuration in a title.
+// configName returns the name of a configuration for a title.
 func configName(name string) string {
 	if slices.Contains(configs.Presets(), name) {
 		return name

@@ -19,10 +19,10 @@ func knnCommand() *cobra.Command {
 	var o probe.KNNOptions
 	c := &cobra.Command{
 		Use:   "knn MODEL",
-		Short: "Evaluate a frozen encoder by its nearest neighbours",
-		Long: `Classify the validation images by the training images whose features are most alike:
-the k nearest by cosine vote for their class with weight exp(cosine/temperature), as
-in DINO's evaluation of pre-trained encoders. Nothing is trained.
+		Short: "Evaluate a frozen encoder with nearest neighbours (k-NN)",
+		Long: `Classify the validation images by the training images with the most similar features: the k
+nearest by cosine vote for their class with weight exp(cosine/temperature), as in DINO's
+evaluation of pre-trained encoders. Nothing is trained.
 
 ` + aboutProbes + `
 
@@ -34,7 +34,7 @@ is that of as many.`,
   fasternet-train knn runs/quickstart --k 20 --max-per-class 60 --seed 1
   fasternet-train knn runs/quickstart --dump features.safetensors
   fasternet-train knn --load features.safetensors --k 5,10,20 --temperature 0.1`,
-		Args: cobra.MaximumNArgs(1), // none with --load
+		Args: cobra.MaximumNArgs(1), // no argument with --load
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.path = strings.Join(args, "")
 			if !(o.Temperature > 0) || math.IsInf(o.Temperature, 1) {
@@ -73,8 +73,20 @@ is that of as many.`,
 		},
 	}
 	f.register(c)
-	c.Flags().IntSliceVar(&o.K, "k", slices.Clone(probe.Neighbours), "`numbers` of neighbours; of the default, those that there are images for")
-	c.Flags().Float64Var(&o.Temperature, "temperature", probe.Temperature, "of the votes: the smaller, the more the nearest count")
+	c.Flags().
+		IntSliceVar(
+			&o.K,
+			"k",
+			slices.Clone(probe.Neighbours),
+			"`numbers` of neighbours; the default leaves out those above the number of images",
+		)
+	c.Flags().
+		Float64Var(
+			&o.Temperature,
+			"temperature",
+			probe.Temperature,
+			"temperature of the votes: smaller counts the nearest more",
+		)
 	takesModel(c)
 	return c
 }

@@ -7,14 +7,14 @@ import (
 	"fasternet/train"
 )
 
-// showLeftOut says in a line what lies among the images and is not one of them.
+// showLeftOut lists in one line the files among the images that are no images.
 func showLeftOut(show *train.Display, left []data.LeftOut) {
 	if text := data.DescribeLeftOut(left); text != "" {
 		show.Line("note: %s", text)
 	}
 }
 
-// showPartsLeftOut says it of the parts of a data set, and what else may not be meant.
+// showPartsLeftOut does this for all parts of a data set, and adds other doubts.
 func showPartsLeftOut(show *train.Display, d configs.Data, parts []dataPart) {
 	for _, line := range describeLeftOut(d, parts) {
 		show.Line("note: %s", line)

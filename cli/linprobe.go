@@ -21,11 +21,11 @@ func linprobeCommand() *cobra.Command {
 	o := probe.DefaultLinear()
 	c := &cobra.Command{
 		Use:   "linprobe MODEL",
-		Short: "Evaluate a frozen encoder by a linear classifier",
-		Long: `Train a batch norm without learned factors and a linear layer on the features of the
-training images, and measure them on the validation images after every epoch, as in
-MAE's evaluation of pre-trained encoders: LARS with momentum 0.9, no weight decay, a
-learning rate of 0.1 for 256 images of a step, warm-up and cosine to 0.
+		Short: "Evaluate a frozen encoder with a linear classifier",
+		Long: `Train a batch norm without learned factors and a linear layer on the features of the training
+images, and evaluate them on the validation images after every epoch, as in MAE's evaluation of
+pre-trained encoders: LARS with momentum 0.9, no weight decay, a learning rate of 0.1 for 256
+images per step, warm-up, and cosine to 0.
 
 ` + aboutProbes + `
 
@@ -43,7 +43,7 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
   fasternet-train linprobe runs/quickstart --epochs 20 --opt sgd
   fasternet-train linprobe --load features.safetensors --max-per-class 60 --opt sgd --train-batch 128
   fasternet-train linprobe runs/quickstart --augment --epochs 10 --save head.safetensors`,
-		Args: cobra.MaximumNArgs(1), // none with --load
+		Args: cobra.MaximumNArgs(1), // no argument with --load
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.path = strings.Join(args, "")
 			if !cmd.Flags().Changed("warmup-epochs") {
@@ -66,17 +66,18 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 			}
 			defer pool.Close()
 			if o.Short(e.images()) {
-				show.Line("warning: these are too few steps for lars, the weights will hardly move: take --opt sgd")
+				show.Line("warning: too few steps for lars, the weights will hardly move: use --opt sgd")
 			}
 			images := probe.Always(e.Train)
 			if augment {
 				images = e.augmented(cmd, &f, show)
 			} else {
-				show.Line("the features are the same in every epoch; --augment would compute them again")
+				show.Line("using the same features in every epoch; --augment computes them again")
 			}
 			printable.Printf("epoch  rate      train loss  loss     top-1    top-5\n")
 			o.Report = func(p probe.Epoch) {
-				printable.Printf("%5d  %-8.3g  %-10.4f  %-7.4f  %5.2f %%  %5.2f %%\n", p.Number, p.LR, p.Loss, p.Val.Loss, p.Val.Top1, p.Val.Top5)
+				printable.Printf("%5d  %-8.3g  %-10.4f  %-7.4f  %5.2f %%  %5.2f %%\n",
+					p.Number, p.LR, p.Loss, p.Val.Loss, p.Val.Top1, p.Val.Top5)
 			}
 			head, epochs, err := probe.Linear(cmd.Context(), pool, images, e.Val, o)
 			if err != nil {
@@ -91,12 +92,13 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 		},
 	}
 	f.register(c)
-	c.Flags().IntVar(&o.Epochs, "epochs", o.Epochs, "times that every image is seen")
-	c.Flags().IntVar(&o.WarmupEpochs, "warmup-epochs", o.WarmupEpochs, "of a rising learning rate; a ninth of --epochs unless given")
-	c.Flags().IntVar(&o.Batch, "train-batch", o.Batch, "features of a step (--batch is for the model)")
-	c.Flags().Float64Var(&o.BaseLR, "base-lr", o.BaseLR, "learning rate at the peak for 256 features of a step")
+	c.Flags().IntVar(&o.Epochs, "epochs", o.Epochs, "epochs to train")
+	c.Flags().IntVar(&o.WarmupEpochs, "warmup-epochs", o.WarmupEpochs, "warm-up epochs; default: a ninth of --epochs")
+	c.Flags().IntVar(&o.Batch, "train-batch", o.Batch, "features per step (--batch is for the model)")
+	c.Flags().Float64Var(&o.BaseLR, "base-lr", o.BaseLR, "peak learning rate for 256 features per step")
 	c.Flags().StringVar(&o.Optimizer, "opt", o.Optimizer, "`optimizer`: lars or sgd")
-	c.Flags().BoolVar(&augment, "augment", false, "compute the training features again in every epoch, from random crops and flips")
+	c.Flags().
+		BoolVar(&augment, "augment", false, "compute the training features in every epoch from random crops and flips")
 	c.Flags().StringVar(&save, "save", "", "write the trained layers to `FILE`.safetensors")
 	c.MarkFlagsMutuallyExclusive("augment", "load")
 	c.MarkFlagsMutuallyExclusive("augment", "dump")
@@ -104,13 +106,20 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 	return c
 }
 
-// augmented computes the training features of an epoch from images that are
-// cropped and flipped at random.
+// augmented computes the training features of an epoch from images that are cropped and flipped at random.
 func (e *encoder) augmented(c *cobra.Command, f *probeFlags, show *train.Display) func(epoch int) (*probe.Set, error) {
 	t := preprocess.Evaluation(e.config.Data, e.config.Model.InChans)
 	transform := &data.TrainTransform{
-		Size: t.Size, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, HFlip: 0.5, OneDraw: true,
-		Padding: e.config.Augment.Padding, Interpolation: t.Interpolation, Mean: t.Mean, Std: t.Std, Channels: t.Channels,
+		Size:          t.Size,
+		Scale:         [2]float64{0.08, 1},
+		Ratio:         [2]float64{3.0 / 4, 4.0 / 3},
+		HFlip:         0.5,
+		OneDraw:       true,
+		Padding:       e.config.Augment.Padding,
+		Interpolation: t.Interpolation,
+		Mean:          t.Mean,
+		Std:           t.Std,
+		Channels:      t.Channels,
 	}
 	return func(epoch int) (*probe.Set, error) {
 		in := f.inputs(e.config, show, fmt.Sprint("epoch ", epoch+1), true)
@@ -122,7 +131,7 @@ func (e *encoder) augmented(c *cobra.Command, f *probeFlags, show *train.Display
 	}
 }
 
-// saveHead writes the layers, and what they are for.
+// saveHead writes the layers, with what they belong to.
 func saveHead(path string, head *probe.Head, e *encoder) error {
 	classes, err := json.Marshal(e.Val.Classes)
 	if err != nil {

@@ -10,13 +10,12 @@ import (
 	"fasternet/model"
 )
 
-// weightsError says that the weights which a configuration starts from cannot be read.
+// weightsError says that the weights to start from cannot be read.
 type weightsError struct{ error }
 
 func (e weightsError) Unwrap() error { return e.error }
 
-// loadConfig reads a configuration. One without a model takes the model of the weights that
-// it starts from.
+// loadConfig reads a configuration. One without a model takes the model of the weights that it starts from.
 func loadConfig(name string, settings []string) (*configs.Config, error) {
 	c, given, err := configs.LoadGiven(name, settings...)
 	if err != nil {
@@ -28,9 +27,15 @@ func loadConfig(name string, settings []string) (*configs.Config, error) {
 	return c, err
 }
 
-// adopt completes a configuration: from the weights that it starts from, or from another
-// configuration if there is one.
-func adopt(name string, c *configs.Config, given configs.Given, from *configs.Config, settings []string) (*configs.Config, error) {
+// adopt completes a configuration from the weights that it starts from, or from another configuration if there
+// is one.
+func adopt(
+	name string,
+	c *configs.Config,
+	given configs.Given,
+	from *configs.Config,
+	settings []string,
+) (*configs.Config, error) {
 	adopted, err := adoptedSettings(c, given, from)
 	if err != nil || len(adopted) == 0 {
 		return c, err
@@ -39,21 +44,25 @@ func adopt(name string, c *configs.Config, given configs.Given, from *configs.Co
 	if err != nil {
 		return nil, err
 	}
-	note := "the configuration has no model: it takes the model of " + c.From
+	note := "the configuration has no model: using the model of " + c.From
 	if given.Model() {
-		note = fmt.Sprintf("images get the mean and the deviation that the weights of %s know them by: %s; data.mean and data.std set others", c.From, strings.Join(adopted, ", "))
+		note = fmt.Sprintf("using the mean and std of the weights %s: %s; change them with data.mean and data.std",
+			c.From, strings.Join(adopted, ", "))
 	}
 	full.Notes = append(full.Notes, note)
 	return full, nil
 }
 
-// adoptedSettings are the settings that complete a configuration; none if it is complete.
+// adoptedSettings returns the settings that complete a configuration; none if it is complete.
 func adoptedSettings(c *configs.Config, given configs.Given, from *configs.Config) ([]string, error) {
 	if from != nil {
 		return model.AdoptFrom(c, given, from)
 	}
 	adopted, err := model.Adopt(c, given, model.LoadOptions{
-		Weights: torch.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
+		Weights:      torch.Choice(c.FromWeights),
+		StateKey:     c.FromStateKey,
+		AllowMissing: c.FromAllowMissing,
+		AllowNaN:     c.FromAllowNaN,
 	})
 	var config model.ConfigError
 	switch {

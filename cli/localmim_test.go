@@ -26,12 +26,16 @@ checkpoint: {every_steps: 1}
 var tinyMIM = map[string]string{
 	"vit": "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 16, decoder_heads: 2, hog_bias: true}",
-	"fasternet": "model: {name: fasternet, embed_dim: 16, depths: [1, 1, 1], feature_dim: 32, patch_size: 2, patch_stride: 2, in_chans: 1}\n" +
+	"fasternet": "model: {name: fasternet, embed_dim: 16, depths: [1, 1, 1], feature_dim: 32, patch_size: " +
+		"2, patch_stride: 2, in_chans: 1}\n" +
 		"mim: {decoder_dim: 16, decoder_heads: 2, nbins: 6}",
-	"swin": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1, norm2_eps: 1.0e-6}\n" +
+	"swin": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: " +
+		"2, in_chans: 1, norm2_eps: 1.0e-6}\n" +
 		"mim: {decoder_dim: 16, decoder_heads: 2, mask_ratio: 0.6, target: pixel}",
-	"swin of the published code": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
-		"mim: {decoder_dim: 16, decoder_heads: 2, mask_per: sample, coordinates: official, merge_order: official, hog_bias: true}",
+	"swin of the published code": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: " +
+		"[2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
+		"mim: {decoder_dim: 16, decoder_heads: 2, mask_per: sample, coordinates: official, merge_order: " +
+		"official, hog_bias: true}",
 }
 
 // Pre-training learns, resumes after a kill to the same bits, and becomes a
@@ -74,7 +78,10 @@ func TestPretraining(t *testing.T) {
 			}
 			sameWeights(t, readLast(t, broken), readLast(t, whole))
 			fineTune(t, whole, data, strings.Fields(name)[0])
-			for _, args := range [][]string{{"knn", "--k", "5"}, {"linprobe", "--epochs", "30", "--opt", "sgd", "--train-batch", "16", "--base-lr", "1"}} {
+			for _, args := range [][]string{
+				{"knn", "--k", "5"},
+				{"linprobe", "--epochs", "30", "--opt", "sgd", "--train-batch", "16", "--base-lr", "1"},
+			} {
 				got := succeed(t, append(args, "--model", whole, "--data", data)...)
 				if got["top1"].(float64) < 15 || got["count"] != 20.0 {
 					t.Errorf("%s of the frozen encoder: %v", args[0], got)
@@ -98,8 +105,12 @@ func fineTune(t *testing.T, from, data, family string) {
 		config = tinyTransformer(t, family)
 	}
 	args := []string{"train", config, "--data", data, "--run", dir, "--from", from,
-		"--set", "train.epochs=1", "--set", "optim.lr=1e-9", "--set", "sched.warmup_epochs=0", "--set", "model.drop_path_rate=0"}
-	if r := invoke(t, args...); r.code != 0 || !strings.Contains(r.stderr, "fresh (") || !strings.Contains(r.stderr, "decoders and targets are not used") {
+		"--set", "train.epochs=1", "--set", "optim.lr=1e-9", "--set", "sched.warmup_epochs=0", "--set",
+		"model.drop_path_rate=0"}
+	r := invoke(t, args...)
+	if r.code != 0 ||
+		!strings.Contains(r.stderr, "fresh (") ||
+		!strings.Contains(r.stderr, "decoders and targets are not used") {
 		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
 	} else if strings.Contains(r.stderr, "have statistics of masked images") {
 		t.Errorf("the run has not measured its batch norms on whole images:\n%s", r.stderr)
@@ -134,7 +145,20 @@ func TestMeasurePretraining(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(tinyMIM)) {
 		config := writeConfig(t, tinyMIM[name]+tinyPretraining)
 		for _, mode := range []string{"--train", "--seconds=0.01"} {
-			v := succeed(t, "bench", config, mode, "--batch", "3", "--seconds", "0.01", "--warmup", "1", "--json", "--profile")
+			v := succeed(
+				t,
+				"bench",
+				config,
+				mode,
+				"--batch",
+				"3",
+				"--seconds",
+				"0.01",
+				"--warmup",
+				"1",
+				"--json",
+				"--profile",
+			)
 			if v["gflops"].(float64) <= 0 || v["img_per_s"].(float64) <= 0 {
 				t.Errorf("bench %s: %v", name, v)
 			}
@@ -153,10 +177,22 @@ func TestBadPretraining(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	short := []string{"--data", data, "--set", "train.epochs=1"}
 	succeed(t, append([]string{"train", config, "--run", dir}, short...)...)
-	failWithoutRun(t, "of another model", append([]string{"train", tinyTransformer(t, "vit"), "--from", dir, "--set", "model.embed_dim=48"}, short...)...)
-	failWithoutRun(t, "not of a LocalMIM pre-training", append([]string{"train", config, "--from", golden.Path(t, "fasternet_small_gelu.pth")}, short...)...)
-	failWithoutRun(t, "of another model", append([]string{"train", config, "--from", dir, "--set", "mim.nbins=12"}, short...)...)
-	succeed(t, append([]string{"train", config, "--from", dir, "--run", filepath.Join(t.TempDir(), "more")}, short...)...)
+	failWithoutRun(t, "of another model", append(
+		[]string{"train", tinyTransformer(t, "vit"), "--from", dir, "--set", "model.embed_dim=48"},
+		short...,
+	)...)
+	failWithoutRun(t, "not of a LocalMIM pre-training", append(
+		[]string{"train", config, "--from", golden.Path(t, "fasternet_small_gelu.pth")},
+		short...,
+	)...)
+	failWithoutRun(t, "of another model", append(
+		[]string{"train", config, "--from", dir, "--set", "mim.nbins=12"},
+		short...,
+	)...)
+	succeed(t, append(
+		[]string{"train", config, "--from", dir, "--run", filepath.Join(t.TempDir(), "more")},
+		short...,
+	)...)
 	for _, c := range []struct{ setting, want string }{
 		{"mim.taps=[1, 1]", "each once"},
 		{"mim.scales=[4, 3]", "4, 2, 1 or 0.5"},

@@ -18,17 +18,16 @@ func lrFindCommand() *cobra.Command {
 	var dry dryRun
 	c := &cobra.Command{
 		Use: "lr-find CONFIG", Aliases: []string{"lr_find"},
-		Short: "Look for a learning rate",
-		Long: `Train the model of CONFIG, a preset or a YAML file, for some steps with a learning
-rate that rises exponentially from --min to --max, and suggest the one where the
-smoothed loss falls most steeply, for optim.lr: it is never above the one where the
-loss is least. The search ends where the loss explodes. The weights are thrown away;
-the search uses the optimizer, batches and augmentation of the run. If the loss does not
-fall by more than its noise and 1 %, there is nothing to suggest, and that is an error.
+		Short: "Find a learning rate",
+		Long: `Train the model of CONFIG, a preset or a YAML file, for some steps with a learning rate that
+rises exponentially from --min to --max. Suggest for optim.lr the rate where the smoothed loss
+falls most steeply, never above the rate of the lowest loss. The search uses the optimizer,
+batches and augmentation of the run, ends where the loss explodes, and throws the weights
+away. If the loss does not fall by more than its noise and 1 %, the search ends with an error.
 
-The last line on standard output is a JSON object: suggestion, lowest (where the
-loss is least), steps, fall (of the smoothed loss) and noise (the standard deviation
-of a step's loss around the curve).`,
+The last line on standard output is a JSON object: suggestion, lowest (the rate of the lowest
+loss), steps, fall (of the smoothed loss) and noise (the standard deviation of a step's loss
+around the curve).`,
 		Example: `  fasternet-train lr-find quickstart --out lr.svg
   fasternet-train lr-find fasternet_t0 --data /data/imagenet --steps 200 --max 0.1`,
 		Args: cobra.ExactArgs(1),
@@ -57,11 +56,14 @@ of a step's loss around the curve).`,
 				}
 			}
 			if dry.asked {
-				return dry.say(fmt.Sprintf("train for %d steps with learning rates from %g to %g", o.Steps, o.Min, o.Max), out)
+				return dry.say(
+					fmt.Sprintf("train for %d steps with learning rates from %g to %g", o.Steps, o.Min, o.Max),
+					out,
+				)
 			}
 			o.Log = messages()
 			found, err := train.FindLR(cmd.Context(), config, o)
-			if out != "" && len(found.Points) > 0 { // the curve shows why there is nothing to find
+			if out != "" && len(found.Points) > 0 { // also after an error: the curve shows why
 				err = errors.Join(err, found.Draw(out))
 			}
 			if err != nil {

@@ -1,8 +1,8 @@
-// Package cli is the command line: it trains, resumes and evaluates vision backbones. A program of
-// its own can add commands to it.
+// Package cli is the command line: it trains, resumes and evaluates vision backbones. Other programs can add
+// commands to it.
 //
-// Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration;
-// 130 and 143 stopped by SIGINT or SIGTERM, 129 by SIGHUP, 141 by a broken pipe.
+// Exit codes: 0 success; 1 the work failed; 2 wrong usage or configuration; 130 and 143 stopped by SIGINT or SIGTERM,
+// 129 by SIGHUP, 141 by a broken pipe.
 package cli
 
 import (
@@ -23,14 +23,14 @@ const (
 	exitUsage   = 2
 )
 
-// usageError is an error in what the user asked for, found before any work.
+// usageError is an error in the user's request, found before any work.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// Main runs the program with the arguments of the process and ends it with an exit code: 0
-// success; 1 the work failed; 2 wrong usage or configuration; 130 and 143 stopped by SIGINT
-// or SIGTERM, 129 by SIGHUP, 141 by a broken pipe.
+// Main runs the program with the arguments of the process and ends it with an exit code: 0 success; 1 the work
+// failed; 2 wrong usage or configuration; 130 and 143 stopped by SIGINT or SIGTERM, 129 by SIGHUP, 141 by a
+// broken pipe.
 func Main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) (code int) {
@@ -72,10 +72,10 @@ func complain(err error) int {
 	return code
 }
 
-// added are the commands of the program that are not of this package.
+// added holds the commands of other packages.
 var added []func() *cobra.Command
 
-// Usage makes an error one of wrong usage, for RunE of commands that [Add] adds.
+// Usage marks an error as wrong usage, for RunE of commands that [Add] adds.
 func Usage(err error) error {
 	if err == nil {
 		return nil
@@ -83,15 +83,14 @@ func Usage(err error) error {
 	return usageError{err}
 }
 
-// Add adds a command of the program's own. Call it before [Main]; each run of the program calls
-// command once. Wrong flags and arguments end the program with exit code 2, and so do errors of
-// [Usage]; all other errors of RunE with 1. A signal ends the command's context. Add panics if
-// there is a command of that name.
+// Add adds a command of another program. Call it before [Main], which calls command once. Wrong flags, wrong
+// arguments and errors of [Usage] end the program with exit code 2, all other errors of RunE with 1. A signal
+// ends the command's context. Add panics if the name is taken.
 func Add(command func() *cobra.Command) {
 	name := command().Name()
 	for _, c := range newRoot().Commands() {
 		if c.Name() == name || c.HasAlias(name) {
-			panic(fmt.Sprintf("cli: Add: there is a command %q", name))
+			panic(fmt.Sprintf("cli: Add: command %q exists already", name))
 		}
 	}
 	added = append(added, command)
@@ -122,8 +121,11 @@ a variant of the kernels.`,
 	root.SetVersionTemplate("fasternet-train {{.Version}}\n")
 	registerOutput(root)
 	root.AddCommand(
-		trainCommand(), sweepCommand(), kfoldCommand(), lrFindCommand(), evalCommand(), soupCommand(), predictCommand(), serveCommand(), featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(),
-		reportCommand(), convertCommand(), exportCommand(), weightsCommand(), verifyCommand(), summaryCommand(), benchCommand(), configCommand(), dataCommand(), debugCommand(), versionCommand(), manCommand(),
+		trainCommand(), sweepCommand(), kfoldCommand(), lrFindCommand(),
+		evalCommand(), soupCommand(), predictCommand(), serveCommand(),
+		featuresCommand(), knnCommand(), linprobeCommand(), vizCommand(), reportCommand(),
+		convertCommand(), exportCommand(), weightsCommand(), verifyCommand(), summaryCommand(),
+		benchCommand(), configCommand(), dataCommand(), debugCommand(), versionCommand(), manCommand(),
 	)
 	for _, command := range added {
 		root.AddCommand(command())

@@ -23,9 +23,8 @@ func manCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "man [COMMAND...]",
 		Short: "Print or write the manual pages",
-		Long: `Print the manual page of a command, by default the program's, as troff. --out writes
-the pages of all commands into a folder, as NAME.1; --markdown prints the table of all
-commands that docs/reference/commands.md has.`,
+		Long: `Print the manual page of a command as troff; by default the program's page. --out writes the
+pages of all commands to a folder, as NAME.1. --markdown prints docs/reference/commands.md.`,
 		Example: `  fasternet-train man eval | man -l -
   fasternet-train man data pack | man -l -
   fasternet-train man --out /usr/local/share/man/man1`,
@@ -33,9 +32,10 @@ commands that docs/reference/commands.md has.`,
 			root := newRoot()
 			switch {
 			case markdown && (out != "" || len(args) > 0):
-				return usageError{errors.New("--markdown: it is about all commands, and goes to the standard output")}
+				return usageError{errors.New("--markdown prints all commands on standard output: " +
+					"leave out COMMAND and --out")}
 			case out != "" && len(args) > 0:
-				return usageError{errors.New("--out: it is for the pages of all commands; leave the command out")}
+				return usageError{errors.New("--out writes the pages of all commands: leave out COMMAND")}
 			case markdown:
 				page := commandsPage(root)
 				if wantsJSON() {
@@ -48,7 +48,8 @@ commands that docs/reference/commands.md has.`,
 			}
 			c, left, err := root.Find(args)
 			if err != nil || len(left) > 0 {
-				return usageError{fmt.Errorf("unknown command %q%s", strings.Join(args, " "), meantCommand(root, args[len(args)-len(left)]))}
+				return usageError{fmt.Errorf("unknown command %q%s",
+					strings.Join(args, " "), meantCommand(root, args[len(args)-len(left)]))}
 			}
 			page, err := manPage(c)
 			if err != nil {
@@ -61,12 +62,12 @@ commands that docs/reference/commands.md has.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&out, "out", "", "write the pages of all commands into this `folder`")
+	c.Flags().StringVar(&out, "out", "", "write the pages of all commands to this `folder`")
 	c.Flags().BoolVar(&markdown, "markdown", false, "print the table of all commands")
 	return c
 }
 
-// manName is the name of a command's page, e.g. fasternet-train-data-pack.
+// manName returns the name of a command's page, e.g. fasternet-train-data-pack.
 func manName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
 
 // writeManual writes the pages of a command and of all below it.
@@ -96,7 +97,7 @@ func writeManual(root *cobra.Command, dir string) error {
 	return nil
 }
 
-// everyCommand lists a command and all below it that can be called, in the order of help.
+// everyCommand lists a command and all runnable commands below it, in the order of help.
 func everyCommand(c *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{c}
 	for _, sub := range c.Commands() {
@@ -107,19 +108,28 @@ func everyCommand(c *cobra.Command) []*cobra.Command {
 	return all
 }
 
-// manPage is the manual page of a command. The library reads the texts as Markdown: what is
-// indented becomes code, so that tables keep their columns.
+// manPage returns the manual page of a command. The library reads the texts as Markdown: indented lines become
+// code, so tables keep their columns.
 func manPage(c *cobra.Command) ([]byte, error) {
 	c.DisableAutoGenTag = true
 	c.Short, c.Long = escapeMarkdown(c.Short), asMarkdown(c.Long)
 	c.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = escapeMarkdown(f.Usage) })
 	var b bytes.Buffer
 	// One date for all builds: equal programs make equal pages.
-	err := doc.GenMan(c, &doc.GenManHeader{Section: "1", Source: "fasternet-train " + version, Manual: "fasternet-train", Date: &time.Time{}}, &b)
+	err := doc.GenMan(
+		c,
+		&doc.GenManHeader{
+			Section: "1",
+			Source:  "fasternet-train " + version,
+			Manual:  "fasternet-train",
+			Date:    &time.Time{},
+		},
+		&b,
+	)
 	return b.Bytes(), err
 }
 
-// asMarkdown makes code of the lines that are indented.
+// asMarkdown turns indented lines into code.
 func asMarkdown(text string) string {
 	var out []string
 	code := false
@@ -138,6 +148,23 @@ func asMarkdown(text string) string {
 	return strings.Join(out, "\n")
 }
 
-var markdownEscapes = strings.NewReplacer(`\`, `\\`, "<", `\<`, ">", `\>`, "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "`", "")
+var markdownEscapes = strings.NewReplacer(
+	`\`,
+	`\\`,
+	"<",
+	`\<`,
+	">",
+	`\>`,
+	"*",
+	`\*`,
+	"_",
+	`\_`,
+	"[",
+	`\[`,
+	"]",
+	`\]`,
+	"`",
+	"",
+)
 
 func escapeMarkdown(text string) string { return markdownEscapes.Replace(text) }

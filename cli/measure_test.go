@@ -13,13 +13,19 @@ import (
 
 func TestSummary(t *testing.T) {
 	r := invoke(t, "summary", "fasternet_t0")
-	for _, want := range []string{"3905500", "3900660", "335422720", "338041280", "1970120", "stages.6.blocks.1", "320×7×7", "1.97 M activations"} {
+	for _, want := range []string{
+		"3905500", "3900660", "335422720", "338041280", "1970120", "stages.6.blocks.1", "320×7×7",
+		"1.97 M activations",
+	} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("no %s in\n%s", want, r.stdout)
 		}
 	}
 	layer := func(args ...string) string {
-		for _, line := range strings.Split(invoke(t, append([]string{"summary", "fasternet_t0"}, args...)...).stdout, "\n") {
+		for _, line := range strings.Split(
+			invoke(t, append([]string{"summary", "fasternet_t0"}, args...)...).stdout,
+			"\n",
+		) {
 			if f := strings.Fields(line); len(f) > 0 && f[0] == "patch_embed" {
 				return strings.Join(f[1:], " ")
 			}
@@ -50,8 +56,10 @@ func TestSummaryJSON(t *testing.T) {
 		got  any
 		want float64
 	}{
-		{total["parameters"], 3905500}, {total["macs"], 335422720}, {total["macs_with_norms"], 338041280}, {total["activations"], 1970120},
-		{folded["parameters"], 3900660}, {folded["macs"], 335422720}, {folded["macs_with_norms"], 335438400}, {folded["activations"], 1970120},
+		{total["parameters"], 3905500}, {total["macs"], 335422720}, {total["macs_with_norms"], 338041280},
+		{total["activations"], 1970120},
+		{folded["parameters"], 3900660}, {folded["macs"], 335422720}, {folded["macs_with_norms"], 335438400},
+		{folded["activations"], 1970120},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %v, want %v", c.got, c.want)
@@ -62,7 +70,8 @@ func TestSummaryJSON(t *testing.T) {
 	for _, l := range layers {
 		parameters += l.(map[string]any)["parameters"].(float64)
 	}
-	if first := layers[0].(map[string]any); parameters != 3900660 || fmt.Sprint(first["shape"]) != "[40 56 56]" || v["folded"] != true {
+	first := layers[0].(map[string]any)
+	if parameters != 3900660 || fmt.Sprint(first["shape"]) != "[40 56 56]" || v["folded"] != true {
 		t.Errorf("%v parameters in the layers; %v", parameters, first)
 	}
 }
@@ -77,7 +86,8 @@ func TestMeasureCheckpoint(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", path, got["layers"], want["layers"])
 		}
 	}
-	if v := succeed(t, "bench", dir, "--batch", "2", "--iterations", "3", "--json"); v["runs"] != 3.0 || v["size"] != 32.0 {
+	v := succeed(t, "bench", dir, "--batch", "2", "--iterations", "3", "--json")
+	if v["runs"] != 3.0 || v["size"] != 32.0 {
 		t.Errorf("got %v", v)
 	}
 	fail(t, 2, "--set", "summary", dir, "--set", "model.embed_dim=16")
@@ -90,13 +100,36 @@ func TestMeasureCheckpoint(t *testing.T) {
 
 func TestBench(t *testing.T) {
 	for _, mode := range []string{"--train", "--infer"} {
-		v := succeed(t, "bench", "quickstart", mode, "--batch", "4", "--threads", "1", "--size", "32", "--seconds", "0.1", "--warmup", "1", "--json", "--profile")
-		for _, key := range []string{"img_per_s", "median_ms", "mean_ms", "p10_ms", "p90_ms", "gflops", "peak_rss_mib"} {
+		v := succeed(
+			t,
+			"bench",
+			"quickstart",
+			mode,
+			"--batch",
+			"4",
+			"--threads",
+			"1",
+			"--size",
+			"32",
+			"--seconds",
+			"0.1",
+			"--warmup",
+			"1",
+			"--json",
+			"--profile",
+		)
+		for _, key := range []string{
+			"img_per_s", "median_ms", "mean_ms", "p10_ms", "p90_ms", "gflops", "peak_rss_mib",
+		} {
 			if n, ok := v[key].(float64); !ok || n <= 0 {
 				t.Errorf("%s: %s is %v", mode, key, v[key])
 			}
 		}
-		if _, ok := v["bn_folded"].(bool); !ok || "--"+v["mode"].(string) != mode || v["batch"] != 4.0 || v["threads"] != 1.0 || len(v["profile"].([]any)) < 10 {
+		if _, ok := v["bn_folded"].(bool); !ok ||
+			"--"+v["mode"].(string) != mode ||
+			v["batch"] != 4.0 ||
+			v["threads"] != 1.0 ||
+			len(v["profile"].([]any)) < 10 {
 			t.Errorf("%s: got %v", mode, v)
 		}
 		if sums := v["profile_sums"].(map[string]any); len(sums["parts"].([]any)) < 5 || sums["run_ms"].(float64) <= 0 {
@@ -104,7 +137,10 @@ func TestBench(t *testing.T) {
 		}
 	}
 	r := invoke(t, "bench", "quickstart", "--seconds", "0.1", "--batch", "2", "--threads", "2", "--profile")
-	for _, want := range []string{"img/s", "mean ", "GFLOPS", "peak memory", "share", "of peak", "between the operations", "waiting", "product 48→96", "parallel regions", "peak of 2 threads: fp32 "} {
+	for _, want := range []string{
+		"img/s", "mean ", "GFLOPS", "peak memory", "share", "of peak", "between the operations", "waiting",
+		"product 48→96", "parallel regions", "peak of 2 threads: fp32 ",
+	} {
 		if r.code != 0 || !strings.Contains(r.stdout, want) {
 			t.Errorf("no %q: %+v", want, r)
 		}
@@ -116,9 +152,16 @@ func TestBench(t *testing.T) {
 }
 
 func TestBenchThreads(t *testing.T) {
-	args := []string{"bench", "threads", "quickstart", "--batch", "2", "--seconds", "0.05", "--warmup", "1", "--predict", "5,16"}
+	args := []string{
+		"bench", "threads", "quickstart", "--batch", "2", "--seconds", "0.05", "--warmup", "1", "--predict",
+		"5,16",
+	}
 	r := invoke(t, args...)
-	for _, want := range []string{"quickstart infer, 32×32 px, batch 2", "measured ms", "lost most to", "what 16 threads lose the most time in", "FasterNetBlock", "1 of 1", "barrier: 0.0 µs with 1", "not known for more (--bandwidth)"} {
+	for _, want := range []string{
+		"quickstart infer, 32×32 px, batch 2", "measured ms", "lost most to",
+		"what 16 threads lose the most time in", "FasterNetBlock", "1 of 1", "barrier: 0.0 µs with 1",
+		"unknown for more (--bandwidth)",
+	} {
 		if r.code != 0 || !strings.Contains(r.stdout, want) {
 			t.Errorf("no %q: %+v", want, r)
 		}
@@ -126,7 +169,13 @@ func TestBenchThreads(t *testing.T) {
 	v := succeed(t, append(args, "--train", "--threads", "1", "--bandwidth", "100", "--json")...)
 	rows := v["threads"].([]any)
 	first, last := rows[0].(map[string]any), rows[len(rows)-1].(map[string]any)
-	if len(rows) != 3 || first["threads"] != 1.0 || first["measured_ms"].(float64) <= 0 || last["threads"] != 16.0 || last["measured_ms"] != nil || v["given_gb_per_s"] != 100.0 || v["mode"] != "train" {
+	if len(rows) != 3 ||
+		first["threads"] != 1.0 ||
+		first["measured_ms"].(float64) <= 0 ||
+		last["threads"] != 16.0 ||
+		last["measured_ms"] != nil ||
+		v["given_gb_per_s"] != 100.0 ||
+		v["mode"] != "train" {
 		t.Errorf("got %v", v)
 	}
 	fail(t, 2, "--threads: 1000 cannot be timed", append(args, "--threads", "1000")...)
@@ -136,9 +185,14 @@ func TestBenchThreads(t *testing.T) {
 }
 
 func TestBenchPConv(t *testing.T) {
-	args := []string{"bench", "pconv", "--operators", "dwconv,pconv", "--iterations", "2", "--warmup", "1", "--batch", "2"}
+	args := []string{
+		"bench", "pconv", "--operators", "dwconv,pconv", "--iterations", "2", "--warmup", "1", "--batch", "2",
+	}
 	r := invoke(t, args...)
-	for _, want := range []string{"dwconv   96×56²       27.10     6.03", "pconv    768×7²      162.57     3.51", "FLOPS of pconv over dwconv: "} {
+	for _, want := range []string{
+		"dwconv   96×56²       27.10     6.03", "pconv    768×7²      162.57     3.51",
+		"FLOPS of pconv over dwconv: ",
+	} {
 		if r.code != 0 || !strings.Contains(r.stdout, want) {
 			t.Errorf("no %q: %+v", want, r)
 		}
@@ -148,7 +202,10 @@ func TestBenchPConv(t *testing.T) {
 	if len(rows) != 8 || len(ratios) != 1 || v["threads"] != 1.0 || v["batch"] != 2.0 || v["layers"] != 10.0 {
 		t.Fatalf("got %v", v)
 	}
-	for _, key := range []string{"latency_ms", "p10_ms", "p90_ms", "latency_gflops", "img_per_s", "throughput_gflops", "memory_mvalues", "channels", "side"} {
+	for _, key := range []string{
+		"latency_ms", "p10_ms", "p90_ms", "latency_gflops", "img_per_s", "throughput_gflops", "memory_mvalues",
+		"channels", "side",
+	} {
 		if n, ok := rows[7].(map[string]any)[key].(float64); !ok || n <= 0 {
 			t.Errorf("%s is %v", key, rows[7])
 		}
@@ -178,8 +235,12 @@ func TestBenchPeak(t *testing.T) {
 func TestBenchReport(t *testing.T) {
 	r := invoke(t, "bench", "report", "quickstart", "--seconds", "1", "--threads", "2")
 	for _, want := range []string{
-		"--- fasternet-train bench report ---\n", "command      fasternet-train bench report --threads 2 --seconds 1 quickstart\n", "\nversion ", "\nsystem       " + runtime.GOOS + "/" + runtime.GOARCH + ", ",
-		"\nprocessor    " + kernels.CPU(), "\nthreads      2 on ", "\nmemory ", "\nkernels      " + string(kernels.Default().Variant()) + " (available: ", "GFLOPS", "triad", "\nquickstart\n",
+		"--- fasternet-train bench report ---\n",
+		"command      fasternet-train bench report --threads 2 --seconds 1 quickstart\n", "\nversion ",
+		"\nsystem       " + runtime.GOOS + "/" + runtime.GOARCH + ", ",
+		"\nprocessor    " + kernels.CPU(), "\nthreads      2 on ", "\nmemory ",
+		"\nkernels      " + string(kernels.Default().Variant()) + " (available: ", "GFLOPS", "triad",
+		"\nquickstart\n",
 		"infer, again      1        1       fp32 ", "\n--- end of the report ---\n",
 	} {
 		if r.code != 0 || !strings.Contains(r.stdout, want) {
@@ -193,7 +254,9 @@ func TestBenchReport(t *testing.T) {
 		t.Errorf("the report names the machine:\n%s", r.stdout)
 	}
 	v := succeed(t, "bench", "report", "quickstart", "--seconds", "0.5", "--threads", "1", "--json")
-	if len(v["timings"].([]any)) < 4 || v["command"] != "fasternet-train bench report --threads 1 --seconds 0.5 quickstart" || v["peak"] == nil {
+	if len(v["timings"].([]any)) < 4 ||
+		v["command"] != "fasternet-train bench report --threads 1 --seconds 0.5 quickstart" ||
+		v["peak"] == nil {
 		t.Errorf("got %v", v)
 	}
 	fail(t, 2, "--seconds: want more than 0, got 0", "bench", "report", "--seconds", "0")

@@ -19,43 +19,73 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// modelFlags say which model a command uses, and how it sees images.
+// modelFlags choose the model of a command, and how it sees images.
 type modelFlags struct {
 	path                 string
 	load                 model.LoadOptions
-	fresh                *configs.Config // of a model with fresh weights, in the place of path
+	fresh                *configs.Config // of a model with fresh weights, instead of path
 	batch, threads, size int
 	cropRatio            float64
 	onBad                string
 	precision            string
-	changed              func(option string) bool // says whether an option was given
+	changed              func(option string) bool // reports whether an option was given
 	ema                  bool
 }
 
 // register adds the flags of a command that looks at images.
 func (f *modelFlags) register(c *cobra.Command) {
 	f.registerModel(c)
-	c.Flags().IntVar(&f.batch, "batch", 0, "images at a time (train.val_batch_size)")
-	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0, "crop the centre, which is this `part` of the shorter side, whatever the size (data.test_crop_ratio)")
-	c.Flags().StringVar(&f.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
-	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an image that cannot be read: error or skip")
+	c.Flags().IntVar(&f.batch, "batch", 0, "images per batch (train.val_batch_size)")
+	c.Flags().
+		Float64Var(
+			&f.cropRatio,
+			"crop-ratio",
+			0,
+			"crop the centre to this `part` of the shorter side, at any size (data.test_crop_ratio)",
+		)
+	c.Flags().
+		StringVar(
+			&f.precision,
+			"precision",
+			"fp32",
+			"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it",
+		)
+	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an unreadable image: error or skip")
 }
 
-// registerLoad adds the flags that say which weights of a file are taken, and what may be
-// wrong with them. The command has to call [resolveLoad].
+// registerLoad adds the flags that choose the weights of a file, and what may be wrong with them. The command
+// must call [resolveLoad].
 func registerLoad(c *cobra.Command, o *model.LoadOptions, ema *bool) {
-	c.Flags().StringVar((*string)(&o.Weights), "weights", string(torch.Auto), "`which` weights of a file that has both: averaged (ema), of the last step (plain), or averaged if there are any (auto)")
+	c.Flags().
+		StringVar(
+			(*string)(&o.Weights),
+			"weights",
+			string(torch.Auto),
+			"`which` weights to use: averaged (ema), of the last step (plain), or averaged if there are any (auto)",
+		)
 	c.Flags().BoolVar(ema, "ema", false, "the same as --weights ema")
-	c.Flags().StringVar(&o.StateKey, "state-key", "", "`key` of the weights in a file of PyTorch that has several, e.g. model_ema")
-	c.Flags().BoolVar(&o.AllowMissing, "allow-missing", false, "go on if tensors are missing (they have fresh values) or unexpected")
-	c.Flags().BoolVar(&o.AllowNaN, "allow-nan", false, "go on if weights are NaN or infinite")
+	c.Flags().
+		StringVar(
+			&o.StateKey,
+			"state-key",
+			"",
+			"`key` of the weights in a PyTorch file with several sets, e.g. model_ema",
+		)
+	c.Flags().
+		BoolVar(
+			&o.AllowMissing,
+			"allow-missing",
+			false,
+			"allow missing tensors (they get fresh values) and unexpected ones",
+		)
+	c.Flags().BoolVar(&o.AllowNaN, "allow-nan", false, "allow NaN and infinite weights")
 }
 
 // resolveLoad checks the flags of registerLoad.
 func resolveLoad(o *model.LoadOptions, ema bool) (err error) {
 	if ema {
 		if o.Weights != torch.Auto && o.Weights != torch.EMA {
-			return usageError{fmt.Errorf("--ema is --weights ema, and --weights is %s", o.Weights)}
+			return usageError{fmt.Errorf("--ema means --weights ema, but --weights is %s", o.Weights)}
 		}
 		o.Weights = torch.EMA
 	}
@@ -65,17 +95,29 @@ func resolveLoad(o *model.LoadOptions, ema bool) (err error) {
 	return nil
 }
 
-// registerModel adds those that say which model.
+// registerModel adds the flags that choose the model.
 func (f *modelFlags) registerModel(c *cobra.Command) {
 	f.onBad, f.changed = "error", c.Flags().Changed
-	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights that come without one")
-	c.Flags().StringArrayVar(&f.load.Settings, "set", nil, "change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
+	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights without a configuration")
+	c.Flags().
+		StringArrayVar(
+			&f.load.Settings,
+			"set",
+			nil,
+			"change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable",
+		)
 	registerLoad(c, &f.load, &f.ema)
-	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one a processor, whatever the model's file says")
+	c.Flags().
+		IntVar(
+			&f.threads,
+			"threads",
+			0,
+			"threads of the kernels; 0 for one per processor, whatever the model's file says",
+		)
 	c.Flags().IntVar(&f.size, "size", 0, "side of the images (data.image_size)")
 }
 
-// openModel opens the model, and the configuration with the options applied.
+// openModel opens the model, and returns its configuration with the options applied.
 func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, error) {
 	if reference.IsReference(f.path) {
 		if _, err := reference.Parse(f.path); err != nil {
@@ -107,7 +149,10 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 		return nil, nil, err
 	}
 	if dropped > 0 {
-		return nil, nil, usageError{fmt.Errorf("%s: model.num_classes is %d, its classifier is for another number: it would give random answers", f.path, m.Model.Classes())}
+		return nil, nil, usageError{fmt.Errorf("%s: model.num_classes is %d, "+
+			"but its classifier has another number and "+
+			"would give random answers",
+			f.path, m.Model.Classes())}
 	}
 	noteBest(f.path, m)
 	config, err := f.config(m.Config, dataDir)
@@ -122,7 +167,7 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 	return m, config, nil
 }
 
-// which names a model by its file, and says if its weights are averaged ones.
+// which names a model by its file, and says if its weights are averaged.
 func which(m *model.Loaded) string {
 	if m.Average {
 		return "the averaged weights (EMA) of " + m.Path
@@ -130,7 +175,7 @@ func which(m *model.Loaded) string {
 	return m.Path
 }
 
-// showNotes shows notes about weights that were read.
+// showNotes shows notes about the weights.
 func showNotes(notes []string) {
 	show := display()
 	for _, n := range notes {
@@ -138,8 +183,8 @@ func showNotes(notes []string) {
 	}
 }
 
-// showPadding warns if the program that wrote the weights computes something else of arrays
-// whose images are not of the size in the configuration, which has been looked at.
+// showPadding warns if the program that wrote the weights computes something else for arrays of another image
+// size than the configuration's, which was checked already.
 func showPadding(show *train.Display, m *model.Loaded, in *predict.Inputs) {
 	for _, size := range in.ArraySizes() {
 		note := m.Padding(size[0], size[1])
@@ -149,7 +194,7 @@ func showPadding(show *train.Display, m *model.Loaded, in *predict.Inputs) {
 	}
 }
 
-// showKnown notes that a model was trained on images that are validated now.
+// showKnown warns if the model was trained on images that are now in the validation part.
 func showKnown(show *train.Display, path string, d configs.Data) {
 	was := model.TrainedOn(path)
 	if was == nil {
@@ -168,8 +213,7 @@ func (f *modelFlags) open() (*model.Loaded, error) {
 	return &model.Loaded{Model: m, Config: f.fresh, Path: f.path}, err
 }
 
-// openInference opens the model in the form that is fastest: its batch norms
-// are folded.
+// openInference opens the model in its fastest form, with folded batch norms.
 func openInference(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, error) {
 	m, config, err := openModel(f, dataDir)
 	if err == nil {
@@ -182,11 +226,10 @@ func isPrecision(setting string) bool { return strings.HasPrefix(setting, "preci
 
 func (f *modelFlags) skipBad() bool { return f.onBad == "skip" }
 
-// config applies the options to the configuration of a checkpoint, through the
-// checks of package configs.
+// config applies the options to the configuration of a checkpoint, and checks them.
 func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config, error) {
 	settings := []string{"data.on_bad_image=" + f.onBad}
-	// What a run trained in says nothing: without the option it is fp32, unless --set asks for another.
+	// The precision of training does not matter: the default is fp32, unless --set changes it.
 	if f.precision != "" && (f.changed("precision") || !slices.ContainsFunc(f.load.Settings, isPrecision)) {
 		settings = append(settings, "precision="+f.precision)
 	}
@@ -196,7 +239,7 @@ func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config,
 	if dataDir != "" {
 		settings = append(settings, "data.dir="+quoted(dataDir))
 	}
-	// A 0 that was given is checked, and not passed over.
+	// A given 0 is checked, not ignored.
 	if f.changed("batch") {
 		settings = append(settings, fmt.Sprintf("train.val_batch_size=%d", f.batch))
 	}
@@ -214,7 +257,7 @@ func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config,
 	if err != nil {
 		return nil, err
 	}
-	if f.load.Config == "" && dataDir == "" { // else the paths are meant from here
+	if f.load.Config == "" && dataDir == "" { // otherwise paths start from the working folder
 		for _, note := range c.Locate(model.Paths(f.path).Without(f.load.Settings)) {
 			display().Line("note: %s", note)
 		}
@@ -222,15 +265,15 @@ func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config,
 	return c, nil
 }
 
-// fewLines is how much of a list is shown without --verbose.
+// fewLines is the length of lists without --verbose.
 const fewLines = 10
 
-// showSkipped says which images were left out, and why.
+// showSkipped lists the images that were left out, and why.
 func showSkipped(show *train.Display, skipped []eval.Bad, all bool) {
 	if len(skipped) == 0 {
 		return
 	}
-	show.Line("left out, since they cannot be read: %d images", len(skipped))
+	show.Line("left out, because they cannot be read: %d images", len(skipped))
 	for i, s := range skipped {
 		if i == fewLines && !all {
 			show.Line("  … and %d more", len(skipped)-i)
@@ -240,7 +283,7 @@ func showSkipped(show *train.Display, skipped []eval.Bad, all bool) {
 	}
 }
 
-// reason is the error of a bad image without its name, which is shown already.
+// reason returns the error of a bad image without its name, which is shown already.
 func reason(s eval.Bad) string {
 	text := s.Err.Error()
 	if _, after, ok := strings.Cut(text, s.Name); ok {
@@ -249,9 +292,9 @@ func reason(s eval.Bad) string {
 	return text
 }
 
-// showNotFinite says for which images the model computes no numbers.
+// showNotFinite names images for which the model computes NaN or infinite values.
 func showNotFinite(show *train.Display, names []string) {
 	if len(names) > 0 {
-		show.Line("warning: logits that are NaN or infinite for %d images, the first is %s", len(names), names[0])
+		show.Line("warning: the logits of %d images are NaN or infinite, the first: %s", len(names), names[0])
 	}
 }

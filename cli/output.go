@@ -13,28 +13,29 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The flags that every command has.
+// Flags of every command.
 const (
 	jsonFlag  = "json"
 	quietFlag = "quiet"
 )
 
-// jsonOut is where the result of a command goes as JSON. It is the standard output of the
-// process, also while text goes elsewhere.
+// jsonOut receives the JSON result of a command. It is the standard output of the process, even if text goes
+// elsewhere.
 var jsonOut io.Writer = os.Stdout
 
-// asked are the flags of the command in progress that say what it prints.
+// asked holds the output flags of the command in progress.
 var asked struct{ json, quiet bool }
 
-// registerOutput adds the flags that every command has.
+// registerOutput adds the flags of every command.
 func registerOutput(root *cobra.Command) {
-	root.PersistentFlags().Bool(jsonFlag, false, "print the result as one JSON object, alone on standard output; everything else goes to standard error")
-	root.PersistentFlags().Bool(quietFlag, false, "print no progress and no notes on standard error: warnings and errors only")
+	root.PersistentFlags().
+		Bool(jsonFlag, false,
+			"print the result as one JSON object, alone on standard output; everything else goes to standard error")
+	root.PersistentFlags().Bool(quietFlag, false, "print only warnings and errors on standard error")
 }
 
-// beginOutput sends what a command prints to where its flags say. With --json all text that
-// anything in the program prints to the standard output goes to the standard error, so that no
-// command can forget it.
+// beginOutput redirects the output of a command as its flags say. With --json, all text that the program prints
+// to standard output goes to standard error, so that no command can forget it.
 func beginOutput(c *cobra.Command) error {
 	asked.json, _ = c.Flags().GetBool(jsonFlag)
 	asked.quiet, _ = c.Flags().GetBool(quietFlag)
@@ -43,7 +44,7 @@ func beginOutput(c *cobra.Command) error {
 	}
 	jsonOut = os.Stdout
 	os.Stdout = os.Stderr
-	if asked.quiet { // text is a note next to the JSON
+	if asked.quiet { // text counts as notes beside the JSON
 		nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		if err != nil {
 			return fmt.Errorf("--quiet: %w", err)
@@ -53,10 +54,10 @@ func beginOutput(c *cobra.Command) error {
 	return nil
 }
 
-// wantsJSON says whether the result is to be JSON alone.
+// wantsJSON reports whether only the JSON result is printed.
 func wantsJSON() bool { return asked.json }
 
-// messages is where progress, notes and warnings go.
+// messages returns the writer for progress, notes and warnings.
 func messages() io.Writer {
 	if asked.quiet {
 		return &warnings{out: os.Stderr}
@@ -67,11 +68,11 @@ func messages() io.Writer {
 // display shows progress and notes.
 func display() *train.Display { return train.NewDisplay(messages()) }
 
-// warnings lets the lines through that begin with "warning:".
+// warnings passes the lines on that begin with "warning:".
 type warnings struct {
 	mu   sync.Mutex
 	out  io.Writer
-	rest []byte // of a line that has not ended
+	rest []byte // unfinished line
 }
 
 func (w *warnings) Write(b []byte) (int, error) {
@@ -107,10 +108,10 @@ func printJSON(v any) error {
 	return err
 }
 
-// PrintJSON prints the result of a command that [Add] adds, as one JSON object on a line of
-// the standard output. With --json it is the only thing there.
+// PrintJSON prints the result of a command that [Add] adds as one JSON object on a line of standard output.
+// With --json nothing else is printed there.
 func PrintJSON(v any) error { return printJSON(v) }
 
-// WantsJSON says whether a command that [Add] adds was called with --json. What it prints to
-// os.Stdout goes to the standard error then.
+// WantsJSON reports whether a command that [Add] adds was called with --json. What it prints to os.Stdout then
+// goes to standard error.
 func WantsJSON() bool { return wantsJSON() }

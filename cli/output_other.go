@@ -2,5 +2,5 @@
 
 package cli
 
-// outputBroken: the system sends no signal, and a write that fails says so itself.
+// outputBroken is false: the system sends no signal, and a failed write returns an error.
 func outputBroken() bool { return false }

@@ -4,8 +4,7 @@ package cli
 
 import "golang.org/x/sys/unix"
 
-// outputBroken says whether nobody reads the standard output or the standard error any
-// more.
+// outputBroken reports whether nobody reads the standard output or the standard error any more.
 func outputBroken() bool {
 	fds := []unix.PollFd{{Fd: 1}, {Fd: 2}}
 	if _, err := unix.Poll(fds, 0); err != nil {

@@ -22,12 +22,11 @@ import (
 	"golang.org/x/term"
 )
 
-// aboutInputs is what the commands say that take images.
-const aboutInputs = `Inputs are image files (JPEG, PNG, WebP, GIF, BMP, TIFF, PNM), folders, which are searched
-for images, and .npy or .safetensors files with preprocessed images: a float32 array
-[images, channels, height, width], in a safetensors file the only tensor or the one called
-"input". Such an array is taken as it is; its height and width may differ from the size
-that the model was trained at.`
+// aboutInputs explains the inputs of commands that take images.
+const aboutInputs = `Inputs are image files (JPEG, PNG, WebP, GIF, BMP, TIFF, PNM), folders with images, and .npy or
+.safetensors files with preprocessed images: a float32 array [images, channels, height, width],
+in a safetensors file the only tensor or the tensor "input". Such an array is used unchanged;
+its height and width may differ from the size that the model was trained at.`
 
 func predictCommand() *cobra.Command {
 	var f modelFlags
@@ -37,14 +36,14 @@ func predictCommand() *cobra.Command {
 	var thresholds []string
 	c := &cobra.Command{
 		Use:   "predict MODEL INPUT...",
-		Short: "Name what images show",
-		Long: `Name the most probable classes of images, by the softmax of the logits. An output of the
-model that is no class of the data set it was trained on (model.num_classes is larger) is
-not listed; a model without any class names has numbers in their place.
+		Short: "Classify images",
+		Long: `List the most probable classes of images, by the softmax of the logits. Outputs without a
+class (model.num_classes is larger than the data set has) are not listed. A model without class
+names gives numbers.
 
-Of a model of task multilabel, whose images have any number of labels, the labels are listed whose
-probability reaches their threshold: the one that was best for F1 on the validation images of
-the training, or that of --threshold. An image without any of them is listed too.
+For task multilabel, list the labels whose probability reaches their threshold: the threshold
+with the best F1 on the run's validation images, or --threshold. Images without any label are
+listed too.
 
 ` + aboutInputs + `
 
@@ -70,9 +69,11 @@ the order of the outputs.`,
 				return usageError{fmt.Errorf("--format: want %s, got %q", strings.Join(predict.Formats, ", "), format)}
 			}
 			if wantsJSON() && out == "" && cmd.Flags().Changed("format") {
-				return usageError{fmt.Errorf("--format %s: with --json it is the format of a file, so want --out too", format)}
+				return usageError{fmt.Errorf("--format %s: with --json, also give --out for the file", format)}
 			}
-			if err := checkOutputs(output{"--out", out, nil}, output{"--logits", logitsFile, checkLogitsFile}); err != nil {
+			if err := checkOutputs(output{"--out", out, nil}, output{
+				"--logits", logitsFile, checkLogitsFile,
+			}); err != nil {
 				return err
 			}
 			m, config, err := openInference(&f, "")
@@ -121,7 +122,7 @@ the order of the outputs.`,
 			}
 			showLeftOut(show, in.LeftOut)
 			showPadding(show, m, in)
-			// The lines of a table on a terminal show the progress themselves.
+			// On a terminal, the lines of the table are the progress.
 			bar := out != "" || wantsJSON() || !term.IsTerminal(int(os.Stdout.Fd()))
 			var objects bytes.Buffer
 			classify := func(w io.Writer) (*predict.Outcome, error) {
@@ -132,7 +133,15 @@ the order of the outputs.`,
 				if err != nil {
 					return nil, err
 				}
-				return predict.Classify(cmd.Context(), runner, in, f.inputs(config, show, "predict", bar), answer, writer, keep)
+				return predict.Classify(
+					cmd.Context(),
+					runner,
+					in,
+					f.inputs(config, show, "predict", bar),
+					answer,
+					writer,
+					keep,
+				)
 			}
 			outcome, err := withOutput(out, classify)
 			show.End()
@@ -153,8 +162,14 @@ the order of the outputs.`,
 		},
 	}
 	f.register(c)
-	c.Flags().StringArrayVar(&thresholds, "threshold", nil, "of task multilabel: `probability` from which on a label is listed, for all labels or LABEL=probability; repeatable")
-	c.Flags().IntVar(&topk, "topk", 5, "classes for each image")
+	c.Flags().
+		StringArrayVar(
+			&thresholds,
+			"threshold",
+			nil,
+			"task multilabel: list labels from this `probability` on, for all labels or LABEL=probability; repeatable",
+		)
+	c.Flags().IntVar(&topk, "topk", 5, "classes per image")
 	c.Flags().StringVar(&format, "format", predict.Formats[0], "`format` of the output: table, csv or jsonl")
 	c.Flags().StringVar(&out, "out", "", "write to `FILE` instead of standard output")
 	c.Flags().StringVar(&logitsFile, "logits", "", "also write the logits to `FILE`.safetensors")
@@ -163,10 +178,10 @@ the order of the outputs.`,
 	return c
 }
 
-// jsonLines is the format of predictions with an object for each image.
+// jsonLines is the format of predictions with one JSON object per image.
 const jsonLines = "jsonl"
 
-// printPredictions prints what --json has: the predictions, unless they are in a file.
+// printPredictions prints the result for --json: the predictions, unless they are in a file.
 func printPredictions(m *model.Loaded, o *predict.Outcome, objects *bytes.Buffer, out, logits string) error {
 	var images []json.RawMessage
 	for line := range bytes.Lines(objects.Bytes()) {
@@ -190,13 +205,12 @@ func printPredictions(m *model.Loaded, o *predict.Outcome, objects *bytes.Buffer
 
 func checkLogitsFile(path string) error {
 	if !safetensors.IsFile(path) {
-		return fmt.Errorf("%s: want a file .safetensors", path)
+		return fmt.Errorf("%s: want a .safetensors file", path)
 	}
 	return nil
 }
 
-// inputs are the options of package predict that follow from those of the
-// command. With bar, a bar of that name shows the progress.
+// inputs returns the options for package predict. With bar, a bar of that name shows the progress.
 func (f *modelFlags) inputs(config *configs.Config, show *train.Display, name string, bar bool) predict.Options {
 	o := predict.Options{
 		Transform: preprocess.Evaluation(config.Data, config.Model.InChans),
@@ -215,13 +229,12 @@ func (f *modelFlags) inputs(config *configs.Config, show *train.Display, name st
 	return o
 }
 
-// withOutput gives the standard output, or a file that is there when the work
-// has succeeded.
+// withOutput returns standard output, or a file that appears after the work has succeeded.
 func withOutput(path string, work func(io.Writer) (*predict.Outcome, error)) (outcome *predict.Outcome, err error) {
 	if path == "" {
 		return work(os.Stdout)
 	}
-	var failure error // as it is: it need not be one of writing
+	var failure error // returned unchanged: it may not come from writing
 	err = checkpoints.WriteAtomic(path, func(w io.Writer) error {
 		outcome, failure = work(w)
 		return failure

@@ -38,7 +38,8 @@ func referenceModel(t *testing.T) (checkpoint, images string, want map[string]go
 	golden.JSON(t, name+".json", &ref)
 	want = golden.Tensors(t, name+".safetensors")
 	depths, _ := json.Marshal(ref.Config.Depths)
-	config, err := configs.Parse("reference", fmt.Sprintf("model: {embed_dim: %d, depths: %s, feature_dim: %d}\ndata: {image_size: 64}\n",
+	config, err := configs.Parse("reference", fmt.Sprintf("model: {embed_dim: %d, depths: %s, feature_dim: %d}\n"+
+		"data: {image_size: 64}\n",
 		ref.Config.EmbedDim, depths, ref.Config.FeatureDim))
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,10 @@ func referenceModel(t *testing.T) (checkpoint, images string, want map[string]go
 	}
 	dir := t.TempDir()
 	checkpoint, images = filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "images.safetensors")
-	if err := checkpoints.Write(checkpoint, checkpoints.File{Meta: meta, Tensors: model.Tensors(m.Store())}); err != nil {
+	if err := checkpoints.Write(checkpoint, checkpoints.File{
+		Meta:    meta,
+		Tensors: model.Tensors(m.Store()),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	shape := want["input"].Shape
@@ -93,7 +97,8 @@ func TestClassesWithoutNames(t *testing.T) {
 
 func writeTensor(t *testing.T, path, name string, shape []int, values []float32) {
 	t.Helper()
-	if err := checkpoints.Write(path, checkpoints.File{Tensors: []formats.Tensor{{Name: name, Shape: shape, F32: values}}}); err != nil {
+	err := checkpoints.Write(path, checkpoints.File{Tensors: []formats.Tensor{{Name: name, Shape: shape, F32: values}}})
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -116,7 +121,21 @@ func TestPredictReference(t *testing.T) {
 	checkpoint, images, want := referenceModel(t)
 	out := filepath.Join(t.TempDir(), "out.safetensors")
 	for _, batch := range []string{"1", "3", "64"} {
-		r := invoke(t, "predict", images, "--model", checkpoint, "--logits", out, "--batch", batch, "--format", "csv", "--topk", "3")
+		r := invoke(
+			t,
+			"predict",
+			images,
+			"--model",
+			checkpoint,
+			"--logits",
+			out,
+			"--batch",
+			batch,
+			"--format",
+			"csv",
+			"--topk",
+			"3",
+		)
 		if r.code != 0 {
 			t.Fatalf("%+v", r)
 		}
@@ -176,13 +195,34 @@ func TestPredictFolder(t *testing.T) {
 	val, dir := filepath.Join(root, "val"), t.TempDir()
 	r := invoke(t, "predict", val, "--model", run)
 	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
-	if r.code != 0 || len(lines) != 17 || !strings.Contains(lines[1], filepath.Join("cat", "a.jpg")) || !strings.Contains(r.stdout, "dog") {
+	if r.code != 0 ||
+		len(lines) != 17 ||
+		!strings.Contains(lines[1], filepath.Join("cat", "a.jpg")) ||
+		!strings.Contains(r.stdout, "dog") {
 		t.Fatalf("%+v", r)
 	}
 	out := filepath.Join(dir, "out.jsonl")
-	r = invoke(t, "predict", val, filepath.Join(root, "train", "dog", "d.jpg"), "--model", run, "--format", "jsonl", "--out", out, "--topk", "1", "--batch", "2")
+	r = invoke(
+		t,
+		"predict",
+		val,
+		filepath.Join(root, "train", "dog", "d.jpg"),
+		"--model",
+		run,
+		"--format",
+		"jsonl",
+		"--out",
+		out,
+		"--topk",
+		"1",
+		"--batch",
+		"2",
+	)
 	raw, _ := os.ReadFile(out)
-	if r.code != 0 || r.stdout != "" || bytes.Count(raw, []byte("\n")) != 9 || !bytes.Contains(raw, []byte(`"predictions":[{"index":`)) {
+	if r.code != 0 ||
+		r.stdout != "" ||
+		bytes.Count(raw, []byte("\n")) != 9 ||
+		!bytes.Contains(raw, []byte(`"predictions":[{"index":`)) {
 		t.Errorf("%+v\n%s", r, raw)
 	}
 
@@ -194,20 +234,43 @@ func TestPredictFolder(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(val, "dog", "torn.jpg"), good[:len(good)/2])
 	before, after := filepath.Join(dir, "before.safetensors"), filepath.Join(dir, "after.safetensors")
-	for _, args := range [][]string{{"predict", val, "--out", out}, {"eval", "--data", root}, {"features", val, "--out", before}} {
+	for _, args := range [][]string{
+		{"predict", val, "--out", out},
+		{"eval", "--data", root},
+		{"features", val, "--out", before},
+	} {
 		fail(t, 1, "huge.png: 60000×60000 pixels exceed the limit", append(args, "--model", run)...)
 	}
 	if now, _ := os.ReadFile(out); !bytes.Equal(now, raw) {
 		t.Error("a failed run has changed its output")
 	}
-	r = invoke(t, "predict", val, "--model", run, "--on-bad-image", "skip", "--logits", after, "--format", "csv", "--topk", "1")
-	if r.code != 0 || strings.Count(r.stdout, "\n") != 9 || !strings.Contains(r.stderr, "2 images") || !strings.Contains(r.stderr, "huge.png: 60000×60000") || !strings.Contains(r.stderr, "torn.jpg: ") {
+	r = invoke(
+		t,
+		"predict",
+		val,
+		"--model",
+		run,
+		"--on-bad-image",
+		"skip",
+		"--logits",
+		after,
+		"--format",
+		"csv",
+		"--topk",
+		"1",
+	)
+	if r.code != 0 ||
+		strings.Count(r.stdout, "\n") != 9 ||
+		!strings.Contains(r.stderr, "2 images") ||
+		!strings.Contains(r.stderr, "huge.png: 60000×60000") ||
+		!strings.Contains(r.stderr, "torn.jpg: ") {
 		t.Errorf("skipping: %+v", r)
 	}
 	os.Remove(filepath.Join(val, "cat", "huge.png"))
 	os.Remove(filepath.Join(val, "dog", "torn.jpg"))
 	invoke(t, "predict", val, "--model", run, "--logits", before)
-	if a, b := readTensor(t, before, "logits"), readTensor(t, after, "logits"); !slices.Equal(a.Shape, []int{8, 2}) || !slices.Equal(a.F32, b.F32) {
+	a, b := readTensor(t, before, "logits"), readTensor(t, after, "logits")
+	if !slices.Equal(a.Shape, []int{8, 2}) || !slices.Equal(a.F32, b.F32) {
 		t.Errorf("the bad images change the logits of the others: %v and %v", a, b)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) != 0 {
@@ -220,9 +283,14 @@ func TestBadInputsOfPredict(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	writeFile(t, file("header.npy"), []byte("\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr'"))
-	writeFile(t, file("size.npy"), append([]byte("\x93NUMPY\x01\x00\x57\x00"), "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 1099511627776, 1099511627776)}"...))
-	writeFile(t, file("double.npy"), append([]byte("\x93NUMPY\x01\x00\x3f\x00"), "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3, 1, 1)}"...))
-	writeFile(t, file("offsets.safetensors"), append(binary.LittleEndian.AppendUint64(nil, 78), `{"input":{"dtype":"F32","shape":[1,3,64,64],"data_offsets":[0,99999999999999]}}`...))
+	writeFile(t, file("size.npy"), append([]byte("\x93NUMPY\x01\x00\x57\x00"),
+		"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 1099511627776, 1099511627776)}"...))
+	writeFile(t, file("double.npy"), append([]byte("\x93NUMPY\x01\x00\x3f\x00"),
+		"{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3, 1, 1)}"...))
+	writeFile(t, file("offsets.safetensors"), append(
+		binary.LittleEndian.AppendUint64(nil, 78),
+		`{"input":{"dtype":"F32","shape":[1,3,64,64],"data_offsets":[0,99999999999999]}}`...,
+	))
 	writeFile(t, file("header.safetensors"), bytes.Repeat([]byte{0xff}, 64))
 	writeTensor(t, file("grey.safetensors"), "x", []int{1, 1, 64, 64}, make([]float32, 64*64))
 	writeTensor(t, file("small.safetensors"), "x", []int{1, 3, 64, 31}, make([]float32, 3*64*31))
@@ -282,7 +350,10 @@ func TestBadInputsOfPredict(t *testing.T) {
 	values[len(values)-1] = float32(0) / values[0]
 	writeTensor(t, file("nan.safetensors"), "x", []int{2, 3, 64, 64}, values)
 	r := invoke(t, "predict", file("nan.safetensors"), "--model", checkpoint, "--format", "jsonl")
-	if r.code != 0 || !strings.Contains(r.stderr, "NaN or infinite for 1 images, the first is "+file("nan.safetensors")+"[1]") || !strings.Contains(r.stdout, `"prob":null`) {
+	if r.code != 0 ||
+		!strings.Contains(r.stderr,
+			"the logits of 1 images are NaN or infinite, the first: "+file("nan.safetensors")+"[1]") ||
+		!strings.Contains(r.stdout, `"prob":null`) {
 		t.Errorf("NaN: %+v", r)
 	}
 }
@@ -302,7 +373,11 @@ func TestEvalFiles(t *testing.T) {
 	if json.Unmarshal([]byte(lines[3]), &printed) != nil || json.Unmarshal(raw, &written) != nil {
 		t.Fatalf("%s\n%s", lines[3], raw)
 	}
-	if written["top1"] != printed["top1"] || written["loss"] != printed["loss"] || written["count"] != 8.0 || written["img_size"] != 48.0 || written["crop_pct"] != 0.9 {
+	if written["top1"] != printed["top1"] ||
+		written["loss"] != printed["loss"] ||
+		written["count"] != 8.0 ||
+		written["img_size"] != 48.0 ||
+		written["crop_pct"] != 0.9 {
 		t.Errorf("printed %v, written %v", printed, written)
 	}
 	table, _ := os.ReadFile(file("c.csv"))
@@ -315,7 +390,18 @@ func TestEvalFiles(t *testing.T) {
 	if a+b != 4 || c+d != 4 || float64(a+d)/8*100 != printed["top1"] {
 		t.Errorf("confusion %v, top-1 %v", rows, printed["top1"])
 	}
-	got := succeed(t, "eval", "--model", run, "--split", "train", "--confusion", file("c.png"), "--results-file", file("r.csv"))
+	got := succeed(
+		t,
+		"eval",
+		"--model",
+		run,
+		"--split",
+		"train",
+		"--confusion",
+		file("c.png"),
+		"--results-file",
+		file("r.csv"),
+	)
 	if got["count"] != 8.0 {
 		t.Errorf("got %v", got)
 	}
@@ -325,7 +411,8 @@ func TestEvalFiles(t *testing.T) {
 	if r := invoke(t, "features", "--dataset", "--model", run, "--out", file("f.safetensors")); r.code != 0 {
 		t.Errorf("%+v", r)
 	}
-	if labels := readTensor(t, file("f.safetensors"), "labels"); !slices.Equal(labels.I64, []int64{0, 0, 0, 0, 1, 1, 1, 1}) {
+	labels := readTensor(t, file("f.safetensors"), "labels")
+	if !slices.Equal(labels.I64, []int64{0, 0, 0, 0, 1, 1, 1, 1}) {
 		t.Errorf("labels %v", labels.I64)
 	}
 
@@ -334,7 +421,11 @@ func TestEvalFiles(t *testing.T) {
 	fail(t, 1, "b.JPEG", "eval", "--model", run)
 	r = invoke(t, "eval", "--model", run, "--on-bad-image", "skip", "--results-file", file("r.json"))
 	raw, _ = os.ReadFile(file("r.json"))
-	if r.code != 0 || !strings.Contains(r.stderr, "1 images") || !strings.Contains(r.stderr, torn+": ") || !bytes.Contains(raw, []byte(torn)) || !bytes.Contains(raw, []byte(`"count": 7`)) {
+	if r.code != 0 ||
+		!strings.Contains(r.stderr, "1 images") ||
+		!strings.Contains(r.stderr, torn+": ") ||
+		!bytes.Contains(raw, []byte(torn)) ||
+		!bytes.Contains(raw, []byte(`"count": 7`)) {
 		t.Errorf("%+v\n%s", r, raw)
 	}
 	fail(t, 2, "--split: want train or val", "eval", "--model", run, "--split", "test")

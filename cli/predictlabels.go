@@ -10,20 +10,24 @@ import (
 	"fasternet/model"
 )
 
-// answers is what predict says about an image.
+// answers is predict's answer for an image.
 type answers func(logits []float32) []predict.Guess
 
-// answersOf is what a model says about images: the most probable classes, or of task multilabel
-// the labels that reach their thresholds.
+// answersOf returns a model's answers for images: the most probable classes or, for task multilabel, the labels
+// that reach their thresholds.
 func answersOf(m *model.Loaded, names []string, topk int, topkGiven bool, thresholds []string) (answers, error) {
 	if !m.MultiLabel() {
 		if len(thresholds) > 0 {
-			return nil, usageError{fmt.Errorf("--threshold: it is for models of task multilabel; of images with one label --topk says how many classes are listed")}
+			return nil, usageError{fmt.Errorf("--threshold: needs task multilabel; with one label per image, " +
+				"--topk says how many classes to list")}
 		}
 		return func(logits []float32) []predict.Guess { return predict.TopK(logits, topk, names) }, nil
 	}
 	if topkGiven {
-		return nil, usageError{fmt.Errorf("--topk: %s is of task multilabel, which lists the labels that reach their thresholds; --threshold 0 lists all", m.Path)}
+		return nil, usageError{fmt.Errorf("--topk: %s has task multilabel, "+
+			"which lists the labels that reach their thresholds; "+
+			"--threshold 0 lists all",
+			m.Path)}
 	}
 	limits, err := thresholdsFor(m, names, thresholds)
 	if err != nil {
@@ -32,7 +36,7 @@ func answersOf(m *model.Loaded, names []string, topk int, topkGiven bool, thresh
 	return func(logits []float32) []predict.Guess { return classes.AppendGiven(nil, logits, limits, names) }, nil
 }
 
-// thresholdsFor are the thresholds of a model with changes: a number for all labels, or LABEL=number for one.
+// thresholdsFor returns the thresholds of a model with changes: a number for all labels, or LABEL=number for one.
 func thresholdsFor(m *model.Loaded, names []string, changes []string) ([]float64, error) {
 	limits := m.AllThresholds()
 	for _, change := range changes {
@@ -55,7 +59,8 @@ func thresholdsFor(m *model.Loaded, names []string, changes []string) ([]float64
 		}
 		at := classes.Index(names, name)
 		if at < 0 || at >= len(limits) {
-			return nil, usageError{fmt.Errorf("--threshold %s: the model has no label %q%s", change, name, classes.Suggest(names, name))}
+			return nil, usageError{fmt.Errorf("--threshold %s: the model has no label %q%s",
+				change, name, classes.Suggest(names, name))}
 		}
 		limits[at] = v
 	}

@@ -15,7 +15,9 @@ import (
 // train.Display alone: what else writes does not know which text comes from a file.
 func TestPrinting(t *testing.T) {
 	var paths []string
-	for _, dir := range []string{".", "../internal/audit", "../eval", "../model", "../eval/predict", "../internal/verify"} {
+	for _, dir := range []string{
+		".", "../internal/audit", "../eval", "../model", "../eval/predict", "../internal/verify",
+	} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", dir, len(files), err)
@@ -32,7 +34,9 @@ func TestPrinting(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(path, "_test.go") && !slices.Contains([]string{"output.go", "main.go", "interrupt.go"}, path) && strings.Contains(string(text), "os.Stderr") {
+		if !strings.HasSuffix(path, "_test.go") &&
+			!slices.Contains([]string{"output.go", "main.go", "interrupt.go"}, path) &&
+			strings.Contains(string(text), "os.Stderr") {
 			t.Errorf("%s: os.Stderr: want messages() or display(), which follow --quiet", path)
 		}
 	}

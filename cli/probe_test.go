@@ -13,7 +13,9 @@ import (
 func TestProbes(t *testing.T) {
 	images, dir := fashion(t, 300, 100), t.TempDir()
 	run, args := tinyRun(t, images)
-	succeed(t, append(args, "--set", "checkpoint.every_steps=0", "--set", "train.epochs=2", "--set", "augment.rand_augment=''", "--set", "augment.erasing.prob=0", "--set", "augment.repeats=1",
+	succeed(t, append(args,
+		"--set", "checkpoint.every_steps=0", "--set", "train.epochs=2",
+		"--set", "augment.rand_augment=''", "--set", "augment.erasing.prob=0", "--set", "augment.repeats=1",
 		"--set", "augment.mixup_mode=batch", "--set", "augment.mixup_off_epoch=0")...)
 	file := func(name string) string { return filepath.Join(dir, name) }
 	kept := file("f.safetensors")
@@ -26,7 +28,11 @@ func TestProbes(t *testing.T) {
 	if again := invoke(t, "knn", "--load", kept); again.stdout != r.stdout {
 		t.Errorf("computed:\n%s\nread back:\n%s", r.stdout, again.stdout)
 	}
-	if got["top1"].(float64) < 40 || got["count"] != 100.0 || got["training_count"] != 300.0 || got["features"] != "pooled" || len(got["knn"].([]any)) != 4 {
+	if got["top1"].(float64) < 40 ||
+		got["count"] != 100.0 ||
+		got["training_count"] != 300.0 ||
+		got["features"] != "pooled" ||
+		len(got["knn"].([]any)) != 4 {
 		t.Errorf("%v", got)
 	}
 	// Fewer labels: the same images, whether they are chosen before or after.
@@ -39,7 +45,10 @@ func TestProbes(t *testing.T) {
 	head := file("head.safetensors")
 	linear := []string{"linprobe", "--opt", "sgd", "--epochs", "10", "--train-batch", "64", "--save", head}
 	a, b = invoke(t, append(linear, "--model", run)...), invoke(t, append(linear, "--load", kept, "--threads", "1")...)
-	if a.code != 0 || a.stdout != b.stdout || strings.Count(a.stdout, "\n") != 12 || !strings.Contains(a.stderr, "--augment") {
+	if a.code != 0 ||
+		a.stdout != b.stdout ||
+		strings.Count(a.stdout, "\n") != 12 ||
+		!strings.Contains(a.stderr, "--augment") {
 		t.Errorf("%+v\n%+v", a, b)
 	}
 	got = succeed(t, append(linear, "--load", kept)...)
@@ -49,7 +58,8 @@ func TestProbes(t *testing.T) {
 	if f, err := checkpoints.Read(head); err != nil || len(f.Tensors) != 4 {
 		t.Errorf("%v", err)
 	}
-	if r := invoke(t, "linprobe", "--load", kept, "--epochs", "1"); r.code != 0 || !strings.Contains(r.stderr, "--opt sgd") {
+	if r := invoke(t, "linprobe", "--load", kept, "--epochs", "1"); r.code != 0 ||
+		!strings.Contains(r.stderr, "--opt sgd") {
 		t.Errorf("too few steps for LARS: %+v", r)
 	}
 
@@ -64,12 +74,15 @@ func TestProbes(t *testing.T) {
 		{2, "--temperature: want more than 0", []string{"knn", "--load", kept, "--temperature", "0"}},
 		{2, "--max-per-class: want 0 or more", []string{"knn", "--load", kept, "--max-per-class", "-1"}},
 		{2, "--threads", []string{"knn", "--load", kept, "--threads", "-1"}},
-		{2, "want MODEL, a checkpoint or the folder of a run; or --load", []string{"knn"}},
+		{2, "want MODEL (a checkpoint or the folder of a run), or --load", []string{"knn"}},
 		{2, "--stage: want pooled", []string{"linprobe", "--model", run, "--stage", "all"}},
-		{2, "--load: it takes the place of MODEL", []string{"knn", "--model", run, "--load", kept}},
+		{2, "--load replaces MODEL", []string{"knn", "--model", run, "--load", kept}},
 		{2, "augment", []string{"linprobe", "--augment", "--load", kept}},
 		{2, "want a file .safetensors", []string{"knn", "--model", run, "--dump", file("f.npy")}},
-		{2, "a warm-up of 5 epochs, of 5", []string{"linprobe", "--load", kept, "--epochs", "5", "--warmup-epochs", "5"}},
+		{
+			2, "a warm-up of 5 epochs, of 5",
+			[]string{"linprobe", "--load", kept, "--epochs", "5", "--warmup-epochs", "5"},
+		},
 		{2, "optimizer \"adam\"", []string{"linprobe", "--load", kept, "--opt", "adam"}},
 		{1, "want a file that knn or linprobe wrote", []string{"knn", "--load", head}},
 		{1, "none.safetensors: no such file", []string{"knn", "--load", file("none.safetensors")}},
@@ -104,7 +117,9 @@ func weak(t *testing.T, path, to string) string {
 func TestProbeAugmented(t *testing.T) {
 	run, root := folderRun(t)
 	args := []string{"linprobe", "--model", run, "--augment", "--epochs", "3", "--opt", "sgd", "--train-batch", "8"}
-	a, b, c := invoke(t, args...), invoke(t, append(args, "--threads", "1")...), invoke(t, append(args, "--seed", "1")...)
+	a := invoke(t, args...)
+	b := invoke(t, append(args, "--threads", "1")...)
+	c := invoke(t, append(args, "--seed", "1")...)
 	plain := invoke(t, append(args[:3:3], args[4:]...)...)
 	if a.code != 0 || plain.code != 0 || !strings.Contains(a.stdout, `"training_count":8`) {
 		t.Fatalf("%+v\n%+v", a, plain)
@@ -132,9 +147,11 @@ func TestProbeAugmented(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(root, "val", "dug")); err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range [][]string{{"knn", "--k", "3"}, {"linprobe", "--epochs", "2"}} { // a part without one of the classes
+	// a part without one of the classes
+	for _, command := range [][]string{{"knn", "--k", "3"}, {"linprobe", "--epochs", "2"}} {
 		got := invoke(t, append(command, "--model", run)...)
-		if got.code != 0 || !strings.Contains(got.stderr, `note: the validation part has no images of 1 of the 3 classes: "dog"`) {
+		if got.code != 0 ||
+			!strings.Contains(got.stderr, `note: the validation part has no images of 1 of the 3 classes: "dog"`) {
 			t.Errorf("%v: %+v", command, got)
 		}
 	}

@@ -18,15 +18,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// aboutProbes says what knn and linprobe have in common.
-const aboutProbes = `The encoder is frozen: any model that "eval" reads, or the run of a pre-training. Its
-features of the training and the validation images are those of "features --stage
-pooled", with the transform of evaluation, or of another --stage (of maps, the mean).
---max-per-class keeps a few training images of each class, drawn by --seed. --dump
-writes the features to a file that --load reads in the place of MODEL, since most of
-the time goes into them.`
+// aboutProbes is the common help of knn and linprobe.
+const aboutProbes = `The encoder is frozen: any model that "eval" reads, or the run of a pre-training. The features
+of the training and the validation images are the same as in "features --stage pooled", with
+the transform of evaluation; --stage chooses others (the mean of maps). --max-per-class keeps a
+few training images per class, drawn by --seed. Most of the time goes into the features: --dump
+writes them to a file, and --load reads it instead of MODEL.`
 
-// probeFlags say which features knn and linprobe are about.
+// probeFlags choose the features of knn and linprobe.
 type probeFlags struct {
 	modelFlags
 	dataDir, stage, dump, load string
@@ -37,13 +36,17 @@ type probeFlags struct {
 func (f *probeFlags) register(c *cobra.Command) {
 	f.modelFlags.register(c)
 	c.Flags().StringVar(&f.dataDir, "data", "", "`folder` of the data set")
-	c.Flags().StringVar(&f.stage, "stage", predict.Pooled, "`which` features: pooled, prelogits, or the number of a stage")
-	c.Flags().IntVar(&f.few, "max-per-class", 0, "training images of each class; 0 for all")
-	c.Flags().Uint64Var(&f.seed, "seed", 0, "of all that is random")
+	c.Flags().
+		StringVar(&f.stage, "stage", predict.Pooled, "`which` features: pooled, prelogits, or the number of a stage")
+	c.Flags().IntVar(&f.few, "max-per-class", 0, "training images per class; 0 for all")
+	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of all random choices")
 	c.Flags().StringVar(&f.dump, "dump", "", "write the features to `FILE`.safetensors")
-	c.Flags().StringVar(&f.load, "load", "", "take the features of a `FILE` that --dump wrote")
-	for _, name := range []string{"data", "stage", "dump", "config", "set", "weights", "ema", "state-key", "allow-missing", "allow-nan", "size", "batch", "crop-ratio", "on-bad-image"} {
-		c.MarkFlagsMutuallyExclusive("load", name) // they are about a model
+	c.Flags().StringVar(&f.load, "load", "", "read the features from a `FILE` of --dump")
+	for _, name := range []string{
+		"data", "stage", "dump", "config", "set", "weights", "ema", "state-key", "allow-missing", "allow-nan",
+		"size", "batch", "crop-ratio", "on-bad-image",
+	} {
+		c.MarkFlagsMutuallyExclusive("load", name) // these flags need a model
 	}
 }
 
@@ -56,24 +59,25 @@ type encoder struct {
 	which      string
 }
 
-// images is the number of training images.
+// images returns the number of training images.
 func (e *encoder) images() int {
 	if e.Train == nil {
-		return e.train.Len() // their features are still to come
+		return e.train.Len() // their features are not computed yet
 	}
 	return e.Train.Len()
 }
 
-// check finds what is wrong with the options before any work.
+// check finds wrong options before any work.
 func (f *probeFlags) check() error {
 	if f.few < 0 {
 		return usageError{fmt.Errorf("--max-per-class: want 0 or more, got %d", f.few)}
 	}
 	switch {
 	case f.load == "" && f.path == "":
-		return usageError{errors.New("want MODEL, a checkpoint or the folder of a run; or --load with a file of features")}
+		return usageError{errors.New("want MODEL (a checkpoint or the folder of a run), " +
+			"or --load with a file of features")}
 	case f.load != "" && f.path != "":
-		return usageError{fmt.Errorf("--load: it takes the place of MODEL, and there is %s: want one of them", f.path)}
+		return usageError{fmt.Errorf("--load replaces MODEL, but %s is given: leave one out", f.path)}
 	}
 	which, err := predict.FeatureName(f.stage)
 	if err != nil || which == predict.AllStages {
@@ -82,8 +86,8 @@ func (f *probeFlags) check() error {
 	return checkOutputs(output{"--dump", f.dump, probe.CheckDumpFile})
 }
 
-// features loads the features, or computes them: of the validation images, and of
-// the training images if they are asked for. The pool has to be closed.
+// features loads or computes the features of the validation images, and of the training images if requested.
+// The pool must be closed.
 func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bool) (*encoder, *kernels.Pool, error) {
 	if f.load != "" {
 		d, err := probe.Load(f.load)
@@ -111,7 +115,9 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		return nil, nil, err
 	}
 	if data.IsMultiLabel(e.train) {
-		return nil, nil, usageError{fmt.Errorf("%s is for images with one label, and these have any number (data.multi_label): give it another data set, with --data, --set task=classify and --set data.multi_label=false", c.Name())}
+		return nil, nil, usageError{fmt.Errorf("%s needs one label per image, but data.multi_label is true: "+
+			"give another data set with --data, --set task=classify and --set data.multi_label=false",
+			c.Name())}
 	}
 	var notes []string
 	if e.val, notes, err = eval.WithClassesOf(e.train, e.val); err != nil {
@@ -125,7 +131,8 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		pool.Close()
 		return nil, nil, err
 	}
-	show.Line("features of %s: %d training and %d validation images, %d threads, %s", which(m), e.train.Len(), e.val.Len(), pool.Workers(), pool.Kernels().Describe(e.runner.Format()))
+	show.Line("features of %s: %d training and %d validation images, %d threads, %s",
+		which(m), e.train.Len(), e.val.Len(), pool.Workers(), pool.Kernels().Describe(e.runner.Format()))
 	for _, note := range append(notes, eval.Notes(config.Data, e.train, e.val)...) {
 		show.Line("note: %s", note)
 	}
@@ -141,7 +148,7 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	return e, pool, nil
 }
 
-// extract computes the features, and writes them if asked to.
+// extract computes the features, and writes them if requested.
 func (e *encoder) extract(c *cobra.Command, f *probeFlags, show *train.Display, training bool) (err error) {
 	if training {
 		if e.Train, err = e.part(c, f, "training images", e.train, show); err != nil {
@@ -154,7 +161,13 @@ func (e *encoder) extract(c *cobra.Command, f *probeFlags, show *train.Display, 
 	return probe.Dump(f.dump, e.Dumped)
 }
 
-func (e *encoder) part(c *cobra.Command, f *probeFlags, name string, ds data.Dataset, show *train.Display) (*probe.Set, error) {
+func (e *encoder) part(
+	c *cobra.Command,
+	f *probeFlags,
+	name string,
+	ds data.Dataset,
+	show *train.Display,
+) (*probe.Set, error) {
 	s, skipped, err := probe.Extract(c.Context(), e.runner, ds, f.inputs(e.config, show, name, true), e.which)
 	show.End()
 	if err != nil {
@@ -164,14 +177,14 @@ func (e *encoder) part(c *cobra.Command, f *probeFlags, name string, ds data.Dat
 	return s, nil
 }
 
-// source is what the last line of knn and linprobe says about the features.
+// source describes the features in the last line of knn and linprobe.
 type source struct {
 	Count         int    `json:"count"` // validation images
 	TrainingCount int    `json:"training_count"`
 	Features      string `json:"features"`
 	Width         int    `json:"width"`
 	Model         string `json:"model"`
-	Weights       string `json:"weights,omitempty"` // ema for averaged ones, or plain
+	Weights       string `json:"weights,omitempty"` // ema or plain
 }
 
 func (e *encoder) source() source {

@@ -15,18 +15,18 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// profiles are the files with measurements of the program itself that a command writes.
+// profiles are files with measurements of the program itself.
 type profiles struct {
 	cpu, memory, trace string
 }
 
 func (p *profiles) register(c *cobra.Command) {
-	c.Flags().StringVar(&p.cpu, "cpuprofile", "", "write where the processor time goes to a `file`, for go tool pprof")
-	c.Flags().StringVar(&p.memory, "memprofile", "", "write what takes memory to a `file`, for go tool pprof")
-	c.Flags().StringVar(&p.trace, "trace", "", "write what the goroutines do to a `file`, for go tool trace")
+	c.Flags().StringVar(&p.cpu, "cpuprofile", "", "write a CPU profile to a `file`, for go tool pprof")
+	c.Flags().StringVar(&p.memory, "memprofile", "", "write a memory profile to a `file`, for go tool pprof")
+	c.Flags().StringVar(&p.trace, "trace", "", "write a trace of the goroutines to a `file`, for go tool trace")
 }
 
-// around has a command without ranks measured.
+// around measures a command without ranks.
 func (p *profiles) around(c *cobra.Command) {
 	p.register(c)
 	run := c.RunE
@@ -40,10 +40,9 @@ func (p *profiles) around(c *cobra.Command) {
 	}
 }
 
-// start begins the measurements. An error says which file cannot be written, on any rank. The
-// returned function ends them and writes the files, under their names only when they are
-// whole; it adds what goes wrong to the error of the command. Of several ranks each has files
-// of its own.
+// start begins the measurements. An error names a file that cannot be written, on any rank. The returned
+// function ends the measurements and writes the files, under their names only when they are complete; it adds
+// its errors to the command's. With several ranks, each has its own files.
 func (p *profiles) start(r *ranks) (stop func(*error), err error) {
 	all, err := p.begin(r)
 	if r != nil {
@@ -73,16 +72,26 @@ func (p *profiles) begin(r *ranks) (all []*profile, err error) {
 		flag, path string
 		begin, end func(io.Writer) error
 	}{
-		{flag: "cpuprofile", path: p.cpu, begin: pprof.StartCPUProfile, end: func(io.Writer) error { pprof.StopCPUProfile(); return nil }},
+		{
+			flag:  "cpuprofile",
+			path:  p.cpu,
+			begin: pprof.StartCPUProfile,
+			end:   func(io.Writer) error { pprof.StopCPUProfile(); return nil },
+		},
 		{flag: "trace", path: p.trace, begin: trace.Start, end: func(io.Writer) error { trace.Stop(); return nil }},
-		{flag: "memprofile", path: p.memory, end: func(w io.Writer) error { return pprof.Lookup("allocs").WriteTo(w, 0) }},
+		{
+			flag: "memprofile",
+			path: p.memory,
+			end:  func(w io.Writer) error { return pprof.Lookup("allocs").WriteTo(w, 0) },
+		},
 	} {
 		if kind.path == "" {
 			continue
 		}
 		path := filepath.Clean(kind.path)
 		if other := seen[path]; other != "" {
-			return all, usageError{fmt.Errorf("--%s: %s is the file of --%s: want another", kind.flag, kind.path, other)}
+			return all, usageError{fmt.Errorf("--%s: %s is the file of --%s: give another",
+				kind.flag, kind.path, other)}
 		}
 		seen[path] = kind.flag
 		x, err := beginProfile(path+ending, kind.begin, kind.end)
@@ -96,12 +105,12 @@ func (p *profiles) begin(r *ranks) (all []*profile, err error) {
 
 // profile is a file that is being written.
 type profile struct {
-	finish  chan bool // is it to be kept?
+	finish  chan bool // whether to keep it
 	written chan error
 }
 
-// errDropped ends a profile that is not to be kept.
-var errDropped = errors.New("the command has not begun")
+// errDropped ends a profile that is not kept.
+var errDropped = errors.New("the command did not begin")
 
 // beginProfile creates the file and begins.
 func beginProfile(path string, begin, end func(io.Writer) error) (*profile, error) {
@@ -125,7 +134,7 @@ func beginProfile(path string, begin, end func(io.Writer) error) (*profile, erro
 			}
 			return err
 		})
-		began <- err // if it could not begin; else nobody reads it
+		began <- err // only read if it could not begin
 		p.written <- err
 	}()
 	if err := <-began; err != nil {
@@ -134,14 +143,13 @@ func beginProfile(path string, begin, end func(io.Writer) error) (*profile, erro
 	return p, nil
 }
 
-// end ends the measurement. The file is written, or dropped.
+// end ends the measurement, and writes or drops the file.
 func (p *profile) end(keep bool) error {
 	p.finish <- keep
 	return <-p.written
 }
 
-// runningProfiles belong to the command in progress. A signal that ends the process at
-// once ends them too.
+// runningProfiles belong to the command in progress. A signal that ends the process at once also ends them.
 type runningProfiles struct {
 	mu  sync.Mutex
 	all []*profile

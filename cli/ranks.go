@@ -19,8 +19,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// ranks is the part of this process in a run of several that a launcher of MPI has
-// started; usually it is the only one.
+// ranks is this process among several that an MPI launcher has started; usually it is the only one.
 type ranks struct {
 	timeout time.Duration
 	logAll  bool
@@ -30,11 +29,23 @@ type ranks struct {
 }
 
 func (r *ranks) register(c *cobra.Command) {
-	c.Flags().DurationVar(&r.timeout, "rank-timeout", engine.DefaultTimeout, "how long ranks of MPI wait for one before the job is ended: longer than rank 0 takes to save alone")
-	c.Flags().BoolVar(&r.logAll, "log-all-ranks", false, "show what all ranks of MPI log, each line with its rank, and not rank 0's alone")
+	c.Flags().
+		DurationVar(
+			&r.timeout,
+			"rank-timeout",
+			engine.DefaultTimeout,
+			"MPI: how long ranks wait for one before they end the job; must be longer than rank 0 takes to save",
+		)
+	c.Flags().
+		BoolVar(
+			&r.logAll,
+			"log-all-ranks",
+			false,
+			"MPI: show the log of all ranks, each line with its rank, not only of rank 0",
+		)
 }
 
-// open finds the others.
+// open connects to the other ranks.
 func (r *ranks) open() (err error) {
 	if r.timeout < time.Second {
 		return usageError{fmt.Errorf("--rank-timeout: want 1s or more, got %v", r.timeout)}
@@ -45,7 +56,7 @@ func (r *ranks) open() (err error) {
 		Fail:    func(message string) { complain(errors.New(message)) },
 	})
 	if rank, ok := mpi.Launched(); err != nil && ok && rank > 0 && !mpi.Built {
-		return told{err} // rank 0 says it
+		return told{err} // rank 0 prints it
 	}
 	if err == nil && r.Rank() > 0 {
 		quiet.Store(true)
@@ -53,10 +64,10 @@ func (r *ranks) open() (err error) {
 	return err
 }
 
-// first says whether this is the rank that writes and speaks.
+// first reports whether this rank writes files and messages.
 func (r *ranks) first() bool { return r.Rank() == 0 }
 
-// log is where this rank says how the run goes.
+// log receives the messages of this rank about the run.
 func (r *ranks) log() io.Writer {
 	switch {
 	case r.Size() > 1 && r.logAll:
@@ -67,8 +78,7 @@ func (r *ranks) log() io.Writer {
 	return io.Discard
 }
 
-// program names the program for the comparison of the ranks: of a build without a
-// version the content tells.
+// program identifies the program, so that ranks can compare it: a build without a version by its content.
 func (r *ranks) program() string {
 	name := version + revision()
 	if r.Size() == 1 {
@@ -90,7 +100,7 @@ func (r *ranks) program() string {
 	return fmt.Sprintf("%s, SHA-256 %x", name, h.Sum(nil)[:8])
 }
 
-// only lets rank 0 do something; all know whether it could.
+// only runs something on rank 0, and tells all ranks whether it succeeded.
 func (r *ranks) only(f func() error) (err error) {
 	if r.first() {
 		err = f()
@@ -98,9 +108,9 @@ func (r *ranks) only(f func() error) (err error) {
 	return collective.Agree(r.Group, err)
 }
 
-// leave ends the part of this process. An error that all ranks know is told once, by
-// rank 0, before any of them ends: the launcher stops the others then. Of another one they
-// know nothing, and would wait: it ends the job.
+// leave ends this process. Rank 0 prints an error that all ranks know, once and before any of them ends,
+// because the launcher then stops the others. An error of a single rank ends the job, because the others would
+// wait for it.
 func (r *ranks) leave(err error) error {
 	if r.Group == nil || r.Size() == 1 || r.ended {
 		return err
@@ -123,7 +133,7 @@ func (r *ranks) leave(err error) error {
 	return err
 }
 
-// fall ends the job when this rank panics.
+// fall ends the job if this rank panics.
 func (r *ranks) fall() {
 	if r.Group == nil || r.Size() == 1 {
 		return
@@ -133,17 +143,17 @@ func (r *ranks) fall() {
 	}
 }
 
-// told is an error that has been printed; it only tells the exit code.
+// told is an error that has been printed; it only carries the exit code.
 type told struct{ error }
 
 func (e told) Unwrap() error { return e.error }
 
-// prefixed writes lines that begin with a prefix.
+// prefixed writes lines with a prefix.
 type prefixed struct {
 	mu     sync.Mutex
 	out    io.Writer
 	prefix string
-	rest   []byte // of a line that has not ended
+	rest   []byte // unfinished line
 }
 
 func (p *prefixed) Write(b []byte) (int, error) {
@@ -155,7 +165,7 @@ func (p *prefixed) Write(b []byte) (int, error) {
 		if end < 0 {
 			return len(b), nil
 		}
-		// One write a line: the launcher mixes the lines of ranks, but does not cut them.
+		// One write per line: the launcher mixes the lines of ranks, but does not cut them.
 		if _, err := p.out.Write(append([]byte(p.prefix), p.rest[:end+1]...)); err != nil {
 			return 0, err
 		}

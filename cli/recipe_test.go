@@ -47,7 +47,8 @@ func TestLRFind(t *testing.T) {
 		t.Error("the search left a run")
 	}
 	none := filepath.Join(t.TempDir(), "none.svg")
-	fail(t, 1, "no learning rate from 1e-09 to 1e-08", "lr-find", config, "--data", data, "--steps", "30", "--min", "1e-9", "--max", "1e-8", "--out", none)
+	fail(t, 1, "no learning rate from 1e-09 to 1e-08",
+		"lr-find", config, "--data", data, "--steps", "30", "--min", "1e-9", "--max", "1e-8", "--out", none)
 	if text, err := os.ReadFile(none); err != nil || !strings.Contains(string(text), "No learning rate found") {
 		t.Errorf("the drawing of a search that found none: %v", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// reportFile is the page of a run in its folder.
+// reportFile is the page in the folder of a run.
 const reportFile = "report.html"
 
 func reportCommand() *cobra.Command {
@@ -20,24 +20,24 @@ func reportCommand() *cobra.Command {
 	var fast bool
 	c := &cobra.Command{
 		Use:   "report RUN...",
-		Short: "Make a page of a run, or of several to compare them",
-		Long: `Make a page of a run: how it went, in words first, then curves of accuracy, loss,
-learning rate, gradients and speed, the classes and what they are taken for, the most
-confident mistakes with their images, of a pre-training its reconstructions, the settings
-and what differs from the preset, where it ran, and its checkpoints.
+		Short: "Make a page about a run, or compare several",
+		Long: `Make a page about a run: a summary in words, curves of accuracy, loss, learning rate, gradients
+and speed, the confusions between classes, the most confident mistakes with their images (for a
+pre-training its reconstructions), the settings and how they differ from the preset, where it
+ran, and its checkpoints.
 
-The page is one HTML file that needs nothing else: no network, and no scripts from
-elsewhere. It is readable on a phone and in dark mode. By default it is report.html in
-the folder of the run; "train" writes it at its end.
+The page is a single HTML file: it needs no network and no other files. It is readable on a
+phone and in dark mode. By default it is report.html in the folder of the run; "train" writes
+it at its end.
 
-Several RUNs become one page, with their curves in the same charts and a table of the
-settings in which they differ; --out says where.
+Several RUNs share one page, with their curves in the same charts and a table of the settings
+that differ. Give its name with --out.
 
-Images are read from the data set of the run, or from --data. What the folder does not
-say is found out by running the best checkpoint; --fast leaves that out.
+Images come from the data set of the run, or from --data. If the folder lacks results, the
+command runs the best checkpoint; --fast leaves that out.
 
---serve shows the page in a browser instead, and follows runs that go on. It listens on
-this machine alone unless an address says otherwise, and ends with SIGINT.
+--serve shows the page in a browser instead, and follows runs in progress. It listens only on
+this machine unless the address says otherwise, and ends with SIGINT.
 
 The last line on standard output is a JSON object: runs and out.`,
 		Example: `  fasternet-train report runs/quickstart
@@ -47,13 +47,13 @@ The last line on standard output is a JSON object: runs and out.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if address != "" {
 				if out != "" {
-					return usageError{errors.New("--serve and --out: want one of them")}
+					return usageError{errors.New("--serve and --out: choose one")}
 				}
 				return serveRuns(cmd.Context(), address, dataDir, args)
 			}
 			if out == "" {
 				if len(args) > 1 {
-					return usageError{errors.New("--out: want a file for the page of several runs")}
+					return usageError{errors.New("--out: want a file for the page about several runs")}
 				}
 				out = filepath.Join(args[0], reportFile)
 			}
@@ -82,14 +82,15 @@ The last line on standard output is a JSON object: runs and out.`,
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "`FILE` to write; report.html in the folder of the run")
-	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set, if it is not where it was")
+	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set, if it has moved")
 	c.Flags().BoolVar(&fast, "fast", false, "run no model")
-	c.Flags().StringVar(&address, "serve", "", "show the page at this `address`, e.g. 127.0.0.1:8080, instead of writing it")
+	c.Flags().
+		StringVar(&address, "serve", "", "show the page at this `address`, e.g. 127.0.0.1:8080, instead of writing it")
 	takesModel(c)
 	return c
 }
 
-// serveRuns shows runs until SIGINT, which is how it is meant to end.
+// serveRuns shows runs until SIGINT, the usual way to end it.
 func serveRuns(ctx context.Context, address, dataDir string, dirs []string) error {
 	if _, err := loadRuns(dirs, dataDir); err != nil {
 		return usageError{err}
@@ -124,8 +125,7 @@ func loadRuns(dirs []string, dataDir string) (runs []*report.Run, err error) {
 	return runs, nil
 }
 
-// examine runs the models of runs where their folders do not say enough. A page
-// without that is better than none.
+// examine runs the models of runs if their folders do not have all results. Without them the page is still made.
 func examine(ctx context.Context, runs []*report.Run) {
 	show := display()
 	for _, r := range runs {
@@ -144,13 +144,12 @@ func examine(ctx context.Context, runs []*report.Run) {
 	}
 }
 
-// writeReport makes the page of a run that has just ended. That it cannot be made is
-// no error of the run.
+// writeReport makes the page of a run that has just ended. A failure is no error of the run.
 func writeReport(ctx context.Context, dir string, ended error) {
 	show := display()
 	r, err := report.Load(dir)
 	if err == nil {
-		if ctx.Err() == nil && ended == nil { // nobody waits for a model after SIGINT
+		if ctx.Err() == nil && ended == nil { // no model runs after SIGINT
 			examine(ctx, []*report.Run{r})
 		}
 		err = report.Write(filepath.Join(dir, reportFile), r)

@@ -25,7 +25,10 @@ func TestReportCommand(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "both.html")
 	got := succeed(t, "report", first, second, "--out", out)
 	page, err := os.ReadFile(out)
-	if err != nil || got["out"] != out || !strings.Contains(string(page), "optim.lr") || !strings.Contains(string(page), "Confusion matrix") {
+	if err != nil ||
+		got["out"] != out ||
+		!strings.Contains(string(page), "optim.lr") ||
+		!strings.Contains(string(page), "Confusion matrix") {
 		t.Errorf("%v, %v: no page that compares", got, err)
 	}
 	// A run whose folder says nothing of classes is evaluated.
@@ -38,7 +41,9 @@ func TestReportCommand(t *testing.T) {
 	fast, _ := os.ReadFile(filepath.Join(first, "report.html"))
 	succeed(t, "report", first)
 	whole, _ := os.ReadFile(filepath.Join(first, "report.html"))
-	if strings.Contains(string(fast), "Confusion matrix") || !strings.Contains(string(whole), "Confusion matrix") || !strings.Contains(string(whole), "data:image/png") {
+	if strings.Contains(string(fast), "Confusion matrix") ||
+		!strings.Contains(string(whole), "Confusion matrix") ||
+		!strings.Contains(string(whole), "data:image/png") {
 		t.Error("--fast evaluates, or nothing does")
 	}
 	fail(t, 2, "--out: want a file", "report", first, second)
@@ -48,14 +53,30 @@ func TestReportCommand(t *testing.T) {
 	fail(t, 1, "--out", "report", first, "--out", filepath.Join(t.TempDir(), "none", "x.html"))
 	args[len(args)-1] = filepath.Join(t.TempDir(), "third")
 	fail(t, 2, "--metrics-addr: want host:port", append(args, "--metrics-addr", "x")...)
-	fail(t, 2, "log.histogram_interval", append(args, "--set", "log.tensorboard=false", "--set", "log.histogram_interval=2")...)
+	fail(t, 2, "log.histogram_interval", append(
+		args,
+		"--set",
+		"log.tensorboard=false",
+		"--set",
+		"log.histogram_interval=2",
+	)...)
 }
 
 // A run shows its page and metrics while it goes on, to this machine alone, and stops
 // as it does without.
 func TestServe(t *testing.T) {
 	_, args := tinyRun(t, fashion(t, 200, 50))
-	cmd := command(append(args, "--set", "train.epochs=100000", "--set", "checkpoint.every_steps=0", "--serve", "127.0.0.1:0", "--metrics-addr", ":0")...)
+	cmd := command(append(
+		args,
+		"--set",
+		"train.epochs=100000",
+		"--set",
+		"checkpoint.every_steps=0",
+		"--serve",
+		"127.0.0.1:0",
+		"--metrics-addr",
+		":0",
+	)...)
 	errs, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +112,9 @@ func TestServe(t *testing.T) {
 	for range 300 {
 		_, page = get(at["report"], "")
 		_, metrics = get(at["metrics"], "")
-		if strings.Contains(page, "running") && strings.Contains(page, "Learning rate") && strings.Contains(metrics, "fasternet_eval_loss") {
+		if strings.Contains(page, "running") &&
+			strings.Contains(page, "Learning rate") &&
+			strings.Contains(metrics, "fasternet_eval_loss") {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -78,7 +78,9 @@ func TestSchemaAllowsPresets(t *testing.T) {
 			}
 		}
 	}
-	if r := invoke(t, "config", "schema"); r.code != 0 || !json.Valid([]byte(r.stdout)) || !strings.Contains(r.stdout, "draft/2020-12") {
+	if r := invoke(t, "config", "schema"); r.code != 0 ||
+		!json.Valid([]byte(r.stdout)) ||
+		!strings.Contains(r.stdout, "draft/2020-12") {
 		t.Errorf("config schema: %+v", r)
 	}
 	out := filepath.Join(t.TempDir(), "schema.json")
@@ -180,7 +182,8 @@ func TestSchemaHasAllRanges(t *testing.T) {
 			for _, s := range settings {
 				if s.Key == key && family == "" {
 					family = name
-					if list, ok := strings.CutPrefix(s.Value, "["); ok && list != "]" { // one value of the list is wrong
+					// one value of the list is wrong
+					if list, ok := strings.CutPrefix(s.Value, "["); ok && list != "]" {
 						_, rest, more := strings.Cut(list, ",")
 						for i, v := range values {
 							values[i] = "[" + v + "]"

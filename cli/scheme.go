@@ -12,23 +12,22 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// asScheme makes a command and all below it follow the scheme of the command line: what they
-// print goes where --json and --quiet say, wrong flags and arguments are usage errors which say
-// what was probably meant.
+// asScheme makes a command and all below it follow the scheme of the command line: output goes where --json and
+// --quiet say, and wrong flags and arguments are usage errors that propose a correction.
 func asScheme(c *cobra.Command) {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w%s; see %s --help", err, meantFlag(c, err), c.CommandPath())}
 	})
 	before, simple := c.PreRunE, c.PreRun
 	c.PreRunE = func(c *cobra.Command, args []string) error {
-		// Before cobra does, whose error says no more.
+		// Check before cobra, whose error says no more.
 		if err := c.ValidateFlagGroups(); err != nil {
 			return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 		}
 		if err := beginOutput(c); err != nil {
 			return err
 		}
-		switch { // as cobra has it
+		switch { // as in cobra
 		case before != nil:
 			return before(c, args)
 		case simple != nil:
@@ -50,7 +49,7 @@ func asScheme(c *cobra.Command) {
 	}
 }
 
-// meantFlag proposes a flag in the place of one that does not exist.
+// meantFlag proposes a flag for one that does not exist.
 func meantFlag(c *cobra.Command, err error) string {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
@@ -72,13 +71,15 @@ func meantFlag(c *cobra.Command, err error) string {
 	return ""
 }
 
-// wrongArguments says in words of the command what is wrong with its arguments.
+// wrongArguments says what is wrong with the arguments of a command.
 func wrongArguments(c *cobra.Command, args []string, err error) error {
 	if len(args) > 0 && c.HasAvailableSubCommands() && argumentsOf(c) == "" {
 		return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), meantCommand(c, args[0]))
 	}
 	text := err.Error()
-	if !strings.HasPrefix(text, "accepts ") && !strings.HasPrefix(text, "requires at least ") && !strings.HasPrefix(text, "unknown command ") {
+	if !strings.HasPrefix(text, "accepts ") &&
+		!strings.HasPrefix(text, "requires at least ") &&
+		!strings.HasPrefix(text, "unknown command ") {
 		return err
 	}
 	want := "no argument"
@@ -96,7 +97,7 @@ func wrongArguments(c *cobra.Command, args []string, err error) error {
 	return fmt.Errorf("want %s, got %s%s", want, got, meant)
 }
 
-// meantCommand proposes a command in the place of one that does not exist.
+// meantCommand proposes a command for one that does not exist.
 func meantCommand(c *cobra.Command, name string) string {
 	var names []string
 	for _, sub := range c.Commands() {
@@ -109,14 +110,16 @@ func meantCommand(c *cobra.Command, name string) string {
 	}
 	// A command of another group, such as browse for data browse.
 	for _, group := range c.Root().Commands() {
-		if slices.ContainsFunc(group.Commands(), func(sub *cobra.Command) bool { return sub.Name() == name && sub.IsAvailableCommand() }) {
+		if slices.ContainsFunc(group.Commands(), func(sub *cobra.Command) bool {
+			return sub.Name() == name && sub.IsAvailableCommand()
+		}) {
 			return fmt.Sprintf(", did you mean %s %s?", group.Name(), name)
 		}
 	}
 	return ""
 }
 
-// argumentsOf are the arguments of a command as its usage names them, e.g. "MODEL INPUT...".
+// argumentsOf returns the arguments of a command as named in its usage, e.g. "MODEL INPUT...".
 func argumentsOf(c *cobra.Command) string {
 	var words []string
 	for _, word := range strings.Fields(c.Use)[1:] {

@@ -22,7 +22,7 @@ import (
 // TokenVariable is the environment variable with the token that clients of serve need.
 const TokenVariable = "FASTERNET_TOKEN"
 
-// serving are the options of serve.
+// serving holds the options of serve.
 type serving struct {
 	address, precision, tokenFile, certFile, keyFile      string
 	threads, maxBatch, topk, queue, bodyMB, allMB, pixels int
@@ -36,33 +36,33 @@ func serveCommand() *cobra.Command {
 	var s serving
 	c := &cobra.Command{
 		Use:   "serve MODEL...",
-		Short: "Answer requests for classes, logits and features over HTTP",
+		Short: "Serve classes, logits and features over HTTP",
 		Long: `Serve models over HTTP. A MODEL is the folder of a run (its best checkpoint), a checkpoint, an
-export (.safetensors, .onnx), or weights that say themselves what they are for, such as a folder
-of timm. NAME=MODEL gives it a name; otherwise it is called as its file or its run is.
+export (.safetensors, .onnx), or weights that describe their model, such as a folder of timm.
+NAME=MODEL gives it a name; otherwise it has the name of its file or run.
 
 POST /classify, /logits and /features take the content of an image file, a form with files, or
-JSON {"images": ["BASE64", ...]}; ?model=NAME says which model, and ?topk=N how many classes. /v2
+JSON {"images": ["BASE64", ...]}; ?model=NAME chooses the model, and ?topk=N the number of classes. /v2
 speaks version 2 of the Open Inference Protocol, for the clients of KServe and Triton: one of the
 inputs "image" (BYTES, image files), "input" (FP32 [n, channels, size, size], prepared) or "pixels"
 (UINT8 [n, height, width, channels]), and the outputs "logits", "probabilities" and "features",
-in JSON or as binary tensors. / is a page to drop images on, /metrics is for Prometheus, and
+in JSON or as binary tensors. / is a page where you drop images, /metrics is for Prometheus, and
 /v2/health/live and /v2/health/ready are for probes.
 
-Images that wait at the same time are computed together, at most --max-batch; an image that comes
-while nothing is computed never waits. Each answer says in its header Server-Timing how its time
-divides into decoding, resizing, waiting and the network.
+Images that wait at the same time share a batch of at most --max-batch. An image that arrives
+while nothing is computed never waits. The header Server-Timing of each answer has the times of
+decoding, resizing, waiting and the model.
 
-Above --queue images of a model, --max-body-total of bodies in memory, or after --timeout, a request
-is refused with 503 and Retry-After. A model whose file has changed is read again, and takes the
-place of the old one when it is whole and computes; requests in progress finish with the old one.
-SIGTERM and SIGINT finish the requests in progress, at most --drain.
+A request is refused with 503 and Retry-After above --queue images of a model, above
+--max-body-total of bodies in memory, or after --timeout. A changed model file is read again, and
+replaces the old model once it works; requests in progress finish with the old one. SIGTERM and
+SIGINT let requests in progress finish, for at most --drain.
 
 When it is ready, it prints a JSON object on standard output: url, and models, the names.
 
-It listens on this machine alone unless --addr has another host. Clients need a token if
---token-file or the environment variable ` + TokenVariable + ` has one, for everything but the page and the
-health probes: "Authorization: Bearer TOKEN".`,
+It listens only on this machine unless --addr has another host. If --token-file or the environment
+variable ` + TokenVariable + ` has a token, clients need it for everything except the page and the health
+probes: "Authorization: Bearer TOKEN".`,
 		Example: `  fasternet-train serve runs/flowers
   curl --data-binary @rose.jpg http://127.0.0.1:8000/classify
   fasternet-train serve small=runs/t0 large=runs/swin --addr 0.0.0.0:8000 --token-file token.txt
@@ -76,28 +76,48 @@ health probes: "Authorization: Bearer TOKEN".`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&s.address, "addr", "127.0.0.1:8000", "listen at this `address`; 0.0.0.0:8000 for all networks of the machine")
-	f.IntVar(&s.threads, "threads", 0, "threads of each model; 0 for one a processor")
-	f.IntVar(&s.maxBatch, "max-batch", 16, fmt.Sprintf("`images` that are computed together at most, up to %d", infer.MostBatch))
-	f.DurationVar(&s.maxDelay, "max-delay", 0, "how long an image waits for others that are being decoded; 0 takes only what is ready")
-	f.StringVar(&s.precision, "precision", "fp32", "`format` of the factors of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
-	f.IntVar(&s.topk, "topk", 5, "classes of an image, unless the request says otherwise")
-	f.IntVar(&s.queue, "queue", 128, "`images` of a model in progress, above which requests are refused")
+	f.StringVar(
+		&s.address,
+		"addr",
+		"127.0.0.1:8000",
+		"listen at this `address`; 0.0.0.0:8000 for all networks of the machine",
+	)
+	f.IntVar(&s.threads, "threads", 0, "threads of each model; 0 for one per processor")
+	f.IntVar(&s.maxBatch, "max-batch", 16, fmt.Sprintf("most `images` in a batch, up to %d", infer.MostBatch))
+	f.DurationVar(&s.maxDelay, "max-delay", 0, "how long an image waits for others that are being decoded; 0 for not")
+	f.StringVar(
+		&s.precision,
+		"precision",
+		"fp32",
+		"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it",
+	)
+	f.IntVar(&s.topk, "topk", 5, "classes per image, unless the request has topk")
+	f.IntVar(&s.queue, "queue", 128, "most `images` in progress per model; more are refused")
 	f.IntVar(&s.bodyMB, "max-body", 16, "largest body of a request in `MB`, after decompression")
 	f.IntVar(&s.allMB, "max-body-total", 256, "largest memory for the bodies of all requests in `MB`")
-	f.IntVar(&s.pixels, "max-pixels", 50_000_000, "largest image in pixels; while it is decoded, each takes about 8 bytes")
+	f.IntVar(&s.pixels, "max-pixels", 50_000_000, "largest image in pixels; decoding takes about 8 bytes per pixel")
 	f.DurationVar(&s.timeout, "timeout", 30*time.Second, "longest time for a request")
 	f.DurationVar(&s.drain, "drain", 30*time.Second, "after SIGTERM: longest time for requests in progress")
-	f.DurationVar(&s.drainDelay, "drain-delay", 0, "after SIGTERM: go on for so long, but say that it is not ready, so that a load balancer notices")
-	f.DurationVar(&s.reload, "reload", 2*time.Second, "time between looks at the files of the models; 0 for never")
-	f.StringVar(&s.tokenFile, "token-file", "", "`FILE` with the token that clients need (or the environment variable "+TokenVariable+")")
+	f.DurationVar(
+		&s.drainDelay,
+		"drain-delay",
+		0,
+		"after SIGTERM: continue for this time but report not ready, so that a load balancer notices",
+	)
+	f.DurationVar(&s.reload, "reload", 2*time.Second, "time between checks for changed model files; 0 for never")
+	f.StringVar(
+		&s.tokenFile,
+		"token-file",
+		"",
+		"`FILE` with the token that clients need (or the environment variable "+TokenVariable+")",
+	)
 	f.StringVar(&s.certFile, "tls-cert", "", "`FILE` with the certificate for TLS, in PEM")
-	f.StringVar(&s.keyFile, "tls-key", "", "`FILE` with its key")
-	f.BoolVar(&s.logAll, "log-requests", false, "a line for every request, with its times")
+	f.StringVar(&s.keyFile, "tls-key", "", "`FILE` with the key of the certificate")
+	f.BoolVar(&s.logAll, "log-requests", false, "log a line for every request, with its times")
 	return c
 }
 
-// check reads the arguments and finds what cannot work before any model is read.
+// check reads the arguments and finds errors before any model is read.
 func (s *serving) check(args []string) error {
 	if _, err := localhttp.Address(s.address); err != nil {
 		return fmt.Errorf("--addr: %w", err)
@@ -105,7 +125,12 @@ func (s *serving) check(args []string) error {
 	for _, o := range []struct {
 		name        string
 		value, most int
-	}{{"--topk", s.topk, 1 << 30}, {"--queue", s.queue, 1 << 20}, {"--max-body", s.bodyMB, 4096}, {"--max-body-total", s.allMB, 1 << 20}} {
+	}{
+		{"--topk", s.topk, 1 << 30},
+		{"--queue", s.queue, 1 << 20},
+		{"--max-body", s.bodyMB, 4096},
+		{"--max-body-total", s.allMB, 1 << 20},
+	} {
 		if o.value < 1 || o.value > o.most {
 			return fmt.Errorf("%s: want 1 to %d, got %d", o.name, o.most, o.value)
 		}
@@ -116,13 +141,18 @@ func (s *serving) check(args []string) error {
 	for _, o := range []struct {
 		name        string
 		value, from time.Duration
-	}{{"--timeout", s.timeout, time.Millisecond}, {"--drain", s.drain, 0}, {"--drain-delay", s.drainDelay, 0}, {"--reload", s.reload, 0}} {
+	}{
+		{"--timeout", s.timeout, time.Millisecond},
+		{"--drain", s.drain, 0},
+		{"--drain-delay", s.drainDelay, 0},
+		{"--reload", s.reload, 0},
+	} {
 		if o.value < o.from || o.value > 24*time.Hour {
 			return fmt.Errorf("%s: want %v to 24h, got %v", o.name, o.from, o.value)
 		}
 	}
 	if (s.certFile == "") != (s.keyFile == "") {
-		return errors.New("--tls-cert and --tls-key: want both or none")
+		return errors.New("--tls-cert and --tls-key: give both or none")
 	}
 	if err := s.readToken(); err != nil {
 		return err
@@ -134,8 +164,8 @@ func (s *serving) check(args []string) error {
 	return serve.CheckNames(s.models)
 }
 
-// readToken finds the token. One that cannot be sent in a header is an error, and so is an empty
-// file: a server that was meant to be closed would be open.
+// readToken finds the token. A token that cannot be sent in a header is an error, and so is an empty file: a
+// server that should be closed would be open.
 func (s *serving) readToken() error {
 	token, set := os.LookupEnv(TokenVariable)
 	where := TokenVariable
@@ -151,12 +181,12 @@ func (s *serving) readToken() error {
 	case set && s.token == "":
 		return fmt.Errorf("%s: the token is empty", where)
 	case !regexp.MustCompile(`^[!-~]*$`).MatchString(s.token):
-		return fmt.Errorf("%s: want a token of letters, digits and punctuation of ASCII, in one line", where)
+		return fmt.Errorf("%s: want a token of ASCII letters, digits and punctuation, on one line", where)
 	}
 	return nil
 }
 
-// namedModel is a model of the command line: NAME=PATH, or a path, whose run or file gives the name.
+// namedModel is a model on the command line: NAME=PATH, or a path, whose run or file gives the name.
 func namedModel(arg string) serve.Named {
 	name, path, ok := strings.Cut(arg, "=")
 	if _, err := os.Stat(arg); ok && err != nil && name != "" && !strings.ContainsAny(name, `/\`) {
@@ -167,7 +197,8 @@ func namedModel(arg string) serve.Named {
 		whole = filepath.Clean(arg)
 	}
 	name = filepath.Base(whole)
-	if dir := filepath.Dir(whole); filepath.Base(dir) == "checkpoints" && (name == checkpoints.Best || name == checkpoints.Last) {
+	dir := filepath.Dir(whole)
+	if filepath.Base(dir) == "checkpoints" && (name == checkpoints.Best || name == checkpoints.Last) {
 		name = filepath.Base(filepath.Dir(dir))
 	} else if info, err := os.Stat(arg); err == nil && !info.IsDir() {
 		name = strings.TrimSuffix(name, filepath.Ext(name))
@@ -177,7 +208,9 @@ func namedModel(arg string) serve.Named {
 
 // open opens a model with the options.
 func (s *serving) open(show *train.Display, path string) (*infer.Model, error) {
-	return infer.Open(path, infer.Threads(s.threads), infer.MaxBatch(s.maxBatch), infer.MaxDelay(s.maxDelay), infer.Precision(s.precision),
+	return infer.Open(path, infer.Threads(
+		s.threads,
+	), infer.MaxBatch(s.maxBatch), infer.MaxDelay(s.maxDelay), infer.Precision(s.precision),
 		infer.MaxPixels(s.pixels), infer.Notes(func(note string) { show.Line("%s: note: %s", path, note) }))
 }
 
@@ -187,13 +220,24 @@ func (s *serving) run(ctx context.Context) error {
 		m, err := s.open(show, path)
 		if err == nil {
 			i := m.Info()
-			show.Line("%s: %s, %d classes, %d features, %s; %s, %d threads", i.File, i.Architecture, i.Classes, i.Features, i.Preprocessing, i.Kernels, i.Threads)
+			show.Line("%s: %s, %d classes, %d features, %s; %s, %d threads",
+				i.File, i.Architecture, i.Classes, i.Features, i.Preprocessing, i.Kernels, i.Threads)
 		}
 		return m, err
 	}
 	server, err := serve.New(serve.Options{
-		Models: s.models, Open: open, MaxBody: int64(s.bodyMB) * 1e6, MaxBodies: int64(s.allMB) * 1e6, Queue: s.queue, Timeout: s.timeout, TopK: s.topk,
-		Token: s.token, Reload: s.reload, LogAll: s.logAll, Version: version, Log: func(format string, args ...any) { show.Line(format, args...) },
+		Models:    s.models,
+		Open:      open,
+		MaxBody:   int64(s.bodyMB) * 1e6,
+		MaxBodies: int64(s.allMB) * 1e6,
+		Queue:     s.queue,
+		Timeout:   s.timeout,
+		TopK:      s.topk,
+		Token:     s.token,
+		Reload:    s.reload,
+		LogAll:    s.logAll,
+		Version:   version,
+		Log:       func(format string, args ...any) { show.Line(format, args...) },
 	})
 	if errors.As(err, new(*infer.OptionError)) {
 		return usageError{err}
@@ -216,7 +260,7 @@ func (s *serving) run(ctx context.Context) error {
 		scheme = "https"
 	}
 	if localhttp.Open(address) && s.token == "" {
-		note = " (anybody who reaches this address can use it: there is no token)"
+		note = " (no token: anybody who can reach this address can use it)"
 	}
 	url := scheme + "://" + listening.Address() + "/"
 	var names []string

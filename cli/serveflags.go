@@ -13,8 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// watching is how a run in progress can be looked at. That somebody looks, or does
-// not any more, changes nothing for the run.
+// watching lets people look at a run in progress. It never changes the run.
 type watching struct {
 	page, metrics string // addresses, or ""
 
@@ -24,11 +23,17 @@ type watching struct {
 }
 
 func (w *watching) register(c *cobra.Command) {
-	c.Flags().StringVar(&w.page, "serve", "", "show the report at this `address` while the run goes on, e.g. 127.0.0.1:8080")
-	c.Flags().StringVar(&w.metrics, "metrics-addr", "", "serve metrics for Prometheus at this `address`, e.g. 127.0.0.1:9090, under /metrics")
+	c.Flags().StringVar(&w.page, "serve", "", "show the report at this `address` during the run, e.g. 127.0.0.1:8080")
+	c.Flags().
+		StringVar(
+			&w.metrics,
+			"metrics-addr",
+			"",
+			"serve Prometheus metrics at this `address` under /metrics, e.g. 127.0.0.1:9090",
+		)
 }
 
-// start begins to serve. An address that cannot be is found before any work.
+// start begins to serve. An impossible address is found before any work.
 func (w *watching) start(dir string) error {
 	show := display()
 	if w.page != "" {
@@ -61,14 +66,14 @@ func (w *watching) serve(show *train.Display, option, what, address, path string
 	return nil
 }
 
-// observe is told of every step.
+// observe gets every step.
 func (w *watching) observe(s train.Status) {
 	if w.run != nil {
 		w.run.Observe(s)
 	}
 }
 
-// stop ends it. A page that is open gets the last state, unless the user is waiting.
+// stop ends it. Open pages get the last state, unless the user is waiting.
 func (w *watching) stop(hurry bool) error {
 	if w.handler != nil && !hurry {
 		w.handler.Finish()

@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// soupKey is, in the metadata of a checkpoint, how its weights were averaged, JSON.
+// soupKey is the key in a checkpoint's metadata that says how its weights were averaged, as JSON.
 const soupKey = "soup"
 
 // soupResult is the JSON object of the command.
@@ -39,18 +39,18 @@ func soupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "soup MODEL MODEL... --out FILE",
 		Short: "Average the weights of several runs into one model",
-		Long: `Average the weights of several runs into one model, as large and as fast as each of
-them ("Model soups", 2022). It works for runs that were fine-tuned from the same weights
-with other settings or seeds; runs that began with random weights have nothing in common, and
-their soup is no good. The models need the same architecture and the same classes.
+		Long: `Average the weights of several runs into one model of the same size and speed ("Model soups",
+2022). It works for runs that were fine-tuned from the same weights with other settings or
+seeds. Runs that began with random weights have nothing in common, and their soup is useless.
+The models need the same architecture and the same classes.
 
-The methods: uniform averages all of them. greedy begins with the best one and tries the
-others from the best on: each stays that does not lower top-1 on the validation images. These
-images then have chosen the soup, so its accuracy on them looks somewhat too good.
+uniform averages all models. greedy begins with the best one and tries the others, the better
+ones first: it keeps each that does not lower top-1 on the validation images. So these images
+have chosen the soup, and its accuracy on them is a little too good.
 
-Batch norms are measured again, on augmented training images: means of statistics do not
-fit means of weights. All models and the soup are evaluated on the validation images; the data set
-and the settings are those of the first model. The file is a checkpoint, for eval, export,
+Batch norms are measured again on augmented training images, because averaged statistics do not
+fit averaged weights. All models and the soup are evaluated on the validation images, with the
+data set and the settings of the first model. The file is a checkpoint for eval, export,
 predict, and train --from.`,
 		Example: `  fasternet-train soup runs/a runs/b runs/c --out soup.safetensors
   fasternet-train soup runs/a runs/b runs/c --method greedy --out soup.safetensors
@@ -62,10 +62,10 @@ predict, and train --from.`,
 				return usageError{fmt.Errorf("--method: %w", err)}
 			}
 			if out == "" {
-				return usageError{fmt.Errorf("--out: want a file that ends with .safetensors")}
+				return usageError{fmt.Errorf("--out: want a file that ends in .safetensors")}
 			}
 			if !safetensors.IsFile(out) {
-				return usageError{fmt.Errorf("--out: %s: want a name that ends with .safetensors", out)}
+				return usageError{fmt.Errorf("--out: %s: want a name that ends in .safetensors", out)}
 			}
 			if normImages < 1 {
 				return usageError{fmt.Errorf("--bn-images: want 1 or more, got %d", normImages)}
@@ -120,9 +120,9 @@ predict, and train --from.`,
 					case r == nil:
 						show.Line("%s: top-1 %.2f %%, loss %.4f", i.Path, i.Top1, i.Loss)
 					case i.Used:
-						show.Line("with %s: top-1 %.2f %%, loss %.4f: it stays", i.Path, r.Top1, r.Loss)
+						show.Line("with %s: top-1 %.2f %%, loss %.4f: kept", i.Path, r.Top1, r.Loss)
 					default:
-						show.Line("with %s: top-1 %.2f %%, loss %.4f: it is left out", i.Path, r.Top1, r.Loss)
+						show.Line("with %s: top-1 %.2f %%, loss %.4f: left out", i.Path, r.Top1, r.Loss)
 					}
 				},
 				Progress: func(what string, done, total int) {
@@ -138,7 +138,13 @@ predict, and train --from.`,
 			if err != nil {
 				return err
 			}
-			v := soupResult{Path: out, Method: how, Result: s.Result, NormImages: s.NormImages, Ingredients: s.Ingredients}
+			v := soupResult{
+				Path:        out,
+				Method:      how,
+				Result:      s.Result,
+				NormImages:  s.NormImages,
+				Ingredients: s.Ingredients,
+			}
 			for _, i := range s.Ingredients {
 				v.BestAlone = max(v.BestAlone, i.Top1)
 			}
@@ -146,7 +152,9 @@ predict, and train --from.`,
 				return err
 			}
 			if s.Result.Top1 < v.BestAlone {
-				show.Line("note: the soup is worse than the best of the models alone (%.2f %%, top-1 %.2f %%): were they fine-tuned from the same weights?", s.Result.Top1, v.BestAlone)
+				show.Line("note: the soup is worse than the best model (%.2f %%, top-1 %.2f %%): "+
+					"were all fine-tuned from the same weights?",
+					s.Result.Top1, v.BestAlone)
 			}
 			if err := printSoup(v); err != nil {
 				return err
@@ -157,8 +165,8 @@ predict, and train --from.`,
 	f.register(c)
 	c.Flags().StringVar(&out, "out", "", "`file` to write, .safetensors")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set")
-	c.Flags().StringVar(&method, "method", string(soup.Uniform), "`which` models: uniform (all) or greedy")
-	c.Flags().IntVar(&normImages, "bn-images", 8192, "training `images` that batch norms are measured on")
+	c.Flags().StringVar(&method, "method", string(soup.Uniform), "`which` models to average: uniform (all) or greedy")
+	c.Flags().IntVar(&normImages, "bn-images", 8192, "training `images` to measure batch norms on")
 	takesModel(c)
 	return c
 }

@@ -20,8 +20,8 @@ func summaryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "summary MODEL",
 		Short: "Show the layers of a model, its parameters, MACs and activations",
-		Long: `Show the layers of a model with the shape of their output, and their parameters,
-MACs and activations for one image. ` + modelHelp + `
+		Long: `Show the layers of a model with their output shapes, parameters, MACs and activations for one
+image. ` + modelHelp + `
 
 One multiply-add is one MAC. There are two ways of counting: MACs of convolutions
 and linear layers, and "incl. norms", which adds 2 for every element of a batch
@@ -72,7 +72,8 @@ trained, or with --folded for the other.`,
 	}
 	c.Flags().IntVar(&size, "size", 0, "side of the image in pixels (data.image_size)")
 	c.Flags().BoolVar(&folded, "folded", false, "show the layers with batch norms folded into the convolutions")
-	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
+	c.Flags().
+		StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	takesModel(c)
 	return c
 }
@@ -80,7 +81,9 @@ trained, or with --folded for the other.`,
 // pretrainingSummary shows the layers of a LocalMIM.
 func pretrainingSummary(name string, c *configs.Config, size int) error {
 	if size != c.Data.ImageSize {
-		return usageError{fmt.Errorf("--size: the masks and targets of a pre-training are for images of %d pixels: change data.image_size", c.Data.ImageSize)}
+		return usageError{fmt.Errorf("--size: the masks and targets of a pre-training are for %d pixels: "+
+			"set data.image_size instead",
+			c.Data.ImageSize)}
 	}
 	net, err := localmim.New(c, c.Seed)
 	if err != nil {
@@ -97,11 +100,11 @@ func pretrainingSummary(name string, c *configs.Config, size int) error {
 	return s.print()
 }
 
-// summary is what the command prints.
+// summary is the output of the command.
 type summary struct {
 	Model       string         `json:"model"`
 	Size        int            `json:"size"`
-	Folded      bool           `json:"folded"` // the layers
+	Folded      bool           `json:"folded"` // of the layers
 	Layers      []summaryLayer `json:"layers"`
 	Total       summaryTotal   `json:"total"`
 	TotalFolded summaryTotal   `json:"total_folded"`
@@ -109,7 +112,7 @@ type summary struct {
 
 type summaryLayer struct {
 	Name  string `json:"name"`
-	Shape [3]int `json:"shape"` // of the output: channels, height, width
+	Shape [3]int `json:"shape"` // output: channels, height, width
 	summaryTotal
 }
 
@@ -124,7 +127,9 @@ type summaryTotal struct {
 
 func summarise(name string, counts []graph.LayerCount, size int, folded bool) summary {
 	figures := func(c graph.LayerCount) summaryTotal {
-		return summaryTotal{c.Parameters, c.MACs, c.MACsWithNorm(), c.AttentionMACs, c.Activations, c.AttentionActivations}
+		return summaryTotal{
+			c.Parameters, c.MACs, c.MACsWithNorm(), c.AttentionMACs, c.Activations, c.AttentionActivations,
+		}
 	}
 	total := graph.Total(counts)
 	s := summary{Model: name, Size: size, Folded: folded, Total: figures(total), TotalFolded: figures(total.Folded())}
@@ -148,10 +153,10 @@ func (s summary) print() error {
 	row := func(name string, t summaryTotal) {
 		printable.Fprintf(w, "%s\t\t%d\t%d\t%d\t%d\t\n", name, t.Parameters, t.MACs, t.MACsWithNorms, t.Activations)
 	}
-	if s.Total == s.TotalFolded { // it has no batch norms, or not any more
+	if s.Total == s.TotalFolded { // it has no batch norms
 		row("total", s.Total)
 	} else {
-		row("as it is trained", s.Total)
+		row("as trained", s.Total)
 		row("batch norms folded", s.TotalFolded)
 	}
 	if err := w.Flush(); err != nil {
@@ -159,11 +164,13 @@ func (s summary) print() error {
 	}
 	if t := s.Total; t.AttentionMACs > 0 {
 		macs, activations := t.MACs+t.AttentionMACs, t.Activations+t.AttentionActivations
-		if _, err := printable.Printf("\nMACs incl. attention: %d (%.3f G); activations: %d (%.2f M)\n", macs, millions(macs)/1e3, activations, millions(activations)); err != nil {
+		if _, err := printable.Printf("\nMACs incl. attention: %d (%.3f G); activations: %d (%.2f M)\n",
+			macs, millions(macs)/1e3, activations, millions(activations)); err != nil {
 			return err
 		}
 	}
-	_, err := printable.Printf("\n%.2f M parameters, %.2f M folded; %.3f GMACs, %.3f incl. norms, %.3f folded; %.2f M activations\n",
+	_, err := printable.Printf("\n%.2f M parameters, %.2f M folded; %.3f GMACs, %.3f incl. "+
+		"norms, %.3f folded; %.2f M activations\n",
 		millions(s.Total.Parameters), millions(s.TotalFolded.Parameters), millions(s.Total.MACs)/1e3,
 		millions(s.Total.MACsWithNorms)/1e3, millions(s.TotalFolded.MACsWithNorms)/1e3, millions(s.Total.Activations))
 	return err

@@ -21,7 +21,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The files of a sweep in its folder, next to the runs.
+// Files of a sweep in its folder, next to the runs.
 const (
 	sweepPage  = "sweep.html"
 	sweepTable = "sweep.csv"
@@ -34,8 +34,8 @@ func sweepCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sweep SWEEP.yaml",
 		Short: "Search settings: random search, a grid, or successive halving",
-		Long: `Train the trials of SWEEP.yaml and compare them. The file names a configuration, and for each
-key that is searched a list of values or a range:
+		Long: `Train the trials of SWEEP.yaml and compare them. The file names a configuration, and a list of
+values or a range for each key to search:
 
   config: my.yaml              # a preset or a YAML file
   search: asha                 # random, grid or asha
@@ -46,20 +46,18 @@ key that is searched a list of values or a range:
     optim.opt: [adamw, lamb]
   asha: {min_epochs: 1, reduction: 3}
 
-search: random trains every trial to its end. asha (Li et al., 2018) compares trials after
-min_epochs, and lets the best one of every reduction go on to reduction times as many epochs,
-again and again up to train.epochs. What a trial is compared by is metric: top1 or loss
-(checkpoint.monitor), of its best checkpoint so far. --parallel trains several at once, which
-share the threads.
+random trains every trial to its end. asha (Li et al., 2018) compares trials after min_epochs,
+and continues the best one of every reduction trials for reduction times as many epochs, again
+and again up to train.epochs. It compares metric, top1 or loss (default: checkpoint.monitor), of
+each trial's best checkpoint so far. --parallel trains several at once; they share the threads.
 
 The folder of the sweep (--run; by default one named after the file in runs/) has a run for
-each trial, trial-001 and so on, sweep.jsonl, which says what is finished, the table
-sweep.csv, and the page sweep.html with all trials. --resume goes on after an interruption of
-any kind: what is finished is kept, and a run in progress goes on from its checkpoint. More
-trials than before are possible.
+each trial (trial-001 and so on), sweep.jsonl with the finished parts, the table sweep.csv, and
+the page sweep.html with all trials. --resume continues after any interruption: finished trials
+stay, and a run in progress continues from its checkpoint. You may add trials.
 
-A trial that is no valid configuration, or that diverges, is listed with its error; that all
-are is an error. The last line on standard output is a JSON object: best, trials, keys and out.`,
+A trial that is invalid or diverges is listed with its error; the command fails only if all
+do. The last line on standard output is a JSON object: best, trials, keys and out.`,
 		Example: `  fasternet-train sweep sweep.yaml --dry-run
   fasternet-train sweep sweep.yaml --data /data/flowers --parallel 2
   fasternet-train sweep sweep.yaml --resume`,
@@ -79,7 +77,9 @@ are is an error. The last line on standard output is a JSON object: best, trials
 				return usageError{err}
 			}
 			if o.Dir == "" {
-				o.Dir = filepath.Join(configs.Default().RunDir, strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])))
+				o.Dir = filepath.Join(configs.Default().RunDir, strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(
+					args[0],
+				)))
 			}
 			o.Procs = func() int { return runtime.GOMAXPROCS(0) }
 			preview, err := sweep.Preview(plan, o)
@@ -115,14 +115,14 @@ are is an error. The last line on standard output is a JSON object: best, trials
 	f.StringVar(&o.Dir, "run", "", "`folder` of the sweep")
 	f.StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
 	f.StringArrayVar(&o.Settings, "set", nil, "change a setting of all trials, `key=value`; repeatable")
-	f.BoolVar(&o.Resume, "resume", false, "go on with the sweep in the folder; without one start from the beginning")
-	f.IntVar(&o.Parallel, "parallel", 0, "trials at once, which share the threads (parallel in the file)")
-	f.IntVar(&o.Threads, "threads", 0, "threads of all trials together; 0 for one a processor")
-	f.BoolVar(&dryRun, "dry-run", false, "list the trials and train none")
+	f.BoolVar(&o.Resume, "resume", false, "continue the sweep in the folder, or start it if there is none")
+	f.IntVar(&o.Parallel, "parallel", 0, "trials to train at once; they share the threads (parallel in the file)")
+	f.IntVar(&o.Threads, "threads", 0, "threads of all trials together; 0 for one per processor")
+	f.BoolVar(&dryRun, "dry-run", false, "list the trials, and train nothing")
 	return c
 }
 
-// sweepFigures are the columns of figures of a sweep.
+// sweepFigures are the columns with figures of a sweep.
 func sweepFigures(metric string) []string {
 	if metric == "loss" {
 		return []string{"loss", "top-1 (%)"}
@@ -130,7 +130,7 @@ func sweepFigures(metric string) []string {
 	return []string{"top-1 (%)", "loss"}
 }
 
-// figuresOf are the figures of a trial in these columns; "" for none.
+// figuresOf returns the figures of a trial for these columns; "" for none.
 func figuresOf(t sweep.Trial, metric string) []string {
 	text := func(v *float64, format string) string {
 		if v == nil {
@@ -144,7 +144,7 @@ func figuresOf(t sweep.Trial, metric string) []string {
 	return []string{text(t.Top1, "%.2f"), text(t.Loss, "%.4f")}
 }
 
-// metricOf is what decides of a trial; nil for none.
+// metricOf returns the metric of a trial; nil for none.
 func metricOf(t sweep.Trial, metric string) *float64 {
 	if metric == "loss" {
 		return t.Loss
@@ -156,7 +156,9 @@ func metricOf(t sweep.Trial, metric string) *float64 {
 func printSweep(out *sweep.Outcome, dry bool, page string) error {
 	if !wantsJSON() {
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		for _, name := range append(append([]string{"trial"}, out.Keys...), append([]string{"epochs"}, sweepFigures(out.Metric)...)...) {
+		for _, name := range append(append([]string{"trial"}, out.Keys...), append([]string{"epochs"}, sweepFigures(
+			out.Metric,
+		)...)...) {
 			printable.Fprintf(w, "%s\t", name)
 		}
 		printable.Fprintf(w, "state\n")
@@ -185,21 +187,35 @@ func printSweep(out *sweep.Outcome, dry bool, page string) error {
 	}{out, dry, page})
 }
 
-// writeSweep writes the table and the page of a sweep as it stands.
+// writeSweep writes the table and the page of a sweep in its current state.
 func writeSweep(plan *sweep.Plan, out *sweep.Outcome) error {
 	page := trialsPage(plan, out)
 	page.About = fmt.Sprintf("%s: %s of %s", filepath.Base(plan.Path), searchText(plan, out), plan.Config)
 	if out.Best != nil {
-		page.BestText = fmt.Sprintf("Trial %d is the best, in epoch %d: %s.", out.Best.Number, out.Best.Best, sweep.Describe(out.Best.Values))
+		page.BestText = fmt.Sprintf("Trial %d is the best (epoch %d): %s.",
+			out.Best.Number, out.Best.Best, sweep.Describe(out.Best.Values))
 	}
-	return errors.Join(writeTrials(filepath.Join(out.Dir, sweepTable), out), report.WriteTrials(filepath.Join(out.Dir, sweepPage), page))
+	return errors.Join(
+		writeTrials(filepath.Join(out.Dir, sweepTable), out),
+		report.WriteTrials(filepath.Join(out.Dir, sweepPage), page),
+	)
 }
 
 // writeTrials writes the trials as CSV.
 func writeTrials(path string, out *sweep.Outcome) error {
 	return checkpoints.WriteAtomic(path, func(w io.Writer) error {
 		table := csv.NewWriter(w)
-		header := append(append([]string{"trial"}, out.Keys...), "epochs", "best_epoch", "top1", "top5", "loss", "state", "run", "error")
+		header := append(
+			append([]string{"trial"}, out.Keys...),
+			"epochs",
+			"best_epoch",
+			"top1",
+			"top5",
+			"loss",
+			"state",
+			"run",
+			"error",
+		)
 		if err := table.Write(header); err != nil {
 			return err
 		}
@@ -214,7 +230,17 @@ func writeTrials(path string, out *sweep.Outcome) error {
 			for _, v := range t.Values {
 				row = append(row, v.Value)
 			}
-			row = append(row, strconv.Itoa(t.Epochs), strconv.Itoa(t.Best), number(t.Top1), number(t.Top5), number(t.Loss), t.State, t.Run, t.Error)
+			row = append(
+				row,
+				strconv.Itoa(t.Epochs),
+				strconv.Itoa(t.Best),
+				number(t.Top1),
+				number(t.Top5),
+				number(t.Loss),
+				t.State,
+				t.Run,
+				t.Error,
+			)
 			if err := table.Write(printable.Row(row)); err != nil {
 				return err
 			}
@@ -224,14 +250,21 @@ func writeTrials(path string, out *sweep.Outcome) error {
 	})
 }
 
-// trialsPage is the page of the trials of a sweep.
+// trialsPage returns the page of a sweep's trials.
 func trialsPage(plan *sweep.Plan, out *sweep.Outcome) report.TrialsPage {
 	page := report.TrialsPage{
 		Title: filepath.Base(out.Dir), Heading: fmt.Sprintf("%d trials", plan.Trials), Keys: out.Keys,
 		MetricName: sweepFigures(out.Metric)[0], Figures: sweepFigures(out.Metric), Falls: out.Metric == "loss",
 	}
 	for _, t := range out.Trials {
-		row := report.TrialRow{Name: fmt.Sprint(t.Number), Epochs: strconv.Itoa(t.Epochs), Figures: figuresOf(t, out.Metric), Metric: metricOf(t, out.Metric), State: t.State, Error: t.Error}
+		row := report.TrialRow{
+			Name:    fmt.Sprint(t.Number),
+			Epochs:  strconv.Itoa(t.Epochs),
+			Figures: figuresOf(t, out.Metric),
+			Metric:  metricOf(t, out.Metric),
+			State:   t.State,
+			Error:   t.Error,
+		}
 		if row.Figure = row.Figures[0]; row.Figure != "" && out.Metric != "loss" {
 			row.Figure += " %"
 		}
@@ -246,7 +279,7 @@ func trialsPage(plan *sweep.Plan, out *sweep.Outcome) report.TrialsPage {
 	return page
 }
 
-// trialPage is the report of a trial as the page of the sweep links to it, or "".
+// trialPage returns the link from the page of the sweep to the report of a trial, or "".
 func trialPage(dir, run string) string {
 	if _, err := os.Stat(filepath.Join(run, reportFile)); err != nil {
 		return ""

@@ -16,7 +16,7 @@ import (
 	"fasternet/train"
 )
 
-// fitTemperature is the value of --temperature that finds one.
+// fitTemperature is the value of --temperature that fits one.
 const fitTemperature = "fit"
 
 // parseTemperature reads the value of --temperature.
@@ -31,7 +31,7 @@ func parseTemperature(text string) (float64, error) {
 	return t, nil
 }
 
-// checkTemperature checks the value of --temperature, which may be none.
+// checkTemperature checks the value of --temperature, which may be empty.
 func checkTemperature(text string) error {
 	if text == "" || text == fitTemperature {
 		return nil
@@ -40,14 +40,22 @@ func checkTemperature(text string) error {
 	return err
 }
 
-// temper divides the logits of a model by what --temperature says, and returns what was found if it was
+// temper divides the logits of a model as --temperature says, and returns the result of a fit.
 // to be fitted.
-func temper(ctx context.Context, show *train.Display, m *model.Loaded, text string, pool *kernels.Pool) (*metrics.Calibration, error) {
+func temper(
+	ctx context.Context,
+	show *train.Display,
+	m *model.Loaded,
+	text string,
+	pool *kernels.Pool,
+) (*metrics.Calibration, error) {
 	if text == "" {
 		return nil, nil
 	}
 	if graph.IsInt8(m.Model) {
-		return nil, fmt.Errorf("--temperature: the classifier of %s is rounded to 8 bits already: export the run or its checkpoint with --int8 and --temperature", m.Path)
+		return nil, fmt.Errorf("--temperature: the classifier of %s is already int8: "+
+			"export the run or its checkpoint with both --int8 and --temperature",
+			m.Path)
 	}
 	var fitted *metrics.Calibration
 	var value float64
@@ -66,8 +74,14 @@ func temper(ctx context.Context, show *train.Display, m *model.Loaded, text stri
 	return fitted, nil
 }
 
-// fitOnValidation fits a temperature on the validation images of a model, and says what it does.
-func fitOnValidation(ctx context.Context, show *train.Display, m *model.Loaded, config *configs.Config, pool *kernels.Pool) (*metrics.Calibration, error) {
+// fitOnValidation fits a temperature on the validation images of a model, and describes its effect.
+func fitOnValidation(
+	ctx context.Context,
+	show *train.Display,
+	m *model.Loaded,
+	config *configs.Config,
+	pool *kernels.Pool,
+) (*metrics.Calibration, error) {
 	ds, err := sets.Open(config.Data, false)
 	if err != nil {
 		return nil, fmt.Errorf("--temperature %s: %w", fitTemperature, err)
@@ -90,8 +104,12 @@ func fitOnValidation(ctx context.Context, show *train.Display, m *model.Loaded, 
 	}
 	show.Begin("temperature", 0, ds.Len())
 	report, err := eval.Examine(ctx, runner, ds, preprocess.Evaluation(config.Data, config.Model.InChans), eval.Options{
-		Batch: config.Train.ValBatchSize, Workers: config.Data.Workers, SkipBad: config.Data.OnBadImage == "skip", KeepLogits: eval.EvalLogits, ThinLogits: true,
-		Progress: func(done, _ int) { show.Step(done, "temperature") },
+		Batch:      config.Train.ValBatchSize,
+		Workers:    config.Data.Workers,
+		SkipBad:    config.Data.OnBadImage == "skip",
+		KeepLogits: eval.EvalLogits,
+		ThinLogits: true,
+		Progress:   func(done, _ int) { show.Step(done, "temperature") },
 	})
 	show.End()
 	if err != nil {
@@ -106,10 +124,10 @@ func fitOnValidation(ctx context.Context, show *train.Display, m *model.Loaded, 
 	return t, nil
 }
 
-// temperatureNote says that the probabilities of an exported model are calibrated already.
+// temperatureNote says that the probabilities of an exported model are already calibrated.
 func temperatureNote(m *model.Loaded) string {
 	if m.Temperature == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s: its logits are divided by a temperature of %.4g already", m.Path, m.Temperature)
+	return fmt.Sprintf("%s: its logits are already divided by a temperature of %.4g", m.Path, m.Temperature)
 }

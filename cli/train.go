@@ -32,60 +32,57 @@ func trainCommand() *cobra.Command {
 		Short: "Train a model",
 		Long: `Train the model of CONFIG, a preset or a YAML file, and evaluate it after every epoch.
 
-Without CONFIG, --data FOLDER is enough: the program looks at the images and times a few
-steps, and makes a configuration that fits both the images and the time (--budget): the
-network, image size, augmentation and the rest. It is written to config.yaml in the folder of
-the run, with a comment on every choice; docs/defaults.md has the reasons, and --set overrides
-any of them. The folder has a folder for each class, or train and val with those; without
-val some of the images are held out.
+Without CONFIG, --data FOLDER is enough: the program looks at the images, times a few steps, and
+makes a configuration for these images and the time (--budget): network, image size,
+augmentation and the rest. It writes them to config.yaml in the folder of the run, with a comment
+on every choice; docs/defaults.md has the reasons, and --set overrides any of them. FOLDER has one
+folder per class, or train and val with such folders; without val, some images are held out.
 
---budget is the time that all of it takes, with evaluations, report and an export of the best
-model (model.safetensors). The learning rate follows the clock: on a machine that is slower or
-faster than expected there are fewer or more epochs, and the schedule still ends. A run
-that is resumed has the rest of the time.
+--budget is the time for everything, with evaluations, the report and an export of the best model
+(model.safetensors). The learning rate follows the clock: a machine that is slower or faster than
+expected trains fewer or more epochs, and the schedule still ends. A resumed run has the rest of
+the time.
 
-The run lives in a folder of its own (--run; by default one named after CONFIG in
-runs/): config.yaml, log.jsonl, summary.csv, train.log, launches.jsonl (what it ran on),
-evaluation.json (what the best checkpoint takes for what), fingerprint.safetensors (which
-images it has), report.html, tensorboard/ (event files) and
-checkpoints/{last,previous,best}.safetensors. SIGINT, SIGTERM and SIGHUP finish the batch,
-write the last checkpoint and stop, and so does a reader of the output that ends (| head); a
-second SIGINT or SIGTERM stops at once. nohup lets a run go on when the terminal is closed.
---max-hours stops after a time, with the exit code of SIGTERM. One process at a time works on
-a run.
+The run has its own folder (--run; by default one named after CONFIG in runs/): config.yaml,
+log.jsonl, summary.csv, train.log, launches.jsonl (what it ran on), evaluation.json (the confusions
+of the best checkpoint), fingerprint.safetensors (which images it has), report.html, tensorboard/
+(event files) and checkpoints/{last,previous,best}.safetensors.
 
-If the loss, the gradient norm or a weight becomes NaN or infinite, the run repeats that
-step, names the first op, tensor and sample, saves the batch in the folder debug, and ends
-with exit code 1. "debug step" shows all values of that step.
+SIGINT, SIGTERM, SIGHUP, or the end of the reader of its output (| head) stop a run: it finishes
+the batch and writes the last checkpoint. A second SIGINT or SIGTERM stops it at once. nohup lets
+a run continue after the terminal is closed. --max-hours stops after a time, with the exit code of
+SIGTERM. Only one process at a time works on a run.
 
---resume goes on with the classes that the run began with; other classes are an error. If
-images were added or removed since then, it says how many, and goes on. It names the settings
-that differ from the run's own, and writes a best checkpoint that is lost again if it can.
+If the loss, the gradient norm or a weight becomes NaN or infinite, the run repeats the step, names
+the first such op, tensor and sample, saves the batch in the folder debug, and ends with exit code
+1. "debug step" shows all values of that step.
 
---serve shows the report in a browser while the run goes on, and --metrics-addr has
-metrics for Prometheus. Both can only be read, and listen on this machine alone unless
-the address says otherwise.
+--resume needs the classes that the run began with. If images were added or removed, it says how
+many, and continues. It names settings that differ from the run's own, and restores a lost best
+checkpoint if possible.
 
---from starts from the weights of a run, a checkpoint, a folder that timm wrote, or
-a file of PyTorch (.pth, .pt, .ckpt, .bin, .safetensors; with the names of the official
-code, timm, torchvision or Microsoft) instead of fresh ones: the averaged ones (EMA) if
-there are any, as timm does; --weights plain takes the last ones. The rows of
-the classifier are matched by the names of the classes; a classifier for other classes is
-left out, and a missing one begins with fresh values. Position embeddings and tables of
-position bias are interpolated for another image size or window. Of a pre-training, ours
-or an official one of LocalMIM, the encoder is taken. A CONFIG without a model takes the
-model of the weights. A run that is resumed goes on from its own checkpoint.
+--serve shows the report in a browser during the run, and --metrics-addr has metrics for
+Prometheus. Both are read-only, and listen only on this machine unless the address says otherwise.
 
-A CONFIG with "task: localmim" pre-trains a FasterNet, a ViT or a Swin on images without
-their labels (LocalMIM); its section mim says what is masked and reconstructed. With "task: multilabel"
-an image has any number of the classes.
+--from starts from the weights of a run, a checkpoint, a folder of timm, or a PyTorch file (.pth,
+.pt, .ckpt, .bin, .safetensors; with the names of the official code, timm, torchvision or
+Microsoft). It uses averaged weights (EMA) if there are any, as timm does; --weights plain uses the
+last ones. Rows of the classifier are matched by class name; a classifier for other classes is
+left out, and a missing one begins with fresh values. Position embeddings and position bias tables
+are interpolated for another image size or window. From a pre-training, ours or LocalMIM's, it
+takes the encoder. A CONFIG without a model takes the model of the weights. A resumed run
+continues from its own checkpoint.
 
-Under mpirun or srun all processes that it starts train one model: each batch is shared
-among them, and rank 0 writes. It needs the build with MPI (make build-mpi), which
-"version" tells of. A rank that dies, hangs or fails ends the job.
+A CONFIG with "task: localmim" pre-trains a FasterNet, a ViT or a Swin on images without labels
+(LocalMIM); its section mim says what is masked and predicted. With "task: multilabel", an image
+has any number of labels.
 
-The last line on standard output is a JSON object: top1 and top5 (percent) and
-loss (nats) of the best checkpoint; of a pre-training the loss, of task multilabel map (percent).`,
+Under mpirun or srun all processes train one model: they share each batch, and rank 0 writes. This
+needs the MPI build (make build-mpi); "version" shows whether you have it. A rank that dies, hangs
+or fails ends the job.
+
+The last line on standard output is a JSON object about the best checkpoint: top1 and top5
+(percent) and loss (nats); for a pre-training loss; for task multilabel map (percent).`,
 		Example: `  fasternet-train train --data photos --budget 30m
   fasternet-train train --data photos --task localmim --budget 2h --run runs/pretrained
   fasternet-train train quickstart
@@ -116,7 +113,8 @@ loss (nats) of the best checkpoint; of a pre-training the loss, of task multilab
 			}
 			settings = append(settings, more...)
 			if !(maxHours >= 0 && maxHours <= 1e6) {
-				return usageError{fmt.Errorf("--max-hours: want a number of hours, or 0 for no limit, got %v", maxHours)}
+				return usageError{fmt.Errorf("--max-hours: want a number of hours, or 0 for no limit, got %v",
+					maxHours)}
 			}
 			more, err = budget.settings()
 			if err != nil {
@@ -163,7 +161,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss, of task multilab
 			if err := ranks.only(func() error { return watch.start(dir) }); err != nil {
 				return err
 			}
-			defer func() { _ = watch.stop(cmd.Context().Err() != nil) }() // the run has ended well or not
+			defer func() { _ = watch.stop(cmd.Context().Err() != nil) }() // whether the run succeeded or not
 			began := false
 			careful.Store(true)
 			outcome, err := train.Run(cmd.Context(), config, train.Options{
@@ -194,7 +192,7 @@ loss (nats) of the best checkpoint; of a pre-training the loss, of task multilab
 				}
 				exported, err := exportRun(dir, config)
 				if err != nil {
-					return fmt.Errorf("the run is done, but its export is not: %w", err)
+					return fmt.Errorf("the run has finished, but its export failed: %w", err)
 				}
 				return printJSON(struct {
 					train.Outcome
@@ -202,30 +200,46 @@ loss (nats) of the best checkpoint; of a pre-training the loss, of task multilab
 					Seconds float64 `json:"seconds"` // of this process
 				}{outcome, exported, time.Since(budget.began).Seconds()})
 			}
-			return fmt.Errorf("task: there is no outcome of a task %q", config.Task)
+			return fmt.Errorf("task: no outcome for task %q", config.Task)
 		},
 	}
 	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`, e.g. train.epochs=10; repeatable")
 	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
-	c.Flags().StringVar(&from, "from", "", "`weights` to start from: a run, a checkpoint, a file of PyTorch, a model of the hub (hf://ORG/NAME) or a URL (from)")
+	c.Flags().
+		StringVar(
+			&from,
+			"from",
+			"",
+			"`weights` to start from: a run, a checkpoint, a file of PyTorch, "+
+				"a model of the hub (hf://ORG/NAME) or a URL (from)",
+		)
 	start.register(c)
 	watch.register(c)
 	dry.register(c)
 	budget.register(c)
 	profiles.register(c)
 	ranks.register(c)
-	c.Flags().BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run; without one start from the beginning")
-	c.Flags().Float64Var(&maxHours, "max-hours", 0, "stop after so many `hours` as SIGTERM does, to be resumed; 0 for no limit")
+	c.Flags().
+		BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run, or start if there is none")
+	c.Flags().
+		Float64Var(
+			&maxHours,
+			"max-hours",
+			0,
+			"stop after so many `hours`, as SIGTERM does, to resume later; 0 for no limit",
+		)
 	return c
 }
 
-// findRun finds the configuration of a run and its folder. A run is resumed
-// with the configuration given, or else its own.
+// findRun finds the configuration of a run and its folder. A resumed run uses the given configuration, or else
+// its own.
 func findRun(args []string, dir string, resume bool, settings []string) (*configs.Config, string, error) {
 	if len(args) == 0 {
 		if !resume || dir == "" {
-			return nil, "", fmt.Errorf("want a preset (%s) or a YAML file; or --data FOLDER alone, for a recipe that fits its images; or --resume --run DIR", strings.Join(configs.Presets(), ", "))
+			return nil, "", fmt.Errorf("want a preset (%s) or a YAML file, or only --data FOLDER for a recipe that "+
+				"fits its images, or --resume --run DIR",
+				strings.Join(configs.Presets(), ", "))
 		}
 		config, err := train.Config(dir, settings...)
 		return config, dir, err
@@ -240,7 +254,7 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 	if resume && train.Holds(dir) {
 		own, err := train.Config(dir)
 		if err != nil || config.From == "" || !config.Classifies() {
-			return config, dir, nil //nolint:nilerr // resuming says what is wrong
+			return config, dir, nil //nolint:nilerr // resuming reports the error
 		}
 		if config, err = adopt(args[0], config, given, own, settings); err != nil {
 			return nil, "", err
@@ -251,7 +265,7 @@ func findRun(args []string, dir string, resume bool, settings []string) (*config
 	return config, dir, err
 }
 
-// presetOf is the preset that a run starts from, or "" if that is not known.
+// presetOf returns the preset that a run starts from, or "" if unknown.
 func presetOf(args []string, c *configs.Config) string {
 	if len(args) > 0 && slices.Contains(configs.Presets(), args[0]) {
 		return args[0]
@@ -259,7 +273,7 @@ func presetOf(args []string, c *configs.Config) string {
 	return c.Base
 }
 
-// quoted is a text as a YAML value.
+// quoted quotes a text as a YAML value.
 func quoted(s string) string {
 	b, _ := json.Marshal(s) // a JSON string is a YAML string
 	return string(b)

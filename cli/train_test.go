@@ -22,7 +22,11 @@ func TestTrainAndEval(t *testing.T) {
 	if !ok || top1 < 60 || out["top5"].(float64) < top1 || out["loss"].(float64) <= 0 {
 		t.Errorf("trained to %v", out)
 	}
-	for _, name := range []string{"config.yaml", "log.jsonl", "summary.csv", "train.log", "launches.jsonl", "evaluation.json", "report.html", "checkpoints/last.safetensors", "checkpoints/previous.safetensors", "checkpoints/best.safetensors"} {
+	for _, name := range []string{
+		"config.yaml", "log.jsonl", "summary.csv", "train.log", "launches.jsonl", "evaluation.json",
+		"report.html", "checkpoints/last.safetensors", "checkpoints/previous.safetensors",
+		"checkpoints/best.safetensors",
+	} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -34,7 +38,11 @@ func TestTrainAndEval(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 	summary, _ := os.ReadFile(filepath.Join(dir, "summary.csv"))
-	if n := strings.Count(string(summary), "\n"); n != 7 || !strings.HasPrefix(string(summary), "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr,img_per_s,data_s,memory_mb,grad_norm,first_epoch") {
+	if n := strings.Count(string(summary), "\n"); n != 7 ||
+		!strings.HasPrefix(
+			string(summary),
+			"epoch,train_loss,eval_loss,eval_top1,eval_top5,lr,img_per_s,data_s,memory_mb,grad_norm,first_epoch",
+		) {
 		t.Errorf("summary.csv:\n%s", summary)
 	}
 	report, _ := os.ReadFile(filepath.Join(dir, "report.html"))
@@ -177,13 +185,21 @@ func TestTornCheckpoint(t *testing.T) {
 		damaged []byte
 	}{
 		{"torn", raw[:len(raw)/2]},
-		{"altered", append(append([]byte(nil), raw[:len(raw)-9]...), append([]byte{raw[len(raw)-9] ^ 4}, raw[len(raw)-8:]...)...)},
+		{
+			"altered",
+			append(
+				append([]byte(nil), raw[:len(raw)-9]...),
+				append([]byte{raw[len(raw)-9] ^ 4}, raw[len(raw)-8:]...)...,
+			),
+		},
 		{"empty", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			writeFile(t, path, c.damaged)
 			r := invoke(t, append(args, "--resume")...)
-			if r.code != 0 || !strings.Contains(r.stderr, "damaged checkpoint") || !strings.Contains(r.stderr, "resuming ") {
+			if r.code != 0 ||
+				!strings.Contains(r.stderr, "damaged checkpoint") ||
+				!strings.Contains(r.stderr, "resuming ") {
 				t.Errorf("%s: exit code %d\n%s", c.name, r.code, r.stderr)
 			}
 			sameWeights(t, readLast(t, whole), want)

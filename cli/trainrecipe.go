@@ -22,7 +22,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// budgetFlags are the flags of a run that keeps to a time, and of one without a CONFIG.
+// budgetFlags are the flags of a run with a time limit, and of a run without CONFIG.
 type budgetFlags struct {
 	budget, task string
 	began        time.Time
@@ -30,19 +30,26 @@ type budgetFlags struct {
 
 func (b *budgetFlags) register(c *cobra.Command) {
 	b.began = time.Now()
-	c.Flags().StringVar(&b.budget, "budget", "", "`time` that all of it takes, e.g. 12m or 2h30m (train.budget); without CONFIG "+recipe.BudgetText(recipe.DefaultBudget)+" by default")
+	c.Flags().
+		StringVar(
+			&b.budget,
+			"budget",
+			"",
+			"`time` for everything, e.g. 12m or 2h30m (train.budget); default without CONFIG: "+
+				recipe.BudgetText(recipe.DefaultBudget),
+		)
 	c.Flags().StringVar(&b.task, "task", "", "`task`: classify or localmim (task)")
 }
 
 // exportFile is the export in the folder of a run with a budget.
 const exportFile = "model.safetensors"
 
-// after is the part of a budget that is kept for the report and the export.
+// after returns the part of a budget for the report and the export.
 func (b *budgetFlags) after(budget time.Duration) time.Duration {
 	return min(max(budget/100, 1500*time.Millisecond), 10*time.Second)
 }
 
-// settings are what the flags stand for, of a run with a CONFIG.
+// settings returns the settings for the flags, for a run with CONFIG.
 func (b *budgetFlags) settings() (all []string, err error) {
 	if b.budget != "" {
 		if _, err := (configs.Train{Budget: b.budget}).BudgetTime(); err != nil {
@@ -52,7 +59,9 @@ func (b *budgetFlags) settings() (all []string, err error) {
 	}
 	if b.task != "" {
 		if b.task == configs.MultiLabelTask {
-			return nil, usageError{errors.New("--task multilabel: images with several labels need a configuration that names their list: see docs/guides/uneven-and-multilabel.md")}
+			return nil, usageError{errors.New("--task multilabel: " +
+				"write a configuration that names the list of labels: " +
+				"see docs/guides/uneven-and-multilabel.md")}
 		}
 		if !slices.Contains(recipe.Tasks, b.task) {
 			return nil, usageError{fmt.Errorf("--task: want %s, got %q", strings.Join(recipe.Tasks, " or "), b.task)}
@@ -62,7 +71,7 @@ func (b *budgetFlags) settings() (all []string, err error) {
 	return all, nil
 }
 
-// recipeDir is the folder of a run without a CONFIG.
+// recipeDir returns the folder of a run without CONFIG.
 func recipeDir(dir, dataDir string) string {
 	if dir != "" {
 		return dir
@@ -74,8 +83,13 @@ func recipeDir(dir, dataDir string) string {
 	return filepath.Join("runs", name)
 }
 
-// recipe makes the configuration of a run without a CONFIG, on rank 0; the others get it from there.
-func (b *budgetFlags) recipe(ctx context.Context, ranks *ranks, dir, dataDir, from string, settings []string) (*recipe.Recipe, error) {
+// recipe makes the configuration of a run without CONFIG on rank 0. The other ranks receive it.
+func (b *budgetFlags) recipe(
+	ctx context.Context,
+	ranks *ranks,
+	dir, dataDir, from string,
+	settings []string,
+) (*recipe.Recipe, error) {
 	var r *recipe.Recipe
 	var err error
 	if ranks.first() {
@@ -105,7 +119,7 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 		Data: dataDir, Task: "classify", From: from, Budget: recipe.DefaultBudget, Began: b.began,
 		Say: func(format string, args ...any) { show.Line(format, args...) },
 	}
-	// What the user has set is read once without the rest, which finds what is wrong with it.
+	// Read the user's settings by themselves first, to find what is wrong with them.
 	own, err := configs.Parse("--set", "", settings...)
 	if err != nil {
 		return nil, usageError{err}
@@ -113,16 +127,20 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 	switch o.Task = own.Task; o.Task {
 	case "classify", "localmim":
 	default:
-		return nil, usageError{fmt.Errorf("task: a recipe is made for the tasks classify and localmim, not for %s: write a YAML file that starts from a preset, with task: %[1]s", o.Task)}
+		return nil, usageError{fmt.Errorf("task: recipes exist only for classify and localmim: "+
+			"for %s write a YAML file that starts from a preset, with task: %[1]s",
+			o.Task)}
 	}
 	if d, err := own.Train.BudgetTime(); err == nil && d > 0 {
 		o.Budget = d
 	} else {
-		show.Line("no --budget is given: it is %s", recipe.BudgetText(o.Budget))
+		show.Line("no --budget given: using %s", recipe.BudgetText(o.Budget))
 	}
 	o.After = b.after(o.Budget)
 	for _, s := range settings {
-		if !strings.HasPrefix(s, "data.dir=") && !strings.HasPrefix(s, "task=") && !strings.HasPrefix(s, "train.budget=") {
+		if !strings.HasPrefix(s, "data.dir=") &&
+			!strings.HasPrefix(s, "task=") &&
+			!strings.HasPrefix(s, "train.budget=") {
 			o.Settings = append(o.Settings, s)
 		}
 	}
@@ -136,7 +154,10 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 		c := *own
 		c.From = from
 		adopted, err := model.Adopt(&c, given, model.LoadOptions{
-			Weights: torch.Choice(c.FromWeights), StateKey: c.FromStateKey, AllowMissing: c.FromAllowMissing, AllowNaN: c.FromAllowNaN,
+			Weights:      torch.Choice(c.FromWeights),
+			StateKey:     c.FromStateKey,
+			AllowMissing: c.FromAllowMissing,
+			AllowNaN:     c.FromAllowNaN,
 		})
 		if err != nil {
 			return nil, weightsError{fmt.Errorf("from: %w", err)}
@@ -155,8 +176,8 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 	return r, nil
 }
 
-// cachedWeights are weights of a small FasterNet in the cache of the hub; "" if there are none. A recipe
-// asks no host.
+// cachedWeights returns weights of a small FasterNet in the cache of the hub; "" if there are none. A recipe
+// contacts no host.
 func cachedWeights() string {
 	for _, preset := range []string{"fasternet_t0", "fasternet_t1", "fasternet_t2"} {
 		if m, ok := hub.KnownFor(preset); ok && hub.InCache(m.Reference()) {

@@ -14,16 +14,17 @@ import (
 func verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify PATH...",
-		Short: "Check that checkpoints, exports and runs are whole",
-		Long: `Check each PATH: the folder of a run, a checkpoint, an exported model (.safetensors,
-.onnx), an array (.npy), a packed data set (.pack), weights of PyTorch (.pth, .pt, .ckpt, .bin, .safetensors), or a folder as timm writes it.
+		Short: "Check that checkpoints, exports and runs are undamaged",
+		Long: `Check each PATH: the folder of a run, a checkpoint, an export (.safetensors, .onnx), an array
+(.npy), a packed data set (.pack), weights of PyTorch (.pth, .pt, .ckpt, .bin, .safetensors), or a
+folder of timm.
 
-Checked are the structure, the checksum if there is one, the shapes of the tensors
-against the configuration, and that all values are finite. Nothing is changed.
+It checks the structure, the checksum if there is one, the shapes of the tensors against the
+configuration, and that all values are finite. It changes nothing.
 
-Standard output gets a line for every file: ok and what is in it, or what is wrong
-with it and what can be saved; --json prints one object, which has several PATHs as its
-parts. The exit code is 1 if anything is wrong.`,
+Standard output gets a line for every file: ok and its content, or what is wrong with it and what
+can be saved. --json prints one object, with a part for each PATH. The exit code is 1 if anything
+is wrong.`,
 		Example: `  fasternet-train verify runs/quickstart
   fasternet-train verify runs/*/checkpoints/best.safetensors quickstart.onnx
   fasternet-train verify --json runs/quickstart`,
@@ -59,7 +60,7 @@ parts. The exit code is 1 if anything is wrong.`,
 				}
 			}
 			if wrong > 0 {
-				return fmt.Errorf("%d of %d are not whole", wrong, len(args))
+				return fmt.Errorf("%d of %d are damaged", wrong, len(args))
 			}
 			return nil
 		},

@@ -14,7 +14,8 @@ func TestVerify(t *testing.T) {
 	succeed(t, append(args, "--set", "train.epochs=1", "--set", "sched.warmup_epochs=0")...)
 	last := filepath.Join(dir, "checkpoints", checkpoints.Last)
 	r := invoke(t, "verify", dir, last)
-	if lines := strings.Split(strings.TrimSpace(r.stdout), "\n"); r.code != 0 || len(lines) < 4 || strings.Count(r.stdout, ": ok: ") != len(lines) {
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	if r.code != 0 || len(lines) < 4 || strings.Count(r.stdout, ": ok: ") != len(lines) {
 		t.Errorf("a run that is whole: %+v", r)
 	}
 	whole, err := os.Stat(last)
@@ -26,7 +27,8 @@ func TestVerify(t *testing.T) {
 	}
 	fail(t, 1, "2 of 2 are not whole", "verify", dir, last)
 	r = invoke(t, "verify", dir)
-	if !strings.Contains(r.stdout, "it is cut off") || !strings.Contains(r.stdout, "--resume goes on from epoch-000.safetensors, after 1 epoch") {
+	if !strings.Contains(r.stdout, "it is cut off") ||
+		!strings.Contains(r.stdout, "--resume goes on from epoch-000.safetensors, after 1 epoch") {
 		t.Errorf("a run with a torn checkpoint: %+v", r)
 	}
 	r = invoke(t, "verify", "--json", dir)

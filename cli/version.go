@@ -13,12 +13,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker for a release.
+// version is set by the linker in a release.
 var version = "development"
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Show the version, the kernels in use, and the families of models", Example: "  fasternet-train version", Args: cobra.NoArgs,
+		Use:     "version",
+		Short:   "Show the version, the kernels in use, and the model families",
+		Example: "  fasternet-train version",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			var all []string
 			for _, v := range kernels.Available() {
@@ -43,18 +46,27 @@ func versionCommand() *cobra.Command {
 					BF16       string   `json:"bf16"`
 					MPI        string   `json:"mpi"`
 					Models     []string `json:"models"`
-				}{version + revision(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
-					string(kernels.Default().Variant()), all, bf16, mpi.Describe(), configs.FamilyNames()})
+				}{
+					version + revision(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernels.CPU(),
+					runtime.GOMAXPROCS(0),
+					string(kernels.Default().Variant()), all, bf16, mpi.Describe(), configs.FamilyNames(),
+				})
 			}
-			_, err := printable.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\nkernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\nmpi: %s\nmodels: %s\n",
-				version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kernels.CPU(), runtime.GOMAXPROCS(0),
-				kernels.Default().Variant(), strings.Join(all, ", "), kernels.EnvVariable, bf16, kernels.BF16Variable, mpi.Describe(), strings.Join(configs.FamilyNames(), ", "))
+			_, err := printable.Printf("fasternet-train %s%s\n%s %s/%s\nprocessor: %s, %d in use\n"+
+				"kernels: %s (available: %s; %s forces one)\nbf16: %s; %s forces a path\nmpi: %s\nmodels: %s\n",
+				version, revision(),
+				runtime.Version(), runtime.GOOS, runtime.GOARCH,
+				kernels.CPU(), runtime.GOMAXPROCS(0),
+				kernels.Default().Variant(), strings.Join(all, ", "), kernels.EnvVariable,
+				bf16, kernels.BF16Variable,
+				mpi.Describe(),
+				strings.Join(configs.FamilyNames(), ", "))
 			return err
 		},
 	}
 }
 
-// revision is the commit that the program was built of, if it is known.
+// revision returns the commit that the program was built from, if known.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

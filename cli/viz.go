@@ -25,22 +25,21 @@ func vizCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "viz MODEL [IMAGES...] --out FILE",
 		Short: "Draw what a model reconstructs, or where it looks",
-		Long: `Draw a page (.html) or a picture (.png) of what a model does with some images.
+		Long: `Draw what a model does with some images, as a page (.html) or a picture (.png).
 
-MODEL is the folder of a run (its best checkpoint), a checkpoint, or weights of PyTorch
-with --config. IMAGES are files and folders; without any, validation images of the model's
-data set are taken: of a pre-training the first ones, of a classifier the first of each class.
+MODEL is the folder of a run (its best checkpoint), a checkpoint, or weights of PyTorch with
+--config. IMAGES are files and folders. Without them, the first validation images are used; for a
+classifier the first of each class.
 
-Of a pre-training (task localmim): each image, what the encoder sees of it, and at every
-scale the mask, the target, the prediction and the error. HOG is drawn as glyphs: in each
-cell a line for every orientation, along the edge. Predicted pixels are shown with the
-true mean and deviation of each cell, where the model predicts them without.
+A pre-training (task localmim): each image, what the encoder sees, and for every scale the mask,
+the target, the prediction and the error. HOG is drawn as glyphs: each cell has a line for every
+orientation, along the edge. If the model predicts normalised pixels, they are shown with the true
+mean and deviation of each cell.
 
-Of a classifier of any family: Grad-CAM over each image, for the class that the model answers,
-with its probability. Of a ViT also where the last block and each of its heads look; of a file
-without a classifier this alone.
+A classifier: Grad-CAM over each image, for the predicted class, with its probability. A ViT also
+shows where the last block and each of its heads look; without a classifier it shows only this.
 
-The page is one file that needs nothing else. Equal arguments give equal files.
+The page is a single file. Equal arguments give equal files.
 The last line on standard output is a JSON object: count, kind (reconstruction, gradcam or
 attention), out and weights (ema or plain).`,
 		Example: `  fasternet-train viz runs/mim_quickstart --out page.html
@@ -51,7 +50,7 @@ attention), out and weights (ema or plain).`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case out == "":
-				return usageError{errors.New("--out: want a file .html or .png")}
+				return usageError{errors.New("--out: want a .html or .png file")}
 			case split != string(data.Train) && split != string(data.Val):
 				return usageError{fmt.Errorf("--split: want train or val, got %q", split)}
 			case count < 1:
@@ -86,21 +85,21 @@ attention), out and weights (ema or plain).`,
 	c.Flags().StringVar(&out, "out", "", "`FILE`.html or .png")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set")
 	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
-	c.Flags().IntVar(&count, "count", 8, "images at most (all that are named)")
-	c.Flags().Uint64Var(&seed, "seed", 0, "of the masks (the run's)")
+	c.Flags().IntVar(&count, "count", 8, "largest number of images (all that are named)")
+	c.Flags().Uint64Var(&seed, "seed", 0, "seed of the masks (default: the run's)")
 	takesModel(c)
 	return c
 }
 
-// drawing is what is to be drawn of what.
+// drawing says what to draw, and from what.
 type drawing struct {
 	flags   *modelFlags
 	dataDir string
 	images  []string
 	train   bool
-	ownSeed bool // the options have one
-	average bool // the weights are averaged ones
-	across  bool // images are taken of all classes
+	ownSeed bool // the options have a seed
+	average bool // the weights are averaged
+	across  bool // take images of all classes
 	options viz.Options
 }
 
@@ -123,7 +122,8 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 	case err != nil:
 		return "", nil, err
 	case d.flags.size != 0 && d.flags.size != net.Config().Data.ImageSize:
-		return "", nil, usageError{fmt.Errorf("--size: a pre-training has one image size, %d", net.Config().Data.ImageSize)}
+		return "", nil, usageError{fmt.Errorf("--size: a pre-training has one image size, %d",
+			net.Config().Data.ImageSize)}
 	}
 	showNotes(notes)
 	c, err := d.flags.config(net.Config(), d.dataDir)
@@ -145,14 +145,14 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 }
 
 func (d *drawing) explanations(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err error) {
-	d.flags.load.Headless = true // attention does not depend on a classifier
+	d.flags.load.Headless = true // attention needs no classifier
 	m, c, err := openModel(d.flags, d.dataDir)
 	if err != nil {
 		return "", nil, err
 	}
 	d.average = m.Average
 	if m.Headless && !viz.Attentive(m.Model) {
-		return "", nil, fmt.Errorf("%s has no classifier: Grad-CAM shows why a model gives its answer, so there must be one", m.Path)
+		return "", nil, fmt.Errorf("%s has no classifier, which Grad-CAM needs", m.Path)
 	}
 	kind, what := "gradcam", "Where a %s looks: %s"
 	if m.Headless {
@@ -222,7 +222,7 @@ func shown(images, most int) int {
 	return images
 }
 
-// listImages are image files, and those in folders.
+// listImages lists image files, and the image files in folders.
 func listImages(paths []string) (files sets.Files, left []data.LeftOut, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)

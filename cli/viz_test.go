@@ -15,8 +15,12 @@ var vizModels = []struct{ family, model string }{
 		"mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 16, decoder_heads: 2, picture_interval: 2}\n"},
 	{"fasternet", "model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, in_chans: 1}\n" +
 		"mim: {decoder_dim: 16, decoder_heads: 2, picture_interval: 2, mask_unit: 8}\n"},
-	{"swin", "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 2], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
-		"mim: {target: pixel, decoder_dim: 16, decoder_heads: 2, picture_interval: 0}\n"},
+	{
+		"swin",
+		"model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 2], window_size: " +
+			"4, mlp_ratio: 2, in_chans: 1}\n" +
+			"mim: {target: pixel, decoder_dim: 16, decoder_heads: 2, picture_interval: 0}\n",
+	},
 }
 
 func TestVizOfPretraining(t *testing.T) {
@@ -29,8 +33,11 @@ func TestVizOfPretraining(t *testing.T) {
 		family, model := c.family, c.model
 		t.Run(family, func(t *testing.T) {
 			dir, scratch := filepath.Join(t.TempDir(), "run"), t.TempDir()
-			config := writeConfig(t, model+"task: localmim\ndata: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}\naugment: {mixup: 0, cutmix: 0}\n"+
-				"sched: {form: localmim, warmup_epochs: 1, min_lr: 0}\ntrain: {epochs: 3, batch_size: 8, val_batch_size: 10}\ncheckpoint: {monitor: loss}\n")
+			config := writeConfig(t, model+
+				"task: localmim\ndata: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}\n"+
+				"augment: {mixup: 0, cutmix: 0}\n"+
+				"sched: {form: localmim, warmup_epochs: 1, min_lr: 0}\ntrain: {epochs: 3, batch_size: "+
+				"8, val_batch_size: 10}\ncheckpoint: {monitor: loss}\n")
 			succeed(t, "train", config, "--data", data, "--run", dir)
 			samples, _ := filepath.Glob(filepath.Join(dir, "samples", "*"))
 			want := ""
@@ -70,12 +77,32 @@ func TestVizOfPretraining(t *testing.T) {
 			for _, name := range []string{"a.png", "b.png"} {
 				writeFile(t, filepath.Join(images, name), picture)
 			}
-			if got := succeed(t, "viz", dir, images, filepath.Join(images, "a.png"), "--out", filepath.Join(scratch, "own.html"), "--seed", "3"); got["count"] != 3.0 {
+			if got := succeed(
+				t,
+				"viz",
+				dir,
+				images,
+				filepath.Join(images, "a.png"),
+				"--out",
+				filepath.Join(scratch, "own.html"),
+				"--seed",
+				"3",
+			); got["count"] != 3.0 {
 				t.Errorf("of three images: %v", got)
 			}
-			fail(t, 1, "none.png", "viz", dir, filepath.Join(images, "none.png"), "--out", filepath.Join(scratch, "x.png"))
+			fail(
+				t,
+				1,
+				"none.png",
+				"viz",
+				dir,
+				filepath.Join(images, "none.png"),
+				"--out",
+				filepath.Join(scratch, "x.png"),
+			)
 			fail(t, 2, "--size", "viz", dir, "--out", filepath.Join(scratch, "x.png"), "--size", "64")
-			fail(t, 2, "set task=localmim", "viz", dir, "--config", "vit_small", "--out", filepath.Join(scratch, "x.png"))
+			fail(t, 2, "set task=localmim",
+				"viz", dir, "--config", "vit_small", "--out", filepath.Join(scratch, "x.png"))
 		})
 	}
 }
@@ -98,7 +125,19 @@ func TestVizOfClassifier(t *testing.T) {
 	data, scratch := fashion(t, 40, 20), t.TempDir()
 	train := func(config string) string {
 		dir := filepath.Join(t.TempDir(), "run")
-		succeed(t, "train", config, "--data", data, "--run", dir, "--set", "train.epochs=1", "--set", "sched.warmup_epochs=0")
+		succeed(
+			t,
+			"train",
+			config,
+			"--data",
+			data,
+			"--run",
+			dir,
+			"--set",
+			"train.epochs=1",
+			"--set",
+			"sched.warmup_epochs=0",
+		)
 		return dir
 	}
 	page := filepath.Join(scratch, "page.html")
@@ -106,15 +145,18 @@ func TestVizOfClassifier(t *testing.T) {
 	for _, c := range []struct {
 		family, run string
 		panels      int
-	}{{"vit", run, 3 + 3}, {"swin", train(tinyTransformer(t, "swin")), 2}} { // image, Grad-CAM, and of a ViT the mean of the heads and each of them
-		if got := succeed(t, "viz", c.run, "--out", page, "--count", "3"); got["count"] != 3.0 || got["kind"] != "gradcam" {
+		// image, Grad-CAM, and of a ViT the mean of the heads and each of them
+	}{{"vit", run, 3 + 3}, {"swin", train(tinyTransformer(t, "swin")), 2}} {
+		if got := succeed(t, "viz", c.run, "--out", page, "--count", "3"); got["count"] != 3.0 ||
+			got["kind"] != "gradcam" {
 			t.Errorf("viz of a %s: %v", c.family, got)
 		}
 		text, _ := os.ReadFile(page)
 		if got := strings.Count(string(text), "<img"); got != 3*c.panels || strings.Count(string(text), "\u00a0%") < 3 {
 			t.Errorf("%s: %d pictures, want %d, with the confidence of each answer", c.family, got, 3*c.panels)
 		}
-		for _, class := range []string{"(T-shirt/top)", "(Coat)", "(Ankle boot)"} { // three images are of three classes, from the first to the last
+		// three images are of three classes, from the first to the last
+		for _, class := range []string{"(T-shirt/top)", "(Coat)", "(Ankle boot)"} {
 			if !strings.Contains(string(text), class) {
 				t.Errorf("%s: no image is of class %s", c.family, class)
 			}

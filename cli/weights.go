@@ -15,31 +15,30 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// aboutHub is what the commands say that take weights from elsewhere.
-const aboutHub = `REF is a model of the Hugging Face hub, as timm has them, or a URL of a file:
+// aboutHub is the help of commands that fetch weights.
+const aboutHub = `REF is a timm model on the Hugging Face hub, or the URL of a file:
 
   hf://ORG/NAME            hf-hub:ORG/NAME and the address of its page mean the same
   hf://ORG/NAME@REVISION   at a branch, a tag or a commit
-  hf://ORG/NAME/FILE       one file of weights of several
-  https://HOST/FILE        .safetensors, .onnx, .pth, .pt, .bin or .ckpt; #sha256=… at its end
-                           has the checksum compared`
+  hf://ORG/NAME/FILE       one of several files of weights
+  https://HOST/FILE        .safetensors, .onnx, .pth, .pt, .bin or .ckpt; with #sha256=… at the
+                           end, the checksum is verified`
 
 func weightsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "weights",
-		Short: "Fetch pretrained weights, and list those that are here",
-		Long: `Fetch pretrained weights, and list those that are here.
+		Short: "Fetch pretrained weights, and list the cached ones",
+		Long: `Fetch pretrained weights, and list the cached ones.
 
-Wherever a command or a configuration takes weights (--model, --from, from,
-distill.teacher), it takes a REF too, and fetches it at its first use.
+Every command or configuration that takes weights (--model, --from, from, distill.teacher) also
+takes a REF, and fetches it at the first use.
 
 ` + aboutHub + `
 
-Models of the hub are kept in the cache of Python's huggingface_hub, so that both
-programs download a model once. Its environment variables count: HF_ENDPOINT (another
-hub), HF_TOKEN (for gated and private models), HF_HUB_OFFLINE=1 (ask no host),
-HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME (where the cache is), HF_HUB_DOWNLOAD_TIMEOUT; and
-HTTPS_PROXY, HTTP_PROXY, NO_PROXY.`,
+Models of the hub are kept in the cache of Python's huggingface_hub, so a model is downloaded only
+once. Its environment variables apply: HF_ENDPOINT (another hub), HF_TOKEN (for gated and private
+models), HF_HUB_OFFLINE=1 (contact no host), HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME (where the cache
+is), HF_HUB_DOWNLOAD_TIMEOUT; and HTTPS_PROXY, HTTP_PROXY, NO_PROXY.`,
 		Example: `  fasternet-train weights fetch hf://timm/fasternet_t0.in1k
   fasternet-train weights list`,
 		Args: cobra.NoArgs,
@@ -52,13 +51,13 @@ HTTPS_PROXY, HTTP_PROXY, NO_PROXY.`,
 func weightsFetchCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "fetch REF...",
-		Short: "Download weights, unless they are here and up to date",
-		Long: `Download weights, unless they are here and the hub has no newer ones.
+		Short: "Download weights, unless the cache has them",
+		Long: `Download weights, unless the cache has them and the hub has no newer ones.
 
 ` + aboutHub + `
 
-A download that was stopped goes on where it ended. Size and checksum are compared with
-what the hub says. If the hub does not answer, what is here is taken, with a note.
+An interrupted download continues where it stopped. Size and checksum are compared with the hub.
+If the hub does not answer, the cached weights are used, with a note.
 
 The last line on standard output is a JSON object, whose list fetched has an object for each
 REF: reference, weights (path of the file), config (path of config.json, if there is one)
@@ -95,7 +94,7 @@ and commit.`,
 func weightsListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the weights that are here, and models of the hub to start from",
+		Short: "List cached weights, and models on the hub to start from",
 		Long: `List the weights in the caches, with their sizes, and models of the hub whose architecture
 a preset has. No host is asked. Many more models of timm can be read: all FasterNets, and
 the plain ViTs and Swins.`,
@@ -119,7 +118,7 @@ the plain ViTs and Swins.`,
 	}
 }
 
-// listCached shows what is in the caches.
+// listCached shows the content of the caches.
 func listCached(out io.Writer, contents hub.Contents, folders []string) error {
 	printable.Fprintf(out, "here (%s):\n", strings.Join(folders, ", "))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -141,15 +140,16 @@ func listCached(out io.Writer, contents hub.Contents, folders []string) error {
 		printable.Fprintf(out, "  models: %d, together %s\n", n, hub.Bytes(total))
 	}
 	if contents.Others > 0 {
-		printable.Fprintf(out, "  models of other programs in the same cache: %d\n", contents.Others)
+		printable.Fprintf(out, "  models of other programs in this cache: %d\n", contents.Others)
 	}
 	if contents.Incomplete > 0 {
-		printable.Fprintf(out, "  downloads that were stopped: %s; fetching the same again goes on from there\n", hub.Bytes(contents.Incomplete))
+		printable.Fprintf(out, "  interrupted downloads: %s; fetch again to continue them\n",
+			hub.Bytes(contents.Incomplete))
 	}
 	return nil
 }
 
-// listKnown shows models of the hub.
+// listKnown shows models on the hub.
 func listKnown(out io.Writer) error {
 	printable.Fprintf(out, "on the hub:\n")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

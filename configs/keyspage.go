@@ -20,7 +20,8 @@ Look up every key of a configuration here: what it means, which values it takes,
 
 - ` + "`fasternet-train config show my.yaml`" + ` prints the same explanations next to the values of your configuration.
 - ` + "`fasternet-train config check my.yaml`" + ` finds misspelt keys and values that cannot work together.
-- ` + "`fasternet-train config schema`" + ` prints a JSON Schema, with which an editor completes keys and marks mistakes.
+- ` + "`fasternet-train config schema`" +
+	` prints a JSON Schema, with which an editor completes keys and marks mistakes.
 - ` + "`--set train.epochs=30`" + ` sets a key on the command line: the section, a dot, the key.
 
 The default is the value of a file without a ` + "`base`" + `. A preset has other values: ` + "`config show PRESET`" + `

@@ -207,7 +207,8 @@ func (k Kind) CheckOptions() error {
 	for i := range t.Elem().NumField() {
 		f := t.Elem().Field(i)
 		if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name == "" || !f.IsExported() {
-			return fmt.Errorf("field %s of its options has no key: want an exported field with a tag such as yaml:\"radius\"",
+			return fmt.Errorf("field %s of its options has no key: "+
+				"want an exported field with a tag such as yaml:\"radius\"",
 				f.Name)
 		}
 	}

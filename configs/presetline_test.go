@@ -17,7 +17,8 @@ func TestPresetErrorsShowTheUsersLine(t *testing.T) {
 	}{
 		{
 			"another key", "base: fasternet_t0\nmodel:\n  in_chans: 1\n",
-			"PATH:3: data.mean: want 1 number(s), one per channel (model.in_chans), got 3 (model.in_chans is set here; " +
+			"PATH:3: data.mean: want 1 number(s), one per channel (model.in_chans), " +
+				"got 3 (model.in_chans is set here; " +
 				"data.mean is ",
 			nil,
 		},

@@ -51,7 +51,10 @@ func TestRecipeErrors(t *testing.T) {
 		{"train: {frozen_stages: -2}", "train.frozen_stages: want -1 or more, got -2"},
 		{`train: {frozen: ["["]}`, "train.frozen: want patterns of names"},
 		{`train: {frozen: head}`, `train.frozen: want a list of texts, got "head"`},
-		{"train: {precise_bn: 100}", "train.precise_bn: want 0, or at least one batch (train.batch_size, 128), got 100"},
+		{
+			"train: {precise_bn: 100}",
+			"train.precise_bn: want 0, or at least one batch (train.batch_size, 128), got 100",
+		},
 		{"train: {precise_bn: 256}\nmodel: {name: swin}", "train.precise_bn: a swin has no batch norms"},
 		{"train: {dist_bn: none}", `train.dist_bn: want reduce or broadcast, got "none"`},
 		{"train: {patience: -1}", "train.patience: want 0 or more, got -1"},

@@ -125,10 +125,10 @@ func TestTimmFolders(t *testing.T) {
 				t.Fatal(note, err)
 			}
 			sameDescription(t, folder, out)
-			got := names(t, filepath.Join(out, "model.safetensors"))
-			want := names(t, filepath.Join(folder, "model.safetensors"))
-			if !slices.Equal(got, want) {
-				t.Errorf("names %v\nwant %v", got, want)
+			gotNames := names(t, filepath.Join(out, "model.safetensors"))
+			wantNames := names(t, filepath.Join(folder, "model.safetensors"))
+			if !slices.Equal(gotNames, wantNames) {
+				t.Errorf("names %v\nwant %v", gotNames, wantNames)
 			}
 			again, err := model.Open(out, o)
 			if err != nil {

@@ -108,9 +108,8 @@ func readHubConfig(weightsPath string) (*hubConfig, error) {
 	}
 	c := &hubConfig{path: path}
 	if err := json.Unmarshal(text, c); err != nil {
-		return nil, damagedHub{
-			fmt.Errorf("%s: %s: repair it, or describe the model with --config", path, jsonError(err)),
-		}
+		return nil, damagedHub{fmt.Errorf("%s: %s: repair it, or describe the model with --config",
+			path, jsonError(err))}
 	}
 	if c.Architecture == "" && c.ModelType == "" { // some other file called config.json
 		return nil, nil

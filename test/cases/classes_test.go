@@ -99,7 +99,7 @@ func TestPredictNames(t *testing.T) {
 		return f.run(args...)
 	}
 	predict("bare.safetensors", "names.txt").exits(0).says("Felis", "Canis", "Vulpes")
-	predict("bare.safetensors", "two.txt").exits(2).says("data.classes: two.txt names 2 classes, the model has 3")
+	predict("bare.safetensors", "two.txt").exits(2).says("data.classes: two.txt has 2 names, the model 3 classes")
 	predict("run", "order.txt").exits(0).says("note: the classes of data.classes have another order than in the model", "cat", "fox")
 	predict("run", "names.txt").exits(2).says(`data.classes has other classes than the model: class 0 is "cat" in the model and "Felis" in data.classes`)
 }

@@ -53,7 +53,7 @@ func TestBrokenImagesAreListedAndSkipped(t *testing.T) {
 	f.run("train", "t.yaml", "--run", "no").exits(1).says("broken.png")
 	f.run(append([]string{"train", "t.yaml", "--run", "run"}, skip...)...).exits(0).says("1 of 24 training images could not be read")
 	f.run("eval", "--model", "run").exits(1).says("broken.png")
-	f.run("eval", "--model", "run", "--on-bad-image", "skip").exits(0).says("left out, since they cannot be read: 1 images")
+	f.run("eval", "--model", "run", "--on-bad-image", "skip").exits(0).says("left out, because they cannot be read: 1 images")
 }
 
 // One image in training and validation, or in two classes, is found by its pixels.

@@ -69,7 +69,7 @@ func TestDebugCompare(t *testing.T) {
 			i := slices.Index(names, "stage2")
 			values[i][3] += 1
 			f.write("dump.npz", npzBytes(t, names, shapes, values))
-			f.run("debug", "compare", "run", "dump.npz").exits(1).says("differs", "the first value that differs by more than 0.0001 of the largest is stage2")
+			f.run("debug", "compare", "run", "dump.npz").exits(1).says("differs", "the first value that differs by more than 0.0001 (relative to the largest) is stage2")
 			o := f.run("debug", "compare", "run", "dump.npz", "--json", "--tolerance", "10").exits(0).json()
 			if o["first_that_differs"] != nil || len(o["stages"].([]any)) != 3 {
 				t.Errorf("got %v", o)

@@ -124,7 +124,7 @@ func TestHub(t *testing.T) {
 	sameLoss(t, "converted", f.run("eval", "--model", "own.safetensors", "--data", "base"), f.run("eval", "--model", local, "--data", "base"))
 
 	f.write("plain.yaml", []byte("from: "+ref+"\ndata: {dir: base, image_size: 32}\ntrain: {epochs: 1, batch_size: 8}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
-	f.run("train", "plain.yaml", "--run", "a").exits(0).says("the configuration has no model: it takes the model of "+ref, "starting from the weights of ")
+	f.run("train", "plain.yaml", "--run", "a").exits(0).says("the configuration has no model: using the model of "+ref, "starting from the weights of ")
 	f.run("train", "plain.yaml", "--run", "a", "--resume").exits(0)
 	f.run("config", "show", "plain.yaml").exits(0).says("test_crop_ratio: 1", "mean: [0.485, 0.456, 0.406]")
 	f.run("train", "plain.yaml", "--run", "b", "--from", "hf-hub:timm/swin_small.test", "--set", "data.image_size=32").exits(0).says("it takes the model of hf-hub:timm/swin_small.test")

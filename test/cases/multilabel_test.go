@@ -106,10 +106,10 @@ func TestMultiLabelJourney(t *testing.T) {
 	// Another task with the same encoder, and what is for one label alone.
 	f.several("next.yaml", "from: a\n")
 	f.run("train", "next.yaml", "--run", "c", "--set", "train.epochs=1").exits(0).says("mAP")
-	f.run("knn", "--model", "a").exits(2).says("knn is for images with one label")
-	f.run("linprobe", "--model", "a").exits(2).says("linprobe is for images with one label")
+	f.run("knn", "--model", "a").exits(2).says("knn needs one label per image")
+	f.run("linprobe", "--model", "a").exits(2).says("linprobe needs one label per image")
 	f.run("features", "base/img/val000.png", "--model", "a", "--out", "features.safetensors").exits(0)
-	f.run("eval", "--model", "a", "--confusion", "matrix.png").exits(2).says("each label has a table of its own")
+	f.run("eval", "--model", "a", "--confusion", "matrix.png").exits(2).says("each label has its own table")
 	f.run("convert", "a", "folder", "--naming", "timm").exits(1).says("its task is multilabel")
 	f.run("data", "info", "mine.yaml").exits(0).says("any number of labels", "have none")
 	f.run("data", "verify", "mine.yaml").exits(0)

@@ -199,7 +199,7 @@ func TestPackKeepsFiles(t *testing.T) {
 
 	o := f.run("data", "pack", "base", "--out", "packed").exits(0).says(
 		"training: of 8 images 8 kept as they are",
-		"validation: of 6 images 4 kept as they are, 1 written as PNG, without loss, 1 made smaller as JPEG of quality 95, which is lossy")
+		"validation: of 6 images 4 kept as they are, 1 written as PNG, without loss, 1 shrunk as JPEG of quality 95, which is lossy")
 	val := o.json()["val"].(map[string]any)
 	if val["kept"] != 4. || val["lossless"] != 1. || val["lossy"] != 1. {
 		t.Errorf("%v", val)
@@ -213,7 +213,7 @@ func TestPackKeepsFiles(t *testing.T) {
 	if n := bytes.Count(f.read("packed/val.pack"), []byte("\xff\xd8\xff")); n != 1 {
 		t.Errorf("%d JPEG files", n)
 	}
-	f.run("data", "pack", "base", "--out", "lossy", "--lossy", "--quality", "70").exits(0).says("2 made smaller as JPEG of quality 70")
+	f.run("data", "pack", "base", "--out", "lossy", "--lossy", "--quality", "70").exits(0).says("2 shrunk as JPEG of quality 70")
 }
 
 // ultralytics/ultralytics#4310, GaParmar/clean-fid#39: .jfif of browsers, .ppm of GTSRB,

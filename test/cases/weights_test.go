@@ -129,7 +129,7 @@ func TestAveragedWeights(t *testing.T) {
 	}
 	f.run("train", "t.yaml", "--run", "s", "--set", "train.epochs=1", "--set", "distill.type=soft", "--set", "distill.teacher=e").exits(0).says("soft distillation from the averaged weights (EMA) of")
 	f.run("eval", "--model", "e", "--weights", "best").exits(2).says(`--weights: want auto, plain or ema, got "best"`)
-	f.run("eval", "--model", "e", "--ema", "--weights", "plain").exits(2).says("--ema is --weights ema")
+	f.run("eval", "--model", "e", "--ema", "--weights", "plain").exits(2).says("--ema means --weights ema")
 }
 
 // timm create_model(num_classes=0), Oneflow-Inc/libai#258, rmaphoh/RETFound#25: a missing
@@ -286,7 +286,7 @@ func TestTimmFolder(t *testing.T) {
 			f.run("predict", "base/val/cat", "--model", "hub", "--topk", "1", "--format", "csv").exits(0).says(",cat,")
 			// A run without a model takes the model of the weights.
 			f.write("plain.yaml", []byte("data: {dir: base}\ntrain: {epochs: 1, batch_size: 8}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
-			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine").exits(0).says("note: the configuration has no model: it takes the model of hub", "starting from the weights of hub")
+			f.run("train", "plain.yaml", "--from", "hub", "--run", "fine").exits(0).says("note: the configuration has no model: using the model of hub", "starting from the weights of hub")
 			f.run("config", "check", "plain.yaml", "--set", "from=hub").exits(0)
 			f.run("config", "show", "plain.yaml", "--set", "from=hub").exits(0).says("name: " + c.name)
 			f.run("train", "plain.yaml", "--from", "none", "--run", "none").exits(1).says("from: model: stat none")
@@ -296,7 +296,7 @@ func TestTimmFolder(t *testing.T) {
 			f.write("other/notes.txt", []byte("mine"))
 			f.run("convert", "run", "other", "--naming", "timm").exits(2).says("other has other files (notes.txt)")
 			f.run("convert", "run", "hub", "--naming", "timm").exits(0)
-			f.run("convert", "hub", "hub", "--naming", "timm").exits(2).says("want another folder")
+			f.run("convert", "hub", "hub", "--naming", "timm").exits(2).says("is the input: give another folder")
 		})
 	}
 }
