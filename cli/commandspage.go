@@ -17,9 +17,10 @@ command, with examples. ` + "`fasternet-train man --markdown`" + ` prints this p
 All commands follow one scheme:
 
 - **MODEL** comes first: the folder of a run (its best checkpoint), a checkpoint, an export (.safetensors, .onnx),
-  or weights of PyTorch. ` + "`summary`, `bench` and `export`" + ` also take a preset or a YAML file. ` + "`--model MODEL`" + ` says the
-  same. **RUN** is the folder of a run, **CONFIG** a preset or a YAML file, **DATASET** a folder, a preset, a YAML file or
-  ` + "`fashion-mnist`" + `.
+  or weights of PyTorch. ` + "`summary`, `bench` and `export`" + ` also take a preset or a YAML file. ` +
+	"`--model MODEL`" + ` says the
+  same. **RUN** is the folder of a run, **CONFIG** a preset or a YAML file, **DATASET** a folder, a preset, a YAML file
+  or ` + "`fashion-mnist`" + `.
 - **` + "`--set key=value`" + `** changes a setting, as often as you like; the keys are [the keys of the YAML](keys.md).
 - **` + "`--json`" + `** prints the result as one JSON object, alone on standard output. Everything else goes to standard
   error. Epochs and steps count from 1, as in messages.
@@ -55,7 +56,9 @@ func commandsPage(root *cobra.Command) string {
 		if c.Parent().Name() == "completion" || c.Name() == "help" { // text that a shell or a person reads
 			out = ""
 		}
-		b.WriteString(fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s | %s |\n", line, strings.ReplaceAll(c.Short, "|", `\|`), out, has("quiet"), has("dry-run"), has("set"), has("out")))
+		about := strings.ReplaceAll(c.Short, "|", `\|`)
+		b.WriteString(fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s | %s |\n",
+			line, about, out, has("quiet"), has("dry-run"), has("set"), has("out")))
 	}
 	return b.String()
 }
