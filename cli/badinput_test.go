@@ -267,7 +267,7 @@ func TestUnwritableRunFolder(t *testing.T) {
 	fail(t, 1, "run folder", append(args, "/proc/fasternet-run")...)
 }
 
-// A full disk ends the run with an error; the checkpoint before stays whole.
+// A full disk ends the run with an error; the previous checkpoint stays undamaged.
 func TestFullDisk(t *testing.T) {
 	disk := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", disk).CombinedOutput(); err != nil {
@@ -286,7 +286,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A loss that is not finite any more stops the run and says where.
+// A loss that is no longer finite stops the run, and the error says where.
 func TestDivergence(t *testing.T) {
 	dir, args := tinyRun(t, fashion(t, 200, 50))
 	r := invoke(t, append(args, "--set", "optim.lr=1e30", "--set", "sched.warmup_epochs=0")...)

@@ -74,7 +74,7 @@ func TestConfigCommands(t *testing.T) {
 		if !strings.Contains(r.stdout, name) {
 			t.Errorf("config list has no %s", name)
 		}
-		// What show prints is a config again, with the same meaning.
+		// The output of show can be read again, with the same meaning.
 		shown := invoke(t, "config", "show", name)
 		path := filepath.Join(t.TempDir(), "shown.yaml")
 		writeFile(t, path, []byte(shown.stdout))
@@ -101,7 +101,7 @@ func TestConfigCommands(t *testing.T) {
 	if r := invoke(t, "config", "show", "quickstart", "--plain"); strings.Contains(r.stdout, "#") {
 		t.Errorf("without comments: %s", r.stdout)
 	}
-	// The schedule of the paper, and a drawing.
+	// The schedule of the paper, and a drawing of it.
 	svg := filepath.Join(t.TempDir(), "schedule.svg")
 	r = invoke(t, "config", "schedule", "fasternet_t0", "--every", "100", "--out", svg)
 	lines := strings.Split(r.stdout, "\n")
@@ -125,7 +125,7 @@ func TestConfigCommands(t *testing.T) {
 
 func TestDataFetch(t *testing.T) {
 	fail(t, 2, "invalid argument", "data", "fetch", "imagenet")
-	// Not into a file.
+	// --out needs a new file.
 	path := filepath.Join(t.TempDir(), "file")
 	writeFile(t, path, nil)
 	fail(t, 1, path, "data", "fetch", "fashion-mnist", "--dir", path)
@@ -137,7 +137,7 @@ func TestDataFetch(t *testing.T) {
 	}
 }
 
-// The program runs as one file: it asks for no interpreter and no library.
+// The program is a single file: it needs no interpreter and no library.
 func TestStaticBinary(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("looks at an ELF file")
@@ -154,7 +154,7 @@ func TestStaticBinary(t *testing.T) {
 	}
 }
 
-// Other platforms have other kernels, and calls of their systems; they must build.
+// Other platforms have other kernels and system calls. They must build.
 func TestOtherPlatforms(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -169,7 +169,7 @@ func TestOtherPlatforms(t *testing.T) {
 	}
 }
 
-// config check notes a learning rate that was made for another batch.
+// config check notes a learning rate for another batch size.
 func TestConfigNotes(t *testing.T) {
 	r := invoke(t, "config", "check", "fasternet_t0", "--set", "train.batch_size=64")
 	if r.code != 0 ||

@@ -22,17 +22,17 @@ All commands follow one scheme:
   same. **RUN** is the folder of a run, **CONFIG** a preset or a YAML file, **DATASET** a folder, a preset, a YAML file
   or ` + "`fashion-mnist`" + `.
 - **` + "`--set key=value`" + `** changes a setting, as often as you like; the keys are [the keys of the YAML](keys.md).
-- **` + "`--json`" + `** prints the result as one JSON object, alone on standard output. Everything else goes to standard
-  error. Epochs and steps count from 1, as in messages.
+- **` + "`--json`" + `** prints the result as one JSON object, alone on standard output. Everything else goes to
+  standard error. Epochs and steps count from 1, as in messages.
 - **` + "`--quiet`" + `** prints only warnings and errors, on standard error.
-- **` + "`--dry-run`" + `** does everything up to the work: it checks the settings, opens the model and the data, says what it would
-  compute and write, and writes nothing.
+- **` + "`--dry-run`" + `** does everything up to the work: it checks the settings, opens the model and the data, says
+  what it would compute and write, and writes nothing.
 - **` + "`--out`" + `** names the file to write. A file gets its name only when it is whole.
 - **Exit codes**: 0 success; 1 the work failed, or a check found something wrong; 2 wrong usage or configuration, found
   before any work; 130, 143 and 129 stopped by SIGINT, SIGTERM or SIGHUP; 141 the reader of the output has ended.
 - For a command, flag, preset or key that does not exist, the error proposes the most likely one.
-- ` + "`fasternet-train completion bash|zsh|fish|powershell`" + ` prints a script that completes commands, flags, presets,
-  keys, values and runs.
+- ` + "`fasternet-train completion bash|zsh|fish|powershell`" + ` prints a script that completes commands, flags,
+  presets, keys, values and runs.
 
 `
 
@@ -40,7 +40,8 @@ All commands follow one scheme:
 func commandsPage(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString(commandsIntro)
-	b.WriteString("| command | what it does | `--json` | `--quiet` | `--dry-run` | `--set` | `--out` |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| command | what it does | `--json` | `--quiet` | `--dry-run` | `--set` | `--out` |\n")
+	b.WriteString("|---|---|---|---|---|---|---|\n")
 	for _, c := range everyCommand(root) {
 		if !c.HasParent() || c.HasAvailableSubCommands() && argumentsOf(c) == "" { // prints its help
 			continue

@@ -9,15 +9,14 @@ import (
 	"testing"
 )
 
-// completed is what bash offers for a line, with the script that the program prints and no
-// other package.
+// completed returns what bash offers for a line, with the printed script and no other package.
 func completed(t *testing.T, script, dir, line string) []string {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("SKIPPED: there is no bash")
 	}
-	// As readline does it: words are cut at blanks, and at = and :, which are words themselves.
+	// Like readline: split at blanks, and at = and :, which are words themselves.
 	var words []string
 	for i, field := range strings.Split(line, " ") {
 		word := ""
@@ -123,7 +122,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// Every shell has a script, alone on the standard output.
+// Every shell has a script, alone on standard output.
 func TestCompletionScripts(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		r := invoke(t, "completion", shell)
@@ -133,7 +132,7 @@ func TestCompletionScripts(t *testing.T) {
 	}
 }
 
-// What the shell offers for a flag is what the command takes, and says in its help.
+// The shell offers the values of a flag that the command accepts and its help names.
 func TestFlagValuesAreInHelp(t *testing.T) {
 	for _, c := range everyCommand(newRoot()) {
 		for name, values := range flagValues {
@@ -159,7 +158,7 @@ func TestFlagValuesAreInHelp(t *testing.T) {
 	}
 }
 
-// Where weights are named, models of the hub are offered to who begins to type one.
+// Where weights are expected, the shell offers models of the hub after the first letters.
 func TestCompleteModelsOfTheHub(t *testing.T) {
 	fetch, _, err := newRoot().Find([]string{"weights", "fetch"})
 	if err != nil {

@@ -23,7 +23,7 @@ func readCheckpoint(t *testing.T, path string) *checkpoints.File {
 	return f
 }
 
-// From PyTorch to a checkpoint, to timm's names, and back: the same bits.
+// From PyTorch to a checkpoint, to timm's names, and back: the bits are the same.
 func TestConvert(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -50,7 +50,7 @@ func TestConvert(t *testing.T) {
 		!strings.Contains(r.stdout, "head.bias") {
 		t.Errorf("--verbose: %s", r.stdout)
 	}
-	// The names of PyTorch users need no activation.
+	// Names for PyTorch need no activation.
 	succeed(t, "convert", in, at("official.safetensors"), "--naming", "official")
 	succeed(t, "convert", at("a.safetensors"), at("timm.safetensors"), "--naming", "timm")
 	if f := readCheckpoint(t, at("timm.safetensors")); f.Meta["format"] != "pt" {
@@ -92,7 +92,7 @@ func TestConvert(t *testing.T) {
 		out["classes"] != 4.0 {
 		t.Errorf("got %v", out)
 	}
-	// What is not the model's is refused, or left out when asked.
+	// Foreign tensors are refused, or left out on request.
 	headless := readCheckpoint(t, at("official.safetensors"))
 	headless.Tensors = append(headless.Tensors[1:], formats.Tensor{
 		Name:  "norm.weight",
@@ -119,7 +119,7 @@ func TestConvert(t *testing.T) {
 	}
 }
 
-// A run starts from weights, of which it needs no more when it is resumed.
+// A run starts from weights. When it is resumed, it no longer needs them.
 func TestTrainFrom(t *testing.T) {
 	data := fashion(t, 40, 10)
 	first, args := tinyRun(t, data)
@@ -237,7 +237,7 @@ func TestBadWeights(t *testing.T) {
 	bad("other.safetensors", "no known weights of a FasterNet",
 		container(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
 
-	// Python's pickle would run a command.
+	// Python's pickle would run a command here.
 	marker := at("marker")
 	command := "touch " + marker
 	bomb := "\x80\x02cposix\nsystem\nX" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(command)))) +
@@ -251,7 +251,7 @@ func TestBadWeights(t *testing.T) {
 	}
 
 	in := golden.Path(t, "fasternet_small_gelu.pth")
-	// Other shapes, and another type.
+	// Other shapes and another type.
 	fail(t, 1, "of another model", "convert", in, out, "--config", "fasternet_t0", "--allow-missing")
 	headed := []string{"convert", golden.Path(t, "fasternet_small_gelu_weights.safetensors"), out}
 	fail(t, 1, "of another model", append(append(headed, gelu...), "--set", "model.embed_dim=32")...)
@@ -274,7 +274,7 @@ func TestBadWeights(t *testing.T) {
 	if _, err := os.Stat(out); err == nil {
 		t.Error("a conversion that failed left a file")
 	}
-	// Onto itself.
+	// Output onto the input.
 	succeed(t, append([]string{"convert", in, out}, gelu...)...)
 	fail(t, 2, "is the input: give another file", "convert", out, out)
 	run := t.TempDir()

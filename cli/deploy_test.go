@@ -21,8 +21,7 @@ import (
 
 const deploy = "../deploy/"
 
-// accept takes a command as the program would, up to where the work begins, and
-// returns its configuration.
+// accept parses a command as the program would, up to the beginning of the work, and returns its configuration.
 func accept(t *testing.T, words []string) *configs.Config {
 	t.Helper()
 	at := slices.Index(words, "fasternet-train")
@@ -53,7 +52,7 @@ func accept(t *testing.T, words []string) *configs.Config {
 	return config
 }
 
-// pod is of a manifest what must agree.
+// pod has the parts of a manifest that must agree.
 type pod struct {
 	Spec struct {
 		Grace      int `yaml:"terminationGracePeriodSeconds"`
@@ -72,8 +71,8 @@ type pod struct {
 	}
 }
 
-// manifest is either of the two kinds of job, as far as it is looked at here; package
-// deploy/validate has the rest.
+// manifest is either of the two kinds of job, with the parts that matter here. Package deploy/validate checks
+// the rest.
 type manifest struct {
 	Spec struct {
 		Slots        int `yaml:"slotsPerWorker"`
@@ -164,7 +163,7 @@ func TestDeployKubernetes(t *testing.T) {
 	}
 }
 
-// What the pages say of files there is.
+// Every file that the pages name exists.
 func TestDeployPages(t *testing.T) {
 	for _, page := range []string{
 		"docs/guides/several-machines.md", "README.md", "CHANGELOG.md", "docs/internals/architecture.md",
@@ -177,7 +176,7 @@ func TestDeployPages(t *testing.T) {
 	}
 }
 
-// What the Containerfile copies and calls there is.
+// Everything that the Containerfile copies and calls exists.
 func TestDeployContainerfile(t *testing.T) {
 	text := strings.ReplaceAll(read(t, deploy+"Containerfile"), "\\\n", " ")
 	module, makefile := read(t, "../go.mod"), read(t, "../Makefile")
@@ -209,8 +208,7 @@ func TestDeployContainerfile(t *testing.T) {
 	}
 }
 
-// script runs a script with programs that write down how they were called in the place of
-// the real ones; each ends with the code that it has there.
+// script runs a script with programs that record their calls instead of the real ones. Each ends with its given code.
 func script(
 	t *testing.T,
 	programs map[string]int,

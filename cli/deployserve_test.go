@@ -13,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// served takes the arguments of serve as the program would, and gives its options.
+// served parses the arguments of serve as the program would, and returns its options.
 func served(t *testing.T, args []string) *serving {
 	t.Helper()
 	c, rest, err := newRoot().Find(append([]string{"serve"}, args...))
@@ -35,7 +35,7 @@ func served(t *testing.T, args []string) *serving {
 	return s
 }
 
-// The manifest for KServe agrees with itself, with the image and with the program.
+// The manifest for KServe agrees with the image and the program.
 func TestDeployKServe(t *testing.T) {
 	type probe struct {
 		Get struct {
@@ -150,7 +150,7 @@ func TestDeployKServe(t *testing.T) {
 	}
 }
 
-// The unit of systemd starts the program with options that it has, and gives it time to end.
+// The systemd unit starts the program with existing options, and gives it time to end.
 func TestDeploySystemd(t *testing.T) {
 	unit := read(t, deploy+"systemd/fasternet-train.service")
 	value := func(key string) string {

@@ -38,7 +38,7 @@ func build(m *testing.M) int {
 	return m.Run()
 }
 
-// result is what a run of the program printed and returned.
+// result has the output and the exit code of a run of the program.
 type result struct {
 	stdout, stderr string
 	code           int
@@ -67,8 +67,7 @@ func invoke(t *testing.T, args ...string) result {
 	return finish(t, command(args...))
 }
 
-// succeed runs the program and returns the JSON object on the last line of its
-// standard output.
+// succeed runs the program and returns the JSON object on the last line of standard output.
 func succeed(t *testing.T, args ...string) map[string]any {
 	t.Helper()
 	r := invoke(t, args...)
@@ -111,7 +110,7 @@ func writeFile(t *testing.T, path string, content []byte) {
 	}
 }
 
-// idx is the content of an IDX file of bytes.
+// idx returns the content of an IDX file of bytes.
 func idx(data []byte, dims ...int) []byte {
 	out := []byte{0, 0, 8, byte(len(dims))}
 	for _, d := range dims {
@@ -120,8 +119,8 @@ func idx(data []byte, dims ...int) []byte {
 	return append(out, data...)
 }
 
-// fashion makes a data set of the shape of Fashion-MNIST that is easily learnt:
-// the class is the brightness of an image of stripes, and their direction.
+// fashion makes an easy data set in the format of Fashion-MNIST: the class is the brightness and the direction of
+// stripes.
 func fashion(t *testing.T, train, test int) string {
 	t.Helper()
 	dir := t.TempDir()

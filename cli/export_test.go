@@ -13,7 +13,7 @@ import (
 	"fasternet/model"
 )
 
-// A run is exported to both formats; both score what the checkpoint scores.
+// A run is exported to both formats, and both score the same as the checkpoint.
 func TestExport(t *testing.T) {
 	t.Parallel()
 	data := fashion(t, 160, 60)
@@ -56,7 +56,7 @@ func TestExport(t *testing.T) {
 	if v := succeed(t, "eval", "--model", fresh, "--data", data); v["count"] != 60.0 {
 		t.Errorf("fresh weights: %v", v)
 	}
-	// It keeps its number of classes, also a small one.
+	// The export keeps its number of classes, also a small one.
 	for _, test := range []struct {
 		settings string
 		want     int
@@ -73,7 +73,7 @@ func TestExport(t *testing.T) {
 			}
 		})
 	}
-	// At another size, over the file that is there.
+	// Export at another size, onto the existing file.
 	path := filepath.Join(out, "m.onnx")
 	succeed(t, "export", "--model", filepath.Join(out, "m.safetensors"), "--out", path, "--size", "48")
 	m, err := onnx.Read(path)

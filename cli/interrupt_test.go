@@ -11,17 +11,16 @@ import (
 	"fasternet/train"
 )
 
-// The first signal stops a command, and its number is the exit code. A second one that
-// somebody sends on purpose ends the process at once; what a session that ends sends by
-// itself does not.
+// The first signal stops a command, and decides the exit code. A second one that people send on purpose ends
+// the process at once; a signal from the end of a session does not.
 func TestInterruptions(t *testing.T) {
 	const hup, pipe, term, interrupt = syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGTERM, syscall.SIGINT
 	defer careful.Store(careful.Load())
 	careful.Store(true)
 	for _, c := range []struct {
 		signals []syscall.Signal
-		exit    int // at once; 0 for not
-		code    int // of a command that ends by itself
+		exit    int // exit code at once; 0 for none
+		code    int // exit code of a command that ends by itself
 	}{
 		{[]syscall.Signal{term}, 0, 143},
 		{[]syscall.Signal{interrupt}, 0, 130},
@@ -67,8 +66,7 @@ func TestInterruptions(t *testing.T) {
 	}
 }
 
-// A command that does not look is ended after a while, but not one that writes a
-// checkpoint first.
+// A command that ignores signals is ended after a while, but not while it writes a checkpoint.
 func TestGrace(t *testing.T) {
 	defer careful.Store(careful.Load())
 	quiet.Store(true)

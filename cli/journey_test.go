@@ -7,8 +7,7 @@ import (
 	"fasternet/internal/golden"
 )
 
-// Weights from PyTorch give the reference's logits whichever way they take:
-// directly, converted, renamed, or exported.
+// Weights from PyTorch give the reference's logits on every way: directly, converted, renamed, or exported.
 func TestJourney(t *testing.T) {
 	_, images, want := referenceModel(t)
 	weights := golden.Path(t, "fasternet_small_gelu.pth")

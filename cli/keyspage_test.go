@@ -9,7 +9,7 @@ import (
 	"fasternet/configs"
 )
 
-// The page of all keys is what the program says of them, and it has every key.
+// The page of all keys is up to date, and has every key.
 func TestKeysPage(t *testing.T) {
 	path := filepath.Join("..", "docs", "reference", "keys.md")
 	page, err := configs.KeysPage()

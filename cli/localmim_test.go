@@ -21,8 +21,7 @@ train: {epochs: 3, batch_size: 8, val_batch_size: 30, log_interval: 4}
 checkpoint: {every_steps: 1}
 `
 
-// The models of tinyTransformers, to be pre-trained: without drop path, and with
-// windows that are ragged.
+// Models of tinyTransformers for pre-training: without drop path, and with windows that do not divide the image.
 var tinyMIM = map[string]string{
 	"vit": "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 16, decoder_heads: 2, hog_bias: true}",
@@ -38,8 +37,7 @@ var tinyMIM = map[string]string{
 		"official, hog_bias: true}",
 }
 
-// Pre-training learns, resumes after a kill to the same bits, and becomes a
-// classifier.
+// Pre-training learns, resumes after a kill to the same bits, and becomes a classifier.
 func TestPretraining(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains small models of both families")

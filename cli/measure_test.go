@@ -76,7 +76,7 @@ func TestSummaryJSON(t *testing.T) {
 	}
 }
 
-// A checkpoint and the folder of a run are models too.
+// Checkpoints and folders of runs are models too.
 func TestMeasureCheckpoint(t *testing.T) {
 	dir, args := tinyRun(t, fashion(t, 40, 10))
 	succeed(t, append(args, "--set", "train.epochs=1")...)
@@ -219,7 +219,7 @@ func TestBenchPeak(t *testing.T) {
 			t.Errorf("no %q: %+v", want, r)
 		}
 	}
-	for _, format := range []string{"bf16", "int8"} { // measured, or why not
+	for _, format := range []string{"bf16", "int8"} { // measured, or with the reason why not
 		if !strings.Contains(r.stdout, format) {
 			t.Errorf("nothing about %s: %s", format, r.stdout)
 		}

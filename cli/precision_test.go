@@ -7,7 +7,7 @@ import (
 	"fasternet/kernels"
 )
 
-// withBF16 lets the program emulate bf16 where the processor has none.
+// withBF16 makes the program emulate bf16 if the processor has none.
 func withBF16(t *testing.T) {
 	if kernels.Default().BF16() == "" {
 		t.Logf("emulated: %v", kernels.Default().BF16Refusals())
@@ -15,8 +15,7 @@ func withBF16(t *testing.T) {
 	}
 }
 
-// A run in bf16 is resumed to the same bits with another number of threads, and
-// its checkpoint is one like any other.
+// A run in bf16 resumes to the same bits with another number of threads, and its checkpoint is like any other.
 func TestBF16Run(t *testing.T) {
 	withBF16(t)
 	data := fashion(t, 200, 50)
@@ -43,7 +42,7 @@ func TestBF16Run(t *testing.T) {
 		if d := got["top1"].(float64) - full; d < -5 || d > 5 {
 			t.Errorf("eval in %s: %v, in training %v", precision, got["top1"], full)
 		}
-		// A run goes on in another precision.
+		// A run continues in another precision.
 		if dir2, args = tinyRun(t, data); precision != "bf16" {
 			succeed(t, append(
 				args,
@@ -115,8 +114,8 @@ func TestBenchPrecision(t *testing.T) {
 	}
 }
 
-// What is asked for is what the steps run in: the option goes before the configuration, and a
-// processor without bf16 says so before anything is timed.
+// The steps run in the requested precision: the option overrides the configuration. A processor without bf16
+// gives an error before anything is timed.
 func TestBenchDataPrecision(t *testing.T) {
 	data := fashion(t, 64, 20)
 	args := func(more ...string) []string {
@@ -148,7 +147,7 @@ func TestBenchDataPrecision(t *testing.T) {
 	fail(t, 2, `--precision: want fp32, bf16, auto, got "fp16"`, "bench", "quickstart", "--precision", "fp16")
 }
 
-// eval computes in what --precision or --set asks for, whatever the run was trained in.
+// eval computes in the precision of --precision or --set, whatever the run was trained in.
 func TestEvalPrecision(t *testing.T) {
 	withBF16(t)
 	data := fashion(t, 64, 20)

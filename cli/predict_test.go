@@ -21,8 +21,8 @@ import (
 	"fasternet/model"
 )
 
-// referenceModel is the small model of the reference values, as a checkpoint, and its
-// images as a tensor [4, 3, 64, 64].
+// referenceModel returns the small model of the reference values, as a checkpoint, and its images as a tensor
+// [4, 3, 64, 64].
 func referenceModel(t *testing.T) (checkpoint, images string, want map[string]golden.Tensor) {
 	t.Helper()
 	const name = "fasternet_small_gelu"
@@ -72,7 +72,7 @@ func referenceModel(t *testing.T) (checkpoint, images string, want map[string]go
 	return checkpoint, images, want
 }
 
-// Models without names of classes, and without classes.
+// Models without class names, and without classes.
 func TestClassesWithoutNames(t *testing.T) {
 	checkpoint, images, _ := referenceModel(t)
 	f, err := checkpoints.Read(checkpoint)
@@ -173,7 +173,7 @@ func TestPredictReference(t *testing.T) {
 	golden.CheckRel(t, "prelogits", a.F32[:96], want["act/avgpool_pre_head"].Data, 3e-5)
 }
 
-// folderRun trains a model on the folder of images a little.
+// folderRun trains a model briefly on the folder of images.
 func folderRun(t *testing.T) (run, root string) {
 	t.Helper()
 	root, run = imageFolder(t), filepath.Join(t.TempDir(), "run")
@@ -226,7 +226,7 @@ func TestPredictFolder(t *testing.T) {
 		t.Errorf("%+v\n%s", r, raw)
 	}
 
-	// Bad images among good ones: fatal and named, or left out and named.
+	// Bad images among good ones: an error names them, or they are left out and listed.
 	writeFile(t, filepath.Join(val, "cat", "huge.png"), hugePNG())
 	good, err := os.ReadFile(filepath.Join(val, "dog", "a.jpg"))
 	if err != nil {
@@ -345,7 +345,7 @@ func TestBadInputsOfPredict(t *testing.T) {
 	if _, err := os.Stat(file("f.npy")); err == nil {
 		t.Error("a failed run has left a file")
 	}
-	// What is not a number passes, and is said.
+	// NaN is accepted, with a message.
 	values := make([]float32, 2*3*64*64)
 	values[len(values)-1] = float32(0) / values[0]
 	writeTensor(t, file("nan.safetensors"), "x", []int{2, 3, 64, 64}, values)
@@ -358,7 +358,7 @@ func TestBadInputsOfPredict(t *testing.T) {
 	}
 }
 
-// What eval writes agrees with what it prints.
+// The files of eval agree with its output.
 func TestEvalFiles(t *testing.T) {
 	run, root := folderRun(t)
 	dir := t.TempDir()
@@ -434,12 +434,12 @@ func TestEvalFiles(t *testing.T) {
 	fail(t, 1, "no such file", "eval", "--model", run, "--results-file", file("none/r.csv"))
 }
 
-// A data set whose labels the model does not know.
+// A data set with labels that the model does not have.
 func TestLabelsBeyondTheModel(t *testing.T) {
 	run, root := folderRun(t)
 	picture(t, filepath.Join(root, "val", "eel", "a.jpg"))
 	fail(t, 1, `the data set has other classes than the model: only in the data set: "eel"`, "eval", "--model", run)
-	// Nor are other classes in the same number.
+	// The same number of other classes.
 	os.RemoveAll(filepath.Join(root, "val", "dog"))
 	fail(t, 1, `class 1 is "dog" in the model and "eel" in the data set`, "eval", "--model", run)
 }

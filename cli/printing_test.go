@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Commands, and the packages that make tables for them, print through package printable and
-// train.Display alone: what else writes does not know which text comes from a file.
+// Commands, and packages that make tables for them, print only through package printable and train.Display.
+// Other ways do not know which text comes from a file.
 func TestPrinting(t *testing.T) {
 	var paths []string
 	for _, dir := range []string{
@@ -24,7 +24,7 @@ func TestPrinting(t *testing.T) {
 		}
 		paths = append(paths, files...)
 	}
-	// What shows progress and notes goes through messages and display, which know --quiet.
+	// Progress and notes go through messages and display, which know --quiet.
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"fasternet/checkpoints"
 )
 
-// Features are computed, kept and read back; both classifiers see the same ones.
+// Features are computed, stored and read back; both classifiers see the same ones.
 func TestProbes(t *testing.T) {
 	images, dir := fashion(t, 300, 100), t.TempDir()
 	run, args := tinyRun(t, images)
@@ -92,7 +92,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// weak is a copy of a file of features with few training images.
+// weak copies a file of features with few training images.
 func weak(t *testing.T, path, to string) string {
 	t.Helper()
 	f, err := checkpoints.Read(path)
@@ -130,7 +130,7 @@ func TestProbeAugmented(t *testing.T) {
 	if a.stdout == c.stdout || a.stdout == plain.stdout {
 		t.Errorf("not augmented by the seed:\n%s\n%s\n%s", a.stdout, c.stdout, plain.stdout)
 	}
-	// The classes need not be those that the model knows, nor as many.
+	// The classes and their number may differ from the model's.
 	for _, part := range []string{"train", "val"} {
 		picture(t, filepath.Join(root, part, "eel", "a.jpg"))
 	}
@@ -139,7 +139,7 @@ func TestProbeAugmented(t *testing.T) {
 			t.Errorf("%v: %v", args, got)
 		}
 	}
-	// Parts whose labels do not mean the same, and images without labels.
+	// Parts whose labels have different meanings, and images without labels.
 	if err := os.Rename(filepath.Join(root, "val", "dog"), filepath.Join(root, "val", "dug")); err != nil {
 		t.Fatal(err)
 	}

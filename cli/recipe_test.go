@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A run with a time limit ends as one that got SIGTERM, and goes on from there; its
-// averaged weights are those that eval measures with --ema.
+// A run with a time limit ends like one that received SIGTERM, and can be resumed. eval --ema measures its
+// averaged weights.
 func TestTimeLimit(t *testing.T) {
 	data := fashion(t, 80, 20)
 	dir, args := tinyRun(t, data)
@@ -31,7 +31,7 @@ func TestTimeLimit(t *testing.T) {
 	fail(t, 1, "the run began without ema.decay", append(args, "--resume", "--set", "ema.decay=0.8")...)
 }
 
-// A search for a learning rate leaves nothing but its drawing.
+// A learning-rate search leaves nothing but its drawing.
 func TestLRFind(t *testing.T) {
 	data := fashion(t, 160, 20)
 	dir, _ := tinyRun(t, data)

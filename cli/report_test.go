@@ -31,7 +31,7 @@ func TestReportCommand(t *testing.T) {
 		!strings.Contains(string(page), "Confusion matrix") {
 		t.Errorf("%v, %v: no page that compares", got, err)
 	}
-	// A run whose folder says nothing of classes is evaluated.
+	// A run without classes in its folder is evaluated.
 	for _, name := range []string{"evaluation.json", "launches.jsonl", "report.html"} {
 		if err := os.Remove(filepath.Join(first, name)); err != nil {
 			t.Fatal(err)
@@ -62,8 +62,7 @@ func TestReportCommand(t *testing.T) {
 	)...)
 }
 
-// A run shows its page and metrics while it goes on, to this machine alone, and stops
-// as it does without.
+// A run shows its page and metrics while it trains, only on this machine, and stops as usual.
 func TestServe(t *testing.T) {
 	_, args := tinyRun(t, fashion(t, 200, 50))
 	cmd := command(append(

@@ -16,7 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// runSchema is the schema that the program prints, compiled by another library.
+// runSchema compiles the printed schema with another library.
 func runSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	text, err := configs.Schema()
@@ -38,7 +38,7 @@ func runSchema(t *testing.T) *jsonschema.Schema {
 	return s
 }
 
-// document is a text of YAML as a schema looks at it.
+// document converts YAML to values for the schema.
 func document(t *testing.T, text string) any {
 	t.Helper()
 	var v any
@@ -56,7 +56,7 @@ func document(t *testing.T, text string) any {
 	return doc
 }
 
-// The schema allows every preset, as it is written and with all its values.
+// The schema allows every preset, as written and with all keys.
 func TestSchemaAllowsPresets(t *testing.T) {
 	s := runSchema(t)
 	for _, name := range configs.Presets() {
@@ -92,7 +92,7 @@ func TestSchemaAllowsPresets(t *testing.T) {
 	}
 }
 
-// The schema refuses what the program refuses, and allows what it allows.
+// The schema refuses and allows the same as the program.
 func TestSchemaAgreesWithChecks(t *testing.T) {
 	s := runSchema(t)
 	for _, tt := range []struct {
@@ -141,14 +141,13 @@ func TestSchemaAgreesWithChecks(t *testing.T) {
 	}
 }
 
-// Every range that a check knows is in the schema: a value next to the end of it is refused by
-// both, of every key.
+// The schema has every range of the checks: for every key, both refuse a value just outside.
 func TestSchemaHasAllRanges(t *testing.T) {
 	s := runSchema(t)
 	tried := 0
 	for _, key := range configs.Keys() {
 		d, ok := configs.DomainOf(key)
-		if !ok || strings.HasPrefix(key, "mim.") { // checked in pre-training alone, after what else that needs
+		if !ok || strings.HasPrefix(key, "mim.") { // only checked in pre-training, after other conditions
 			continue
 		}
 		var values []string
@@ -182,7 +181,7 @@ func TestSchemaHasAllRanges(t *testing.T) {
 			for _, s := range settings {
 				if s.Key == key && family == "" {
 					family = name
-					// one value of the list is wrong
+					// one item of the list is wrong
 					if list, ok := strings.CutPrefix(s.Value, "["); ok && list != "]" {
 						_, rest, more := strings.Cut(list, ",")
 						for i, v := range values {

@@ -11,7 +11,7 @@ import (
 
 var updatePages = flag.Bool("update", false, "write docs/reference/commands.md again")
 
-// The page of all commands is what the program prints.
+// The page of all commands is up to date.
 func TestCommandsPage(t *testing.T) {
 	path := filepath.Join("..", "docs", "reference", "commands.md")
 	page := commandsPage(newRoot())
@@ -28,7 +28,7 @@ func TestCommandsPage(t *testing.T) {
 	}
 }
 
-// What is misspelt is an error that says what was probably meant.
+// For a misspelling, the error proposes the right word.
 func TestDidYouMean(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "mine.yaml")
@@ -73,7 +73,7 @@ func TestDidYouMean(t *testing.T) {
 	}
 }
 
-// The version is there as a flag, too, and --json leaves nothing else on the standard output.
+// There is also a flag for the version, and with --json standard output has only the JSON.
 func TestOutputFlags(t *testing.T) {
 	if r := invoke(t, "--version"); r.code != 0 ||
 		!strings.HasPrefix(r.stdout, "fasternet-train ") ||

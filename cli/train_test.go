@@ -63,17 +63,17 @@ func TestTrainAndEval(t *testing.T) {
 			}
 		}
 	}
-	// The folder holds a run now.
+	// Now the folder has a run.
 	fail(t, 1, "already has a run", args...)
-	// A run that is complete only says so again.
+	// A finished run only repeats its result.
 	again := succeed(t, append(args, "--resume")...)
 	if again["top1"] != out["top1"] {
 		t.Errorf("resumed after its end: %v", again)
 	}
 }
 
-// A run that was killed at any point and resumed ends with the same weights as
-// one that was not, with another number of threads and of loader workers too.
+// A run that was killed at any point and resumed ends with the same weights as an uninterrupted one, also with
+// another number of threads and loader workers.
 func TestKillAndResume(t *testing.T) {
 	data := fashion(t, 200, 50)
 	whole, args := tinyRun(t, data)
@@ -99,7 +99,7 @@ func TestKillAndResume(t *testing.T) {
 	}
 }
 
-// scores are the columns of a summary that do not depend on the machine.
+// scores returns the columns of a summary that do not depend on the machine.
 func scores(summary []byte) string {
 	var kept strings.Builder
 	for _, line := range strings.Split(string(summary), "\n") {
@@ -149,7 +149,7 @@ func TestSignals(t *testing.T) {
 	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}} {
 		t.Run(fmt.Sprint(c.signal), func(t *testing.T) {
 			dir, args := tinyRun(t, data)
-			args = append(args, "--set", "checkpoint.every_steps=0") // only the signal writes one
+			args = append(args, "--set", "checkpoint.every_steps=0") // only the signal writes a checkpoint
 			cmd := command(args...)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
@@ -162,7 +162,7 @@ func TestSignals(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != c.code {
 				t.Errorf("%v: exit code %d, want %d", c.signal, got, c.code)
 			}
-			readLast(t, dir) // written
+			readLast(t, dir) // the checkpoint exists
 			succeed(t, "train", "--run", dir, "--resume", "--set", "checkpoint.every_steps=1")
 			sameWeights(t, readLast(t, dir), readLast(t, whole))
 		})

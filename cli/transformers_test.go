@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The keys of small transformers, in place of the model of tiny.
+// Keys of small transformers, instead of the model in tiny.
 var tinyTransformers = map[string]string{
 	"vit": "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: " +
 		"1, drop_path_rate: 0.2, pos_embed: sincos}",
@@ -24,8 +24,7 @@ func tinyTransformer(t *testing.T, family string) string {
 	return writeConfig(t, strings.Join(lines, "\n"))
 }
 
-// Transformers train, resume after a kill to the same bits, and are evaluated
-// as FasterNet is.
+// Transformers train, resume after a kill to the same bits, and are evaluated like FasterNet.
 func TestTransformers(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -91,8 +90,7 @@ func TestTransformers(t *testing.T) {
 	}
 }
 
-// exportTransformer writes a run in both formats, also for images of another
-// size; what is read back scores what the run does.
+// exportTransformer writes a run in both formats, also for another image size. The files score the same as the run.
 func exportTransformer(t *testing.T, run, data string, top1 any) {
 	t.Helper()
 	out := t.TempDir()
@@ -116,7 +114,7 @@ func exportTransformer(t *testing.T, run, data string, top1 any) {
 			t.Errorf("%s scores %v, want %v", c.file, got, want)
 		}
 	}
-	// An ONNX file is weights to start from, too: its constants are not.
+	// An ONNX file also has weights to start from, except its constants.
 	again := filepath.Join(out, "again")
 	v := succeed(t, "train", filepath.Join(run, "config.yaml"), "--data", data, "--run", again,
 		"--from", filepath.Join(out, "m13.onnx"),
@@ -174,7 +172,7 @@ func TestBadTransformers(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.stdout, "window_size: 7") || strings.Contains(r.stdout, "n_div") {
 		t.Errorf("a Swin on the base of a FasterNet: %+v", r)
 	}
-	// A run of another family is not resumed, its checkpoint not taken.
+	// A run of another family cannot be resumed, and its checkpoint is refused.
 	data := fashion(t, 40, 20)
 	dir := filepath.Join(t.TempDir(), "run")
 	succeed(

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// vizModels are small pre-trainings, with and without pictures on the way.
+// vizModels are small pre-trainings, with and without pictures during the run.
 var vizModels = []struct{ family, model string }{
 	{"vit", "model: {name: vit, embed_dim: 16, depth: 2, num_heads: 2, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 16, decoder_heads: 2, picture_interval: 2}\n"},
@@ -41,7 +41,7 @@ func TestVizOfPretraining(t *testing.T) {
 			succeed(t, "train", config, "--data", data, "--run", dir)
 			samples, _ := filepath.Glob(filepath.Join(dir, "samples", "*"))
 			want := ""
-			if family != "swin" { // after the second epoch and the last
+			if family != "swin" { // after the second and the last epoch
 				want = "epoch-002.png epoch-003.png"
 			}
 			var names []string
@@ -65,7 +65,7 @@ func TestVizOfPretraining(t *testing.T) {
 				}
 			}
 			decode(t, filepath.Join(scratch, "sheet.png"))
-			// Of images of one's own, all are drawn.
+			// All of the user's images are drawn.
 			images := filepath.Join(scratch, "images")
 			if err := os.Mkdir(images, 0o755); err != nil {
 				t.Fatal(err)
@@ -107,7 +107,7 @@ func TestVizOfPretraining(t *testing.T) {
 	}
 }
 
-// decode checks that there is a whole PNG.
+// decode checks that a PNG is complete.
 func decode(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Open(path)
@@ -145,7 +145,7 @@ func TestVizOfClassifier(t *testing.T) {
 	for _, c := range []struct {
 		family, run string
 		panels      int
-		// image, Grad-CAM, and of a ViT the mean of the heads and each of them
+		// the image, Grad-CAM, and for a ViT the mean of the heads and each of them
 	}{{"vit", run, 3 + 3}, {"swin", train(tinyTransformer(t, "swin")), 2}} {
 		if got := succeed(t, "viz", c.run, "--out", page, "--count", "3"); got["count"] != 3.0 ||
 			got["kind"] != "gradcam" {
@@ -155,7 +155,7 @@ func TestVizOfClassifier(t *testing.T) {
 		if got := strings.Count(string(text), "<img"); got != 3*c.panels || strings.Count(string(text), "\u00a0%") < 3 {
 			t.Errorf("%s: %d pictures, want %d, with the confidence of each answer", c.family, got, 3*c.panels)
 		}
-		// three images are of three classes, from the first to the last
+		// three images of three classes, from the first to the last
 		for _, class := range []string{"(T-shirt/top)", "(Coat)", "(Ankle boot)"} {
 			if !strings.Contains(string(text), class) {
 				t.Errorf("%s: no image is of class %s", c.family, class)
