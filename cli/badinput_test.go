@@ -33,7 +33,7 @@ func TestBadConfig(t *testing.T) {
 		{"a: [", "bad.yaml:"},
 		{"model: {embed_dim: 42}", "model.embed_dim: want a multiple of n_div (4), got 42"},
 		{"model: {depths: []}", "model.depths"},
-		{"model: {depths: [1, 0]}", "want 1 block or more a stage"},
+		{"model: {depths: [1, 0]}", "want 1 block or more per stage"},
 		{"model: {depths: [1, 1, 1, 1, 1, 1, 1, 1, 1]}", "want 8 values or fewer, got 9"},
 		{"data: {image_size: 31}", "31 pixels are too few"},
 		{"data: {multi_scale: 192}", "want size_epoch, e.g. 192_280, got \"192\""},

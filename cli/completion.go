@@ -72,7 +72,7 @@ func withoutPackage(program, script string) string {
     else
         __`+program+`_words
     fi`, 1) + `
-# Join the words that bash has cut at = and :, where the package bash-completion is not there.
+# Join the words that bash has cut at = and :, if the package bash-completion is missing.
 __` + program + `_words()
 {
     local line=${COMP_LINE} i word

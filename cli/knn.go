@@ -28,8 +28,7 @@ evaluation of pre-trained encoders. Nothing is trained.
 
 Standard output gets a table. Its last line is a JSON object: top1 and top5 (percent) of
 the best k, knn with the accuracy of every k, count and training_count (images), features,
-width and model. Of k neighbours come at most k answers, so that top-5 of fewer than five
-is that of as many.`,
+width and model. k neighbours give at most k answers: with fewer than five, top-5 is top-k.`,
 		Example: `  fasternet-train knn runs/pretrained --data /data/imagenet
   fasternet-train knn runs/quickstart --k 20 --max-per-class 60 --seed 1
   fasternet-train knn runs/quickstart --dump features.safetensors

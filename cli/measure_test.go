@@ -159,7 +159,7 @@ func TestBenchThreads(t *testing.T) {
 	r := invoke(t, args...)
 	for _, want := range []string{
 		"quickstart infer, 32×32 px, batch 2", "measured ms", "lost most to",
-		"what 16 threads lose the most time in", "FasterNetBlock", "1 of 1", "barrier: 0.0 µs with 1",
+		"where 16 threads lose the most time", "FasterNetBlock", "1 of 1", "barrier: 0.0 µs with 1",
 		"unknown for more (--bandwidth)",
 	} {
 		if r.code != 0 || !strings.Contains(r.stdout, want) {

@@ -44,7 +44,7 @@ func beginOutput(c *cobra.Command) error {
 	}
 	jsonOut = os.Stdout
 	os.Stdout = os.Stderr
-	if asked.quiet { // text counts as notes beside the JSON
+	if asked.quiet { // text counts as notes next to the JSON
 		nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		if err != nil {
 			return fmt.Errorf("--quiet: %w", err)

@@ -60,7 +60,7 @@ func TestDidYouMean(t *testing.T) {
 		{"no argument", "want MODEL, got nothing", []string{"summary"}},
 		{
 			"model twice",
-			"MODEL is there twice, as a and as --model: want one of them",
+			"MODEL is given twice, as a and as --model: leave one out",
 			[]string{"summary", "a", "--model", "b"},
 		},
 		{

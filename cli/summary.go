@@ -23,18 +23,17 @@ func summaryCommand() *cobra.Command {
 		Long: `Show the layers of a model with their output shapes, parameters, MACs and activations for one
 image. ` + modelHelp + `
 
-One multiply-add is one MAC. There are two ways of counting: MACs of convolutions
-and linear layers, and "incl. norms", which adds 2 for every element of a batch
-norm and 1 for every input of the pool. Of a model whose batch norms are folded
-into the convolutions, the first is the figure of table 8 of the FasterNet paper;
-the second, of a model as it is trained, is that of its table 3. Activations are
-the values that convolutions and linear layers put out. The two products within
-attention, queries by keys and their weights by the values, are left out, in MACs
-and in activations, and a line of its own has the figures with them: published
-tables of transformers have either, timm's of ViT the former (16.5 M activations
-for ViT-B), those of Swin the latter (17.1 M for Swin-T).
-The totals are shown for both forms of the model, the table for the one that is
-trained, or with --folded for the other.`,
+One multiply-add is one MAC. There are two counts: the MACs of convolutions and linear layers, and
+"incl. norms", which adds 2 for every element of a batch norm and 1 for every input of the pool.
+Table 8 of the FasterNet paper has the first, for folded batch norms; its table 3 has the second,
+for the model as trained. Activations are the outputs of convolutions and linear layers.
+
+MACs and activations leave out the two products in attention, queries by keys and weights by
+values. An extra line includes them. Published tables of transformers have either: timm's of ViT
+without (16.5 M activations for ViT-B), Swin's with them (17.1 M for Swin-T).
+
+The totals are shown with and without folded batch norms. The table shows the model as trained, or
+with --folded the folded one.`,
 		Example: `  fasternet-train summary fasternet_t0
   fasternet-train summary fasternet_s --size 192 --folded
   fasternet-train summary runs/quickstart --json`,

@@ -75,7 +75,7 @@ func RegisterFamily(f Family) {
 	}
 	switch {
 	case f.Name == "" || slices.Contains(FamilyNames(), f.Name):
-		panic(fmt.Sprintf("configs: RegisterFamily %q: the name is taken", f.Name))
+		panic(fmt.Sprintf("configs: RegisterFamily %q: want a new name", f.Name))
 	case t == nil || t.Kind() != reflect.Struct:
 		panic(fmt.Sprintf("configs: RegisterFamily %q: Default.Arch: want a struct, got %v", f.Name, t))
 	}

@@ -102,7 +102,7 @@ func (w *keysWriter) section(name string, v reflect.Value) {
 // aboutSection is how the comment of a section's struct begins.
 var aboutSection = regexp.MustCompile(`^\w+ (is|says) `)
 
-// isFamilyKey says whether only some families have a key of the section model.
+// isFamilyKey reports whether only some families have a key of the section model.
 func isFamilyKey(section, key string) bool {
 	return section == "model" && !slices.Contains(keysOf(reflect.TypeFor[Model]()), strings.TrimPrefix(key, "model."))
 }

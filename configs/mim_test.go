@@ -154,7 +154,7 @@ func TestMIMErrors(t *testing.T) {
 		{"mim_fasternet_t0", "mim.mask_block=2", ""},
 		{
 			"mim_fasternet_t0", "mim.mask_block=5",
-			"fits into the 20 visible or the 29 masked units; got 5, which are 25 units",
+			"no larger than the 20 visible or the 29 masked units; got 5, a block of 25 units",
 		},
 		{"mim_fasternet_t0", "mim.mask_block=0", "mim.mask_block"},
 		{

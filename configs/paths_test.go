@@ -77,7 +77,7 @@ func TestPaths(t *testing.T) {
 			dir:   `data\base`,
 			after: func(_, other string) { mkdir(other, "data/base") },
 			want:  func(string) string { return "data/base" },
-			note:  func(string) string { return `data\base is not there: data/base in this folder` },
+			note:  func(string) string { return `data\base does not exist: using data/base in this folder` },
 		},
 		{name: "of Windows with a drive", dir: `C:\data\base`, want: func(string) string { return `C:\data\base` }},
 	} {

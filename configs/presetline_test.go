@@ -25,7 +25,7 @@ func TestPresetErrorsShowTheUsersLine(t *testing.T) {
 		{
 			"task", "task: localmim\nbase: vit_tiny\n",
 			"PATH:1: augment.mixup: pre-training has no labels to mix: want 0, got 0.8 (task is set here; " +
-				"augment.mixup is that of configs/vit_tiny.yaml:",
+				"augment.mixup is from configs/vit_tiny.yaml:",
 			nil,
 		},
 		{
@@ -37,7 +37,7 @@ func TestPresetErrorsShowTheUsersLine(t *testing.T) {
 		{
 			"a setting", "base: fasternet_t0\n",
 			"--set train.epochs=3: sched.warmup_epochs: want no more than train.epochs (3), " +
-				"got 20 (train.epochs is set here; sched.warmup_epochs is that of configs/fasternet_t0.yaml:",
+				"got 20 (train.epochs is set here; sched.warmup_epochs is from configs/fasternet_t0.yaml:",
 			[]string{"train.epochs=3"},
 		},
 		{"a chain of files", "base: OTHER\nmodel:\n  in_chans: 1\n", "PATH:3: data.mean: want 1 number(s)", nil},

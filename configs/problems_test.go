@@ -119,7 +119,7 @@ log: {histogram_interval: -3}
 				"loss: {sum_classes: true}\n",
 			want: []string{
 				"1: model.embed_dim: want a multiple of n_div",
-				"2: data.val_fraction: want either", "2: data.image_size: 3 pixels are too few",
+				"2: data.val_fraction: want data.val or", "2: data.image_size: 3 pixels are too few",
 				"2: data.mean: want 3 number(s)",
 				"6: loss.sum_classes: needs loss.name", "5: sched.warmup_epochs: want no more",
 				"4: train.batch_size: want an even number",

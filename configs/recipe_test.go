@@ -26,7 +26,7 @@ func TestRecipeErrors(t *testing.T) {
 		{"optim: {opt: sgd, momentum: 0}", "optim.momentum: sgd uses Nesterov momentum"},
 		{"optim: {momentum: 1}", "optim.momentum: want a number from 0 to 0.9999, got 1"},
 		{"optim: {clip_grad: -1}", "optim.clip_grad: want a number from 0"},
-		{"optim: {betas: [0.9, 0.99999999]}", "optim.betas: want numbers below 1 in float32 too"},
+		{"optim: {betas: [0.9, 0.99999999]}", "optim.betas: want numbers below 1 in float32"},
 		{"optim: {clip_mode: all}", "optim.clip_mode: want norm or value or agc"},
 		{
 			"sched: {form: cosine}",

@@ -14,7 +14,7 @@ var anyValue = []string{"model.num_classes", "model.drop_path_rate", "model.init
 
 // Keys of what comes after the encoder, where fine-tuning starts fresh, and of norms that have other
 // constants in the published fine-tuning.
-var behindEncoder = []string{"model.global_pool", "model.norm_before_pool", "model.norm_eps", "model.norm2_eps"}
+var afterEncoderKeys = []string{"model.global_pool", "model.norm_before_pool", "model.norm_eps", "model.norm2_eps"}
 
 // sameFunction returns an error if the weights belong to a model that computes something else than the
 // model of a configuration, even if the shapes are equal: another activation, number of heads or
@@ -35,7 +35,7 @@ func (s *source) sameFunction(c *configs.Config, settings []string) error {
 	for _, d := range differences {
 		switch {
 		case !strings.HasPrefix(d.Key, "model.") || slices.Contains(anyValue, d.Key) || setsKey(settings, d.Key):
-		case s.pretrained() && c.Task != "localmim" && slices.Contains(behindEncoder, d.Key):
+		case s.pretrained() && c.Task != "localmim" && slices.Contains(afterEncoderKeys, d.Key):
 		case c.Task != "localmim" && s.alike(d.Key, c.Model):
 		default:
 			have, want := d.Values[0], d.Values[1]
@@ -55,7 +55,7 @@ func (s *source) sameFunction(c *configs.Config, settings []string) error {
 // valueOr returns a value, or says that there is none.
 func valueOr(v string) string {
 	if v == "" {
-		return "not there"
+		return "missing"
 	}
 	return v
 }

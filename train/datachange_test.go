@@ -260,7 +260,7 @@ func TestResumeOtherImages(t *testing.T) {
 			name:   "other content",
 			change: func(a album) { a.add("train/cat/1.png", 20) },
 			says:   []string{"0 added, 0 removed, 1 with other content; 12 now, 12 before"},
-			hides:  "goes on at step",
+			hides:  "continues at step",
 		},
 		{
 			name:   "validation",
@@ -285,7 +285,7 @@ func TestResumeOtherImages(t *testing.T) {
 			name:   "damaged stamps",
 			change: more,
 			folder: side(FingerprintFile, "flip"),
-			says:   []string{"not known (fingerprint.safetensors is damaged)"},
+			says:   []string{"unknown (fingerprint.safetensors is damaged)"},
 		},
 		{
 			name:   "damaged stamps, nothing changed",

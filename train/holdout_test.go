@@ -62,7 +62,7 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		{
 			"another fraction", hash, []string{"data.val_fraction=0.4"}, "",
 			"data.val_fraction is 0.4, but the run has 0.3: validation would use images that it has trained on; " +
-				"continue with --set data.val_fraction=0.3 continues as before",
+				"continue with --set data.val_fraction=0.3",
 		},
 		{"another seed", hash, []string{"data.val_seed=1"}, "", "data.val_seed is 1, but the run has 0"},
 		{"hash after shuffle", shuffle, nil, "", "data.val_split is hash, but the run has shuffle"},

@@ -201,14 +201,14 @@ func TestResumeWithEverything(t *testing.T) {
 				t.Fatal(err)
 			}
 			same(t, c.name, last(t, whole), last(t, broken))
-			anew := filepath.Join(t.TempDir(), "anew")
+			again := filepath.Join(t.TempDir(), "again")
 			if _, err := Run(context.Background(), config("1", "train.grad_checkpointing=true"), Options{
-				Dir: anew,
+				Dir: again,
 				Log: io.Discard,
 			}); err != nil {
 				t.Fatal(err)
 			}
-			same(t, c.name+", checkpointed", last(t, whole), last(t, anew))
+			same(t, c.name+", checkpointed", last(t, whole), last(t, again))
 			best := func(dir string) *checkpoints.File {
 				f, err := checkpoints.Read(filepath.Join(dir, "checkpoints", checkpoints.Best))
 				if err != nil {

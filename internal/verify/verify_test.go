@@ -176,7 +176,7 @@ func TestCheckpoint(t *testing.T) {
 		}},
 		{"of another model", func(f *checkpoints.File) { f.Tensors[1].Name += "x" }},
 		{"has shape", func(f *checkpoints.File) { f.Tensors[0].Shape = []int{len(f.Tensors[0].F32)} }},
-		{"and what it belongs to", func(f *checkpoints.File) { i := len(f.Tensors) - 1; f.Tensors[i].Shape = append(f.Tensors[i].Shape, 1) }},
+		{"and its parameter", func(f *checkpoints.File) { i := len(f.Tensors) - 1; f.Tensors[i].Shape = append(f.Tensors[i].Shape, 1) }},
 		{"model.embed_dim", func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "model: {embed_dim: 9}" }},
 		{"fewer than its configuration", func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "base: fasternet_l" }},
 		{"its class names", func(f *checkpoints.File) { f.Meta[model.ClassesKey] = "[" }},
@@ -360,7 +360,7 @@ func TestBest(t *testing.T) {
 	summary("0,1,2,30,40,5\n1,1,2,31,40,5\n")
 	says(t, dir, false, "best.safetensors is not from the best epoch in the log (epoch 2, top-1 31.00 %)")
 	summary("0,1,2,29,40,5\n") // the run has gone another way
-	says(t, dir, false, "not of the best epoch")
+	says(t, dir, false, "not from the best epoch")
 }
 
 // A folder of timm is checked against its config.json.

@@ -90,7 +90,7 @@ func TestDivergedByNaNWeight(t *testing.T) {
 		f.run("debug", "step", "run", c[0]).exits(1).says(c[1])
 	}
 	f.run("debug", "step", "run", "--step", "0").exits(2).says("--step: want 1 or more, got 0")
-	f.run("debug", "step", "nowhere").exits(2).says("nowhere holds no run")
+	f.run("debug", "step", "nowhere").exits(2).says("nowhere has no run")
 }
 
 // An infinite pixel in a batch that was changed names its sample.

@@ -143,7 +143,7 @@ func TestOldCheckpoints(t *testing.T) {
 				t.Errorf("%s: the model says something else of the images than it did", r.command)
 			}
 
-			f.run("train", "old.yaml", "--run", "run", "--resume").exits(0).hides("images have changed", "in the run it is")
+			f.run("train", "old.yaml", "--run", "run", "--resume").exits(0).hides("images have changed", "but the run has")
 			loss, evalLoss := f.lastEpoch("run")
 			if loss != r.loss || evalLoss != r.evalLoss {
 				t.Errorf("the losses of the next epoch are %v in training and %v in evaluation, want %v and %v", loss, evalLoss, r.loss, r.evalLoss)

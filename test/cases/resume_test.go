@@ -28,7 +28,7 @@ func TestResumeRenamedClass(t *testing.T) {
 		t.Error("the run has been changed")
 	}
 	// What the message proposes.
-	f.run("train", "t.yaml", "--set", "data.dir=renamed", "--run", "other", "--from", "run").exits(0).says("the checkpoint has 2 by name")
+	f.run("train", "t.yaml", "--set", "data.dir=renamed", "--run", "other", "--from", "run").exits(0).says("the checkpoint has 2 of the ")
 }
 
 // AlexeyAB/darknet#1850, TheLastBen/fast-stable-diffusion#1249: images come and go between

@@ -136,7 +136,7 @@ func TestLeastFamily(t *testing.T) {
 		{"the model has no stages: it has prelogits (--stage)", "features --dataset --model run --stage all --out f.safetensors"},
 		{"there are no such names for a least: timm; it has official", "convert run folder --naming timm"},
 		{"describe the model with --config", "eval --model bare.safetensors"},
-		{"is of another model: model.hidden is 2 in the checkpoint and 3 in the configuration", "train least_stripes --from run --run x --set model.hidden=3"},
+		{"belongs to another model: model.hidden is 2 in the checkpoint and 3 in the configuration", "train least_stripes --from run --run x --set model.hidden=3"},
 		{"must call Pass.TapMap", "viz run --out v.html"},
 		{"normed has batch norms: registered.normed must have the method LastSide of configs.BatchNormed", "train least_stripes --run x --set model.name=normed"},
 		{"New of family without_model: want a model", "train least_stripes --run x --set model.name=without_model"},

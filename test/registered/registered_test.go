@@ -230,7 +230,7 @@ func TestBadOptions(t *testing.T) {
 		{"no mapping", "  name: stripes\n  options: 3\n", `c.yaml:3: data.options: want keys and values, got "3"`},
 		{"a format without options", "  name: cifar10\n  options:\n    width: 1\n", "c.yaml:4: data.options.width: a data set of name cifar10 has no options"},
 		{"a key of other formats", "  name: stripes\n  train: x\n", "c.yaml:3: data.train: data sets of name stripes have fixed file names"},
-		{"labels", "  name: stripes\n  label_kind: name\n", "only data sets of the names annotations and shards have labels in a text, this is stripes"},
+		{"labels", "  name: stripes\n  label_kind: name\n", "only data sets of the names annotations and shards have labels in a text, not stripes"},
 		{"a misspelt name", "  name: stripse\n", `c.yaml:2: data.name: want imagefolder or annotations`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// rungs are the numbers of epochs after which trials are compared, up to all epochs.
+// rungs returns the numbers of epochs after which trials are compared, up to all epochs.
 func (p *Plan) rungs(epochs int) (all []int) {
 	if p.Search != ASHA {
 		return []int{epochs}
@@ -17,12 +17,11 @@ func (p *Plan) rungs(epochs int) (all []int) {
 	return append(all, epochs)
 }
 
-// job is a trial that is to be trained up to a rung.
+// job is a trial to train up to a rung.
 type job struct{ trial, rung int }
 
-// next is what is to be trained next: a trial that was begun and not finished, else the best
-// that is due for the next rung, from the top rung down, else a new one. ok is false if there is
-// nothing to do until another job ends, or at all.
+// next returns the next job: an unfinished trial, else the best trial that is due for the next rung, from the
+// top rung down, else a new one. ok is false if there is nothing to do until another job ends, or at all.
 func (s *state) next() (job, bool) {
 	for i := range s.trials {
 		t := &s.trials[i]
@@ -43,8 +42,8 @@ func (s *state) next() (job, bool) {
 	return job{}, false
 }
 
-// promotable is the best trial of a rung that belongs to the best 1/reduction of those which are
-// finished there, and has not gone on.
+// promotable returns the best trial of a rung that belongs to the best 1/reduction of the finished ones there,
+// and has not continued yet.
 func (s *state) promotable(rung int) (trial int, ok bool) {
 	var at []int
 	for i := range s.trials {
@@ -63,8 +62,7 @@ func (s *state) promotable(rung int) (trial int, ok bool) {
 	return 0, false
 }
 
-// compare orders results, the better first; what is not a number comes last. The loss decides
-// between equal accuracies.
+// compare orders results, the better first and NaN last. The loss decides between equal accuracies.
 func (s *state) compare(a, b Result) int {
 	last := func(v float64) float64 {
 		if math.IsNaN(v) {

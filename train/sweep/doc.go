@@ -1,4 +1,3 @@
-// Package sweep searches settings: it trains the runs of a plan, by random search, a grid or
-// successive halving, on one machine, and keeps a journal of what is finished, so that a search
-// that was killed goes on where it was.
+// Package sweep searches settings. It trains the runs of a plan on one machine, by random search, a grid or
+// successive halving, and keeps a journal of finished parts, so that an interrupted search can continue.
 package sweep

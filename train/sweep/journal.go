@@ -14,15 +14,14 @@ import (
 	"fasternet/internal/disk"
 )
 
-// JournalFile has what a sweep has begun and finished: a JSON object a line, durable before the
-// sweep goes on.
+// JournalFile records what a sweep has begun and finished: a JSON object per line, synced before the sweep continues.
 const JournalFile = "sweep.jsonl"
 
 // entry is a line of the journal.
 type entry struct {
 	Kind string `json:"kind"`
 
-	// plan: what was asked for.
+	// plan: what was requested.
 	Plan *recorded `json:"plan,omitempty"`
 
 	// begin and end of a job.
@@ -38,7 +37,7 @@ const (
 	ended   = "end"
 )
 
-// recorded is what has to stay the same when a sweep is resumed. Trials may be added.
+// recorded must stay the same when a sweep is resumed. Trials may be added.
 type recorded struct {
 	Config    string      `json:"config"`
 	Search    string      `json:"search"`
@@ -56,23 +55,23 @@ type recordKey struct {
 	Range string `json:"range"`
 }
 
-// Result is how a trial stood after a rung.
+// Result is the state of a trial after a rung.
 type Result struct {
-	Epochs    int     `json:"epochs"`               // that it was trained
+	Epochs    int     `json:"epochs"`               // trained epochs
 	BestEpoch int     `json:"best_epoch,omitempty"` // from 1
 	Top1      float64 `json:"top1,omitempty"`       // percent, of the best checkpoint up to there
 	Top5      float64 `json:"top5,omitempty"`
 	Loss      float64 `json:"loss"`
 	Count     int     `json:"count,omitempty"` // validation images
-	Error     string  `json:"error,omitempty"` // why it failed; it has no figures then
+	Error     string  `json:"error,omitempty"` // why it failed, without figures
 	Early     bool    `json:"stopped_early,omitempty"`
 }
 
 // journal appends to the file.
 type journal struct{ file *disk.File }
 
-// openJournal reads what is there, and opens it to append. A last line that a crash has cut off
-// is dropped; another one that cannot be read is an error, because what it says is lost.
+// openJournal reads the journal, and opens it to append. It drops a last line that a crash has cut off. Any other
+// unreadable line is an error, because its information is lost.
 func openJournal(dir string) (*journal, []entry, error) {
 	path := filepath.Join(dir, JournalFile)
 	text, err := disk.ReadFile(path)
@@ -111,7 +110,7 @@ func openJournal(dir string) (*journal, []entry, error) {
 	return &journal{f}, all, nil
 }
 
-// add appends an entry, which is on the disk then.
+// add appends an entry and syncs it.
 func (j *journal) add(e entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {

@@ -5,11 +5,11 @@ import "math"
 // Mean is the mean of a figure over trials, with its standard deviation.
 type Mean struct {
 	Mean float64 `json:"mean"`
-	Std  float64 `json:"std"` // of a sample: divided by one less than the number of trials
-	N    int     `json:"n"`   // trials that have the figure
+	Std  float64 `json:"std"` // sample standard deviation
+	N    int     `json:"n"`   // trials with the figure
 }
 
-// MeanOf is the mean of a figure of the trials that have it; n is 0 if none has.
+// MeanOf returns the mean of a figure over the trials that have it; n is 0 if none has.
 func MeanOf(trials []Trial, figure func(Trial) *float64) (m Mean) {
 	var values []float64
 	for _, t := range trials {

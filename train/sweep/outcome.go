@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// outcome is the sweep as it stands.
+// outcome returns the current state of the sweep.
 func (s *state) outcome() *Outcome {
 	out := &Outcome{
 		Dir:    s.o.Dir,
@@ -22,7 +22,7 @@ func (s *state) outcome() *Outcome {
 	for i := range s.trials {
 		out.Trials[i] = s.trialAt(i)
 	}
-	// Those that were trained longer come first: a figure after fewer epochs says less.
+	// Trials that were trained longer come first: a figure after fewer epochs says less.
 	slices.SortStableFunc(out.Trials, func(a, b Trial) int {
 		x, y := &s.trials[a.Number-1], &s.trials[b.Number-1]
 		if c := cmp.Compare(y.good(), x.good()); c != 0 || x.good() == 0 {
@@ -37,7 +37,7 @@ func (s *state) outcome() *Outcome {
 	return out
 }
 
-// good is the number of rungs that a trial has passed without an error.
+// good returns the number of rungs that a trial has passed without an error.
 func (t *trial) good() int {
 	n := len(t.results)
 	if n > 0 && t.results[n-1].Error != "" {
@@ -46,7 +46,7 @@ func (t *trial) good() int {
 	return n
 }
 
-// trialAt is what is known of a trial.
+// trialAt returns what is known about a trial.
 func (s *state) trialAt(i int) Trial {
 	t := &s.trials[i]
 	out := Trial{Number: i + 1, Values: s.plan.Values(i), State: Waiting, Results: t.results}

@@ -16,7 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// The values of search.
+// Values of search.
 const (
 	Random = "random" // every trial is trained to the end
 	Grid   = "grid"   // every combination of the choices, in order
@@ -26,27 +26,27 @@ const (
 // Searches are the values of search.
 var Searches = []string{Random, Grid, ASHA}
 
-// Plan is what a sweep file says.
+// Plan is the content of a sweep file.
 type Plan struct {
 	Path     string // of the file, for messages; may be empty
 	Config   string // preset or YAML file that all trials start from
 	Search   string
-	Trials   int // how many; of a grid all that there are
+	Trials   int // number of trials; for a grid all combinations
 	Seed     uint64
 	Metric   string // top1 or loss; "" for checkpoint.monitor of the configuration
-	Parallel int    // trials at once, which share the threads
+	Parallel int    // trials at once; they share the threads
 	Settings []string
 	Space    []Dimension
-	Noun     string // what a trial is called; "" for trial
+	Noun     string // name of a trial in messages; "" for trial
 
-	// Of asha: a trial is compared first after MinEpochs, and one of Reduction goes on.
+	// For asha: trials are first compared after MinEpochs, and one of Reduction continues.
 	MinEpochs int
 	Reduction int
 }
 
 func (p *Plan) noun() string { return cmp.Or(p.Noun, "trial") }
 
-// Folds is the plan of a cross-validation: a run for each fold (data.fold).
+// Folds returns the plan of a cross-validation: a run for each fold (data.fold).
 func Folds(config string, folds int) *Plan {
 	p := &Plan{
 		Path: config, Config: config, Search: Grid, Trials: folds, Parallel: 1, Noun: "fold",
@@ -59,14 +59,14 @@ func Folds(config string, folds int) *Plan {
 	return p
 }
 
-// Dimension is a key whose values are searched.
+// Dimension is a key to search, with its values.
 type Dimension struct {
 	Key  string
 	Line int
 	Range
 }
 
-// mostTrials bounds what a typing error can ask for.
+// mostTrials limits the effect of a typing error.
 const mostTrials = 100_000
 
 // Read reads a sweep file. Every error names the file and the line.
@@ -97,11 +97,11 @@ func (r *reader) wrong(n *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s", r.path, n.Line, fmt.Sprintf(format, args...))
 }
 
-// keys are those of a sweep file.
+// keys are the keys of a sweep file.
 var keys = []string{"config", "search", "trials", "seed", "metric", "parallel", "settings", "space", "asha"}
 
-// Parse reads the text of a sweep file. The path stands for it in errors, and settings are
-// checked, each alone; whether they fit each other is known when the trials are.
+// Parse reads the text of a sweep file. Errors call it by the path. Parse checks each setting by itself; whether
+// settings fit together is checked for each trial.
 func Parse(path string, text []byte) (*Plan, error) {
 	var doc yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(text))
@@ -118,7 +118,7 @@ func Parse(path string, text []byte) (*Plan, error) {
 		return nil, err
 	}
 	p := r.plan
-	for _, key := range keys { // in this order: later ones rest on earlier ones
+	for _, key := range keys { // in this order: later ones need earlier ones
 		n := found[key]
 		if n == nil {
 			continue
@@ -171,6 +171,7 @@ func Parse(path string, text []byte) (*Plan, error) {
 }
 
 // grid counts the combinations of a grid.
+// grid counts the combinations of a grid.
 func (r *reader) grid(found map[string]*yaml.Node) error {
 	p := r.plan
 	if n := found["trials"]; n != nil {
@@ -189,7 +190,7 @@ func (r *reader) grid(found map[string]*yaml.Node) error {
 	return nil
 }
 
-// mapping are the values of a mapping by their keys, which have to be known.
+// mapping returns the values of a mapping by key. All keys must be known.
 func (r *reader) mapping(n *yaml.Node, what string, known []string) (map[string]*yaml.Node, error) {
 	if n.Kind != yaml.MappingNode {
 		return nil, r.wrong(n, "%s: want keys and values, got %s", what, show(n))
@@ -224,7 +225,7 @@ func (r *reader) integer(n *yaml.Node, key string, least, most int, to *int) err
 	return nil
 }
 
-// settings are those of all trials.
+// settings reads the settings of all trials.
 func (r *reader) settings(n *yaml.Node) error {
 	if _, err := r.mapping(n, "settings", nil); err != nil {
 		return err
@@ -242,7 +243,7 @@ func (r *reader) settings(n *yaml.Node) error {
 	return nil
 }
 
-// known wants a key of a configuration, in full.
+// known checks that a node is the full key of a configuration.
 func (r *reader) known(key *yaml.Node, section string) error {
 	all := configs.Keys()
 	if slices.Contains(all, key.Value) && key.Value != "base" {
@@ -265,7 +266,7 @@ func firstBelow(all []string, section string) string {
 	return all[at]
 }
 
-// space are the keys that are searched.
+// space reads the keys to search.
 func (r *reader) space(n *yaml.Node) error {
 	if _, err := r.mapping(n, "space", nil); err != nil {
 		return err
@@ -288,7 +289,7 @@ func (r *reader) space(n *yaml.Node) error {
 	return nil
 }
 
-// asha are the options of successive halving.
+// asha reads the options of successive halving.
 func (r *reader) asha(n *yaml.Node) error {
 	known := []string{"min_epochs", "reduction"}
 	found, err := r.mapping(n, "asha", known)
@@ -304,7 +305,7 @@ func (r *reader) asha(n *yaml.Node) error {
 	return err
 }
 
-// meant proposes a name in the place of one that does not exist.
+// meant proposes a name for one that does not exist.
 func meant(name string, known []string) string {
 	if best := configs.Closest(name, known); best != "" {
 		return ", did you mean " + best + "?"
@@ -312,7 +313,7 @@ func meant(name string, known []string) string {
 	return ""
 }
 
-// show is a value of YAML in words.
+// show describes a YAML value in words.
 func show(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.MappingNode:
@@ -325,12 +326,12 @@ func show(n *yaml.Node) string {
 	return fmt.Sprintf("%q", n.Value)
 }
 
-// flow is a value of YAML on one line.
+// flow formats a YAML value on one line.
 func flow(n *yaml.Node) string {
 	one := *n
 	one.Style |= yaml.FlowStyle
 	text, err := yaml.Marshal(&one)
-	if err != nil { // it was read
+	if err != nil { // impossible: it was just read
 		return n.Value
 	}
 	return strings.TrimSpace(string(text))

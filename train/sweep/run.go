@@ -16,27 +16,27 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Options say where a sweep lives and how it is run.
+// Options say where a sweep is and how to run it.
 type Options struct {
 	Dir      string // folder of the sweep, with a run in trial-NNN for each trial
-	Resume   bool   // go on with the sweep in Dir, if there is one
-	Parallel int    // trials at once; 0 for what the plan says
-	Threads  int    // of all trials together; 0 for one a processor
+	Resume   bool   // continue the sweep in Dir, if there is one
+	Parallel int    // trials at once; 0 for the number in the plan
+	Threads  int    // of all trials together; 0 for one per processor
 	Settings []string
 	Log      io.Writer      // of the runs; nil for none
-	Say      func(string)   // a line for people about the sweep itself
+	Say      func(string)   // shows a line about the sweep
 	Ended    func(*Outcome) // after every job, for a report; may be nil
 	Program  string         // version of the program, for the record
 	Procs    func() int     // processors; for tests
 	train    func(context.Context, *configs.Config, train.Options) (train.Outcome, error)
 }
 
-// Trial is a trial with what is known of it.
+// Trial is a trial with its results.
 type Trial struct {
 	Number  int      `json:"trial"` // from 1
 	Values  Values   `json:"settings"`
 	State   string   `json:"state"`
-	Epochs  int      `json:"epochs"`         // that it was trained
+	Epochs  int      `json:"epochs"`         // trained epochs
 	Top1    *float64 `json:"top1,omitempty"` // percent, of its best checkpoint
 	Top5    *float64 `json:"top5,omitempty"`
 	Loss    *float64 `json:"loss,omitempty"`
@@ -46,13 +46,13 @@ type Trial struct {
 	Results []Result `json:"results,omitempty"` // after each rung
 }
 
-// The states of a trial.
+// States of a trial.
 const (
 	Finished = "finished" // trained to the end
 	Stopped  = "stopped"  // not among the best of its rung
 	Invalid  = "invalid"  // no configuration
 	Failed   = "failed"   // an error, e.g. it diverged
-	Waiting  = "waiting"  // not trained, or not to the end of its rung
+	Waiting  = "waiting"  // not trained to the end of its rung
 )
 
 // Outcome is a sweep, the best trial first.
@@ -71,7 +71,7 @@ type Outcome struct {
 type trial struct {
 	config  *configs.Config
 	invalid error
-	begun   int // rungs that were begun
+	begun   int // begun rungs
 	results []Result
 	running bool
 }
@@ -94,7 +94,7 @@ type state struct {
 	journal *journal
 }
 
-// prepare makes the configurations of all trials. It is an error if none is valid.
+// prepare makes the configurations of all trials. It returns an error if none is valid.
 func prepare(p *Plan, o Options) (*state, error) {
 	s := &state{plan: p, o: o, trials: make([]trial, p.Trials)}
 	base, err := load(p.Config, append(slices.Clone(p.Settings), o.Settings...))
@@ -170,13 +170,13 @@ func prepare(p *Plan, o Options) (*state, error) {
 	return s, nil
 }
 
-// lacksSearched says whether the configuration may lack what only the trials have.
+// lacksSearched reports whether the configuration may lack keys that only the trials have.
 func lacksSearched(p *Plan, o Options) bool {
 	_, err := p.Trial(0, o.Settings...)
 	return err == nil
 }
 
-// Preview is a sweep before it is run: its trials with their values, and the rungs.
+// Preview returns a sweep before it runs: its trials with their values, and the rungs.
 func Preview(p *Plan, o Options) (*Outcome, error) {
 	s, err := prepare(p, o)
 	if err != nil {
@@ -185,9 +185,8 @@ func Preview(p *Plan, o Options) (*Outcome, error) {
 	return s.outcome(), nil
 }
 
-// Run runs a sweep, or goes on with one. The context ends it after the batches in progress: the
-// runs write checkpoints, and the error wraps train.ErrInterrupted. A trial that fails is no
-// error unless all do.
+// Run runs or continues a sweep. The context ends it after the batches in progress: the runs write checkpoints,
+// and the error wraps train.ErrInterrupted. Failed trials are no error, unless all fail.
 func Run(ctx context.Context, p *Plan, o Options) (out *Outcome, err error) {
 	s, err := prepare(p, o)
 	if err != nil {
@@ -222,7 +221,7 @@ func Run(ctx context.Context, p *Plan, o Options) (out *Outcome, err error) {
 	return out, nil
 }
 
-// open opens the journal and takes over what it says.
+// open opens the journal and restores its state.
 func (s *state) open() error {
 	path := filepath.Join(s.o.Dir, JournalFile)
 	if _, err := os.Stat(path); err == nil && !s.o.Resume {
@@ -262,7 +261,7 @@ func (s *state) recorded() recorded {
 	return r
 }
 
-// replay takes over what a journal says.
+// replay restores the state from the entries of a journal.
 func (s *state) replay(entries []entry, now recorded) error {
 	path := filepath.Join(s.o.Dir, JournalFile)
 	if entries[0].Kind != planned || entries[0].Plan == nil {
@@ -277,7 +276,7 @@ func (s *state) replay(entries []entry, now recorded) error {
 		if e.Trial < 1 || e.Rung < 1 || e.Rung > len(s.rungs) {
 			return fmt.Errorf("%s:%d: there is no trial %d with a rung %d", path, n+2, e.Trial, e.Rung)
 		}
-		if e.Trial > len(s.trials) { // fewer trials than before
+		if e.Trial > len(s.trials) { // the plan has fewer trials than before
 			continue
 		}
 		t := &s.trials[e.Trial-1]
@@ -295,7 +294,7 @@ func (s *state) replay(entries []entry, now recorded) error {
 	return nil
 }
 
-// differs names the first thing in which two plans differ; "" for none.
+// differs names the first difference between two plans; "" for none.
 func differs(was, is recorded) string {
 	switch {
 	case was.Config != is.Config:
@@ -357,7 +356,7 @@ func (s *state) work(ctx context.Context) error {
 	}
 }
 
-// take is the next job, which counts as running from then on.
+// take returns the next job, and marks it as running.
 func (s *state) take() (job, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -369,12 +368,12 @@ func (s *state) take() (job, bool) {
 	return j, ok
 }
 
-// runDir is the folder of a trial's run.
+// runDir returns the folder of a trial's run.
 func (s *state) runDir(trial int) string {
 	return filepath.Join(s.o.Dir, fmt.Sprintf("%s-%03d", s.plan.noun(), trial+1))
 }
 
-// do trains a trial up to a rung. The error is one of the sweep; one of the trial is its result.
+// do trains a trial up to a rung. It returns errors of the sweep; an error of the trial is its result.
 func (s *state) do(ctx context.Context, j job) error {
 	t := &s.trials[j.trial]
 	s.mu.Lock()
@@ -428,7 +427,7 @@ func (s *state) preset(c *configs.Config) string {
 	return c.Base
 }
 
-// threads are those of one trial.
+// threads returns the threads of one trial.
 func (s *state) threads() int {
 	n := s.o.Threads
 	if n == 0 {
@@ -437,7 +436,7 @@ func (s *state) threads() int {
 	return max(n/s.o.Parallel, 1)
 }
 
-// figure is the metric of a result in words.
+// figure describes the metric of a result.
 func (s *state) figure(r Result) string {
 	if s.metric == "top1" {
 		return fmt.Sprintf("top-1 %.2f %%", r.Top1)

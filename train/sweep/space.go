@@ -17,7 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// The kinds of ranges.
+// Kinds of ranges.
 const (
 	Choice     = "choice"
 	Uniform    = "uniform"
@@ -28,14 +28,14 @@ const (
 
 var kinds = []string{Choice, Uniform, LogUniform, Int, LogInt}
 
-// Range is where the value of a key is drawn from.
+// Range says where the values of a key come from.
 type Range struct {
 	Kind    string
-	Lo, Hi  float64  // both belong to it
-	Choices []string // YAML on one line each
+	Lo, Hi  float64  // both included
+	Choices []string // each is YAML on one line
 }
 
-// String is the range as the file has it.
+// String returns the range as in the file.
 func (g Range) String() string {
 	if g.Kind == Choice {
 		return "[" + strings.Join(g.Choices, ", ") + "]"
@@ -103,7 +103,7 @@ func (r *reader) rangeOf(key string, n *yaml.Node) (g Range, err error) {
 		return g, r.wrong(kind, "space.%s: the key is an integer: want {int: [%v, %v]} or {log_int: …}",
 			key, math.Ceil(g.Lo), math.Floor(g.Hi))
 	}
-	// The ends are possible, but for one that a range only comes near to.
+	// The key must accept both ends, except an end that the range never reaches.
 	for i, v := range pair {
 		if d, ok := configs.DomainOf(key); ok && (d.Above && v == d.Least || d.Below && v == d.Most) && !whole {
 			continue
@@ -115,7 +115,7 @@ func (r *reader) rangeOf(key string, n *yaml.Node) (g Range, err error) {
 	return g, nil
 }
 
-// choices are values, each of which the key can have.
+// choices reads values that the key can have.
 func (r *reader) choices(key string, n *yaml.Node) (g Range, err error) {
 	g.Kind = Choice
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
@@ -134,7 +134,7 @@ func (r *reader) choices(key string, n *yaml.Node) (g Range, err error) {
 	return g, nil
 }
 
-// draw is a value of the range, as YAML.
+// draw returns a value of the range, as YAML.
 func (g Range) draw(r *rand.Rand) string {
 	u := r.Float64()
 	number := func(v float64) string { return strconv.FormatFloat(min(max(v, g.Lo), g.Hi), 'g', 6, 64) }
@@ -149,19 +149,19 @@ func (g Range) draw(r *rand.Rand) string {
 		return number(logarithm(g.Lo, g.Hi))
 	case Int:
 		return whole(g.Lo + u*(g.Hi-g.Lo+1))
-	case LogInt: // of numbers from half below to half above
+	case LogInt: // from 0.5 below to 0.5 above, then rounded
 		return whole(logarithm(g.Lo-0.5, g.Hi+0.5) + 0.5)
 	}
-	panic(fmt.Sprintf("sweep: unknown kind of range %q", g.Kind)) // Parse knows all
+	panic(fmt.Sprintf("sweep: unknown kind of range %q", g.Kind)) // Parse accepts only known kinds
 }
 
-// Value is a key with what a trial has for it, as YAML.
+// Value is a key with its value in a trial, as YAML.
 type Value struct{ Key, Value string }
 
-// Values are those of a trial, in the order of the file.
+// Values are the values of a trial, in the order of the file.
 type Values []Value
 
-// MarshalJSON is part of json.Marshaler: an object with the values as YAML reads them.
+// MarshalJSON is part of json.Marshaler. It writes an object with the values as read from YAML.
 func (v Values) MarshalJSON() ([]byte, error) {
 	out := map[string]any{}
 	for _, x := range v {
@@ -174,8 +174,8 @@ func (v Values) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// Values are what trial i, counted from 0, has for the keys that are searched. They depend on the
-// seed, the trial and the key alone, so a sweep can be made longer, and resumed.
+// Values returns the values of trial i, counted from 0, for the searched keys. They depend only on the seed, the
+// trial and the key, so a sweep can be extended and resumed.
 func (p *Plan) Values(i int) Values {
 	out := make(Values, len(p.Space))
 	if p.Search == Grid { // the last key changes fastest
@@ -192,7 +192,7 @@ func (p *Plan) Values(i int) Values {
 	return out
 }
 
-// Trial is the configuration of trial i, counted from 0.
+// Trial returns the configuration of trial i, counted from 0.
 func (p *Plan) Trial(i int, settings ...string) (*configs.Config, error) {
 	all := append(slices.Clone(p.Settings), settings...)
 	for _, v := range p.Values(i) {
@@ -201,8 +201,7 @@ func (p *Plan) Trial(i int, settings ...string) (*configs.Config, error) {
 	return load(p.Config, all)
 }
 
-// load reads a configuration; one without a model takes that of the weights that it starts
-// from, as train does.
+// load reads a configuration. One without a model takes the model of the weights that it starts from, as in train.
 func load(name string, settings []string) (*configs.Config, error) {
 	c, given, err := configs.LoadGiven(name, settings...)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestParseErrors(t *testing.T) {
 		},
 		{
 			"choice twice", good + "space:\n  optim.lr: [0.1, 0.1]\n",
-			"s.yaml:4: space.optim.lr: the value 0.1 is there twice",
+			"s.yaml:4: space.optim.lr: the value 0.1 appears twice",
 		},
 		{
 			"unknown range",
