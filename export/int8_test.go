@@ -234,6 +234,106 @@ func TestInt8Transformers(t *testing.T) {
 	}
 }
 
+// ViT and Swin in 8 bits, whole or in part, are written as ONNX files and read back: they give the same
+// bits, and the same bytes when they are written again. What the metadata says of the grid before GELU is
+// checked like the tensors.
+func TestInt8TransformersONNX(t *testing.T) {
+	const (
+		vit   = "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}"
+		fixed = "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, qkv_bias: false, pos_embed: fixed}" +
+			"\ndata: {image_size: 40}"
+		swin = "model: {name: swin, embed_dim: 16, depths: [2, 2], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 40}"
+	)
+	for _, c := range []struct {
+		name, yaml string
+		float      []string
+	}{
+		{"ViT", vit, nil},
+		{"ViT, fixed positions", fixed, nil},
+		{"ViT, fc1 in float32", vit, []string{"*.mlp.fc1", "head"}},
+		{"ViT, fc2 in float32", vit, []string{"*.mlp.fc2", "patch_embed.*"}},
+		{"Swin", swin, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := loadedTransformer(t, c.yaml)
+			size, n := l.Config.Data.ImageSize, 40
+			r, err := quantise.Run(l.Config, l.Model, quantise.Images{
+				Data:  golden.Image("calibration", 1, n*size*size*l.Model.Channels()),
+				Count: n, Height: size, Width: size, Channels: l.Model.Channels(),
+			}, quantise.Options{Float: c.float})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Model = r.Model
+			want := run(t, l.Model, l)
+			for _, o := range []export.Options{{Opset: 13}, {Opset: 28, Pixels: true}} {
+				path := filepath.Join(t.TempDir(), "m.onnx")
+				r, err := export.Write(l, path, pool(t), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				back, err := model.Load(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Precision != export.Int8 || r.MaxAbs != 0 || !graph.IsInt8(back.Model) {
+					t.Errorf("opset %d: read back, it is of float32: %+v", o.Opset, r)
+				}
+				if !slices.Equal(run(t, back.Model, l), want) {
+					t.Errorf("opset %d: read back, it gives other logits", o.Opset)
+				}
+				again := filepath.Join(t.TempDir(), "again.onnx")
+				if _, err := export.Write(back, again, pool(t), o); err != nil {
+					t.Fatal(err)
+				}
+				a, _ := os.ReadFile(path)
+				if b, _ := os.ReadFile(again); !slices.Equal(a, b) {
+					t.Errorf("opset %d: the second export has other bytes", o.Opset)
+				}
+			}
+			file, err := export.ONNX(l, export.Options{Opset: 17})
+			if err != nil {
+				t.Fatal(err)
+			}
+			grids, some := file.Meta[model.GridsKey]
+			if hidden := !slices.Contains(c.float, "*.mlp.fc1"); some != hidden {
+				t.Fatalf("metadata %s: %q", model.GridsKey, grids)
+			} else if !hidden {
+				return
+			}
+			zero, another := grids, grids
+			if i := strings.Index(grids, `"scale":`) + len(`"scale":`); i > 0 {
+				zero = grids[:i] + "0" + grids[i+strings.IndexByte(grids[i:], ','):]
+				another = grids[:i] + "7" + grids[i+strings.IndexByte(grids[i:], ','):]
+			}
+			for _, bad := range []struct{ name, grids, want string }{
+				{"none", "", "have no scale"}, {"a scale of 0", zero, "its scale is 0"}, {"another scale", another, "checksum"},
+				{"no JSON", grids[1:], model.GridsKey},
+				{"another key", strings.Replace(grids, "scale", "scales", 1), model.GridsKey},
+				{"a zero point of 256", strings.Replace(grids, `"zero_point":`, `"zero_point":1000`, 1), model.GridsKey},
+				{"a layer that is not there", strings.Replace(grids, "mlp.fc1", "mlp.fc9", 1), "scale"},
+				{"a grid of the graph", strings.Replace(grids, "mlp.fc1", "norm2", 1), "the graph has a grid of"},
+			} {
+				file.Meta[model.GridsKey] = bad.grids
+				if bad.grids == "" {
+					delete(file.Meta, model.GridsKey)
+				}
+				raw, err := onnx.Marshal(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				path := filepath.Join(t.TempDir(), "bad.onnx")
+				if err := os.WriteFile(path, raw, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := model.Load(path); err == nil || !strings.Contains(err.Error(), bad.want) {
+					t.Errorf("%s: got %v, want %q", bad.name, err, bad.want)
+				}
+			}
+		})
+	}
+}
+
 // A file that was changed is refused, with what is wrong with it.
 func TestBadInt8Files(t *testing.T) {
 	l := inInt8(t)

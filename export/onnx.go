@@ -40,6 +40,9 @@ func ONNX(l *model.Loaded, o Options) (*onnx.Model, error) {
 		m.Meta[InputKey] = "uint8 [batch, height, width, channels]"
 	}
 	m.ProducerVersion = o.Version
-	m.Meta[model.WeightsKey] = onnxgraph.Checksum(&m.Graph)
+	if err := model.DescribeGrids(m.Meta, &m.Graph, l.Model); err != nil {
+		return nil, err
+	}
+	m.Meta[model.WeightsKey] = onnxgraph.Checksum(&m.Graph, m.Meta[model.GridsKey])
 	return m, nil
 }

@@ -145,7 +145,7 @@ func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 	if s.model, err = (&Loaded{File: f, Config: s.config, Classes: s.classes}).empty(); err != nil {
 		return nil, err
 	}
-	if err := s.int8OfONNX(); err != nil {
+	if err := s.int8OfONNX(m.Meta); err != nil {
 		return nil, err
 	}
 	options, err := s.onnxOptions(m)
@@ -157,7 +157,7 @@ func fromONNX(m *onnx.Model, o LoadOptions) (*source, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("the ONNX graph was changed after it was exported: %w", err)
 	}
-	if onnxgraph.Checksum(&m.Graph) != m.Meta[WeightsKey] {
+	if onnxgraph.Checksum(&m.Graph, m.Meta[GridsKey]) != m.Meta[WeightsKey] {
 		return nil, fmt.Errorf("the checksum does not match: the weights were changed after the export, or are damaged")
 	}
 	constant := func(t formats.Tensor) bool {

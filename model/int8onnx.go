@@ -2,13 +2,25 @@ package model
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"fasternet/formats"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
+	"fasternet/ops"
 )
+
+// biasOf is the bias that stands for the one of a layer of 8 bits, if the layer has one in float32 too. What
+// the model does not have is left out later.
+func biasOf(name string, shape []int, values []float32) []formats.Tensor {
+	layer, ok := strings.CutSuffix(strings.TrimSuffix(name, weightBias), ".weight")
+	if !ok {
+		return nil
+	}
+	return []formats.Tensor{{Name: layer + ".bias", Shape: shape, F32: values}}
+}
 
 // onnxTensors are the initializers of a graph as the tensors of a file of safetensors: those of
 // float16 in float32, and what belongs to weights and values of 8 bits as that file has it.
@@ -17,6 +29,8 @@ func onnxTensors(g *onnx.Graph) ([]formats.Tensor, error) {
 	for _, t := range g.Initializers {
 		out := formats.Tensor{Name: t.Name, Shape: t.Shape, F32: t.F32, I64: t.I64}
 		switch {
+		case t.Raw == nil && strings.HasSuffix(t.Name, weightBias):
+			all = append(all, biasOf(t.Name, t.Shape, t.F32)...)
 		case t.Raw == nil:
 			if strings.HasSuffix(t.Name, gridScale) && len(t.Shape) == 0 {
 				out.Shape = []int{1}
@@ -44,11 +58,7 @@ func onnxTensors(g *onnx.Graph) ([]formats.Tensor, error) {
 			for i, v := range step.F32 {
 				out.F32[i] = float32(float64(int32(binary.LittleEndian.Uint32(t.Raw[4*i:]))) * float64(v))
 			}
-			// In float32 the layer may have a bias too, for which this one stands.
-			weight := strings.TrimSuffix(t.Name, weightBias)
-			if layer, ok := strings.CutSuffix(weight, ".weight"); ok {
-				all = append(all, formats.Tensor{Name: layer + ".bias", Shape: t.Shape, F32: out.F32})
-			}
+			all = append(all, biasOf(t.Name, t.Shape, out.F32)...)
 		default:
 			return nil, fmt.Errorf("the initializer %s is of type %d, which no export has there",
 				formats.Short(t.Name), t.Type)
@@ -58,25 +68,57 @@ func onnxTensors(g *onnx.Graph) ([]formats.Tensor, error) {
 	return all, nil
 }
 
+// GridsKey is the key of an ONNX file's metadata for the grids of values that our kernels round and the
+// graph does not, because runtimes are faster and more exact without: JSON, by name.
+const GridsKey = "int8_grids"
+
+type storedGrid struct {
+	Scale float32 `json:"scale"`
+	Zero  uint8   `json:"zero_point"`
+}
+
+// DescribeGrids adds the grids of a model in 8 bits that its graph does not have to the metadata of an
+// ONNX file, if there are any.
+func DescribeGrids(meta map[string]string, g *onnx.Graph, m graph.Model) error {
+	q, ok := m.(graph.Int8Model)
+	if !ok || q.Int8() == nil {
+		return nil
+	}
+	rest := map[string]storedGrid{}
+	for name, grid := range q.Int8().Grids {
+		if _, ok := g.Lookup(name + gridScale); !ok {
+			rest[name] = storedGrid{grid.Scale, grid.Zero}
+		}
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	raw, err := json.Marshal(rest)
+	if err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	meta[GridsKey] = string(raw)
+	return nil
+}
+
 // int8OfONNX brings the model of an ONNX file to 8 bits, if it is one.
-func (s *source) int8OfONNX() error {
+func (s *source) int8OfONNX(meta map[string]string) error {
 	if s.int8 == nil {
 		return nil
 	}
-	m, ok := s.model.(graph.Int8Model)
-	if !ok {
-		return setInt8(s.model, s.int8)
-	}
-	for _, u := range m.Int8Units() {
-		if u.Block == nil || !s.int8.Has(u) {
-			continue
+	if text, ok := meta[GridsKey]; ok {
+		rest := map[string]storedGrid{}
+		d := json.NewDecoder(strings.NewReader(text))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&rest); err != nil {
+			return fmt.Errorf("metadata %s: %w", GridsKey, err)
 		}
-		before, after := u.Grids[1], u.Grids[2]
-		if g, ok := s.int8.Grids[after]; ok {
-			if _, ok := s.int8.Grids[before]; !ok { // one rounding does for both
-				s.int8.Grids[before] = g
+		for name, g := range rest {
+			if _, ok := s.int8.Grids[name]; ok {
+				return fmt.Errorf("metadata %s: the graph has a grid of %s too", GridsKey, formats.Short(name))
 			}
+			s.int8.Grids[name] = ops.Grid{Scale: g.Scale, Zero: g.Zero} // setInt8 checks it
 		}
 	}
-	return m.SetInt8(s.int8)
+	return setInt8(s.model, s.int8)
 }

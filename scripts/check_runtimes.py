@@ -4,11 +4,13 @@
 usage: check_runtimes.py FOLDER
 
 The tests of test/onnxruntime write FOLDER if ONNX_KEEP names it. It has ONNX files, and a .run.json
-for each run: the names of the input and the logits, and the allowed difference as a fraction of the
-largest logit. The runtimes are OpenVINO and ONNX Runtime (pip install openvino onnxruntime).
+for each run: the names of the input and the logits, the allowed difference as a fraction of the
+largest logit, and the number of 8-bit weights. The runtimes are OpenVINO and ONNX Runtime
+(pip install openvino onnxruntime).
 
-It prints a line for each runtime. The exit code is 1 if a file does not load or its logits differ by
-more, and 3 if a runtime is missing and the others passed.
+It prints a line for each runtime. The exit code is 1 if a file does not load, its logits differ by
+more, or the runtime multiplies 8-bit weights in float32; and 3 if a runtime is missing and the
+others passed.
 """
 
 import collections
@@ -16,6 +18,7 @@ import importlib
 import json
 import pathlib
 import sys
+import tempfile
 
 
 def openvino():
@@ -26,21 +29,35 @@ def openvino():
 
     def load(path):
         model = core.compile_model(str(path), "CPU", settings)
-        return lambda x: model([x])[0], model.inputs[0].element_type.to_dtype()
+
+        def integers():
+            nodes = [n.get_rt_info() for n in model.get_runtime_model().get_ops()]
+            return sum(n["layerType"].astype(str) in ("FullyConnected", "MatMul", "Convolution") and
+                       n["runtimePrecision"].astype(str) in ("u8", "i8") for n in nodes)
+
+        return lambda x: model([x])[0], model.inputs[0].element_type.to_dtype(), integers
 
     return "OpenVINO " + ov.__version__.split("-")[0], load
 
 
 def onnxruntime():
     ort = importlib.import_module("onnxruntime")
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
     types = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
+    in_integers = {"MatMulIntegerToFloat", "QLinearMatMul", "QLinearConv", "QGemm"}
+    profiles = tempfile.TemporaryDirectory()
 
     def load(path):
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        options.enable_profiling, options.profile_file_prefix = True, profiles.name + "/" + path.stem
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
-        return lambda x: session.run(None, {name: x})[0], types[session.get_inputs()[0].type]
+
+        def integers():
+            events = json.loads(pathlib.Path(session.end_profiling()).read_text())
+            return len({e["name"] for e in events if e.get("args", {}).get("op_name") in in_integers})
+
+        return lambda x: session.run(None, {name: x})[0], types[session.get_inputs()[0].type], integers
 
     return "ONNX Runtime " + ort.__version__, load
 
@@ -51,7 +68,7 @@ def check(folder, runs, load):
     worst, wrong = collections.defaultdict(float), []
     for file, each in sorted(runs.items()):
         try:
-            infer, dtype = load(folder / file)
+            infer, dtype, integers = load(folder / file)
             for run in each:
                 x, want = np.load(folder / run["input"]).astype(dtype), np.load(folder / run["logits"])
                 got = infer(x)
@@ -64,6 +81,9 @@ def check(folder, runs, load):
                         f"at most {run['allowed']:.2g} is allowed"
                     )
                 worst[run["allowed"]] = max(worst[run["allowed"]], off)
+            want = each[0]["integers"]
+            if want and (got := integers()) < want:
+                raise ValueError(f"{got} products in 8 bits, want {want}")
         except Exception as e:  # whatever it is: name the file, go on with the next
             wrong.append(f"{file}: {e}")
     return worst, wrong

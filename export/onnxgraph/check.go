@@ -126,9 +126,11 @@ func orNothing(s string) string {
 	return s
 }
 
-// Checksum is a SHA-256 over names, shapes and values of all initializers.
-func Checksum(g *onnx.Graph) string {
+// Checksum is a SHA-256 over names, shapes and values of all initializers, and over what else the model
+// computes with, which is in the metadata; or "".
+func Checksum(g *onnx.Graph, more string) string {
 	h := sha256.New()
+	io.WriteString(h, more)
 	buf := make([]byte, 0, 64<<10)
 	for _, t := range g.Initializers {
 		fmt.Fprintf(h, "%d:", len(t.Name))

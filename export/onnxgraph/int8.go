@@ -58,8 +58,22 @@ func (b *Builder) addInt8(e layers.Entry, w *ops.Int8Weight) {
 	b.Constant(onnx.Tensor{Name: e.Name, Shape: append([]int{}, e.Shape...), Type: onnx.Int8, Raw: raw})
 }
 
-// int8Inputs are weight and bias of an operator on values of a grid.
-func (b *Builder) int8Inputs(w *ops.Int8Weight, in ops.Grid) []string {
+// int8Values adds the values of a weight, in its own shape, or as a matrix [out, in].
+func (b *Builder) int8Values(w *ops.Int8Weight, matrix bool) string {
+	name, vector := b.Param(w.Param), []int{len(w.Scale)}
+	integers := name
+	if matrix && w.Param.Shape().Dims() > 2 { // of the integers, which runtimes do once
+		integers = b.Reshape(b.Name(name+".matrix"), name, len(w.Scale), w.Param.Size()/len(w.Scale))
+	}
+	scale := b.Constant(onnx.Tensor{Name: name + WeightScale, Shape: vector, F32: w.Scale})
+	zeros := make([]byte, len(w.Scale))
+	zero := b.Constant(onnx.Tensor{Name: name + weightZero, Shape: vector, Type: onnx.Int8, Raw: zeros})
+	return b.Node("DequantizeLinear", b.Name(name+".values"), []string{integers, scale, zero}, onnx.Int("axis", 0))
+}
+
+// int8Inputs are weight and bias of an operator on values of a grid; the weight as a matrix if the operator
+// wants one.
+func (b *Builder) int8Inputs(w *ops.Int8Weight, in ops.Grid, matrix bool) []string {
 	name, out := b.Param(w.Param), len(w.Scale)
 	steps, biases := make([]float32, out), make([]byte, 0, 4*out)
 	for o, v := range w.Bias {
@@ -71,15 +85,26 @@ func (b *Builder) int8Inputs(w *ops.Int8Weight, in ops.Grid) []string {
 		biases = binary.LittleEndian.AppendUint32(biases, uint32(int32(n)))
 	}
 	vector := []int{out}
-	scale := b.Constant(onnx.Tensor{Name: name + WeightScale, Shape: vector, F32: w.Scale})
-	zero := b.Constant(onnx.Tensor{Name: name + weightZero, Shape: vector, Type: onnx.Int8, Raw: make([]byte, out)})
+	values := b.int8Values(w, matrix)
 	bias := b.Constant(onnx.Tensor{Name: name + WeightBias, Shape: vector, Type: onnx.Int32, Raw: biases})
 	step := b.Constant(onnx.Tensor{Name: name + biasScale, Shape: vector, F32: steps})
-	axis := onnx.Int("axis", 0)
-	return []string{
-		b.Node("DequantizeLinear", b.Name(name+".values"), []string{name, scale, zero}, axis),
-		b.Node("DequantizeLinear", b.Name(name+".biases"), []string{bias, step}, axis),
+	return []string{values, b.Node("DequantizeLinear", b.Name(name+".biases"), []string{bias, step}, onnx.Int("axis", 0))}
+}
+
+// linear adds a linear layer over the last axis, in 8 bits if it has the form q: see [Builder.Linear].
+//
+// The input is rounded next to the product, and the weight transposed after DequantizeLinear: then ONNX
+// Runtime and OpenVINO both multiply integers. They do not with the order of the two exchanged. The result
+// and the bias are float32, so that the product ends in a sum, or in GELU, which they fuse with it.
+func (b *Builder) linear(name, x string, weight, bias *ops.Param, q *ops.Int8Linear) string {
+	if q == nil {
+		return b.Linear(name, x, weight, bias)
 	}
+	v := b.round(q.Name, x, q.In)
+	w := b.Transpose(name+".transposed", b.int8Values(q.Weight, true), 1, 0)
+	v = b.Node("MatMul", name+".product", []string{v, w})
+	sum := b.Constant(onnx.Tensor{Name: weight.Name + WeightBias, Shape: []int{len(q.Weight.Bias)}, F32: q.Weight.Bias})
+	return b.Node("Add", name, []string{v, sum})
 }
 
 // round adds the rounding of a value to a grid of that name.
@@ -141,17 +166,14 @@ func (b *Builder) int8Block(r Op, x string, o ops.Block) Value {
 	return Value{Name: b.round(o.Name, sum, q.Out), Layout: MapLayout}
 }
 
-// int8Linear is a linear layer, whose input is rounded.
+// int8Linear is a linear layer on features, whose input is rounded. It is a Gemm also where the layer is a 1×1
+// convolution of a pixel: runtimes compute a Conv in integers only if its result is rounded too.
 func (b *Builder) int8Linear(r Op, x Value, d ops.Dense) Value {
-	grid := d.Int8.Name
-	v := b.round(grid, x.Name, d.Int8.In)
-	if x.Layout == PixelLayout && d.Weight.Shape().Dims() == 4 {
-		return Value{Name: b.Conv(layerName(d.Weight), v, Convolution{Weight: d.Weight, Int8: d.Int8.Weight, In: d.Int8.In, Stride: 1}), Layout: PixelLayout}
-	}
+	v := x.Name
 	if x.Layout == PixelLayout {
-		flat := b.Node("Flatten", b.Name("flatten"), []string{v}, onnx.Int("axis", 1))
-		v = b.round(grid, flat, d.Int8.In)
+		v = b.Node("Flatten", b.Name("flatten"), []string{v}, onnx.Int("axis", 1))
 	}
-	return Value{Name: b.Node("Gemm", b.Name(r.Name), append([]string{v}, b.int8Inputs(d.Int8.Weight, d.Int8.In)...),
+	v = b.round(d.Int8.Name, v, d.Int8.In)
+	return Value{Name: b.Node("Gemm", b.Name(r.Name), append([]string{v}, b.int8Inputs(d.Int8.Weight, d.Int8.In, true)...),
 		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1)), Layout: FeatureLayout}
 }

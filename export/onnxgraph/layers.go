@@ -28,7 +28,7 @@ func (b *Builder) Conv(name, x string, c Convolution) string {
 	}
 	b.floatOnly(c.Weight, c.Int8)
 	if c.Int8 != nil {
-		inputs = append([]string{x}, b.int8Inputs(c.Int8, c.In)...)
+		inputs = append([]string{x}, b.int8Inputs(c.Int8, c.In, false)...)
 	}
 	s := c.Weight.Shape()
 	if s.Dims() != 4 {

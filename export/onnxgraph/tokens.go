@@ -14,13 +14,34 @@ func patchEmbed(b *Builder, r Op, p ops.PatchEmbedding) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	v := b.Conv(layerName(p.Weight), x.Name, Convolution{Weight: p.Weight, Bias: p.Bias, Stride: p.Weight.Shape()[2]})
-	v = b.Reshape(p.Name+".flat", v, 0, r.Shape[3], tokens(r.Shape))
-	v = b.Transpose(p.Name+".tokens", v, 0, 2, 1)
+	v := ""
+	if p.Int8 != nil {
+		v = b.int8Patches(r, x.Name, p)
+	} else {
+		v = b.Conv(layerName(p.Weight), x.Name, Convolution{Weight: p.Weight, Bias: p.Bias, Stride: p.Weight.Shape()[2]})
+		v = b.Reshape(p.Name+".flat", v, 0, r.Shape[3], tokens(r.Shape))
+		v = b.Transpose(p.Name+".tokens", v, 0, 2, 1)
+	}
 	if p.Norm != nil {
 		v = b.LayerNorm(layerName(p.Norm.Weight), v, p.Norm)
 	}
 	return Value{Name: v, Layout: TokenLayout}, nil
+}
+
+// int8Patches is patchEmbed in 8 bits, without the norm: a linear layer on the values of each patch, side by
+// side. Runtimes compute a Conv in integers only if its result is rounded too.
+func (b *Builder) int8Patches(r Op, x string, p ops.PatchEmbedding) string {
+	side, channels, h, w := p.Weight.Shape()[2], r.In[3], r.Shape[1], r.Shape[2]
+	if r.In[1] != h*side { // the rest is in no patch
+		x = b.Slice(p.Name+".rows", x, 2, 0, h*side)
+	}
+	if r.In[2] != w*side {
+		x = b.Slice(p.Name+".columns", x, 3, 0, w*side)
+	}
+	x = b.Reshape(p.Name+".cut", x, 0, channels, h, side, w, side)
+	x = b.Transpose(p.Name+".patches", x, 0, 2, 4, 1, 3, 5)
+	x = b.Reshape(p.Name+".values", x, 0, h*w, channels*side*side)
+	return b.linear(layerName(p.Weight), x, p.Weight, p.Bias, p.Int8)
 }
 
 // patchMerge is the transition between two stages of Swin: the four neighbours side by
@@ -38,7 +59,7 @@ func patchMerge(b *Builder, r Op, m ops.Merging) (Value, error) {
 	v = b.Transpose(m.Name+".neighbours", v, 0, 1, 3, 4, 2, 5)
 	v = b.Reshape(m.Name+".merged", v, 0, h/2*w/2, 4*dim)
 	v = b.LayerNorm(layerName(m.Norm.Weight), v, m.Norm)
-	return Value{Name: b.Linear(layerName(m.Reduction), v, m.Reduction, nil), Layout: TokenLayout}, nil
+	return Value{Name: b.linear(layerName(m.Reduction), v, m.Reduction, nil, m.Int8), Layout: TokenLayout}, nil
 }
 
 // tokenMean is the mean over some tokens, or one of them.

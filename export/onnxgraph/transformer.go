@@ -50,9 +50,9 @@ func mlpBlock(b *Builder, r Op, m ops.MLP) (Value, error) {
 		return Value{}, err
 	}
 	v := b.LayerNorm(layerName(m.Norm.Weight), x.Name, m.Norm)
-	v = b.Linear(layerName(m.Fc1), v, m.Fc1, m.Fc1Bias)
+	v = b.linear(layerName(m.Fc1), v, m.Fc1, m.Fc1Bias, m.Fc1Int8)
 	v = b.Activation(m.Name+".act", v, kernels.GELU)
-	v = b.Linear(layerName(m.Fc2), v, m.Fc2, m.Fc2Bias)
+	v = b.linear(layerName(m.Fc2), v, m.Fc2, m.Fc2Bias, m.Fc2Int8)
 	return Value{Name: b.Node("Add", b.Name(cmp.Or(parent(m.Name), m.Name)), []string{x.Name, v}), Layout: TokenLayout}, nil
 }
 
@@ -76,7 +76,7 @@ func (b *Builder) attention(a ops.Attention, x string, o attended) string {
 	}
 	n, at := o.tokens, len(lead)
 	depth := o.dim / o.heads
-	x = b.Linear(name+".qkv", x, a.QKV, a.QKVBias)
+	x = b.linear(name+".qkv", x, a.QKV, a.QKVBias, a.QKVInt8)
 	parts := b.Split(name+".split", x, -1, o.dim, o.dim, o.dim)
 	// order keeps the axes of lead and puts the middle one of the three after
 	// them first, then the two named.
@@ -99,5 +99,5 @@ func (b *Builder) attention(a ops.Attention, x string, o attended) string {
 	v = b.Node("MatMul", name+".values", []string{p, v})
 	v = b.Transpose(name+".merged", v, order(0, 2)...)
 	v = b.Reshape(name+".flat", v, append(slices.Clone(lead), n, o.dim)...)
-	return b.Linear(name+".proj", v, a.Proj, a.ProjBias)
+	return b.linear(name+".proj", v, a.Proj, a.ProjBias, a.ProjInt8)
 }

@@ -5,6 +5,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/export"
+	"fasternet/export/onnxgraph"
 	"fasternet/model"
 )
 
@@ -37,6 +38,26 @@ func TestInt8(t *testing.T) {
 				}
 				checkWithin(t, 0.06, l.Model, save(t, m), l.Config.Data.ImageSize, l.Config.Data.ImageSize, 1, 3)
 			}
+		})
+	}
+}
+
+// ViT and Swin in 8 bits for images of other sizes than they were made for: some pixels are in no patch,
+// positions are interpolated, windows padded.
+func TestInt8Sizes(t *testing.T) {
+	for _, test := range []struct {
+		name, yaml    string
+		height, width int
+	}{
+		{"ViT", families[1].yaml, 45, 36}, {"Swin", families[2].yaml, 48, 32}, {"Swin padded", families[2].yaml, 40, 56},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := inInt8(t, family(t, test.yaml))
+			m, err := onnxgraph.Build(l.Model, onnxgraph.Options{Opset: 17, Height: test.height, Width: test.width})
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkWithin(t, 0.06, l.Model, save(t, m), test.height, test.width, 1, 2)
 		})
 	}
 }

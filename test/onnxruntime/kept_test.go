@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fasternet/formats/npy"
+	"fasternet/formats/onnx"
 )
 
 // keepVariable names a folder for the exported files and for what other runtimes shall make of them:
@@ -38,11 +39,21 @@ func keep(t *testing.T, path string, allowed float64, shape []int, input []float
 	}
 	base := fmt.Sprintf("%s-%s", strings.TrimSuffix(path, ".onnx"), strings.ReplaceAll(strings.Trim(fmt.Sprint(shape), "[]"), " ", "x"))
 	run := struct {
-		File    string  `json:"file"`
-		Input   string  `json:"input"`
-		Logits  string  `json:"logits"`
-		Allowed float64 `json:"allowed"`
-	}{filepath.Base(path), filepath.Base(base) + ".input.npy", filepath.Base(base) + ".logits.npy", allowed}
+		File     string  `json:"file"`
+		Input    string  `json:"input"`
+		Logits   string  `json:"logits"`
+		Allowed  float64 `json:"allowed"`
+		Integers int     `json:"integers"` // products of weights of 8 bits
+	}{filepath.Base(path), filepath.Base(base) + ".input.npy", filepath.Base(base) + ".logits.npy", allowed, 0}
+	m, err := onnx.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range m.Graph.Initializers {
+		if x.Type == onnx.Int8 && len(x.Shape) > 1 {
+			run.Integers++
+		}
+	}
 	for _, array := range []struct {
 		name   string
 		shape  []int
