@@ -13,9 +13,8 @@ import (
 	"fasternet/ops"
 )
 
-// A file of a model in 8 bits has each weight of 8 bits as int8, and next to it what its values
-// are multiplied with and what is added to its outputs; the grid of the values that a layer puts
-// out is a scale and a zero point.
+// A file of an int8 model has each quantised weight as int8, and next to it the factors and the biases of its
+// outputs. The values that a layer produces have a grid: a scale and a zero point.
 const (
 	weightScale = onnxgraph.WeightScale // [out]
 	weightBias  = onnxgraph.WeightBias  // [out]
@@ -23,18 +22,18 @@ const (
 	gridZero    = onnxgraph.GridZero
 )
 
-// PrecisionKey is the key of an exported model's metadata that says in which format weights and
-// maps are, if that is not float32.
+// PrecisionKey is the key in the metadata of an exported model for the format of weights and maps, if it is not
+// float32.
 const PrecisionKey = "precision"
 
-// The values of PrecisionKey.
+// Values of PrecisionKey.
 const (
 	int8Precision = "int8"
-	// HalfPrecision is float16, of ONNX files.
+	// HalfPrecision is float16, in ONNX files.
 	HalfPrecision = "float16"
 )
 
-// ExportTensors is the state of a model for an exported file: in 8 bits where it computes in them.
+// ExportTensors returns the state of a model for an exported file, in int8 where the model computes in int8.
 func ExportTensors(m graph.Model) []formats.Tensor {
 	all := Tensors(m.Store())
 	q, ok := m.(graph.Int8Model)
@@ -66,13 +65,13 @@ func ExportTensors(m graph.Model) []formats.Tensor {
 	return all
 }
 
-// int8Weights says whether a file has weights of 8 bits.
+// int8Weights reports whether a file has int8 weights.
 func int8Weights(f *checkpoints.File) bool {
 	return slices.ContainsFunc(f.Tensors, func(t formats.Tensor) bool { return t.DType == formats.Int8 })
 }
 
-// unpackInt8 takes the tensors of a file apart: those of the model in float32, and what it
-// computes with in 8 bits; nil for a file without. The error names the tensor that is no use.
+// unpackInt8 splits the tensors of a file: the tensors of the model in float32, and its int8 state, nil if there is
+// none. The error names an unusable tensor.
 func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error) {
 	if !int8Weights(f) {
 		if f.Meta[PrecisionKey] == int8Precision {
@@ -104,7 +103,7 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 	for _, t := range f.Tensors {
 		if t.DType == formats.Int8 {
 			if len(t.Shape) < 2 || t.Shape[0] < 1 {
-				return nil, nil, fmt.Errorf("tensor %s of 8 bits has shape %v: it is no weight",
+				return nil, nil, fmt.Errorf("int8 tensor %s has shape %v: it is no weight",
 					formats.Short(t.Name), t.Shape)
 			}
 			n := t.Shape[0]
@@ -154,7 +153,7 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 		taken[z.Name] = true
 		g := ops.Grid{Scale: scale[0], Zero: uint8(z.I64[0])}
 		if err := g.Check(); err != nil {
-			return nil, nil, fmt.Errorf("the 8-bit values of %s: %w", formats.Short(name), err)
+			return nil, nil, fmt.Errorf("the int8 values of %s: %w", formats.Short(name), err)
 		}
 		s.Grids[name] = g
 	}
@@ -166,29 +165,28 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 	return out, s, nil
 }
 
-// NotInt8 says that a model computes in 8 bits, for what only files of float32 can hold; nil if
-// it does not.
+// NotInt8 returns an error if the model computes in int8, for uses that need float32.
 func NotInt8(m graph.Model) error {
 	if graph.IsInt8(m) {
-		return fmt.Errorf("the model computes in 8 bits, which only exports hold: " +
-			"take the one in float32 that it was made of")
+		return fmt.Errorf("the model is int8, which only exports can hold: " +
+			"take the float32 model that it was made from")
 	}
 	return nil
 }
 
-// setInt8 has a model compute in 8 bits, if a file says so.
+// setInt8 makes a model compute in int8, if a file says so.
 func setInt8(m graph.Model, s *graph.Int8State) error {
 	if s == nil {
 		return nil
 	}
 	q, ok := m.(graph.Int8Model)
 	if !ok {
-		return fmt.Errorf("it is of 8 bits, and a %T has no form of 8 bits", m)
+		return fmt.Errorf("it is int8, but a %T has no int8 form", m)
 	}
 	return q.SetInt8(s)
 }
 
-// checkInt8 says whether the file is of a model that computes in 8 bits with a state.
+// checkInt8 returns an error unless the file belongs to a model that computes in int8 with a state.
 func (l *Loaded) checkInt8(s *graph.Int8State) error {
 	m, err := l.empty()
 	if err != nil {
