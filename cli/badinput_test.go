@@ -223,17 +223,8 @@ func TestImageFolder(t *testing.T) {
 	}
 	writeFile(t, broken, raw[:len(raw)/2])
 	fail(t, 1, "b.JPEG", "train", config, "--data", root, "--run", filepath.Join(t.TempDir(), "r"))
-	r = invoke(
-		t,
-		"train",
-		config,
-		"--data",
-		root,
-		"--run",
-		filepath.Join(t.TempDir(), "r"),
-		"--set",
-		"data.on_bad_image=skip",
-	)
+	r = invoke(t, "train", config, "--data", root, "--run", filepath.Join(t.TempDir(), "r"),
+		"--set", "data.on_bad_image=skip")
 	if r.code != 0 || !strings.Contains(r.stderr, "1 of 8 training images could not be read") {
 		t.Errorf("on_bad_image: skip: %+v", r)
 	}

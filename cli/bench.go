@@ -107,12 +107,8 @@ everything that is needed to compare them.`,
 	f.IntVar(&o.Warmup, "warmup", 3, "runs before the timing")
 	f.IntVar(&o.Iterations, "iterations", 0, "runs to time; 0 for as many as --seconds allow")
 	f.Float64Var(&o.Seconds, "seconds", 8, "seconds to time, at least five runs")
-	f.StringVar(
-		&o.Precision,
-		"precision",
-		"",
-		"`format` of matrix products: fp32, bf16 or auto (the setting precision)",
-	)
+	f.StringVar(&o.Precision, "precision", "",
+		"`format` of matrix products: fp32, bf16 or auto (the setting precision)")
 	f.BoolVar(&o.Profile, "profile", false, "show the time of every operation, and of its parts")
 	f.BoolVar(&serial, "no-overlap", false, "under mpirun: sum gradients after the backward pass, for comparison")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")

@@ -59,13 +59,8 @@ steps are as in a run, with the precision, teacher and frozen layers of CONFIG.
 	c.Flags().IntVar(&o.Images, "images", 500, "images to time stage by stage; 0 for none")
 	c.Flags().IntVar(&o.Rounds, "rounds", 5, "rounds of training steps; 0 for none")
 	c.Flags().Float64Var(&o.Seconds, "seconds", 4, "seconds for each half of a round")
-	c.Flags().
-		StringVar(
-			&precision,
-			"precision",
-			"",
-			"`format` of matrix products in training: fp32, bf16 or auto (the setting precision)",
-		)
+	c.Flags().StringVar(&precision, "precision", "",
+		"`format` of matrix products in training: fp32, bf16 or auto (the setting precision)")
 	new(profiles).around(c)
 	return c
 }

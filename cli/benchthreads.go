@@ -78,19 +78,11 @@ Operations of the same kind share a line.`,
 	f.BoolVar(&o.Train, "train", false, "time training steps")
 	f.BoolVar(&infer, "infer", false, "time inference (the default)")
 	f.IntVar(&o.Batch, "batch", 32, "images per batch")
-	f.IntSliceVar(
-		&o.Measure,
-		"threads",
-		nil,
-		"numbers of threads to time, separated by commas (1, 2, 4, … and all processors)",
-	)
+	f.IntSliceVar(&o.Measure, "threads", nil,
+		"numbers of threads to time, separated by commas (1, 2, 4, … and all processors)")
 	f.IntSliceVar(&o.Predict, "predict", o.Predict, "numbers of threads to predict, separated by commas")
-	f.Float64Var(
-		&o.Bandwidth,
-		"bandwidth",
-		0,
-		"`GB/s` of memory bandwidth of a machine with more threads; 0 if unknown",
-	)
+	f.Float64Var(&o.Bandwidth, "bandwidth", 0,
+		"`GB/s` of memory bandwidth of a machine with more threads; 0 if unknown")
 	f.IntVar(&worst, "worst", 12, "how many regions to list, those that lose the most")
 	f.IntVar(&o.Size, "size", 0, "side of the images in pixels (data.image_size)")
 	f.IntVar(&o.Warmup, "warmup", 2, "runs before the timing")
@@ -101,12 +93,8 @@ Operations of the same kind share a line.`,
 		"seconds to time all numbers of threads; a quarter of it for each way of splitting the work; "+
 			"at least five and three runs",
 	)
-	f.StringVar(
-		&o.Precision,
-		"precision",
-		"",
-		"`format` of matrix products: fp32, bf16 or auto (the setting precision)",
-	)
+	f.StringVar(&o.Precision, "precision", "",
+		"`format` of matrix products: fp32, bf16 or auto (the setting precision)")
 	f.StringArrayVar(&settings, "set", nil, "change a setting of a preset or a YAML file, `key=value`; repeatable")
 	c.MarkFlagsMutuallyExclusive("train", "infer")
 	new(profiles).around(c)

@@ -85,15 +85,9 @@ func TestConfigCommands(t *testing.T) {
 			t.Errorf("config check %s: %+v", name, r)
 		}
 	}
-	if r := invoke(
-		t,
-		"config",
-		"show",
-		"fasternet_t0",
-		"--set",
-		"train.epochs=70",
-	); !strings.Contains(r.stdout, "epochs: 70") {
-		t.Errorf("a setting has no effect: %s", r.stdout)
+	longer := invoke(t, "config", "show", "fasternet_t0", "--set", "train.epochs=70")
+	if !strings.Contains(longer.stdout, "epochs: 70") {
+		t.Errorf("a setting has no effect: %s", longer.stdout)
 	}
 	if r := invoke(t, "config", "show", "quickstart", "--source"); !strings.HasPrefix(r.stdout, "# ") {
 		t.Errorf("the source: %+v", r)
@@ -177,12 +171,8 @@ func TestConfigNotes(t *testing.T) {
 		!strings.Contains(r.stdout, "optim.lr=0.00283\n") {
 		t.Errorf("%+v", r)
 	}
-	if r := invoke(
-		t,
-		"config",
-		"check",
-		"fasternet_t0",
-	); r.stdout != "note: data.dir is not set: no data set was looked at\nfasternet_t0: no problem found\n" {
+	const fine = "note: data.dir is not set: no data set was looked at\nfasternet_t0: no problem found\n"
+	if r := invoke(t, "config", "check", "fasternet_t0"); r.stdout != fine {
 		t.Errorf("%+v", r)
 	}
 }

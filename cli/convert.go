@@ -75,13 +75,8 @@ standard output is a JSON object with their numbers.`,
 		},
 	}
 	cmd.Flags().StringVar(&c.load.Config, "config", "", "`preset` or YAML file of the architecture")
-	cmd.Flags().
-		StringArrayVar(
-			&c.load.Settings,
-			"set",
-			nil,
-			"change a setting, `key=value`, e.g. model.act_layer=relu; repeatable",
-		)
+	cmd.Flags().StringArrayVar(&c.load.Settings, "set", nil,
+		"change a setting, `key=value`, e.g. model.act_layer=relu; repeatable")
 	cmd.Flags().StringVar(&c.naming, "naming", ours, "`names` in OUT: "+strings.Join(namings(), ", "))
 	registerLoad(cmd, &c.load, &ema)
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "show all tensors in the table")

@@ -38,15 +38,8 @@ func TestConvert(t *testing.T) {
 			t.Errorf("exit code %d, no %q in\n%s%s", r.code, want, r.stdout, r.stderr)
 		}
 	}
-	if r := invoke(
-		t,
-		"convert",
-		in,
-		at("a.safetensors"),
-		"--set",
-		"model.act_layer=gelu",
-		"--verbose",
-	); strings.Contains(r.stdout, "more") ||
+	if r := invoke(t, "convert", in, at("a.safetensors"), "--set", "model.act_layer=gelu",
+		"--verbose"); strings.Contains(r.stdout, "more") ||
 		!strings.Contains(r.stdout, "head.bias") {
 		t.Errorf("--verbose: %s", r.stdout)
 	}
@@ -66,29 +59,13 @@ func TestConvert(t *testing.T) {
 	if w, _ := a.Lookup("head.bias"); w.F32[3] != golden.Weight("head.bias", 1, w.Shape)[3] {
 		t.Error("other weights than in the file")
 	}
-	if out := succeed(
-		t,
-		"eval",
-		"--model",
-		at("a.safetensors"),
-		"--data",
-		imageFolder(t),
-		"--size",
-		"64",
-	); out["count"] != 8.0 {
+	if out := succeed(t, "eval", "--model", at("a.safetensors"), "--data", imageFolder(t), "--size",
+		"64"); out["count"] != 8.0 {
 		t.Errorf("eval of what was converted: %v", out)
 	}
 	// Another number of classes drops the classifier.
-	if out := succeed(
-		t,
-		"convert",
-		in,
-		at("d.safetensors"),
-		"--set",
-		"model.act_layer=gelu",
-		"--set",
-		"model.num_classes=4",
-	); out["dropped"] != 2.0 ||
+	if out := succeed(t, "convert", in, at("d.safetensors"), "--set", "model.act_layer=gelu",
+		"--set", "model.num_classes=4"); out["dropped"] != 2.0 ||
 		out["classes"] != 4.0 {
 		t.Errorf("got %v", out)
 	}
@@ -128,17 +105,8 @@ func TestTrainFrom(t *testing.T) {
 	succeed(t, "convert", first, weights, "--naming", "timm")
 
 	dir, args := tinyRun(t, data)
-	args = append(
-		args,
-		"--from",
-		weights,
-		"--set",
-		"model.num_classes=12",
-		"--set",
-		"optim.lr=1e-9",
-		"--set",
-		"sched.warmup_epochs=0",
-	)
+	args = append(args, "--from", weights, "--set", "model.num_classes=12", "--set", "optim.lr=1e-9",
+		"--set", "sched.warmup_epochs=0")
 	succeed(t, append(args, "--set", "train.epochs=1")...)
 	text, err := os.ReadFile(filepath.Join(dir, "train.log"))
 	if err != nil {
@@ -170,19 +138,8 @@ func TestTrainFrom(t *testing.T) {
 	failWithoutRun(t, "from: ", "train", config, "--data", data, "--set", "from="+golden.Path(t, "pth_odd_layouts.pth"))
 	failWithoutRun(t, "of another model",
 		"train", config, "--data", data, "--from", first, "--set", "model.embed_dim=16")
-	succeed(
-		t,
-		"train",
-		config,
-		"--data",
-		data,
-		"--from",
-		first,
-		"--run",
-		filepath.Join(t.TempDir(), "third"),
-		"--set",
-		"train.epochs=1",
-	)
+	succeed(t, "train", config, "--data", data, "--from", first, "--run", filepath.Join(t.TempDir(), "third"),
+		"--set", "train.epochs=1")
 }
 
 func torchFile(t *testing.T, path, pickle string) string {

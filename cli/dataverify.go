@@ -87,22 +87,16 @@ if there is an error, and 0 if there are only notes. ` + datasetHelp,
 		},
 	}
 	f.register(c)
-	c.Flags().
-		StringVar(
-			&duplicates,
-			"duplicates",
-			string(audit.CopiesError),
-			"`how` to report the same image in training and validation, or in two classes: "+
-				"error, note, or off for no search",
-		)
+	c.Flags().StringVar(
+		&duplicates,
+		"duplicates",
+		string(audit.CopiesError),
+		"`how` to report the same image in training and validation, or in two classes: "+
+			"error, note, or off for no search",
+	)
 	c.Flags().IntVar(&o.MinSide, "min-side", 10, "images with a shorter side of fewer `pixels` are tiny; 0 for none")
 	c.Flags().IntVar(&o.MaxPixels, "max-pixels", 50_000_000, "images with more `pixels` are huge; 0 for none")
-	c.Flags().
-		IntVar(
-			&most,
-			"list",
-			20,
-			"list so many findings of each kind, and files of each finding; broken images are all listed; 0 for all",
-		)
+	c.Flags().IntVar(&most, "list", 20,
+		"list so many findings of each kind, and files of each finding; broken images are all listed; 0 for all")
 	return c
 }

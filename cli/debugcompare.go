@@ -89,21 +89,11 @@ error names the first such value.`,
 	f.onBad, f.changed = "error", c.Flags().Changed
 	c.Flags().Float64Var(&o.Tolerance, "tolerance", 1e-4, "largest relative difference allowed")
 	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights without a configuration")
-	c.Flags().
-		StringArrayVar(
-			&f.load.Settings,
-			"set",
-			nil,
-			"change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable",
-		)
+	c.Flags().StringArrayVar(&f.load.Settings, "set", nil,
+		"change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
 	registerLoad(c, &f.load, &f.ema)
-	c.Flags().
-		StringVar(
-			&f.precision,
-			"precision",
-			"fp32",
-			"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it",
-		)
+	c.Flags().StringVar(&f.precision, "precision", "fp32",
+		"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads of the kernels; 0 for one per processor")
 	takesModel(c)
 	return c

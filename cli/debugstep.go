@@ -72,12 +72,8 @@ The exit code is 0, even if values are not finite.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(
-		&o.Checkpoint,
-		"checkpoint",
-		"",
-		"`checkpoint` to start from: a file, or last, previous, best or epoch-NNN of the run; default: the newest",
-	)
+	f.StringVar(&o.Checkpoint, "checkpoint", "",
+		"`checkpoint` to start from: a file, or last, previous, best or epoch-NNN of the run; default: the newest")
 	f.StringVar(&o.Batch, "batch", "", "`file` with a batch that the run has saved")
 	f.IntVar(&o.Epoch, "epoch", 0, "`epoch` of the batch, from 1")
 	f.IntVar(&o.Step, "step", 0, "`step` of the epoch, from 1, for its batch")
@@ -100,9 +96,8 @@ func printStep(r *train.StepReport) error {
 			}
 			v := row.Range
 			printable.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%d\t%d\n",
-				row.Op, row.Name, row.Tensor, shapeText(
-					row.Shape,
-				), figure(v.Min), figure(v.Max), figure(v.Mean), 100*v.ZeroShare(), v.NaN, v.Inf)
+				row.Op, row.Name, row.Tensor, shapeText(row.Shape), figure(v.Min), figure(v.Max), figure(v.Mean),
+				100*v.ZeroShare(), v.NaN, v.Inf)
 		}
 		if err := w.Flush(); err != nil {
 			return err

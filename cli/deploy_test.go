@@ -343,10 +343,8 @@ func TestDeployMpirun(t *testing.T) {
 		})
 	}
 	for _, words := range [][]string{{}, {"openmpi", "hosts"}, {"intel", "hosts", "fasternet_s"}} {
-		if calls, code, out := script(t, map[string]int{"mpirun": 0}, nil, append(
-			[]string{"sh", file},
-			words...,
-		)...); code != exitUsage ||
+		if calls, code, out := script(t, map[string]int{"mpirun": 0}, nil, append([]string{"sh", file},
+			words...)...); code != exitUsage ||
 			len(calls) != 0 {
 			t.Errorf("%q: exit code %d, %q\n%s", words, code, calls, out)
 		}

@@ -18,13 +18,8 @@ import (
 type dryRun struct{ asked bool }
 
 func (d *dryRun) register(c *cobra.Command) {
-	c.Flags().
-		BoolVar(
-			&d.asked,
-			"dry-run",
-			false,
-			"check settings, model and data, say what would be computed and written, and stop",
-		)
+	c.Flags().BoolVar(&d.asked, "dry-run", false,
+		"check settings, model and data, say what would be computed and written, and stop")
 }
 
 // say prints what would be done, and which files or folders would be written. It skips empty names.

@@ -76,12 +76,8 @@ whether B is better than A by more than chance. Both need models with the same c
 	f.StringVar(&e.csv, "csv", "", "write classes.csv and images.csv to `FOLDER`")
 	f.StringVar(&e.tta, "tta", string(data.NoTTA), "`views` of each image: none, flip, fivecrop or tencrop")
 	f.StringVar(&e.temperature, "temperature", "", "divide the logits by a `number`, or find the best one: fit")
-	f.Float64Var(
-		&e.threshold,
-		"threshold",
-		0.5,
-		"for two classes, also measure the answer second class from this `probability` on",
-	)
+	f.Float64Var(&e.threshold, "threshold", 0.5,
+		"for two classes, also measure the answer second class from this `probability` on")
 	f.IntVar(&e.bootstrap, "bootstrap", eval.Resamples, "`resamples` for the intervals; 0 for no intervals")
 	f.BoolVar(&e.ensemble, "ensemble", false, "average the probabilities of several models")
 	f.BoolVar(&e.compare, "compare", false, "compare two models by McNemar's test")

@@ -143,10 +143,8 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 	}
 	show.Begin("evaluation", 0, ds.Len())
 	limits, from := e.limits()
-	report, err := eval.ExamineLabels(ctx, runner, ds, preprocess.Evaluation(
-		config.Data,
-		config.Model.InChans,
-	), eval.Options{
+	report, err := eval.ExamineLabels(ctx, runner, ds, preprocess.Evaluation(config.Data,
+		config.Model.InChans), eval.Options{
 		Batch: config.Train.ValBatchSize, Workers: config.Data.Workers, SkipBad: e.flags.skipBad(),
 		Progress: func(done, _ int) { show.Step(done, "evaluation") },
 	}, limits)

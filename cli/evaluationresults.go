@@ -52,9 +52,8 @@ func (e *evaluation) measure(r *eval.Report, names []string) error {
 	f := r.Figures
 	e.show.Line("F1 macro %.4f, weighted %.4f; balanced accuracy %.4f; "+
 		"ROC-AUC %s, average precision %s (macro, one-vs-rest)",
-		f.F1.Macro, f.F1.Weighted, f.BalancedAccuracy, shownFigure(
-			f.ROCAUC.Macro,
-		), shownFigure(f.AveragePrecision.Macro))
+		f.F1.Macro, f.F1.Weighted, f.BalancedAccuracy, shownFigure(f.ROCAUC.Macro),
+		shownFigure(f.AveragePrecision.Macro))
 	e.show.Line("ECE %s (15 bins), Brier %s", shownFigure(f.ECE), shownFigure(f.Brier))
 	if i := f.Intervals; i != nil {
 		top1, f1 := i.Figures["top1"], i.Figures["f1_macro"]

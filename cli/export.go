@@ -156,25 +156,13 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 	flags.StringVar(&hub, "hub", "", "`folder` to write, in the layout of the Hugging Face hub, for timm")
 	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, fmt.Sprintf("ONNX operator set, %d to %d",
 		onnx.FirstOpset, onnx.LastOpset))
-	flags.BoolVar(
-		&o.Half,
-		"fp16",
-		false,
-		"float16 weights and values in the graph; input and output stay float32; ONNX only",
-	)
+	flags.BoolVar(&o.Half, "fp16", false,
+		"float16 weights and values in the graph; input and output stay float32; ONNX only")
 	flags.BoolVar(&o.Dynamic, "dynamic-size", false, "allow any height and width of images; ONNX only, for FasterNets")
-	flags.BoolVar(
-		&o.Pixels,
-		"uint8-input",
-		false,
-		"take images as bytes [batch, height, width, channels], and normalise them in the graph; ONNX only",
-	)
-	flags.StringVar(
-		&temperature,
-		"temperature",
-		"",
-		"divide the logits by a `number`, or find the best one on the validation images: fit",
-	)
+	flags.BoolVar(&o.Pixels, "uint8-input", false,
+		"take images as bytes [batch, height, width, channels], and normalise them in the graph; ONNX only")
+	flags.StringVar(&temperature, "temperature", "",
+		"divide the logits by a `number`, or find the best one on the validation images: fit")
 	flags.BoolVar(&o.NoFold, "no-fold", false, "keep batch norms and layer scale; safetensors only")
 	dry.register(c)
 	takesModel(c)

@@ -72,20 +72,10 @@ width and model. k neighbours give at most k answers: with fewer than five, top-
 		},
 	}
 	f.register(c)
-	c.Flags().
-		IntSliceVar(
-			&o.K,
-			"k",
-			slices.Clone(probe.Neighbours),
-			"`numbers` of neighbours; the default leaves out those above the number of images",
-		)
-	c.Flags().
-		Float64Var(
-			&o.Temperature,
-			"temperature",
-			probe.Temperature,
-			"temperature of the votes: smaller counts the nearest more",
-		)
+	c.Flags().IntSliceVar(&o.K, "k", slices.Clone(probe.Neighbours),
+		"`numbers` of neighbours; the default leaves out those above the number of images")
+	c.Flags().Float64Var(&o.Temperature, "temperature", probe.Temperature,
+		"temperature of the votes: smaller counts the nearest more")
 	takesModel(c)
 	return c
 }

@@ -143,20 +143,8 @@ func TestMeasurePretraining(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(tinyMIM)) {
 		config := writeConfig(t, tinyMIM[name]+tinyPretraining)
 		for _, mode := range []string{"--train", "--seconds=0.01"} {
-			v := succeed(
-				t,
-				"bench",
-				config,
-				mode,
-				"--batch",
-				"3",
-				"--seconds",
-				"0.01",
-				"--warmup",
-				"1",
-				"--json",
-				"--profile",
-			)
+			v := succeed(t, "bench", config, mode, "--batch", "3", "--seconds", "0.01", "--warmup", "1",
+				"--json", "--profile")
 			if v["gflops"].(float64) <= 0 || v["img_per_s"].(float64) <= 0 {
 				t.Errorf("bench %s: %v", name, v)
 			}

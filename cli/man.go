@@ -148,23 +148,7 @@ func asMarkdown(text string) string {
 	return strings.Join(out, "\n")
 }
 
-var markdownEscapes = strings.NewReplacer(
-	`\`,
-	`\\`,
-	"<",
-	`\<`,
-	">",
-	`\>`,
-	"*",
-	`\*`,
-	"_",
-	`\_`,
-	"[",
-	`\[`,
-	"]",
-	`\]`,
-	"`",
-	"",
-)
+var markdownEscapes = strings.NewReplacer(`\`, `\\`, "<", `\<`, ">", `\>`, "*", `\*`, "_", `\_`, "[", `\[`, "]",
+	`\]`, "`", "")
 
 func escapeMarkdown(text string) string { return markdownEscapes.Replace(text) }

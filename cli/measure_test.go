@@ -100,24 +100,8 @@ func TestMeasureCheckpoint(t *testing.T) {
 
 func TestBench(t *testing.T) {
 	for _, mode := range []string{"--train", "--infer"} {
-		v := succeed(
-			t,
-			"bench",
-			"quickstart",
-			mode,
-			"--batch",
-			"4",
-			"--threads",
-			"1",
-			"--size",
-			"32",
-			"--seconds",
-			"0.1",
-			"--warmup",
-			"1",
-			"--json",
-			"--profile",
-		)
+		v := succeed(t, "bench", "quickstart", mode, "--batch", "4", "--threads", "1", "--size", "32",
+			"--seconds", "0.1", "--warmup", "1", "--json", "--profile")
 		for _, key := range []string{
 			"img_per_s", "median_ms", "mean_ms", "p10_ms", "p90_ms", "gflops", "peak_rss_mib",
 		} {

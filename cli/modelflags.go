@@ -36,48 +36,23 @@ type modelFlags struct {
 func (f *modelFlags) register(c *cobra.Command) {
 	f.registerModel(c)
 	c.Flags().IntVar(&f.batch, "batch", 0, "images per batch (train.val_batch_size)")
-	c.Flags().
-		Float64Var(
-			&f.cropRatio,
-			"crop-ratio",
-			0,
-			"crop the centre to this `part` of the shorter side, at any size (data.test_crop_ratio)",
-		)
-	c.Flags().
-		StringVar(
-			&f.precision,
-			"precision",
-			"fp32",
-			"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it",
-		)
+	c.Flags().Float64Var(&f.cropRatio, "crop-ratio", 0,
+		"crop the centre to this `part` of the shorter side, at any size (data.test_crop_ratio)")
+	c.Flags().StringVar(&f.precision, "precision", "fp32",
+		"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
 	c.Flags().StringVar(&f.onBad, "on-bad-image", "error", "`what` to do with an unreadable image: error or skip")
 }
 
 // registerLoad adds the flags that choose the weights of a file, and what may be wrong with them. The command
 // must call [resolveLoad].
 func registerLoad(c *cobra.Command, o *model.LoadOptions, ema *bool) {
-	c.Flags().
-		StringVar(
-			(*string)(&o.Weights),
-			"weights",
-			string(torch.Auto),
-			"`which` weights to use: averaged (ema), of the last step (plain), or averaged if there are any (auto)",
-		)
+	c.Flags().StringVar((*string)(&o.Weights), "weights", string(torch.Auto),
+		"`which` weights to use: averaged (ema), of the last step (plain), or averaged if there are any (auto)")
 	c.Flags().BoolVar(ema, "ema", false, "the same as --weights ema")
-	c.Flags().
-		StringVar(
-			&o.StateKey,
-			"state-key",
-			"",
-			"`key` of the weights in a PyTorch file with several sets, e.g. model_ema",
-		)
-	c.Flags().
-		BoolVar(
-			&o.AllowMissing,
-			"allow-missing",
-			false,
-			"allow missing tensors (they get fresh values) and unexpected ones",
-		)
+	c.Flags().StringVar(&o.StateKey, "state-key", "",
+		"`key` of the weights in a PyTorch file with several sets, e.g. model_ema")
+	c.Flags().BoolVar(&o.AllowMissing, "allow-missing", false,
+		"allow missing tensors (they get fresh values) and unexpected ones")
 	c.Flags().BoolVar(&o.AllowNaN, "allow-nan", false, "allow NaN and infinite weights")
 }
 
@@ -99,21 +74,11 @@ func resolveLoad(o *model.LoadOptions, ema bool) (err error) {
 func (f *modelFlags) registerModel(c *cobra.Command) {
 	f.onBad, f.changed = "error", c.Flags().Changed
 	c.Flags().StringVar(&f.load.Config, "config", "", "`preset` or YAML file, for weights without a configuration")
-	c.Flags().
-		StringArrayVar(
-			&f.load.Settings,
-			"set",
-			nil,
-			"change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable",
-		)
+	c.Flags().StringArrayVar(&f.load.Settings, "set", nil,
+		"change a setting, `key=value`, e.g. model.act_layer=gelu; repeatable")
 	registerLoad(c, &f.load, &f.ema)
-	c.Flags().
-		IntVar(
-			&f.threads,
-			"threads",
-			0,
-			"threads of the kernels; 0 for one per processor, whatever the model's file says",
-		)
+	c.Flags().IntVar(&f.threads, "threads", 0,
+		"threads of the kernels; 0 for one per processor, whatever the model's file says")
 	c.Flags().IntVar(&f.size, "size", 0, "side of the images (data.image_size)")
 }
 

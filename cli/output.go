@@ -28,9 +28,8 @@ var asked struct{ json, quiet bool }
 
 // registerOutput adds the flags of every command.
 func registerOutput(root *cobra.Command) {
-	root.PersistentFlags().
-		Bool(jsonFlag, false,
-			"print the result as one JSON object, alone on standard output; everything else goes to standard error")
+	root.PersistentFlags().Bool(jsonFlag, false,
+		"print the result as one JSON object, alone on standard output; everything else goes to standard error")
 	root.PersistentFlags().Bool(quietFlag, false, "print only warnings and errors on standard error")
 }
 

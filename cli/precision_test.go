@@ -44,15 +44,8 @@ func TestBF16Run(t *testing.T) {
 		}
 		// A run continues in another precision.
 		if dir2, args = tinyRun(t, data); precision != "bf16" {
-			succeed(t, append(
-				args,
-				"--set",
-				"precision="+precision,
-				"--set",
-				"train.epochs=1",
-				"--set",
-				"from="+whole,
-			)...)
+			succeed(t, append(args, "--set", "precision="+precision, "--set", "train.epochs=1",
+				"--set", "from="+whole)...)
 			succeed(t, append(args, "--set", "precision=bf16", "--set", "train.epochs=2", "--resume")...)
 			if got := readLast(t, dir2).Meta["progress"]; !strings.Contains(got, "2") {
 				t.Errorf("progress %s", got)
@@ -78,37 +71,13 @@ func TestPrecisionRefused(t *testing.T) {
 
 func TestBenchPrecision(t *testing.T) {
 	t.Setenv(kernels.BF16Variable, string(kernels.BF16Go))
-	r := succeed(
-		t,
-		"bench",
-		"quickstart",
-		"--batch",
-		"1",
-		"--warmup",
-		"0",
-		"--iterations",
-		"1",
-		"--json",
-		"--precision",
-		"bf16",
-	)
+	r := succeed(t, "bench", "quickstart", "--batch", "1", "--warmup", "0", "--iterations", "1", "--json",
+		"--precision", "bf16")
 	if r["precision"] != "bf16" || r["bf16_path"] != "go" {
 		t.Errorf("bench says %v, %v", r["precision"], r["bf16_path"])
 	}
-	r = succeed(
-		t,
-		"bench",
-		"quickstart",
-		"--batch",
-		"1",
-		"--warmup",
-		"0",
-		"--iterations",
-		"1",
-		"--json",
-		"--precision",
-		"auto",
-	)
+	r = succeed(t, "bench", "quickstart", "--batch", "1", "--warmup", "0", "--iterations", "1", "--json",
+		"--precision", "auto")
 	if r["precision"] != "fp32" || r["bf16_path"] != nil { // an emulation is not faster
 		t.Errorf("bench says %v, %v", r["precision"], r["bf16_path"])
 	}

@@ -162,13 +162,8 @@ the order of the outputs.`,
 		},
 	}
 	f.register(c)
-	c.Flags().
-		StringArrayVar(
-			&thresholds,
-			"threshold",
-			nil,
-			"task multilabel: list labels from this `probability` on, for all labels or LABEL=probability; repeatable",
-		)
+	c.Flags().StringArrayVar(&thresholds, "threshold", nil,
+		"task multilabel: list labels from this `probability` on, for all labels or LABEL=probability; repeatable")
 	c.Flags().IntVar(&topk, "topk", 5, "classes per image")
 	c.Flags().StringVar(&format, "format", predict.Formats[0], "`format` of the output: table, csv or jsonl")
 	c.Flags().StringVar(&out, "out", "", "write to `FILE` instead of standard output")

@@ -121,21 +121,8 @@ func TestPredictReference(t *testing.T) {
 	checkpoint, images, want := referenceModel(t)
 	out := filepath.Join(t.TempDir(), "out.safetensors")
 	for _, batch := range []string{"1", "3", "64"} {
-		r := invoke(
-			t,
-			"predict",
-			images,
-			"--model",
-			checkpoint,
-			"--logits",
-			out,
-			"--batch",
-			batch,
-			"--format",
-			"csv",
-			"--topk",
-			"3",
-		)
+		r := invoke(t, "predict", images, "--model", checkpoint, "--logits", out, "--batch", batch,
+			"--format", "csv", "--topk", "3")
 		if r.code != 0 {
 			t.Fatalf("%+v", r)
 		}
@@ -202,22 +189,8 @@ func TestPredictFolder(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	out := filepath.Join(dir, "out.jsonl")
-	r = invoke(
-		t,
-		"predict",
-		val,
-		filepath.Join(root, "train", "dog", "d.jpg"),
-		"--model",
-		run,
-		"--format",
-		"jsonl",
-		"--out",
-		out,
-		"--topk",
-		"1",
-		"--batch",
-		"2",
-	)
+	r = invoke(t, "predict", val, filepath.Join(root, "train", "dog", "d.jpg"), "--model", run,
+		"--format", "jsonl", "--out", out, "--topk", "1", "--batch", "2")
 	raw, _ := os.ReadFile(out)
 	if r.code != 0 ||
 		r.stdout != "" ||
@@ -244,21 +217,8 @@ func TestPredictFolder(t *testing.T) {
 	if now, _ := os.ReadFile(out); !bytes.Equal(now, raw) {
 		t.Error("a failed run has changed its output")
 	}
-	r = invoke(
-		t,
-		"predict",
-		val,
-		"--model",
-		run,
-		"--on-bad-image",
-		"skip",
-		"--logits",
-		after,
-		"--format",
-		"csv",
-		"--topk",
-		"1",
-	)
+	r = invoke(t, "predict", val, "--model", run, "--on-bad-image", "skip", "--logits", after, "--format", "csv",
+		"--topk", "1")
 	if r.code != 0 ||
 		strings.Count(r.stdout, "\n") != 9 ||
 		!strings.Contains(r.stderr, "2 images") ||
@@ -390,18 +350,8 @@ func TestEvalFiles(t *testing.T) {
 	if a+b != 4 || c+d != 4 || float64(a+d)/8*100 != printed["top1"] {
 		t.Errorf("confusion %v, top-1 %v", rows, printed["top1"])
 	}
-	got := succeed(
-		t,
-		"eval",
-		"--model",
-		run,
-		"--split",
-		"train",
-		"--confusion",
-		file("c.png"),
-		"--results-file",
-		file("r.csv"),
-	)
+	got := succeed(t, "eval", "--model", run, "--split", "train", "--confusion", file("c.png"),
+		"--results-file", file("r.csv"))
 	if got["count"] != 8.0 {
 		t.Errorf("got %v", got)
 	}

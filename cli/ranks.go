@@ -29,20 +29,10 @@ type ranks struct {
 }
 
 func (r *ranks) register(c *cobra.Command) {
-	c.Flags().
-		DurationVar(
-			&r.timeout,
-			"rank-timeout",
-			engine.DefaultTimeout,
-			"MPI: how long ranks wait for one before they end the job; must be longer than rank 0 takes to save",
-		)
-	c.Flags().
-		BoolVar(
-			&r.logAll,
-			"log-all-ranks",
-			false,
-			"MPI: show the log of all ranks, each line with its rank, not only of rank 0",
-		)
+	c.Flags().DurationVar(&r.timeout, "rank-timeout", engine.DefaultTimeout,
+		"MPI: how long ranks wait for one before they end the job; must be longer than rank 0 takes to save")
+	c.Flags().BoolVar(&r.logAll, "log-all-ranks", false,
+		"MPI: show the log of all ranks, each line with its rank, not only of rank 0")
 }
 
 // open connects to the other ranks.

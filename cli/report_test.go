@@ -53,29 +53,15 @@ func TestReportCommand(t *testing.T) {
 	fail(t, 1, "--out", "report", first, "--out", filepath.Join(t.TempDir(), "none", "x.html"))
 	args[len(args)-1] = filepath.Join(t.TempDir(), "third")
 	fail(t, 2, "--metrics-addr: want host:port", append(args, "--metrics-addr", "x")...)
-	fail(t, 2, "log.histogram_interval", append(
-		args,
-		"--set",
-		"log.tensorboard=false",
-		"--set",
-		"log.histogram_interval=2",
-	)...)
+	fail(t, 2, "log.histogram_interval", append(args, "--set", "log.tensorboard=false",
+		"--set", "log.histogram_interval=2")...)
 }
 
 // A run shows its page and metrics while it trains, only on this machine, and stops as usual.
 func TestServe(t *testing.T) {
 	_, args := tinyRun(t, fashion(t, 200, 50))
-	cmd := command(append(
-		args,
-		"--set",
-		"train.epochs=100000",
-		"--set",
-		"checkpoint.every_steps=0",
-		"--serve",
-		"127.0.0.1:0",
-		"--metrics-addr",
-		":0",
-	)...)
+	cmd := command(append(args, "--set", "train.epochs=100000", "--set", "checkpoint.every_steps=0",
+		"--serve", "127.0.0.1:0", "--metrics-addr", ":0")...)
 	errs, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

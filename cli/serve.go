@@ -76,21 +76,13 @@ probes: "Authorization: Bearer TOKEN".`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(
-		&s.address,
-		"addr",
-		"127.0.0.1:8000",
-		"listen at this `address`; 0.0.0.0:8000 for all networks of the machine",
-	)
+	f.StringVar(&s.address, "addr", "127.0.0.1:8000",
+		"listen at this `address`; 0.0.0.0:8000 for all networks of the machine")
 	f.IntVar(&s.threads, "threads", 0, "threads of each model; 0 for one per processor")
 	f.IntVar(&s.maxBatch, "max-batch", 16, fmt.Sprintf("most `images` in a batch, up to %d", infer.MostBatch))
 	f.DurationVar(&s.maxDelay, "max-delay", 0, "how long an image waits for others that are being decoded; 0 for not")
-	f.StringVar(
-		&s.precision,
-		"precision",
-		"fp32",
-		"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it",
-	)
+	f.StringVar(&s.precision, "precision", "fp32",
+		"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
 	f.IntVar(&s.topk, "topk", 5, "classes per image, unless the request has topk")
 	f.IntVar(&s.queue, "queue", 128, "most `images` in progress per model; more are refused")
 	f.IntVar(&s.bodyMB, "max-body", 16, "largest body of a request in `MB`, after decompression")
@@ -98,19 +90,11 @@ probes: "Authorization: Bearer TOKEN".`,
 	f.IntVar(&s.pixels, "max-pixels", 50_000_000, "largest image in pixels; decoding takes about 8 bytes per pixel")
 	f.DurationVar(&s.timeout, "timeout", 30*time.Second, "longest time for a request")
 	f.DurationVar(&s.drain, "drain", 30*time.Second, "after SIGTERM: longest time for requests in progress")
-	f.DurationVar(
-		&s.drainDelay,
-		"drain-delay",
-		0,
-		"after SIGTERM: continue for this time but report not ready, so that a load balancer notices",
-	)
+	f.DurationVar(&s.drainDelay, "drain-delay", 0,
+		"after SIGTERM: continue for this time but report not ready, so that a load balancer notices")
 	f.DurationVar(&s.reload, "reload", 2*time.Second, "time between checks for changed model files; 0 for never")
-	f.StringVar(
-		&s.tokenFile,
-		"token-file",
-		"",
-		"`FILE` with the token that clients need (or the environment variable "+TokenVariable+")",
-	)
+	f.StringVar(&s.tokenFile, "token-file", "",
+		"`FILE` with the token that clients need (or the environment variable "+TokenVariable+")")
 	f.StringVar(&s.certFile, "tls-cert", "", "`FILE` with the certificate for TLS, in PEM")
 	f.StringVar(&s.keyFile, "tls-key", "", "`FILE` with the key of the certificate")
 	f.BoolVar(&s.logAll, "log-requests", false, "log a line for every request, with its times")
@@ -208,10 +192,13 @@ func namedModel(arg string) serve.Named {
 
 // open opens a model with the options.
 func (s *serving) open(show *train.Display, path string) (*infer.Model, error) {
-	return infer.Open(path, infer.Threads(
-		s.threads,
-	), infer.MaxBatch(s.maxBatch), infer.MaxDelay(s.maxDelay), infer.Precision(s.precision),
-		infer.MaxPixels(s.pixels), infer.Notes(func(note string) { show.Line("%s: note: %s", path, note) }))
+	return infer.Open(path,
+		infer.Threads(s.threads),
+		infer.MaxBatch(s.maxBatch),
+		infer.MaxDelay(s.maxDelay),
+		infer.Precision(s.precision),
+		infer.MaxPixels(s.pixels),
+		infer.Notes(func(note string) { show.Line("%s: note: %s", path, note) }))
 }
 
 func (s *serving) run(ctx context.Context) error {

@@ -24,13 +24,8 @@ type watching struct {
 
 func (w *watching) register(c *cobra.Command) {
 	c.Flags().StringVar(&w.page, "serve", "", "show the report at this `address` during the run, e.g. 127.0.0.1:8080")
-	c.Flags().
-		StringVar(
-			&w.metrics,
-			"metrics-addr",
-			"",
-			"serve Prometheus metrics at this `address` under /metrics, e.g. 127.0.0.1:9090",
-		)
+	c.Flags().StringVar(&w.metrics, "metrics-addr", "",
+		"serve Prometheus metrics at this `address` under /metrics, e.g. 127.0.0.1:9090")
 }
 
 // start begins to serve. An impossible address is found before any work.

@@ -205,17 +205,8 @@ func writeSweep(plan *sweep.Plan, out *sweep.Outcome) error {
 func writeTrials(path string, out *sweep.Outcome) error {
 	return checkpoints.WriteAtomic(path, func(w io.Writer) error {
 		table := csv.NewWriter(w)
-		header := append(
-			append([]string{"trial"}, out.Keys...),
-			"epochs",
-			"best_epoch",
-			"top1",
-			"top5",
-			"loss",
-			"state",
-			"run",
-			"error",
-		)
+		header := append(append([]string{"trial"}, out.Keys...), "epochs", "best_epoch", "top1", "top5", "loss",
+			"state", "run", "error")
 		if err := table.Write(header); err != nil {
 			return err
 		}

@@ -206,14 +206,13 @@ The last line on standard output is a JSON object about the best checkpoint: top
 	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`, e.g. train.epochs=10; repeatable")
 	c.Flags().StringVar(&dir, "run", "", "`folder` of the run")
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")
-	c.Flags().
-		StringVar(
-			&from,
-			"from",
-			"",
-			"`weights` to start from: a run, a checkpoint, a file of PyTorch, "+
-				"a model of the hub (hf://ORG/NAME) or a URL (from)",
-		)
+	c.Flags().StringVar(
+		&from,
+		"from",
+		"",
+		"`weights` to start from: a run, a checkpoint, a file of PyTorch, "+
+			"a model of the hub (hf://ORG/NAME) or a URL (from)",
+	)
 	start.register(c)
 	watch.register(c)
 	dry.register(c)
@@ -222,13 +221,8 @@ The last line on standard output is a JSON object about the best checkpoint: top
 	ranks.register(c)
 	c.Flags().
 		BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run, or start if there is none")
-	c.Flags().
-		Float64Var(
-			&maxHours,
-			"max-hours",
-			0,
-			"stop after so many `hours`, as SIGTERM does, to resume later; 0 for no limit",
-		)
+	c.Flags().Float64Var(&maxHours, "max-hours", 0,
+		"stop after so many `hours`, as SIGTERM does, to resume later; 0 for no limit")
 	return c
 }
 

@@ -30,14 +30,13 @@ type budgetFlags struct {
 
 func (b *budgetFlags) register(c *cobra.Command) {
 	b.began = time.Now()
-	c.Flags().
-		StringVar(
-			&b.budget,
-			"budget",
-			"",
-			"`time` for everything, e.g. 12m or 2h30m (train.budget); default without CONFIG: "+
-				recipe.BudgetText(recipe.DefaultBudget),
-		)
+	c.Flags().StringVar(
+		&b.budget,
+		"budget",
+		"",
+		"`time` for everything, e.g. 12m or 2h30m (train.budget); default without CONFIG: "+
+			recipe.BudgetText(recipe.DefaultBudget),
+	)
 	c.Flags().StringVar(&b.task, "task", "", "`task`: classify or localmim (task)")
 }
 

@@ -62,16 +62,8 @@ func TestTransformers(t *testing.T) {
 				t.Errorf("resumed: %v, want %v", got, want)
 			}
 			sameWeights(t, readLast(t, broken), readLast(t, whole))
-			if got := succeed(
-				t,
-				"eval",
-				"--model",
-				whole,
-				"--data",
-				data,
-				"--batch",
-				"7",
-			); got["top1"] != want["top1"] {
+			if got := succeed(t, "eval", "--model", whole, "--data", data, "--batch",
+				"7"); got["top1"] != want["top1"] {
 				t.Errorf("eval: %v, want %v", got, want)
 			}
 			if got := succeed(t, "knn", "--model", whole, "--data", data, "--k", "20"); got["top1"].(float64) < 30 {
@@ -175,19 +167,8 @@ func TestBadTransformers(t *testing.T) {
 	// A run of another family cannot be resumed, and its checkpoint is refused.
 	data := fashion(t, 40, 20)
 	dir := filepath.Join(t.TempDir(), "run")
-	succeed(
-		t,
-		"train",
-		tinyTransformer(t, "vit"),
-		"--data",
-		data,
-		"--run",
-		dir,
-		"--set",
-		"train.epochs=1",
-		"--set",
-		"sched.warmup_epochs=0",
-	)
+	succeed(t, "train", tinyTransformer(t, "vit"), "--data", data, "--run", dir, "--set", "train.epochs=1",
+		"--set", "sched.warmup_epochs=0")
 	r = invoke(
 		t,
 		"train",

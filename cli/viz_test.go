@@ -125,19 +125,8 @@ func TestVizOfClassifier(t *testing.T) {
 	data, scratch := fashion(t, 40, 20), t.TempDir()
 	train := func(config string) string {
 		dir := filepath.Join(t.TempDir(), "run")
-		succeed(
-			t,
-			"train",
-			config,
-			"--data",
-			data,
-			"--run",
-			dir,
-			"--set",
-			"train.epochs=1",
-			"--set",
-			"sched.warmup_epochs=0",
-		)
+		succeed(t, "train", config, "--data", data, "--run", dir, "--set", "train.epochs=1",
+			"--set", "sched.warmup_epochs=0")
 		return dir
 	}
 	page := filepath.Join(scratch, "page.html")

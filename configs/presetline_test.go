@@ -66,11 +66,8 @@ func TestPresetErrorsShowTheUsersLine(t *testing.T) {
 					t.Errorf("the error shows no line of the file: %v", p)
 				}
 			}
-			if got, want := e.Problems[0].Error(), strings.ReplaceAll(
-				tt.want,
-				"PATH",
-				path,
-			); !strings.HasPrefix(got, want) {
+			got := e.Problems[0].Error()
+			if want := strings.ReplaceAll(tt.want, "PATH", path); !strings.HasPrefix(got, want) {
 				t.Errorf("got  %s\nwant %s…", got, want)
 			}
 		})

@@ -203,13 +203,8 @@ func texts(errs []error) (out []string) {
 
 // Correct values stay, and wrong ones are known by their keys.
 func TestExaminedConfig(t *testing.T) {
-	e := configs.Examine(
-		"fasternet_t0",
-		"data.dir=here",
-		"train.epochs=none",
-		"model.act_layer=tanh",
-		"model.dpeths=[1]",
-	)
+	e := configs.Examine("fasternet_t0", "data.dir=here", "train.epochs=none", "model.act_layer=tanh",
+		"model.dpeths=[1]")
 	c := e.Config
 	if len(e.Problems) != 3 ||
 		c == nil ||

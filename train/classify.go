@@ -55,14 +55,9 @@ func (t *classification) describe() string {
 	size := t.config.Data.ImageSize
 	total := graph.Total(t.counts)
 	return fmt.Sprintf("%s: %d parameters, %.3f GMACs at %d px; %d training and %d validation images in %d classes",
-		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(), len(
-			t.train.Classes(),
-		)) +
-		describeBalance(
-			t.config,
-			t.runner.Loss,
-			t.train,
-		)
+		t.config.Model.Name, total.Parameters, float64(total.MACs)/1e9, size, t.train.Len(), t.val.Len(),
+		len(t.train.Classes())) +
+		describeBalance(t.config, t.runner.Loss, t.train)
 }
 
 func (t *classification) precision() kernels.Precision { return t.runner.Precision }

@@ -17,9 +17,8 @@ func (t *trainer) describe() {
 	batch := c.Train.BatchSize * c.Train.AccumSteps
 	t.show.Line("%s", t.task.describe())
 	t.show.Line("batch %d = %d × %d accumulated, %s with peak lr %g%s, %d epochs, %d threads, %s, run folder %s",
-		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.Opt, c.Optim.LR, describeLayers(
-			c.Optim,
-		), c.Train.Epochs, t.pool.Workers(), t.kernels(), t.dir)
+		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.Opt, c.Optim.LR, describeLayers(c.Optim),
+		c.Train.Epochs, t.pool.Workers(), t.kernels(), t.dir)
 	for _, line := range t.extras() {
 		t.show.Line("%s", line)
 	}

@@ -142,16 +142,8 @@ func TestPatience(t *testing.T) {
 // If a model becomes NaN in the last step of an epoch, its evaluation finds it. No record or checkpoint could
 // hold NaN.
 func TestDivergedInValidation(t *testing.T) {
-	c := smallConfig(
-		t,
-		small["vit"],
-		noise(t),
-		"optim.lr=1e30",
-		"sched.warmup_epochs=0",
-		"train.epochs=1",
-		"train.batch_size=64",
-		"train.accum_steps=1",
-	)
+	c := smallConfig(t, small["vit"], noise(t), "optim.lr=1e30", "sched.warmup_epochs=0", "train.epochs=1",
+		"train.batch_size=64", "train.accum_steps=1")
 	dir := filepath.Join(t.TempDir(), "run")
 	_, err := Run(context.Background(), c, Options{Dir: dir, Log: io.Discard})
 	var diverged *DivergedError

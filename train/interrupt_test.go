@@ -149,14 +149,8 @@ func TestStopAnywhere(t *testing.T) {
 
 // Between the batches of a step the partial sum is dropped: the checkpoint is from before the step.
 func TestStopWithinStep(t *testing.T) {
-	c := smallConfig(
-		t,
-		small["fasternet"],
-		noise(t),
-		"train.accum_steps=4",
-		"train.batch_size=8",
-		"checkpoint.every_steps=0",
-	)
+	c := smallConfig(t, small["fasternet"], noise(t), "train.accum_steps=4", "train.batch_size=8",
+		"checkpoint.every_steps=0")
 	dir := filepath.Join(ramdisk.Dir(t), "run")
 	log := &signal{}
 	// One check before the epoch, 3 between the batches of the first step, 1 after it, 1 in the second.
@@ -232,12 +226,8 @@ func TestStopRanks(t *testing.T) {
 		{"train.accum_steps=2"},
 		{"train.accum_steps=2", "ema.decay=0.9", "train.dist_bn=broadcast"},
 	} {
-		c := smallConfig(t, small["fasternet"], data, append(
-			settings,
-			"threads=1",
-			"data.workers=1",
-			"checkpoint.every_steps=0",
-		)...)
+		c := smallConfig(t, small["fasternet"], data, append(settings, "threads=1", "data.workers=1",
+			"checkpoint.every_steps=0")...)
 		run := func(dir string, ctx context.Context) {
 			for rank, err := range ranked(2, c, Options{Dir: dir, Resume: true}, func(rank int, m *member) {
 				if rank == 1 {
@@ -268,15 +258,8 @@ func TestStopRanks(t *testing.T) {
 // A process dies between the record of an epoch and its checkpoint. After the resume TensorBoard shows the
 // epoch once, with the step and the histograms at the same place.
 func TestEventsAfterAFailure(t *testing.T) {
-	c := smallConfig(
-		t,
-		small["vit"],
-		noise(t),
-		"checkpoint.every_steps=4",
-		"log.histogram_interval=1",
-		"threads=1",
-		"data.workers=1",
-	)
+	c := smallConfig(t, small["vit"], noise(t), "checkpoint.every_steps=4", "log.histogram_interval=1",
+		"threads=1", "data.workers=1")
 	whole, dir := filepath.Join(ramdisk.Dir(t), "run"), filepath.Join(ramdisk.Dir(t), "run")
 	if _, err := Run(context.Background(), c, Options{Dir: whole, Log: io.Discard}); err != nil {
 		t.Fatal(err)

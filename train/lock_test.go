@@ -97,10 +97,8 @@ func TestCleanFolder(t *testing.T) {
 func TestDamagedLogs(t *testing.T) {
 	f := &Folder{Dir: t.TempDir()}
 	good := `{"kind":"step","epoch":0,"step":1,"batches":1}`
-	log := good + "\n" + strings.Repeat(
-		"\x00",
-		200_000,
-	) + "\n{}\nnull\n[1]\n" + `{"kind":"step","epoch":0,"step":2,"batches":2}`
+	zeros := strings.Repeat("\x00", 200_000)
+	log := good + "\n" + zeros + "\n{}\nnull\n[1]\n" + `{"kind":"step","epoch":0,"step":2,"batches":2}`
 	summary := strings.Join(summaryHeader, ",") + "\n0,1,2,3,4,5\n\x00\"\x00,\n7\n1,1,1,1,1,0.00"
 	for _, c := range []struct{ name, text string }{{LogFile, log}, {SummaryFile, summary}} {
 		if err := os.WriteFile(f.path(c.name), []byte(c.text), 0o644); err != nil {

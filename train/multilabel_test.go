@@ -30,10 +30,8 @@ func shades(t *testing.T) string {
 		for i := range part.n {
 			v := uint8(40 + i*4)
 			file := fmt.Sprintf("%s%02d.png", part.name, i)
-			datatest.WriteFile(t, filepath.Join(
-				dir,
-				file,
-			), datatest.EncodePNG(t, datatest.Filled(image.NewGray(image.Rect(0, 0, 28, 28)), color.Gray{
+			datatest.WriteFile(t, filepath.Join(dir,
+				file), datatest.EncodePNG(t, datatest.Filled(image.NewGray(image.Rect(0, 0, 28, 28)), color.Gray{
 				v,
 			})))
 			table += file + "," + []string{"dark", "dark;even", "", "bright", "bright;even"}[i%2+i/20] + "\n"

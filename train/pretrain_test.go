@@ -136,16 +136,8 @@ func TestStopWhenPicturesAreDue(t *testing.T) {
 		t.Skip("stops and resumes many runs")
 	}
 	folder := noise(t)
-	c := smallConfig(
-		t,
-		small["localmim of a vit"],
-		folder,
-		"mim.picture_interval=1",
-		"log.histogram_interval=1",
-		"checkpoint.every_steps=0",
-		"data.workers=1",
-		"threads=1",
-	)
+	c := smallConfig(t, small["localmim of a vit"], folder, "mim.picture_interval=1", "log.histogram_interval=1",
+		"checkpoint.every_steps=0", "data.workers=1", "threads=1")
 	whole := filepath.Join(ramdisk.Dir(t), "run")
 	if _, err := Run(context.Background(), c, Options{Dir: whole, Log: io.Discard}); err != nil {
 		t.Fatal(err)

@@ -182,16 +182,9 @@ func TestRanksWithSettings(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := load(t, images, append(
-				test.settings,
-				"train.sync_batchnorm=true",
-				"optim.opt=momentum",
-				"optim.lr=0.01",
-				"threads=1",
-				"train.epochs=2",
-				"sched.warmup_epochs=0",
-				"train.val_batch_size=4",
-			)...)
+			c := load(t, images, append(test.settings, "train.sync_batchnorm=true", "optim.opt=momentum",
+				"optim.lr=0.01", "threads=1", "train.epochs=2", "sched.warmup_epochs=0",
+				"train.val_batch_size=4")...)
 			one, three := filepath.Join(ramdisk.Dir(t), "run"), filepath.Join(ramdisk.Dir(t), "run")
 			if _, err := Run(context.Background(), c, Options{Dir: one, Log: io.Discard}); err != nil {
 				t.Fatal(err)
@@ -211,16 +204,8 @@ func TestRanksWithSettings(t *testing.T) {
 // One of four ranks stops a run in the middle of an epoch; one and two ranks resume it. The result equals the
 // result of one rank.
 func TestRanksResume(t *testing.T) {
-	c := smallConfig(
-		t,
-		small["fasternet"],
-		noise(t),
-		"optim.opt=momentum",
-		"optim.lr=0.01",
-		"train.sync_batchnorm=true",
-		"ema.decay=0.9",
-		"threads=1",
-	)
+	c := smallConfig(t, small["fasternet"], noise(t), "optim.opt=momentum", "optim.lr=0.01",
+		"train.sync_batchnorm=true", "ema.decay=0.9", "threads=1")
 	whole := finished(t, c)
 	stopped := filepath.Join(ramdisk.Dir(t), "run")
 	errs := ranked(4, c, Options{Dir: stopped}, func(rank int, m *member) {
@@ -288,15 +273,8 @@ func TestRanksReproducible(t *testing.T) {
 func TestDistBN(t *testing.T) {
 	data := noise(t)
 	run := func(n int, settings ...string) []float32 {
-		c := smallConfig(t, small["fasternet"], data, append(
-			settings,
-			"train.epochs=1",
-			"sched.warmup_epochs=0",
-			"optim.lr=1e-12",
-			"train.batch_size=64",
-			"threads=1",
-			"ema.decay=0.5",
-		)...)
+		c := smallConfig(t, small["fasternet"], data, append(settings, "train.epochs=1", "sched.warmup_epochs=0",
+			"optim.lr=1e-12", "train.batch_size=64", "threads=1", "ema.decay=0.5")...)
 		dir := filepath.Join(ramdisk.Dir(t), "run")
 		if err := errors.Join(ranked(n, c, Options{Dir: dir}, nil)...); err != nil {
 			t.Fatal(err)

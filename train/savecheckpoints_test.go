@@ -36,16 +36,8 @@ func allCheckpoints(t *testing.T, dir string) map[string]*checkpoints.File {
 
 // A checkpoint has the values of its moment, however long the disk takes while training goes on.
 func TestCheckpointsOfTheirMoment(t *testing.T) {
-	c := smallConfig(
-		t,
-		small["fasternet"],
-		noise(t),
-		"train.epochs=3",
-		"checkpoint.top_k=3",
-		"ema.decay=0.9",
-		"checkpoint.every_steps=3",
-		"train.precise_bn=16",
-	)
+	c := smallConfig(t, small["fasternet"], noise(t), "train.epochs=3", "checkpoint.top_k=3", "ema.decay=0.9",
+		"checkpoint.every_steps=3", "train.precise_bn=16")
 	quick, slow := filepath.Join(ramdisk.Dir(t), "run"), filepath.Join(ramdisk.Dir(t), "run")
 	if _, err := Run(context.Background(), c, Options{Dir: quick, Log: io.Discard}); err != nil {
 		t.Fatal(err)

@@ -101,10 +101,7 @@ func (d *draft) recipe(adopted int) (*Recipe, error) {
 	}
 	head := fmt.Sprintf("A recipe for %s. %s", d.facts.words(), d.machine())
 	text := append(
-		[]byte(comment(
-			head,
-			100,
-		)+"\n"+
+		[]byte(comment(head, 100)+"\n"+
 			comment("docs/defaults.md has the reasons. This is an ordinary configuration that you can read and "+
 				"change: fasternet-train train THIS.yaml --run FOLDER",
 				100)+"\n\n"),
