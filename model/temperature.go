@@ -20,8 +20,7 @@ func (l *Loaded) Temper(temperature float64) (undo func(), err error) {
 		return nil, fmt.Errorf("model: a temperature of %v: want a number above 0", temperature)
 	}
 	if graph.IsInt8(l.Model) {
-		return nil, errors.New("the model computes in 8 bits: a temperature goes into the model in float32 that it " +
-			"is made of, in the same export")
+		return nil, errors.New("the model is int8: export the float32 model with both --temperature and --int8")
 	}
 	var kept [][]float32
 	var parts []layers.Entry

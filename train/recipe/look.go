@@ -56,7 +56,7 @@ func look(ctx context.Context, o Options) (f Facts, train data.Dataset, err erro
 		return f, nil, fmt.Errorf("%w; --set data.on_bad_image=skip leaves out images that cannot be read", err)
 	}
 	if info.Decoded == 0 {
-		return f, nil, fmt.Errorf("%s: none of the %d images looked at can be read: %w", o.Data, info.Bad, info.BadErr)
+		return f, nil, fmt.Errorf("%s: none of the %d inspected images can be read: %w", o.Data, info.Bad, info.BadErr)
 	}
 	f.Counts = info.Counts
 	f.Side, f.Least = min(info.Height.Median, info.Width.Median), min(info.Height.Min, info.Width.Min)
