@@ -116,7 +116,7 @@ func TestMultiLabelErrors(t *testing.T) {
 			"mine.yaml:4: loss.clip: needs loss.name asl, got bce",
 		},
 		{
-			"a task that does not exist", "task: multilabels",
+			"unknown task", "task: multilabels",
 			`mine.yaml:2: task: want classify or multilabel or localmim, got "multilabels", did you mean multilabel?`,
 		},
 	} {

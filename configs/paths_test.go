@@ -38,7 +38,7 @@ func TestPaths(t *testing.T) {
 			want:   func(home string) string { return home + "/base" },
 		},
 		{
-			name:   "one of that name here, too",
+			name:   "one of this name here too",
 			dir:    "base",
 			before: func(home string) { mkdir(home, "base") },
 			after:  func(_, other string) { mkdir(other, "base") },

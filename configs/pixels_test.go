@@ -40,7 +40,7 @@ func TestTestCropRatioHasAnEffect(t *testing.T) {
 			nil, "center", false,
 		},
 		{
-			"set by the file of a file",
+			"set by a nested base",
 			file("base: " + file("data: {test_crop_ratio: 0.95}") + "\ndata: {image_size: 384}"),
 			nil, "center", false,
 		},

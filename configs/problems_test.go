@@ -88,7 +88,7 @@ log: {histogram_interval: -3}
 			want: []string{"2: train.epoch: unknown key, did you mean epochs?"},
 		},
 		{
-			name: "a size that is wrong whatever else is",
+			name: "a size that is always wrong",
 			text: "model: {name: vit, embed_dim: 770, pos_embed: sincos}\ndata: {image_size: 223}\n",
 			want: []string{
 				"1: model.embed_dim: want a multiple of 4",
@@ -158,7 +158,7 @@ log: {histogram_interval: -3}
 				"4: augment.scale: want a finite number", "2: optim.lr: want a finite number",
 			},
 		},
-		{name: "a base that is not there", text: "base: fasternet_t9\ntrain: {epochs: 0, epoch: 1}\n",
+		{name: "missing base", text: "base: fasternet_t9\ntrain: {epochs: 0, epoch: 1}\n",
 			want: []string{"1: base: no preset is called", "2: train.epoch: unknown key"}},
 		{name: "no mapping", text: "just text", want: []string{"1: the file: want keys and values"}},
 		{name: "no YAML", text: "a: [1", want: []string{"line 1: did not find"}},

@@ -860,7 +860,7 @@ func TestAdopt(t *testing.T) {
 			},
 		},
 		{
-			"keys that stay", golden.Foreign(t, "timm/vit_token"),
+			"keys stay", golden.Foreign(t, "timm/vit_token"),
 			"data: {dir: x, image_size: 64, mean: [0, 0, 0]}\nmodel: {drop_path_rate: 0.1, num_classes: 0}",
 			[]string{
 				"model.name=vit", "-data.image_size", "-data.mean", "data.std=[0.5, 0.5, 0.5]",

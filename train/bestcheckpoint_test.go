@@ -32,9 +32,9 @@ func TestBetter(t *testing.T) {
 		{"equal accuracies", "top1", score(2, 1), score(2, 1.5)},
 		{"loss", "loss", score(1, 1), score(2, 9)},
 		{"equal losses", "loss", score(2, 1), score(1, 1)},
-		{"an accuracy that is no number", "top1", score(0, 9), score(nan, 1)},
-		{"a loss that is no number", "loss", score(0, math.Inf(1)), score(9, nan)},
-		{"a loss that is no number, equal accuracies", "top1", score(1, 5), score(1, nan)},
+		{"accuracy NaN", "top1", score(0, 9), score(nan, 1)},
+		{"loss NaN", "loss", score(0, math.Inf(1)), score(9, nan)},
+		{"loss NaN, equal accuracies", "top1", score(1, 5), score(1, nan)},
 	} {
 		if !c.better.Better(c.worse, c.monitor) ||
 			c.worse.Better(c.better, c.monitor) ||
@@ -200,7 +200,7 @@ func TestSettle(t *testing.T) {
 			}
 		}, all, []string{"writing best.safetensors again"}},
 		{
-			"an epoch is missing that the best has", "top1", remove(own), all,
+			"the best epoch is missing", "top1", remove(own), all,
 			[]string{"writing epoch-001.safetensors again from best.safetensors"},
 		},
 		{
@@ -219,7 +219,7 @@ func TestSettle(t *testing.T) {
 				"are lost: epoch 4, top-1 20.00 % is now the best",
 				"writing best.safetensors again from previous.safetensors",
 			}},
-		{"nothing that was evaluated is left", "top1", func(t *testing.T, f checkpoints.Folder) {
+		{"no evaluated checkpoint is left", "top1", func(t *testing.T, f checkpoints.Folder) {
 			remove(best, own, second, previous)(t, f)
 			if err := f.Save(last, stateAfter(t, Progress{Epoch: 4, Step: 3, Last: history[3]})); err != nil {
 				t.Fatal(err)

@@ -75,7 +75,7 @@ func TestNoteKernels(t *testing.T) {
 		{"nothing is recorded", nil, 4, ""},
 		{"of the last one", []Launch{{Kernels: "first"}, {Kernels: "second", Batches: 2}}, 4, "second"},
 		{
-			"of the one before, since the last has left nothing",
+			"from the previous launch, because the last one saved nothing",
 			[]Launch{{Kernels: "first"}, {Kernels: "second", Batches: 4}},
 			4, "first",
 		},

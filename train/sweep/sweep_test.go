@@ -61,7 +61,7 @@ func TestParseErrors(t *testing.T) {
 			`s.yaml:4: space.optim.lr: want a number, got "fast"`,
 		},
 		{
-			"choice that cannot be",
+			"impossible choice",
 			good + "space:\n  optim.opt:\n    - adamw\n    - adam\n",
 			`s.yaml:6: space.optim.opt: want adamw or sgd`,
 		},
@@ -125,7 +125,7 @@ func TestParseErrors(t *testing.T) {
 			"s.yaml:4: space.augment.mixup_prob: want 1 or less, got 2",
 		},
 		{
-			"setting that is searched too",
+			"setting that is also searched",
 			good + "settings: {optim.lr: 1}\nspace: {optim.lr: [2]}\n",
 			"s.yaml:4: space.optim.lr: the key is also in settings",
 		},
