@@ -184,7 +184,7 @@ func TestNewest(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := newest(); !strings.Contains(got, "no whole checkpoint") {
+	if got := newest(); !strings.Contains(got, "no undamaged checkpoint") {
 		t.Errorf("got %s", got)
 	}
 	// A crash between the renames of SaveLast: the next save completes them.

@@ -136,7 +136,7 @@ func TestTrainFrom(t *testing.T) {
 	config := writeConfig(t, tiny)
 	failWithoutRun(t, "no such file", "train", config, "--data", data, "--from", weights)
 	failWithoutRun(t, "from: ", "train", config, "--data", data, "--set", "from="+golden.Path(t, "pth_odd_layouts.pth"))
-	failWithoutRun(t, "of another model",
+	failWithoutRun(t, "to another model",
 		"train", config, "--data", data, "--from", first, "--set", "model.embed_dim=16")
 	succeed(t, "train", config, "--data", data, "--from", first, "--run", filepath.Join(t.TempDir(), "third"),
 		"--set", "train.epochs=1")
@@ -209,9 +209,9 @@ func TestBadWeights(t *testing.T) {
 
 	in := golden.Path(t, "fasternet_small_gelu.pth")
 	// Other shapes and another type.
-	fail(t, 1, "of another model", "convert", in, out, "--config", "fasternet_t0", "--allow-missing")
+	fail(t, 1, "to another model", "convert", in, out, "--config", "fasternet_t0", "--allow-missing")
 	headed := []string{"convert", golden.Path(t, "fasternet_small_gelu_weights.safetensors"), out}
-	fail(t, 1, "of another model", append(append(headed, gelu...), "--set", "model.embed_dim=32")...)
+	fail(t, 1, "to another model", append(append(headed, gelu...), "--set", "model.embed_dim=32")...)
 	raw, err := os.ReadFile(headed[1])
 	if err != nil {
 		t.Fatal(err)

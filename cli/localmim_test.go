@@ -163,7 +163,7 @@ func TestBadPretraining(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	short := []string{"--data", data, "--set", "train.epochs=1"}
 	succeed(t, append([]string{"train", config, "--run", dir}, short...)...)
-	failWithoutRun(t, "of another model", append(
+	failWithoutRun(t, "to another model", append(
 		[]string{"train", tinyTransformer(t, "vit"), "--from", dir, "--set", "model.embed_dim=48"},
 		short...,
 	)...)
@@ -171,7 +171,7 @@ func TestBadPretraining(t *testing.T) {
 		[]string{"train", config, "--from", golden.Path(t, "fasternet_small_gelu.pth")},
 		short...,
 	)...)
-	failWithoutRun(t, "of another model", append(
+	failWithoutRun(t, "to another model", append(
 		[]string{"train", config, "--from", dir, "--set", "mim.nbins=12"},
 		short...,
 	)...)
@@ -180,7 +180,7 @@ func TestBadPretraining(t *testing.T) {
 		short...,
 	)...)
 	for _, c := range []struct{ setting, want string }{
-		{"mim.taps=[1, 1]", "each once"},
+		{"mim.taps=[1, 1]", "in rising order"},
 		{"mim.scales=[4, 3]", "4, 2, 1 or 0.5"},
 		{"mim.mask_ratio=0.99", "leaves none visible"},
 		{"mim.mask_ratio=1e-20", "masks none"},

@@ -65,8 +65,8 @@ func TestBadRecipe(t *testing.T) {
 		settings []string
 	}{
 		{"distill.teacher: ", []string{"distill.type=soft", "distill.teacher=no/such/run"}},
-		{`is called "body.*"`, []string{`train.frozen=["body.*"]`}},
-		{"nothing is left", []string{`train.frozen=["*"]`}},
+		{`matches "body.*"`, []string{`train.frozen=["body.*"]`}},
+		{"no parameter is left", []string{`train.frozen=["*"]`}},
 		{"train.frozen_stages:", []string{"train.frozen_stages=3"}},
 	} {
 		t.Run(c.want, func(t *testing.T) {

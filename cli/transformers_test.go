@@ -180,7 +180,7 @@ func TestBadTransformers(t *testing.T) {
 		"--set",
 		"from="+dir,
 	)
-	if r.code != 1 || !strings.Contains(r.stderr, "of another model") {
+	if r.code != 1 || !strings.Contains(r.stderr, "to another model") {
 		t.Errorf("a Swin from a ViT: %+v", r)
 	}
 }

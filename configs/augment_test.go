@@ -82,7 +82,7 @@ func TestAugmentErrors(t *testing.T) {
 	}
 	for _, test := range []struct{ text, want string }{
 		{"augment.erasing.prob=0.25", "augment.erasing.prob: pre-training would predict erased pixels"},
-		{"augment.repeats=3", "augment.repeats: an image has one mask"},
+		{"augment.repeats=3", "augment.repeats: each image has one mask"},
 		{"augment.cutmix_minmax=[0.2, 0.8]", "augment.cutmix_minmax: pre-training has no labels"},
 		{"augment.rand_augment=rand-m9.5", "--set augment.rand_augment=rand-m9.5: augment.rand_augment: policy"},
 		{"augment.erasing={prob: 2, count: 1}", "augment.erasing.prob: want a number from 0 to 1"},

@@ -107,10 +107,10 @@ func TestMIMPresets(t *testing.T) {
 func TestMIMErrors(t *testing.T) {
 	for _, c := range []struct{ preset, setting, want string }{
 		{"mim_vit_base", "model.name=fasternet", "mim"},
-		{"mim_vit_base", "mim.taps=[2, 4, 4, 12]", "each once"},
+		{"mim_vit_base", "mim.taps=[2, 4, 4, 12]", "in rising order"},
 		{"mim_vit_base", "mim.taps=[2, 4, 8, 13]", "blocks from 1 to 12"},
 		{"mim_vit_base", "mim.taps=[2, 4, 8, 10]", "the last of the 12 blocks must have a decoder"},
-		{"mim_vit_base", "mim.taps=[6, 12]", "a number for each of the 2 taps"},
+		{"mim_vit_base", "mim.taps=[6, 12]", "one number for each of the 2 taps"},
 		{"mim_vit_base", "mim.scales=[8, 4, 2, 1]", "4, 2, 1 or 0.5"},
 		{"mim_vit_base", "mim.decoder_dim=[256, 128]", "one for each of the 4 taps"},
 		{"mim_vit_base", "mim.decoder_dim=100", "of mim.decoder_heads (8)"},

@@ -55,7 +55,7 @@ func TestNotes(t *testing.T) {
 		{
 			text: "base: fasternet_t0\ndata: {image_size: 160}",
 			want: []string{
-				"data.multi_scale 192_280 comes from fasternet_t0, made for data.image_size 224; this is 160",
+				"data.multi_scale 192_280 comes from fasternet_t0, made for data.image_size 224, not 160",
 			},
 		},
 		{text: "base: fasternet_t0\ndata: {image_size: 160, multi_scale: 128_200}"},

@@ -34,7 +34,7 @@ func TestRecipeErrors(t *testing.T) {
 		},
 		{
 			"sched: {cooldown_epochs: 96}",
-			"sched.cooldown_epochs: with 5 warm-up epochs, want 95 of the 100 epochs (train.epochs), got 96",
+			"sched.cooldown_epochs: with 5 warm-up epochs, want 95 or less of the 100 epochs (train.epochs), got 96",
 		},
 		{"sched: {decay_epochs: 0}", "sched.decay_epochs: want a number above 0"},
 		{"sched: {decay_rate: 2}", "sched.decay_rate: want a number from 0 to 1, got 2"},

@@ -239,11 +239,11 @@ func TestImport(t *testing.T) {
 			edit(conv, func(x *formats.Tensor) { x.Shape = []int{x.Shape[1], x.Shape[0], 1, 1} }),
 			true,
 			"30 loaded, 1 mismatched (" + conv + " [8 16 1 1], want [16 8 1 1])",
-			"of another model", "-head.weight",
+			"to another model", "-head.weight",
 		},
 		{"integer", edit("head.bias", func(x *formats.Tensor) {
 			*x = formats.Tensor{Name: x.Name, DType: formats.Int64, Shape: x.Shape, I64: make([]int64, 10)}
-		}), true, "30 loaded, 1 mismatched (head.bias is int64)", "of another model", "-head.weight"},
+		}), true, "30 loaded, 1 mismatched (head.bias is int64)", "to another model", "-head.weight"},
 		{
 			"head",
 			edit("head.weight", func(x *formats.Tensor) { x.Shape, x.F32 = []int{3, 16}, x.F32[:48] }),
@@ -430,7 +430,7 @@ func TestOpenOptions(t *testing.T) {
 		path, want string
 		o          model.LoadOptions
 	}{
-		{path, "of another model", model.LoadOptions{Settings: []string{"model.embed_dim=16"}}},
+		{path, "to another model", model.LoadOptions{Settings: []string{"model.embed_dim=16"}}},
 		{path, "no averaged weights", model.LoadOptions{Weights: torch.EMA}},
 		{path, "unknown key", model.LoadOptions{Settings: []string{"modle.x=1"}}},
 		{path, "no preset is called", model.LoadOptions{Config: "fasternet_t9"}},

@@ -69,7 +69,7 @@ func TestFreeze(t *testing.T) {
 	}
 	config.Train.Frozen = []string{"*"}
 	if err := freeze(config, m.Store().Params(), layersOf(t, config, m)); err == nil ||
-		!strings.Contains(err.Error(), "nothing is left") {
+		!strings.Contains(err.Error(), "no parameter is left") {
 		t.Errorf("everything frozen: %v", err)
 	}
 }

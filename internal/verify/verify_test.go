@@ -174,7 +174,7 @@ func TestCheckpoint(t *testing.T) {
 			v[3], v[4] = float32(math.NaN()), float32(math.Inf(-1))
 			f.Tensors[0].F32 = v
 		}},
-		{"of another model", func(f *checkpoints.File) { f.Tensors[1].Name += "x" }},
+		{"to another model", func(f *checkpoints.File) { f.Tensors[1].Name += "x" }},
 		{"has shape", func(f *checkpoints.File) { f.Tensors[0].Shape = []int{len(f.Tensors[0].F32)} }},
 		{"and its parameter", func(f *checkpoints.File) { i := len(f.Tensors) - 1; f.Tensors[i].Shape = append(f.Tensors[i].Shape, 1) }},
 		{"model.embed_dim", func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "model: {embed_dim: 9}" }},

@@ -116,7 +116,7 @@ func TestResumeAcrossArchitectures(t *testing.T) {
 		moves string // "" if it stays
 		rest  bool   // goes on to the end; else it makes one step
 	}{
-		{here, "", false}, {arm, "on linux/arm64: " + note, false}, {arm, "", false}, {here, "on linux/arm64, the run goes on with", false}, {arm, "on linux/arm64: " + note, true},
+		{here, "", false}, {arm, "on linux/arm64: " + note, false}, {arm, "", false}, {here, "on linux/arm64, the run continues with", false}, {arm, "on linux/arm64: " + note, true},
 	} {
 		code, now := 143, append(args, "--max-hours", "1e-9")
 		if l.rest {

@@ -48,7 +48,7 @@ func TestBrokenImagesAreListedAndSkipped(t *testing.T) {
 	}
 	skip := []string{"--set", "data.on_bad_image=skip"}
 	f.run(append([]string{"data", "info", "base"}, skip...)...).exits(0).
-		says("of 24 images looked at 1 cannot be read", "of 13 images looked at 1 cannot be read", "of 23 training images:")
+		says("1 of 24 inspected images cannot be read", "1 of 13 inspected images cannot be read", "of 23 training images:")
 	f.run("data", "info", "base").exits(1).says("broken.png")
 	f.run("train", "t.yaml", "--run", "no").exits(1).says("broken.png")
 	f.run(append([]string{"train", "t.yaml", "--run", "run"}, skip...)...).exits(0).says("1 of 24 training images could not be read")

@@ -205,7 +205,7 @@ func TestEvaluation(t *testing.T) {
 			{1, `the models have different classes`, []string{"soup", "a", "other-run", "--out", "x.safetensors"}},
 			{1, "the models have different architectures: model.", []string{"soup", "a", "vit", "--out", "x.safetensors"}},
 			{2, "--method: want uniform or greedy", []string{"soup", "a", "b", "--out", "x.safetensors", "--method", "best"}},
-			{2, "want a name that ends with .safetensors", []string{"soup", "a", "b", "--out", "x.onnx"}},
+			{2, "want a name that ends in .safetensors", []string{"soup", "a", "b", "--out", "x.onnx"}},
 			{2, "--out: want a file", []string{"soup", "a", "b"}},
 		} {
 			f.run(c.args...).exits(c.code).says(c.says).hides("goroutine")

@@ -127,7 +127,7 @@ func TestHub(t *testing.T) {
 	f.run("train", "plain.yaml", "--run", "a").exits(0).says("the configuration has no model: using the model of "+ref, "starting from the weights of ")
 	f.run("train", "plain.yaml", "--run", "a", "--resume").exits(0)
 	f.run("config", "show", "plain.yaml").exits(0).says("test_crop_ratio: 1", "mean: [0.485, 0.456, 0.406]")
-	f.run("train", "plain.yaml", "--run", "b", "--from", "hf-hub:timm/swin_small.test", "--set", "data.image_size=32").exits(0).says("it takes the model of hf-hub:timm/swin_small.test")
+	f.run("train", "plain.yaml", "--run", "b", "--from", "hf-hub:timm/swin_small.test", "--set", "data.image_size=32").exits(0).says("using the model of hf-hub:timm/swin_small.test")
 	f.run("train", "plain.yaml", "--run", "c", "--set", "distill.type=soft", "--set", "distill.teacher="+ref).exits(0)
 	if text := string(f.read("c/config.yaml")); !strings.Contains(text, "teacher: "+ref) {
 		t.Errorf("config.yaml has another teacher:\n%s", text)

@@ -75,7 +75,7 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 		{"little time", []string{"--data", "good", "--budget", "1600ms"}, 2, "too short"},
 		{"no budget", []string{"--data", "good", "--budget", "30"}, 2, "want a time such as"},
 		{"no such task", []string{"--data", "good", "--task", "detect"}, 2, "classify or localmim"},
-		{"several labels", []string{"--data", "good", "--task", "multilabel"}, 2, "need a configuration"},
+		{"several labels", []string{"--data", "good", "--task", "multilabel"}, 2, "names the list of labels"},
 		{"no such setting", []string{"--data", "good", "--set", "train.epoch=3"}, 2, "did you mean epochs"},
 		{"neither", nil, 2, "--data FOLDER"},
 	} {

@@ -22,7 +22,7 @@ import (
 func TestParseErrors(t *testing.T) {
 	const good = "config: quickstart\ntrials: 3\n"
 	for _, tt := range []struct{ name, text, want string }{
-		{"empty", "", "s.yaml: it is empty"},
+		{"empty", "", "s.yaml: the file is empty"},
 		{"no YAML", "a: [1", "s.yaml: line 1"},
 		{"no mapping", "- a", "s.yaml:1: the file: want keys and values"},
 		{"unknown key", good + "spcae: {}\n", "s.yaml:3: spcae: unknown key, did you mean space?"},
@@ -345,7 +345,7 @@ func TestResume(t *testing.T) {
 			t.Fatalf("after %d jobs: %v", stop, err)
 		}
 		if _, err := sweep(t, p, dir, &trainer{}, false); err == nil ||
-			!strings.Contains(err.Error(), "--resume continues it") {
+			!strings.Contains(err.Error(), "continue it with --resume") {
 			t.Errorf("a second sweep in the folder: %v", err)
 		}
 		// A line that a crash has cut off does not count.
