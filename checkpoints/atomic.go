@@ -110,7 +110,7 @@ func Clean(dir string) error {
 // Writable reports whether a file can be written at path. A command asks before the work, not after it.
 func Writable(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("write %s: it is a folder; give the name of a file", path)
+		return fmt.Errorf("writing %s: it is a folder; give the name of a file", path)
 	}
 	probe, err := os.CreateTemp(filepath.Dir(path), ".writable-*")
 	if err != nil {

@@ -70,7 +70,7 @@ func TestProfiles(t *testing.T) {
 	}
 	f.run("train", "t.yaml", "--run", "never", "--memprofile", "nowhere/memory", "--cpuprofile", "cpu").exits(1).says("--memprofile: writing nowhere/memory")
 	f.run("train", "t.yaml", "--run", "never", "--trace", "./x", "--cpuprofile", "x").exits(2).says("--trace: ./x is the file of --cpuprofile")
-	f.run("bench", "t.yaml", "--cpuprofile", "base").exits(1).says("--cpuprofile: write base: it is a folder")
+	f.run("bench", "t.yaml", "--cpuprofile", "base").exits(1).says("--cpuprofile: writing base: it is a folder")
 	for _, name := range []string{"never", "cpu", "x"} {
 		if _, err := os.Stat(f.file(name)); err == nil {
 			t.Errorf("%s is there", name)
