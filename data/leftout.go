@@ -123,9 +123,10 @@ func UnreadHint(left []LeftOut) string {
 	}
 	endings := strings.Join(slices.Sorted(maps.Keys(count)), ", ")
 	if unread == 1 {
-		return fmt.Sprintf(" (the %s file is an image of a format that is not read; %v)", endings, picture.ErrConvert)
+		return fmt.Sprintf(" (the %s file is an image in a format that is not supported; %v)",
+			endings, picture.ErrConvert)
 	}
-	return fmt.Sprintf(" (the %d files %s are images of formats that are not read; %s)",
+	return fmt.Sprintf(" (the %d files %s are images in formats that are not supported; %s)",
 		unread, endings, picture.ConvertThem)
 }
 

@@ -18,7 +18,8 @@ type skewed struct {
 func (d skewed) Len() int        { return len(d.labels) }
 func (d skewed) Label(i int) int { return d.labels[i] }
 
-// newSkewed returns a dataset with this many images of each class, in turns while they last.
+// newSkewed returns a dataset with this many images of each class. Classes alternate as long as
+// they have images.
 func newSkewed(counts ...int) skewed {
 	d := skewed{fakeSet: newFakeSet(0)}
 	for left := slices.Clone(counts); slices.Max(left) > 0; {

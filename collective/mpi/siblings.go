@@ -82,7 +82,7 @@ func watchSiblings(g *engine.Group, pids []int, fail func(string)) *siblings {
 		s.ranks = append(s.ranks, r)
 		s.polled = append(s.polled, unix.PollFd{Fd: int32(fd)}) // the kernel always reports a hangup
 	}
-	// If somebody asks this process to stop, others may stop too. That is no failure.
+	// If this process was asked to stop, its siblings may stop too; that is not a failure.
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT)
 	if !signal.Ignored(syscall.SIGHUP) {

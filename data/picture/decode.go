@@ -215,7 +215,7 @@ func decodeError(err error) error {
 	}
 	if errors.Is(err, bmp.ErrUnsupported) {
 		return fmt.Errorf("a BMP image that is compressed, or has 16 bits a pixel or an unusual header, "+
-			"which is not read; %w", ErrConvert)
+			"which is not supported; %w", ErrConvert)
 	}
 	unknown := false
 	kinds := []any{new(jpeg.UnsupportedError), new(png.UnsupportedError), new(tiff.UnsupportedError)}

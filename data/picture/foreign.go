@@ -77,7 +77,7 @@ func notAnImage(content []byte) error {
 	}
 	for _, f := range foreign {
 		if len(content) > f.offset && bytes.HasPrefix(content[f.offset:], []byte(f.magic)) {
-			return fmt.Errorf("%s, which is not read; %w", f.name, ErrConvert)
+			return fmt.Errorf("%s, which is not supported; %w", f.name, ErrConvert)
 		}
 	}
 	start := bytes.ToLower(bytes.TrimSpace(content[:min(len(content), 512)]))
@@ -88,7 +88,7 @@ func notAnImage(content []byte) error {
 	case begins("<!doctype html"), begins("<html"):
 		return errors.New("an HTML page and not an image: perhaps the download needs a login, or the link is dead")
 	case begins("<?xml") && bytes.Contains(start, []byte("<svg")):
-		return fmt.Errorf("an SVG drawing, which is not read; %w", ErrConvert)
+		return fmt.Errorf("an SVG drawing, which is not supported; %w", ErrConvert)
 	case isText(start):
 		return errors.New("a text and not an image")
 	}

@@ -96,7 +96,7 @@ func parseJPEG(b []byte) (h jpegHeader, err error) {
 			}
 			frame = true
 			if kind := unreadJPEG(marker, s[0]); kind != "" {
-				return h, fmt.Errorf("a JPEG image %s, which is not read; %w", kind, ErrConvert)
+				return h, fmt.Errorf("a JPEG image %s, which is not supported; %w", kind, ErrConvert)
 			}
 			h.fast, progressive, h.rows = true, marker == 0xc2, at-n+3
 			h.height, h.width = int(binary.BigEndian.Uint16(s[1:])), int(binary.BigEndian.Uint16(s[3:]))
@@ -196,7 +196,7 @@ func (d *jpegDecoder) decodeScaled(m *Image, content []byte, h jpegHeader, box B
 	if err != nil {
 		if h.inks && errors.As(err, new(jpeg.UnsupportedError)) {
 			err = fmt.Errorf("a JPEG image of four colours that are sampled in an unusual way, "+
-				"which is not read (%w)", err)
+				"which is not supported (%w)", err)
 		}
 		return decodeError(err)
 	}

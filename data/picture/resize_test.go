@@ -116,7 +116,7 @@ func TestResizeInvariants(t *testing.T) {
 	}
 }
 
-// To resize a box into a window equals to crop, to resize and to crop again.
+// Resizing a box into a window gives the same as cropping, resizing and cropping again.
 func TestResizeBoxAndWindow(t *testing.T) {
 	r := rng.New(3, rng.Bench)
 	var z Resizer // shared, so that leftovers of one call would show in the next

@@ -109,7 +109,7 @@ func (how Decoding) decodeTIFF(content []byte) (*Image, error) {
 	}
 	m, err := how.decodeWith(content, "tif", tiff.DecodeConfig, tiff.Decode)
 	if errors.As(err, new(tiff.UnsupportedError)) {
-		err = fmt.Errorf("a TIFF image %s, which is not read (%w)", d.describe(), err)
+		err = fmt.Errorf("a TIFF image %s, which is not supported (%w)", d.describe(), err)
 	}
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (d tiffDirectory) check(content []byte) error {
 		d[tagFillOrder] == 2 && !fax,
 		d[tagPhotometric] == tiffTransparency,
 		d.twoDimensional():
-		return fmt.Errorf("a TIFF image %s, which is not read; %w", d.describe(), ErrConvert)
+		return fmt.Errorf("a TIFF image %s, which is not supported; %w", d.describe(), ErrConvert)
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func (d tiffDirectory) twoDimensional() bool {
 	return d[tagCompression] == tiffG3 && d[tagFaxOptions]&1 != 0
 }
 
-// describe says what is unusual about a TIFF image that is not read.
+// describe says what is unusual about a TIFF image that is not supported.
 func (d tiffDirectory) describe() string {
 	switch {
 	case d[tagPlanar] == 2 && d.orOne(tagSamples) > 1:

@@ -39,9 +39,9 @@ func TestDescribeLeftOut(t *testing.T) {
 			"3 files with other endings are left out: .gif 2, .txt 1",
 		},
 		{
-			"an image that is not read", of(data.OtherEnding, "a.HEIC", "b.txt"),
+			"an image that is not supported", of(data.OtherEnding, "a.HEIC", "b.txt"),
 			"2 files with other endings are left out: .heic 1, .txt 1 " +
-				"(the .heic file is an image of a format that is not read; " + picture.ErrConvert.Error() + ")",
+				"(the .heic file is an image in a format that is not supported; " + picture.ErrConvert.Error() + ")",
 		},
 		{
 			"images that are not read", of(data.OtherEnding, "a.heic", "b.avif", "c.heic"),

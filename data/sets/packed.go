@@ -45,7 +45,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // PackForm says what the samples of a packed file are.
 type PackForm string
 
-// The forms.
+// The forms of samples in a packed file.
 const (
 	PackJPEG    PackForm = "jpeg"    // image files: as they were, or made smaller if they were larger
 	PackDecoded PackForm = "decoded" // pixels

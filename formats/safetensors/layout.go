@@ -116,7 +116,7 @@ func ReadMeta(r io.ReaderAt, size int64) (map[string]string, error) {
 func header(r io.ReaderAt, size int64) ([]byte, error) {
 	var length [8]byte
 	if size < int64(len(length)) {
-		return nil, fmt.Errorf("it is cut off: %d bytes are no header", size)
+		return nil, fmt.Errorf("it is cut off: %d bytes; want at least 8", size)
 	}
 	if n, err := r.ReadAt(length[:], 0); n < len(length) {
 		return nil, err
@@ -176,7 +176,7 @@ func (l *Layout) parse(head []byte) error {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more after the object")
+		return errors.New("want one JSON object, got more after the object")
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func hostileFiles(t testing.TB) map[string][]byte {
 		"negative stride":                        of(four, 3, []int{4}, []int{-1}),
 		"impossible":                             of(four, -1, []int{1}, []int{1}),
 		"offset 0, shape [1 1], strides [1]":     of(four, 0, []int{1, 1}, []int{1}),
-		"whose arguments are not":                of(four, 0, make([]int, 17), make([]int, 17)),
+		"want the arguments storage":             of(four, 0, make([]int, 17), make([]int, 17)),
 		"a storage of 1099511627776 elements":    of(storageID("FloatStorage", "0", 1<<40), 0, []int{1}, []int{1}),
 		"a storage of -1 elements":               of(storageID("FloatStorage", "0", -1), 0, []int{1}, []int{1}),
 		"its storage has 16 bytes, want 32":      of(storageID("DoubleStorage", "0", 4), 0, []int{4}, []int{1}),
@@ -106,7 +106,7 @@ func hostileFiles(t testing.TB) map[string][]byte {
 			),
 			zero,
 		),
-		"a tensor of 1 arguments": archive(
+		"want 4 arguments of a tensor, got 1": archive(
 			t,
 			pickled(call(global("torch._utils", "_rebuild_tensor_v2"), "N")),
 			nil,

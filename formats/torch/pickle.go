@@ -204,14 +204,14 @@ type view struct {
 // rebuildTensor makes a tensor from (storage, offset, size, stride, …).
 func rebuildTensor(args []any) (any, error) {
 	if len(args) < 4 {
-		return nil, fmt.Errorf("a tensor of %d arguments", len(args))
+		return nil, fmt.Errorf("want 4 arguments of a tensor, got %d", len(args))
 	}
 	s, ok1 := args[0].(*storage)
 	offset, ok2 := args[1].(int)
 	shape, ok3 := integers(args[2])
 	stride, ok4 := integers(args[3])
 	if !ok1 || !ok2 || !ok3 || !ok4 {
-		return nil, errors.New("a tensor whose arguments are not storage, offset, size and stride")
+		return nil, errors.New("want the arguments storage, offset, size and stride of a tensor")
 	}
 	return &view{s, strided{offset, shape, stride}}, nil
 }
@@ -242,7 +242,7 @@ func rebuildParameter(args []any) (any, error) {
 // attributes).
 func rebuildFromType(args []any) (any, error) {
 	if len(args) < 3 {
-		return nil, fmt.Errorf("a tensor of a subclass of %d arguments", len(args))
+		return nil, fmt.Errorf("want 3 arguments of a tensor of a subclass, got %d", len(args))
 	}
 	f, ok1 := args[0].(function)
 	inner, ok2 := args[2].(*types.Tuple)

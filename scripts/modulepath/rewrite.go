@@ -209,8 +209,8 @@ func lineStart(before string) bool {
 	return strings.TrimSpace(before[strings.LastIndexByte(before, '\n')+1:]) == ""
 }
 
-// used says where a file names the path from or a package below it, except packages of the module
-// except, which may lie below from; "" if nowhere.
+// used says where a file names p.from or a package below it, and returns "" if it does not. It
+// ignores packages of the module `except`, which may lie below p.from.
 func (p paths) used(f *file, except string) string {
 	foreign := func(name string) bool {
 		_, ours := below(name, except)

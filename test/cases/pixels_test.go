@@ -239,7 +239,7 @@ func TestMoreEndings(t *testing.T) {
 
 	// One that calls itself a JPEG file is named by what it is.
 	f.write("base/train/dog/h.jpg", []byte("\x00\x00\x00\x20ftypheic\x00\x00\x00\x00"))
-	f.run("data", "verify", "base").exits(1).says("h.jpg: a HEIC image, which is not read; convert it to PNG or JPEG first")
+	f.run("data", "verify", "base").exits(1).says("h.jpg: a HEIC image, which is not supported; convert it to PNG or JPEG first")
 	f.config("t.yaml", tinyFasterNet)
 	f.run("train", "t.yaml", "--run", "run").exits(1).says("h.jpg: a HEIC image")
 }

@@ -132,7 +132,7 @@ func TestModulePath(t *testing.T) {
 	before := p.texts()
 	const other = "example.org/some-one/fasternet-train"
 	out := p.must(script, other)
-	if !strings.Contains(out, "the module path was "+p.path+" and is "+other+" now") {
+	if !strings.Contains(out, "changed the module path from "+p.path+" to "+other+" in ") {
 		t.Errorf("the script said %q", out)
 	}
 
