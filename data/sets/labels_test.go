@@ -44,7 +44,7 @@ func TestClassMap(t *testing.T) {
 		})
 	}
 	_, err := ReadClassMap(filepath.Dir(path))
-	datatest.WantError(t, err, "is a folder; a text file is needed")
+	datatest.WantError(t, err, "is a folder; want a text file")
 }
 
 // idxOf returns the content of an IDX file of bytes.
@@ -140,7 +140,7 @@ func TestCountClasses(t *testing.T) {
 		ds := wrongLabel{ramp(5), label}
 		_, err := data.CountClasses(ds)
 		datatest.WantError(t, err, fmt.Sprintf("sample 3: label %d is not one of the 2 classes", label))
-		// Such a data set is not written.
+		// WriteShards refuses such a data set.
 		err = WriteShards(t.Context(), t.TempDir(), ds, ShardOptions{Name: "train", PerShard: 2})
 		datatest.WantError(t, err, "is not one of the 2 classes")
 		_, err = Pack(t.Context(), filepath.Join(t.TempDir(), "p.pack"), ds, PackOptions{Form: PackDecoded})

@@ -20,7 +20,7 @@ func readText(path string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("data: %w", err)
 	case info.IsDir():
-		return "", fmt.Errorf("data: %s is a folder; a text file is needed", path)
+		return "", fmt.Errorf("data: %s is a folder; want a text file", path)
 	case info.Size() > maxText:
 		return "", fmt.Errorf("data: %s has %d bytes; a list may have up to %d bytes", path, info.Size(), maxText)
 	}
