@@ -58,7 +58,7 @@ func (opt *LoaderOptions) checkShare(last int) error {
 		return nil
 	case opt.together() == 2:
 		return fmt.Errorf("data: a batch of %d samples cannot be shared by %d ranks: "+
-			"mixup and CutMix need two a rank, which is %d; "+
+			"mixup and CutMix need at least 2 per rank, %d together; "+
 			"use a larger batch (train.batch_size), fewer ranks, or no mixing", last, opt.Ranks, least)
 	}
 	return fmt.Errorf("data: a batch of %d samples cannot be shared by %d ranks: "+

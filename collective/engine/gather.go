@@ -37,7 +37,7 @@ func newQuiet() *operation {
 	return o
 }
 
-// newLeave is the end of the group. It sends no message.
+// newLeave returns the operation that ends the group. It sends no message.
 func newLeave() *operation { return newOperation(kindLeave, 0, 0) }
 
 func (g *gatherPart) of() *operation { return g.o }

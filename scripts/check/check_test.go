@@ -196,7 +196,7 @@ func TestCheck(t *testing.T) {
 				"{\n\tos.WriteFile(\"started\", nil, 0o600)\n\ttime.Sleep(time.Hour)\n}\n",
 			"go test -short m/down m/up\n", "",
 		},
-		{"a package that is gone", "down/down.go", "", "everything is built", "go build: exit status 1"},
+		{"a package that is gone", "down/down.go", "", "builds everything", "go build: exit status 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sh(t, "git", "checkout", "-q", "--", ".")

@@ -64,7 +64,7 @@ func check(ctx context.Context, w io.Writer, base string, limit time.Duration) e
 		fmt.Fprintf(w, "  in no package, not checked here: %s\n", some(p.outside))
 	}
 	if p.all {
-		fmt.Fprintln(w, "  the modules it needs, or a package that is gone: everything is built")
+		fmt.Fprintln(w, "  go.mod, go.sum or a deleted package: builds everything")
 	}
 	if len(p.changed) == 0 && !p.all {
 		fmt.Fprintln(w, "no package has changed: nothing to check")
