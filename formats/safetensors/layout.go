@@ -193,7 +193,7 @@ func (l *Layout) add(name string, e entry, valid bool) {
 		l.problem(name, `its entry in the header: want {"dtype": "…", "shape": [sizes], "data_offsets": [from, to]}`)
 		return
 	}
-	const farthest = 1 << 50
+	const farthest = 1 << 50 // larger than any file, and sums with it do not overflow
 	from, to := (*e.Offsets)[0], (*e.Offsets)[1]
 	if from < 0 || to < from || to > farthest {
 		l.problem(name, "bytes %d to %d are no part of a file", from, to)

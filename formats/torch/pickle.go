@@ -38,12 +38,13 @@ var (
 	plain = []byte("(012NRabd}el]ostu)Q\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98")
 )
 
+// Operation codes, as in Python's pickletools, and limits.
 const (
 	stopCode  = '.'
 	longCode1 = 0x8a
 	longCode4 = 0x8b
 	frameCode = 0x95
-	maxLine   = 1 << 16
+	maxLine   = 1 << 16 // bytes of a text argument
 	maxLong   = 1 << 10 // bytes of an integer
 )
 
