@@ -34,7 +34,7 @@ type Place struct{ Part, Index int }
 // FindCopies finds samples with the same pixels, in one part or in several. [Verify] must
 // have read the parts with VerifyOptions.Copies. Each group has two or more samples, in the
 // order of the parts; the groups are in the order of their first samples. Broken samples
-// are in no group. It takes 4 bytes a sample, besides the 16 bytes of each digest.
+// are in no group. It takes 4 bytes per sample, besides the 16 bytes of each digest.
 func FindCopies(parts ...*Verified) [][]Place {
 	ends := make([]int, len(parts)) // samples are numbered across the parts: where each part ends
 	n := 0

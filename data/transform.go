@@ -365,7 +365,7 @@ func checkOutput(name string, size, channels int, mean, std []float32) error {
 		return fmt.Errorf("data: %s.Channels is %d; 1 (grey) or 3 (RGB) is needed", name, channels)
 	}
 	if len(mean) != channels || len(std) != channels {
-		return fmt.Errorf("data: %s has %d values of Mean and %d of Std; %d of each are needed, one a channel",
+		return fmt.Errorf("data: %s has %d values of Mean and %d of Std; %d of each are needed, one per channel",
 			name, len(mean), len(std), channels)
 	}
 	for _, s := range std {

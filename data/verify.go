@@ -28,7 +28,7 @@ type VerifyOptions struct {
 	Workers   int  // goroutines; 0 means GOMAXPROCS
 	MinSide   int  // images with a shorter side are tiny; 0 for none
 	MaxPixels int  // images with more pixels are huge; 0 for none
-	Copies    bool // keep digests of the contents for [FindCopies]: 16 bytes a sample
+	Copies    bool // keep digests of the contents for [FindCopies]: 16 bytes per sample
 	Progress  func(done, total int)
 }
 

@@ -119,7 +119,7 @@ func TestRefusedFormats(t *testing.T) {
 		{"tif-jpeg", "a TIFF image with JPEG compression"},
 		{"tif-planes", "a TIFF image with each colour in a plane of its own"},
 		{"tif-float", "a TIFF image of floating-point numbers"},
-		{"tif-bands", "a TIFF image with 6 values a pixel"},
+		{"tif-bands", "a TIFF image with 6 values per pixel"},
 		{"tif-big", "a BigTIFF image"},
 		{"avif", "an AVIF image"},
 		{"heic", "a HEIC image"},

@@ -173,7 +173,7 @@ func (d tiffDirectory) describe() string {
 		return "in the colours of CIE L*a*b*"
 	}
 	if n := d.orOne(tagSamples); n == 2 || n > 4 {
-		return fmt.Sprintf("with %d values a pixel", n)
+		return fmt.Sprintf("with %d values per pixel", n)
 	}
 	if d[tagFillOrder] == 2 {
 		return "with its bits in reverse order"

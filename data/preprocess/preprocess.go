@@ -75,7 +75,7 @@ func float32s(v []float64) []float32 {
 // The keys of [Preprocessing.Metadata].
 const (
 	InputSizeKey     = "input_size"    // [channels, height, width], JSON
-	MeanKey          = "mean"          // of pixels in [0, 1], one a channel, JSON
+	MeanKey          = "mean"          // of pixels in [0, 1], one per channel, JSON
 	StdKey           = "std"           // likewise
 	InterpolationKey = "interpolation" // of the resize before the crop
 	// CropModeKey is center (the shorter side is resized to size/crop_ratio, then the centre

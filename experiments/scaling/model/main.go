@@ -27,7 +27,7 @@ func main() {
 	flag.Float64Var(&n.Share, "share", 0.9, "share of the rate of a link that arrives as data")
 	flag.DurationVar(&n.Carry, "carry", 700*time.Microsecond,
 		"time of all processors of a machine for each MiB that it sends")
-	ranks := flag.String("ranks", "8,64,512", "numbers of ranks, one a machine")
+	ranks := flag.String("ranks", "8,64,512", "numbers of ranks, one per machine")
 	rates := flag.String("gbit", "10,25,100", "rates of a machine's link in Gbit/s, each direction")
 	flag.Parse()
 	err := s.check(n)
@@ -49,7 +49,7 @@ func table(s Step, n Network, ranks, rates string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("| ranks | Gbit/s | ms a step | on its way, ms | waited for, ms | taken, ms | efficiency |")
+	fmt.Println("| ranks | Gbit/s | ms per step | on its way, ms | waited for, ms | taken, ms | efficiency |")
 	fmt.Println("|---:|---:|---:|---:|---:|---:|---:|")
 	for _, c := range counts {
 		for _, g := range gbits {
