@@ -107,7 +107,7 @@ func DescribeLeftOut(left []LeftOut) string {
 	return strings.Join(parts, "; ")
 }
 
-// UnreadHint says which of the files left out are images in formats that are not read, and
+// UnreadHint says which of the files left out are images in formats that are not supported, and
 // what to do. It returns "" if there are none.
 func UnreadHint(left []LeftOut) string {
 	count, unread := map[string]int{}, 0

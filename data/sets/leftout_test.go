@@ -46,7 +46,7 @@ func TestDescribeLeftOut(t *testing.T) {
 		{
 			"images that are not read", of(data.OtherEnding, "a.heic", "b.avif", "c.heic"),
 			"3 files with other endings are left out: .heic 2, .avif 1 " +
-				"(the 3 files .avif, .heic are images of formats that are not read; " + picture.ConvertThem + ")",
+				"(the 3 files .avif, .heic are images in formats that are not supported; " + picture.ConvertThem + ")",
 		},
 		{
 			"many endings", many,

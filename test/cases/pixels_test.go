@@ -234,7 +234,7 @@ func TestMoreEndings(t *testing.T) {
 	f.write("base/train/dog/README", []byte("about dogs"))
 	f.write("base/train/dog/f.avif", []byte("\x00\x00\x00\x20ftypavif"))
 	f.write("base/train/dog/g.heic", []byte("\x00\x00\x00\x20ftypheic"))
-	f.run("data", "info", "base").exits(0).says("training: 14 images in 2 classes", ".avif 1", ".heic 1", "none 1", "(the 2 files .avif, .heic are images of formats that are not read; convert them")
+	f.run("data", "info", "base").exits(0).says("training: 14 images in 2 classes", ".avif 1", ".heic 1", "none 1", "(the 2 files .avif, .heic are images in formats that are not supported; convert them")
 	f.run("data", "verify", "base").exits(0).json()
 
 	// One that calls itself a JPEG file is named by what it is.
