@@ -21,7 +21,7 @@ type Domain struct {
 	Longest int // largest length of a list; 0 for no limit
 }
 
-// The domains of most numbers.
+// Shorthands for the domains of most numbers.
 func anyNumber() Domain              { return Domain{Least: math.Inf(-1), Most: math.Inf(1)} }
 func from(least float64) Domain      { return Domain{Least: least, Most: math.Inf(1)} }
 func above(least float64) Domain     { return Domain{Least: least, Most: math.Inf(1), Above: true} }

@@ -54,8 +54,7 @@ func (l *loader) sameFile(a, b string) bool {
 	return file(a) == file(b)
 }
 
-// older fills in keys that a recorded configuration lacks because it is older than they are, with what the
-// program did at that time.
+// older fills in keys that did not exist when the configuration was recorded, with what the program did then.
 func (l *loader) older() {
 	if !l.recorded() {
 		return

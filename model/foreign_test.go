@@ -702,7 +702,7 @@ func TestExportRefuses(t *testing.T) {
 		{vit + size, torch.Microsoft, "it has official, timm, torchvision, localmim"},
 		{swin + size, torch.Official, ""},
 		{swin + size, torch.LocalMIM, ""},
-		{swin + size, torch.Timm, "it has model.norm_before_pool=true, model.norm_eps=1e-05; if the model"},
+		{swin + size, torch.Timm, "it has model.norm_before_pool=true, model.norm_eps=1e-05; to make that model"},
 		{swin + size, torch.Torchvision, "model.norm_before_pool=true"},
 		{swin + size, torch.Microsoft, "model.norm_before_pool=true"},
 		{swin + same + size, torch.Timm, ""},

@@ -229,7 +229,7 @@ func TestSettle(t *testing.T) {
 			"another measure", "loss", func(*testing.T, checkpoints.Folder) {},
 			strings.Replace(all, "best=2.0", "best=3.0", 1),
 			[]string{
-				"with checkpoint.monitor loss the best is now epoch 3, loss 1.0000, before it was epoch 2, loss 2.0000",
+				"with checkpoint.monitor loss the best is now epoch 3, loss 1.0000; it was epoch 2, loss 2.0000",
 				"writing best.safetensors again from epoch-002.safetensors",
 			},
 		},
@@ -289,7 +289,7 @@ func TestAnotherMeasure(t *testing.T) {
 		{"top1", "top1", 35, nil, "", 4, 10},
 		{
 			"top1", "loss", 0, nil,
-			"with checkpoint.monitor loss the best is now epoch 3, loss 1.0000, before it was epoch 2",
+			"with checkpoint.monitor loss the best is now epoch 3, loss 1.0000; it was epoch 2",
 			2, -1,
 		},
 		{

@@ -95,7 +95,7 @@ func TestClassWeights(t *testing.T) {
 			"want 4 numbers, one for each class of the data set, got 3",
 			&configs.ClassWeights{Values: []float64{1, 2, 3}},
 		},
-		{`there is no rule "even"`, &configs.ClassWeights{Rule: "even"}},
+		{`unknown rule "even"`, &configs.ClassWeights{Rule: "even"}},
 	} {
 		_, err := classWeights(weighted(c.weights), ds, 4)
 		datatest.WantError(t, err, c.want)

@@ -71,7 +71,7 @@ func TestSuggestLRWithNoise(t *testing.T) {
 		_, err = suggestLR(lossCurve(steps, 0, 0.1, seed%3 > 0, seed))
 		if err == nil {
 			wrong++
-		} else if !strings.Contains(err.Error(), "no learning rate from 1e-06 to 1: the loss ") {
+		} else if !strings.Contains(err.Error(), "no learning rate from 1e-06 to 1 stands out: the loss ") {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 	}

@@ -37,7 +37,7 @@ func TestRanksErrors(t *testing.T) {
 		{"rank 0: data: a batch of 16 samples cannot be shared by 9 ranks: mixup", func(dir string) []error {
 			return ranked(9, c, Options{Dir: dir}, nil)
 		}},
-		{"rank 1: its setting optim.lr is 0.5, and rank 0 has 0.003", func(dir string) []error {
+		{"rank 1: its setting optim.lr is 0.5, but rank 0 has 0.003", func(dir string) []error {
 			return ranked(2, c, Options{Dir: dir}, func(rank int, m *member) {
 				m.config.Threads = 1 + rank // may differ
 				if rank == 1 {
@@ -45,7 +45,7 @@ func TestRanksErrors(t *testing.T) {
 				}
 			})
 		}},
-		{"rank 2: its program is new, and rank 0 has old", func(dir string) []error {
+		{"rank 2: its program is new, but rank 0 has old", func(dir string) []error {
 			return ranked(3, c, Options{Dir: dir, Program: "old"}, func(rank int, m *member) {
 				if rank == 2 {
 					m.Program = "new"

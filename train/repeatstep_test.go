@@ -195,7 +195,7 @@ func TestRepeatIsFinite(t *testing.T) {
 		tr.task = &flaky{tr.task, 3}
 		err := tr.loop(context.Background())
 		if err == nil ||
-			!strings.Contains(err.Error(), "the loss is NaN; repeated, the step is finite everywhere (loss [") {
+			!strings.Contains(err.Error(), "the loss is NaN; when repeated, the step is finite everywhere (loss [") {
 			t.Errorf("got %v", err)
 		}
 		if err := tr.close(); err != nil {

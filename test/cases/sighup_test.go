@@ -127,7 +127,7 @@ func TestHangUp(t *testing.T) {
 				t.Fatalf("exit code %d, want one of %v\n%s", o.code, c.codes, o.stderr)
 			}
 			f.read("run/checkpoints/last.safetensors")
-			f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).says("resuming run/checkpoints/last.safetensors", "setting train.epochs: 1, before 500 before").hides("warning")
+			f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).says("resuming run/checkpoints/last.safetensors", "setting train.epochs: now 1, before 500").hides("warning")
 		})
 	}
 }

@@ -44,7 +44,7 @@ func TestPreset(t *testing.T) {
 	for _, want := range []string{
 		"fasternet: 3905500 parameters, 0.335 GMACs at 224 px; 128 training and 16 validation images in 4 classes",
 		"batch 32 = 16 × 2 accumulated, adamw with peak lr 0.004, 2 epochs",
-		"128 training images make 4 steps per epoch, 8 in all, with steps of 32",
+		"128 training images make only 4 steps per epoch, 8 in all, with steps of 32",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("nobody said %q:\n%s", want, said)

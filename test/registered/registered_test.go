@@ -214,7 +214,7 @@ func TestFormat(t *testing.T) {
 	succeeds(t, dir, "eval", "--model", "run/checkpoints/last.safetensors")
 	// Other options give another data set, which a run notices.
 	out := succeeds(t, dir, "train", "c.yaml", "--run", "run", "--resume", "--set", "data.options.width=3")
-	if !strings.Contains(out, "setting data.options.width: 3, before 2 before") {
+	if !strings.Contains(out, "setting data.options.width: now 3, before 2") {
 		t.Errorf("nothing is said of another option:\n%s", out)
 	}
 }

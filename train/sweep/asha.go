@@ -21,7 +21,7 @@ func (p *Plan) rungs(epochs int) (all []int) {
 type job struct{ trial, rung int }
 
 // next returns the next job: an unfinished trial, else the best trial that is due for the next rung, from the
-// top rung down, else a new one. ok is false if there is nothing to do until another job ends, or at all.
+// top rung down, else a new one. ok is false if there is nothing to do now.
 func (s *state) next() (job, bool) {
 	for i := range s.trials {
 		t := &s.trials[i]
