@@ -167,7 +167,7 @@ func TestReadImageNamesTheFile(t *testing.T) {
 	datatest.WantError(t, err, path)
 	datatest.WriteFile(t, path, []byte("x"))
 	_, err = ReadImage(path)
-	datatest.WantError(t, err, "data: "+path+": a text and not an image")
+	datatest.WantError(t, err, "data: "+path+": a text file, not an image")
 }
 
 // A header that promises more pixels than the content can hold is refused before memory is

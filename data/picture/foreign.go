@@ -84,13 +84,13 @@ func notAnImage(content []byte) error {
 	begins := func(s string) bool { return bytes.HasPrefix(start, []byte(s)) }
 	switch {
 	case begins("version https://git-lfs"):
-		return errors.New(`a pointer of Git LFS and not the image itself; "git lfs pull" fetches it`)
+		return errors.New(`a pointer of Git LFS, not the image itself; fetch it with "git lfs pull"`)
 	case begins("<!doctype html"), begins("<html"):
-		return errors.New("an HTML page and not an image: perhaps the download needs a login, or the link is dead")
+		return errors.New("an HTML page, not an image: perhaps the download needs a login, or the link is dead")
 	case begins("<?xml") && bytes.Contains(start, []byte("<svg")):
 		return fmt.Errorf("an SVG drawing, which is not supported; %w", ErrConvert)
 	case isText(start):
-		return errors.New("a text and not an image")
+		return errors.New("a text file, not an image")
 	}
 	return ErrNotAnImage
 }

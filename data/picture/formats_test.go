@@ -143,7 +143,7 @@ func TestRefusedFormats(t *testing.T) {
 		{"page", "\n<!DOCTYPE html><html>", "an HTML page"},
 		{"pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:1", "git lfs pull"},
 		{"drawing", `<?xml version="1.0"?><svg xmlns=`, "an SVG drawing"},
-		{"text", "no image\n", "a text and not an image"},
+		{"text", "no image\n", "a text file, not an image"},
 		{"archive", "PK\x03\x04....", "a zip archive"},
 		{"video", "\x00\x00\x00\x20ftypisom....", "a video"},
 		{"raw", "II\x2a\x00\x10\x00\x00\x00CR\x02\x00" + strings.Repeat("\x00", 20), "a camera raw file"},

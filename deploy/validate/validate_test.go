@@ -106,7 +106,7 @@ func TestInferenceService(t *testing.T) {
 	}
 }
 
-// events are some of the events of a job, and actions the answers to them.
+// events lists events of a Volcano job, and actions the actions that can answer them.
 var (
 	events = []bus.Event{
 		bus.PodFailedEvent, bus.PodEvictedEvent, bus.JobUnknownEvent, bus.TaskCompletedEvent,

@@ -323,7 +323,7 @@ func TestBadInputs(t *testing.T) {
 		{[]string{filepath.Join(dir, "none.jpg")}, "none.jpg: no such file"},
 		{[]string{empty}, "empty: no images"},
 		{[]string{good, torn}, "torn.png"},
-		{[]string{write("x.txt", []byte("hello"))}, "a text and not an image"},
+		{[]string{write("x.txt", []byte("hello"))}, "a text file, not an image"},
 		{[]string{write("x.npy", []byte("hello"))}, "x.npy: not a .npy file"},
 		{[]string{write("x.safetensors", []byte("hello there"))}, "x.safetensors: "},
 		{[]string{array("grey.npy", 2, 1, 48, 48)}, "shape [2 1 48 48]: want [images, 3 channels"},

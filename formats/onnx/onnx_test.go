@@ -143,7 +143,7 @@ func intField(number protowire.Number, v uint64) []byte {
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// Fields that have no place in the types are listed in Unknown, but not fields without meaning.
+// Unknown lists the fields that the types cannot hold, except fields without meaning.
 func TestUnknown(t *testing.T) {
 	raw := marshal(t, sample())
 	for _, c := range []struct {

@@ -180,10 +180,10 @@ func rename(name, from, to string, first func(int) (int, bool)) (string, bool) {
 	return out + rest, true
 }
 
-// Has answers questions about names of tensors.
+// Has looks for tensors by their names.
 type Has struct{ names []string }
 
-// NewHas answers questions about these names.
+// NewHas returns a Has for these names.
 func NewHas(names []string) Has { return Has{names} }
 
 // Any says whether any name passes a test.

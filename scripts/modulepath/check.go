@@ -43,7 +43,7 @@ func checkPath(to string) error {
 	}
 	// These words mean something else to the go command.
 	if slices.Contains([]string{"all", "cmd", "main", "std", "tool", "work"}, to) {
-		return fmt.Errorf("%q is a name that the go command keeps for itself", to)
+		return fmt.Errorf("the go command reserves the name %q; choose another", to)
 	}
 	// The go command knows the other rules.
 	dir, err := os.MkdirTemp("", "module-path")

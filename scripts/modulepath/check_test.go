@@ -15,7 +15,7 @@ func TestCheckPath(t *testing.T) {
 		{"a slash at the end", "a.org/x/", "trailing slash"},
 		{"major version 1", "a.org/x/v1", "major version suffixes"},
 		{"the standard library", "encoding/x", "the standard library has packages below encoding"},
-		{"a name of the go command", "main", "keeps for itself"},
+		{"a name of the go command", "main", "reserves the name"},
 		{"what nobody can import", "a.org/internal/x", `with the element "internal"`},
 		{"words", "fasternet", ""},
 		{"a host", "example.org/you/fasternet-train", ""},
