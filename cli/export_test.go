@@ -134,7 +134,7 @@ func TestExportErrors(t *testing.T) {
 	fail(t, 1, "not an ONNX file", "export", "--model", garbage, "--out", out)
 	fail(t, 1, "not an ONNX file", "eval", "--model", garbage)
 	fail(t, 1, "the folder of", "export", "--model", good, "--out", filepath.Join(dir, "none", "m.onnx"))
-	fail(t, 1, "is no folder", "export", "--model", good, "--out", filepath.Join(dir, "text", "m.onnx"))
+	fail(t, 1, "is not a folder", "export", "--model", good, "--out", filepath.Join(dir, "text", "m.onnx"))
 	if after, _ := os.ReadDir(dir); len(after) != len(before) {
 		t.Errorf("left: %v", after)
 	}

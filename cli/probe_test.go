@@ -78,9 +78,9 @@ func TestProbes(t *testing.T) {
 		{2, "--stage: want pooled", []string{"linprobe", "--model", run, "--stage", "all"}},
 		{2, "--load replaces MODEL", []string{"knn", "--model", run, "--load", kept}},
 		{2, "augment", []string{"linprobe", "--augment", "--load", kept}},
-		{2, "want a file .safetensors", []string{"knn", "--model", run, "--dump", file("f.npy")}},
+		{2, "want a name that ends in .safetensors", []string{"knn", "--model", run, "--dump", file("f.npy")}},
 		{
-			2, "a warm-up of 5 epochs, of 5",
+			2, "5 warm-up epochs of 5 epochs in all",
 			[]string{"linprobe", "--load", kept, "--epochs", "5", "--warmup-epochs", "5"},
 		},
 		{2, "optimizer \"adam\"", []string{"linprobe", "--load", kept, "--opt", "adam"}},

@@ -7,10 +7,10 @@ import (
 	"fasternet/data/classes"
 )
 
-// ForModel is a data set whose labels are the outputs of a model: trained are the names of
-// the classes that the model was trained on, none if it does not say, and outputs is the
-// number of its outputs. Labels are matched by name; where a list has no names, by number.
-// The note says what is not as usual, "" for nothing. It is an error when the data set has
+// ForModel returns a data set whose labels are the outputs of a model. trained lists the
+// names of the classes that the model was trained on, or nothing if it does not say; outputs
+// is the number of its outputs. Labels are matched by name, or by number if a list has no
+// names. The note says what is unusual, or "". It returns an error when the data set has
 // no labels, or a class that the model does not have.
 func ForModel(ds data.Dataset, trained []string, outputs int) (_ data.Dataset, note string, err error) {
 	if data.Unlabelled(ds) {
@@ -23,7 +23,8 @@ func ForModel(ds data.Dataset, trained []string, outputs int) (_ data.Dataset, n
 	}
 	ds, note, err = relabel(ds, m, "the data set", "the model")
 	if err != nil {
-		return nil, "", fmt.Errorf("%w; give the classes the names that the model has (the folders, or the file of data.classes)", err)
+		return nil, "", fmt.Errorf(
+			"%w; give the classes the names that the model has (the folders, or the file of data.classes)", err)
 	}
 	if m.Kind == classes.Unnamed && len(trained) == 0 && len(have) < outputs {
 		note += fmt.Sprintf("; the data set has %d, the model %d", len(have), outputs)
@@ -31,7 +32,7 @@ func ForModel(ds data.Dataset, trained []string, outputs int) (_ data.Dataset, n
 	return ds, note, nil
 }
 
-// relabel gives a data set the labels of the list that its classes were compared with.
+// relabel replaces the labels of a data set by the labels of the list it was matched with.
 func relabel(ds data.Dataset, m classes.Match, have, want string) (data.Dataset, string, error) {
 	note, err := m.Judge(have, want)
 	if err == nil && m.Kind != classes.Same && len(m.Want) > 0 {

@@ -11,11 +11,11 @@ import (
 	"fasternet/internal/printable"
 )
 
-// CheckConfusionFile says whether the name of a file for a confusion matrix ends
+// CheckConfusionFile returns an error unless the name of a file for a confusion matrix ends
 // in .csv, .png or .svg.
 func CheckConfusionFile(path string) error { return checkEnding(path, ".csv", ".png", ".svg") }
 
-// Write writes the matrix to a file, as a table or a picture by its name: a row
+// Write writes the matrix to a file, as a table or a picture, by the file's name: a row
 // for each class, a column for each answer.
 func (c *Confusion) Write(path, title string, names []string) error {
 	if err := CheckConfusionFile(path); err != nil {

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Order is an order of the classes in which those stand next to each other that are taken for
-// one another: the pair with the largest shares is joined first, then the next one, so that
-// groups of classes grow together (single linkage, with each group turned so that the two meet). Classes
-// that are never confused keep their order. Equal matrices have equal orders.
+// Order returns the classes in an order that puts confused classes next to each other. It
+// joins the pair with the largest shares first, then the next pair, so that groups of classes
+// grow (single linkage; each group is turned so that the two classes meet). Classes that are
+// never confused keep their order. Equal matrices have equal orders.
 func (c *Confusion) Order() []int {
 	type edge struct {
 		a, b   int
@@ -28,7 +28,7 @@ func (c *Confusion) Order() []int {
 	slices.SortFunc(edges, func(x, y edge) int {
 		return cmp.Or(cmp.Compare(y.weight, x.weight), x.a-y.a, x.b-y.b)
 	})
-	groups := make([]*[]int, c.Classes) // of each class
+	groups := make([]*[]int, c.Classes) // the group of each class
 	for k := range groups {
 		groups[k] = &[]int{k}
 	}
@@ -64,7 +64,7 @@ func (c *Confusion) Order() []int {
 	return order
 }
 
-// Totals are the numbers of samples of the classes that have some.
+// Totals returns the number of samples of each class that has any.
 func (c *Confusion) Totals() map[int]int {
 	totals := map[int]int{}
 	for k, n := range c.counts {
@@ -73,10 +73,10 @@ func (c *Confusion) Totals() map[int]int {
 	return totals
 }
 
-// Cell is what occurs: a class, the answer (-1 for none), and how often.
+// Cell is one cell of the matrix: a class, the answer (-1 for none), and how often it occurs.
 type Cell struct{ Class, Answer, Count int }
 
-// Cells are those that occur, by class and answer.
+// Cells returns the cells that are not zero, by class and answer.
 func (c *Confusion) Cells() []Cell {
 	all := make([]Cell, 0, len(c.counts))
 	for k, n := range c.counts {

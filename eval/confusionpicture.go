@@ -22,8 +22,8 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Up to these numbers of classes the picture has counts, names, and a cell of
-// its own for each.
+// Up to these numbers of classes, the picture has counts, has names, and has a cell of
+// its own for each class and answer.
 const (
 	countedClasses = 25
 	namedClasses   = 65
@@ -43,8 +43,8 @@ const (
 	leastDot      = 5 // pixels of a mistake among many classes
 )
 
-// CellColour is the colour of a share of a class, from 0 to 1, on white: blue where the answer is
-// right, red where it is wrong. Its strength is the root of the share, or what is rare would not be seen.
+// CellColour returns the colour of a share of a class, from 0 to 1, on white: blue if the answer is
+// right, red if it is wrong. Its strength is the root of the share, so that rare mistakes can be seen.
 func CellColour(share float64, right bool) color.NRGBA {
 	c := color.NRGBA{R: 210, G: 69, B: 44, A: 255}
 	if right {
@@ -60,11 +60,11 @@ type matrixPicture struct {
 	c      *Confusion
 	names  []string
 	order  []int
-	place  []int // of each class in the order
+	place  []int // the place of each class in the order
 	totals map[int]int
 	side   vg.Length // of a cell
 	left   vg.Length // of the matrix
-	top    vg.Length // distance from the top of the picture
+	top    vg.Length // from the top of the picture to the matrix
 	canvas draw.Canvas
 }
 
@@ -90,8 +90,8 @@ func (c *Confusion) writePicture(w io.Writer, title string, names []string, svg 
 	return err
 }
 
-// named says whether the picture has the names of the classes at its sides; else it has a table of
-// pairs.
+// named reports whether the names of the classes are at the sides of the picture. If they are not,
+// the picture has a table of pairs.
 func (m *matrixPicture) named() bool { return m.c.Classes <= namedClasses }
 
 // layout places the matrix, and returns the size of the picture.
@@ -106,7 +106,7 @@ func (m *matrixPicture) layout() (width, height vg.Length) {
 		}
 		m.left += names + 8
 		m.top += names + 8
-	} else { // whole pixels
+	} else { // a cell has whole pixels
 		m.side = vg.Length(max(math.Round(1500/float64(n)), 1)) * 72 / pictureDPI
 	}
 	width, height = m.left+n*m.side+pictureMargin, m.top+n*m.side+pictureMargin
@@ -121,11 +121,14 @@ func (m *matrixPicture) name(class int) string {
 	return shortened(printable.Line(ClassName(m.names, class)), longestName)
 }
 
-// style is one of text, larger than usual by some points.
+// style is the style of text, larger than usual by some points.
 func (m *matrixPicture) style(more vg.Length) text.Style {
 	return text.Style{
-		Color: color.Gray{40}, Font: font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, fontSize+more), Handler: plot.DefaultTextHandler,
-		XAlign: text.XLeft, YAlign: text.YCenter,
+		Color:   color.Gray{40},
+		Font:    font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, fontSize+more),
+		Handler: plot.DefaultTextHandler,
+		XAlign:  text.XLeft,
+		YAlign:  text.YCenter,
 	}
 }
 
@@ -135,8 +138,11 @@ func (m *matrixPicture) draw(canvas draw.Canvas, title string, width, height vg.
 	m.text(m.style(4), pictureMargin, pictureMargin+lineHeight/2, printable.Line(title))
 	soft := m.style(0)
 	soft.Color = color.Gray{100}
-	m.text(soft, pictureMargin, pictureMargin+3*lineHeight/2+2, "A row for each class, a column for each answer, as shares of the class; blue is right, red is wrong.")
-	m.text(soft, pictureMargin, pictureMargin+5*lineHeight/2+2, "Classes that are taken for one another are next to each other.")
+	const legend = "A row for each class, a column for each answer, as shares of the class; " +
+		"blue is right, red is wrong."
+	m.text(soft, pictureMargin, pictureMargin+3*lineHeight/2+2, legend)
+	m.text(soft, pictureMargin, pictureMargin+5*lineHeight/2+2,
+		"Classes that the model confuses are next to each other.")
 	n := vg.Length(m.c.Classes)
 	if m.named() {
 		m.box(m.left, m.top, n*m.side, n*m.side, color.Gray{247})
@@ -144,15 +150,24 @@ func (m *matrixPicture) draw(canvas draw.Canvas, title string, width, height vg.
 		m.sides()
 		return
 	}
-	m.canvas.DrawImage(vg.Rectangle{Min: vg.Point{X: m.left, Y: height - m.top - n*m.side}, Max: vg.Point{X: m.left + n*m.side, Y: height - m.top}}, m.raster())
+	place := vg.Rectangle{
+		Min: vg.Point{X: m.left, Y: height - m.top - n*m.side},
+		Max: vg.Point{X: m.left + n*m.side, Y: height - m.top},
+	}
+	m.canvas.DrawImage(place, m.raster())
 	m.frame(m.left, m.top, n*m.side)
 	m.pairs(m.left + n*m.side + pictureMargin)
 }
 
-// box fills a rectangle whose corner is x to the right and y down.
+// box fills a rectangle. Its upper left corner is x points from the left and y from the top.
 func (m *matrixPicture) box(x, y, width, height vg.Length, c color.Color) {
 	top := m.canvas.Max.Y - y
-	m.canvas.FillPolygon(c, []vg.Point{{X: x, Y: top}, {X: x + width, Y: top}, {X: x + width, Y: top - height}, {X: x, Y: top - height}})
+	m.canvas.FillPolygon(c, []vg.Point{
+		{X: x, Y: top},
+		{X: x + width, Y: top},
+		{X: x + width, Y: top - height},
+		{X: x, Y: top - height},
+	})
 }
 
 func (m *matrixPicture) frame(x, y, side vg.Length) {
@@ -168,7 +183,7 @@ func (m *matrixPicture) text(s text.Style, x, y vg.Length, words string) {
 
 func (m *matrixPicture) share(x Cell) float64 { return float64(x.Count) / float64(m.totals[x.Class]) }
 
-// cells draws those that occur.
+// cells draws the cells that are not zero.
 func (m *matrixPicture) cells() {
 	const gap = 0.5
 	for _, x := range m.c.Cells() {
@@ -206,13 +221,13 @@ func (m *matrixPicture) sides() {
 	}
 }
 
-// raster is the matrix of many classes.
+// raster draws the matrix of many classes as pixels.
 func (m *matrixPicture) raster() image.Image {
 	return m.c.Raster(m.order, int(math.Round(float64(m.side)*pictureDPI/72)), CellColour)
 }
 
-// Raster draws the matrix in an order of the classes, a square of some pixels for each cell, on nothing.
-// A mistake is drawn at least so large and so strongly that it can be seen.
+// Raster draws the matrix on a transparent image, with its classes in an order, and a square of some
+// pixels for each cell. It draws mistakes large and strong enough to be seen.
 func (c *Confusion) Raster(order []int, pixels int, colour func(share float64, right bool) color.NRGBA) *image.NRGBA {
 	place, totals := make([]int, c.Classes), c.Totals()
 	for i, k := range order {
@@ -221,8 +236,11 @@ func (c *Confusion) Raster(order []int, pixels int, colour func(share float64, r
 	side := c.Classes * pixels
 	r := image.NewNRGBA(image.Rect(0, 0, side, side))
 	cells, share := c.Cells(), func(x Cell) float64 { return float64(x.Count) / float64(totals[x.Class]) }
-	slices.SortStableFunc(cells, func(a, b Cell) int { // what is larger, and what is right, on top
-		return cmp.Or(cmp.Compare(btoi(a.Class == a.Answer), btoi(b.Class == b.Answer)), cmp.Compare(share(a), share(b)))
+	// right answers and larger shares come last, on top of the others
+	slices.SortStableFunc(cells, func(a, b Cell) int {
+		return cmp.Or(
+			cmp.Compare(btoi(a.Class == a.Answer), btoi(b.Class == b.Answer)),
+			cmp.Compare(share(a), share(b)))
 	})
 	for _, x := range cells {
 		if x.Answer < 0 {
@@ -244,7 +262,7 @@ func (c *Confusion) Raster(order []int, pixels int, colour func(share float64, r
 	return r
 }
 
-// pairs is a table of the most frequent mistakes.
+// pairs draws a table of the most frequent mistakes.
 func (m *matrixPicture) pairs(x vg.Length) {
 	head, line, end := m.style(0), m.style(0), m.style(0)
 	head.Color, end.XAlign = color.Gray{100}, text.XRight
@@ -259,7 +277,8 @@ func (m *matrixPicture) pairs(x vg.Length) {
 		}
 		y += lineHeight
 		m.text(line, x, y, m.name(p.Class)+" → "+m.name(p.Answer))
-		m.text(end, x+pairsWidth-pictureMargin, y, fmt.Sprintf("%d, %.1f %%", p.Count, 100*float64(p.Count)/float64(m.totals[p.Class])))
+		share := 100 * float64(p.Count) / float64(m.totals[p.Class])
+		m.text(end, x+pairsWidth-pictureMargin, y, fmt.Sprintf("%d, %.1f %%", p.Count, share))
 	}
 }
 

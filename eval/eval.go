@@ -1,5 +1,5 @@
-// Package eval measures classifiers: accuracy and loss over a data set, by class,
-// and which classes are taken for which.
+// Package eval measures classifiers: accuracy and loss over a data set and by class,
+// and which classes a model confuses.
 package eval
 
 import (
@@ -9,51 +9,52 @@ import (
 	"fasternet/graph"
 )
 
-// Result is the measure of a classifier.
+// Result holds the accuracy and loss of a classifier.
 type Result struct {
 	Top1  float64 `json:"top1"` // percent
-	Top5  float64 `json:"top5"` // percent; with fewer classes, of that many
+	Top5  float64 `json:"top5"` // percent; with fewer than five classes, all of them count
 	Loss  float64 `json:"loss"` // mean cross entropy without smoothing, nats
 	Count int     `json:"count"`
 
-	// Of task multilabel, percent, in the place of top1 and top5.
+	// For task multilabel, in percent, instead of top1 and top5.
 	MAP      float64 `json:"map,omitempty"`       // mean average precision over the labels
 	MicroMAP float64 `json:"map_micro,omitempty"` // average precision of all pairs of an image and a label
-	F1       float64 `json:"f1_macro,omitempty"`  // by the thresholds
+	F1       float64 `json:"f1_macro,omitempty"`  // with the thresholds of the labels
 }
 
 // Options say how to evaluate.
 type Options struct {
 	Batch, Workers int
-	Progress       func(done, total int) // images; may be nil
-	SkipBad        bool                  // images that cannot be read are left out, not an error
-	Mistakes       int                   // most confident mistakes that are kept at most
-	Features       bool                  // run programs that keep intermediate values
-	KeepLogits     int                   // logits that are kept for figures at most, such as EvalLogits
-	ThinLogits     bool                  // of more logits, keep some, for a temperature
-	Temperature    float64               // that logits are divided by; 0 for none
-	Seed           uint64                // of a random transform, whose draws depend on
-	Epoch          int                   // the seed, the epoch and the sample
-	// Rank of Ranks runs its part of the batches; Ranks 0 is one that runs all.
+	Progress       func(done, total int) // counts images; may be nil
+	SkipBad        bool                  // leave out images that cannot be read, without an error
+	Mistakes       int                   // keep at most so many mistakes, the most confident ones
+	Features       bool                  // keep intermediate values
+	KeepLogits     int                   // keep at most so many logits for figures, such as EvalLogits
+	ThinLogits     bool                  // if there are more logits, keep some, for a temperature
+	Temperature    float64               // divides logits; 0 for none
+	// The draws of a random transform depend on the seed, the epoch and the sample.
+	Seed  uint64
+	Epoch int
+	// Rank of Ranks runs its part of the batches. With Ranks 0, one process runs all.
 	Rank, Ranks int
 	// Loader is what NewLoader returned for the same arguments, so that evaluations of
-	// the same images share the memory of the batches; nil for a loader of its own.
+	// the same images share the memory of the batches; nil makes a new loader.
 	Loader *data.Loader
 }
 
-// Limits for Options.KeepLogits: with all logits of an evaluation there are ROC-AUC, average
-// precision and precision-recall curves.
+// Limits for Options.KeepLogits. ROC-AUC, average precision and precision-recall curves need all
+// logits of an evaluation.
 const (
-	EvalLogits  = 64 << 20 // of a command: 256 MB, enough for ImageNet's validation images
+	EvalLogits  = 64 << 20 // for a command: 256 MB, enough for ImageNet's validation images
 	TrainLogits = 16 << 20 // during training: 64 MB
 )
 
-// Resamples is how many resamples the intervals of an evaluation are made of, unless a user wants
-// others.
+// Resamples is the number of resamples for the intervals of an evaluation, unless the user asks for
+// another number.
 const Resamples = 1000
 
-// part are the first of the batches that are to be run, and the one after the last:
-// whole batches, so that each is what it is without ranks.
+// part returns the first batch to run, and the batch after the last: whole batches, so that each
+// is the same as without ranks.
 func (o Options) part(batches int) (from, to int) {
 	if o.Ranks <= 1 {
 		return 0, batches

@@ -61,19 +61,25 @@ func (m *linear) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, erro
 }
 
 func transform() *data.EvalTransform {
-	return preprocess.Evaluation(configs.Data{ImageSize: 8, TestCropRatio: 1, Interpolation: "bicubic", Mean: []float64{0}, Std: []float64{1}}, 1)
+	return preprocess.Evaluation(configs.Data{
+		ImageSize:     8,
+		TestCropRatio: 1,
+		Interpolation: "bicubic",
+		Mean:          []float64{0},
+		Std:           []float64{1},
+	}, 1)
 }
 
 func ExampleEvaluate() {
 	pool := kernels.NewPool(0)
 	defer pool.Close()
-	runner := graph.NewRunner(newLinear(1, 0, -1), pool) // says "a" to everything that is not black
+	runner := graph.NewRunner(newLinear(1, 0, -1), pool) // answers "a" unless the image is black
 	r, err := eval.Evaluate(context.Background(), runner, shades(9), transform(), eval.Options{Batch: 4})
 	fmt.Printf("%.1f %.1f %d %v\n", r.Top1, r.Top5, r.Count, err)
 	// Output: 33.3 100.0 9 <nil>
 }
 
-// The measures are averages over samples, whatever the batches.
+// The measures are averages over samples, for any size of batch.
 func TestBatches(t *testing.T) {
 	pool := kernels.NewPool(2)
 	defer pool.Close()
@@ -90,11 +96,12 @@ func TestBatches(t *testing.T) {
 	}
 	for _, batch := range []int{1, 3, 10, 64} {
 		seen := 0
-		r, err := eval.Evaluate(t.Context(), runner, shades(10), transform(), eval.Options{Batch: batch, Workers: 2, Progress: func(done, total int) { seen = done }})
+		r, err := eval.Evaluate(t.Context(), runner, shades(10), transform(),
+			eval.Options{Batch: batch, Workers: 2, Progress: func(done, total int) { seen = done }})
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Image 0 is black: all logits are equal, and the first class counts.
+		// Image 0 is black: all its logits are equal, and the first class counts as the answer.
 		if r.Count != 10 || seen != 10 || math.Abs(r.Top1-40) > 1e-9 || r.Top5 != 100 || math.Abs(r.Loss-want) > 1e-6 {
 			t.Errorf("batch %d: %+v, want 40 %%, loss %v", batch, r, want)
 		}
@@ -105,7 +112,8 @@ func TestNaNIsNeverRight(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
 	nan := float32(math.NaN())
-	r, err := eval.Evaluate(t.Context(), graph.NewRunner(newLinear(nan, nan, nan), pool), shades(6), transform(), eval.Options{Batch: 6})
+	r, err := eval.Evaluate(t.Context(), graph.NewRunner(newLinear(nan, nan, nan), pool), shades(6), transform(),
+		eval.Options{Batch: 6})
 	if err != nil || r.Top1 != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -116,7 +124,9 @@ func TestCancel(t *testing.T) {
 	defer pool.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := eval.Evaluate(ctx, graph.NewRunner(newLinear(1, 1, 1), pool), shades(6), transform(), eval.Options{Batch: 2}); err == nil {
+	_, err := eval.Evaluate(ctx, graph.NewRunner(newLinear(1, 1, 1), pool), shades(6), transform(),
+		eval.Options{Batch: 2})
+	if err == nil {
 		t.Error("a cancelled evaluation has a result")
 	}
 }

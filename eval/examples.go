@@ -4,11 +4,12 @@ import (
 	"fasternet/data"
 )
 
-// LabelIssues are images whose labels are probably wrong: see [metrics.Collector.LabelIssues].
+// LabelIssues lists images whose labels are probably wrong: see [metrics.Collector.LabelIssues].
 type LabelIssues struct {
-	Count  int          `json:"count"`             // of all
-	Listed []LabelIssue `json:"listed"`            // the first ones
-	Answer bool         `json:"answers,omitempty"` // only answers were compared with thresholds, because there were too many logits
+	Count  int          `json:"count"`  // all of them
+	Listed []LabelIssue `json:"listed"` // the first ones
+	// Answer says that only answers were compared with thresholds, because there were too many logits.
+	Answer bool `json:"answers,omitempty"`
 }
 
 // LabelIssue is an image whose label is probably wrong.
@@ -27,27 +28,28 @@ type Example struct {
 	Name       string  `json:"name"`
 	Label      int     `json:"label"`
 	Answer     int     `json:"answer"`
-	Confidence float64 `json:"confidence"` // probability of the answer, by softmax
+	Confidence float64 `json:"confidence"` // softmax probability of the answer
 }
 
-// The most classes that have examples, and the most examples of a kind that a class has, if there are few
-// classes.
+// At most so many classes have examples, and if there are few classes, each has at most so many
+// examples of a kind.
 const (
 	exampleClasses = 12
 	examplesOfKind = 4
 	listedIssues   = 200
 )
 
-// Inspect finds examples of all classes, or of some that are spread evenly over them, and labels
-// that are probably wrong. Of each class the examples are the first samples that are
-// recognised, and the first that are not. ds is the data set that the report is of; the report is merged.
+// Inspect finds labels that are probably wrong, and examples of all classes, or of some classes at
+// even distances. The examples of a class are the first samples that the model recognises and the first
+// that it does not. ds is the data set of the report. Merge the report first.
 func (m *Report) Inspect(ds data.Dataset) {
 	m.Examples = m.examples(ds)
 	issues, all := m.collected.LabelIssues()
 	m.LabelIssues = &LabelIssues{Count: len(issues), Answer: !all, Listed: []LabelIssue{}}
 	for _, x := range issues[:min(len(issues), listedIssues)] {
 		i := int(m.indices[x.Image])
-		m.LabelIssues.Listed = append(m.LabelIssues.Listed, LabelIssue{i, ds.Name(i), x.Label, x.Suggested, x.Given, x.Probability})
+		m.LabelIssues.Listed = append(m.LabelIssues.Listed,
+			LabelIssue{i, ds.Name(i), x.Label, x.Suggested, x.Given, x.Probability})
 	}
 }
 
@@ -56,7 +58,7 @@ func (m *Report) examples(ds data.Dataset) []Example {
 	for k, n := range m.Confusion.Totals() {
 		counts[k] = n
 	}
-	var classes []int // that have samples
+	var classes []int // the classes that have samples
 	for k, n := range counts {
 		if n > 0 {
 			classes = append(classes, k)
@@ -73,14 +75,14 @@ func (m *Report) examples(ds data.Dataset) []Example {
 		}
 		classes = spread
 	}
-	found := map[int]*[2][]Example{} // of each class: right, wrong
+	found := map[int]*[2][]Example{} // by class: right, wrong
 	for _, k := range classes {
 		found[k] = &[2][]Example{}
 	}
 	for i, index := range m.indices {
 		s := m.collected.Sample(i)
 		of := found[s.Label]
-		if of == nil || !(s.Confidence >= 0) { // nor NaN
+		if of == nil || !(s.Confidence >= 0) { // NaN too
 			continue
 		}
 		kind := 0

@@ -6,10 +6,11 @@ import (
 	"fasternet/eval"
 )
 
-// Every class shows what is recognised of it and what is not, in the order of the data set, and a
-// data set of many classes some of them.
+// Every class has examples that are recognised and examples that are not, in the order of the data
+// set. With many classes, only some of them have examples.
 func TestExamples(t *testing.T) {
-	m, err := examine(t, torn{30, map[int]bool{0: true}}, eval.Options{Batch: 4, SkipBad: true, KeepLogits: 1000}, 0.5, 2, 1)
+	m, err := examine(t, torn{30, map[int]bool{0: true}},
+		eval.Options{Batch: 4, SkipBad: true, KeepLogits: 1000}, 0.5, 2, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,7 +19,12 @@ func TestExamples(t *testing.T) {
 	last := -1
 	for _, x := range m.Examples {
 		right := x.Label == x.Answer
-		if want := shades(30).Label(x.Index); x.Label != want || x.Name != shades(30).Name(x.Index) || x.Index == 0 || !(x.Confidence > 0) || x.Confidence > 1 {
+		want := shades(30).Label(x.Index)
+		if x.Label != want ||
+			x.Name != shades(30).Name(x.Index) ||
+			x.Index == 0 ||
+			!(x.Confidence > 0) ||
+			x.Confidence > 1 {
 			t.Errorf("%+v, whose label is %d", x, want)
 		}
 		if x.Label < last {

@@ -12,12 +12,11 @@ import (
 	"fasternet/data/sets"
 )
 
-// WithClassesOf is the validation part of a data set with the labels of the training part,
-// by name. The notes tell of classes in another order, of classes without images, and of
-// images that are in both parts. It
-// is an error unless a classifier can be trained and measured on the parts: two classes
-// at least have training images, both parts have labels, and no class has validation
-// images alone.
+// WithClassesOf returns the validation part of a data set with the labels of the training
+// part, matched by name. The notes name classes in another order, classes without images, and
+// images that are in both parts. It returns an error unless a classifier can be trained and
+// measured on the parts: at least two classes have training images, both parts have labels,
+// and no class has only validation images.
 func WithClassesOf(train, val data.Dataset) (_ data.Dataset, notes []string, err error) {
 	if err := data.CheckLabels(train, "training"); err != nil {
 		return nil, nil, err
@@ -33,12 +32,13 @@ func WithClassesOf(train, val data.Dataset) (_ data.Dataset, notes []string, err
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w; both parts need the same classes", err)
 	}
-	if note != "" && m.Kind != classes.Part { // of those classes are told below which have images
+	if note != "" && m.Kind != classes.Part { // compareCounts names the classes without images
 		notes = append(notes, note)
 	}
 	more, err := compareCounts(train, val)
 	if n, first := data.Shared(train, val); err == nil && n > 0 {
-		more = append(more, fmt.Sprintf("validation images that are training images too: %d of %d, such as %s: the accuracy looks too good", n, val.Len(), first))
+		more = append(more, fmt.Sprintf("validation images that are training images too: %d of %d, such as %s: "+
+			"the accuracy looks too good", n, val.Len(), first))
 	}
 	return val, append(notes, more...), err
 }
@@ -61,10 +61,11 @@ func compareCounts(train, val data.Dataset) (notes []string, err error) {
 			n = held[c]
 		}
 		switch {
-		case trained[c] == 0 && n > 0 && data.IsMultiLabel(train): // images have other labels too
+		case trained[c] == 0 && n > 0 && data.IsMultiLabel(train): // with other labels, its images can still be used
 			alone = append(alone, name)
 		case trained[c] == 0 && n > 0:
-			return nil, fmt.Errorf("class %q has %d validation images, but no training images: add some, or remove the class from the validation part", name, n)
+			return nil, fmt.Errorf("class %q has %d validation images, but no training images: "+
+				"add some, or remove the class from the validation part", name, n)
 		case trained[c] == 0:
 			never = append(never, name)
 		case n == 0:
@@ -72,23 +73,27 @@ func compareCounts(train, val data.Dataset) (notes []string, err error) {
 		}
 	}
 	if len(alone) > 0 {
-		notes = append(notes, fmt.Sprintf("no training image has %d of the %d labels, which validation images have: %s: they cannot be learned", len(alone), len(names), sets.ListNames(alone)))
+		notes = append(notes, fmt.Sprintf(
+			"no training image has %d of the %d labels, which validation images have: %s: they cannot be learned",
+			len(alone), len(names), sets.ListNames(alone)))
 	}
 	if len(never) > 0 {
-		notes = append(notes, fmt.Sprintf("there are no images of %d of the %d classes: %s", len(never), len(names), sets.ListNames(never)))
+		notes = append(notes, fmt.Sprintf("there are no images of %d of the %d classes: %s",
+			len(never), len(names), sets.ListNames(never)))
 	}
 	if len(unseen) > 0 {
-		notes = append(notes, fmt.Sprintf("the validation part has no images of %d of the %d classes: %s", len(unseen), len(names), sets.ListNames(unseen)))
+		notes = append(notes, fmt.Sprintf("the validation part has no images of %d of the %d classes: %s",
+			len(unseen), len(names), sets.ListNames(unseen)))
 	}
 	return notes, nil
 }
 
-// Notes are lines about the parts of a data set: what their openers have left out, and
-// what may not be meant. A part that is nil is passed over.
+// Notes returns lines about the parts of a data set: the files that their openers have left
+// out, and settings that the user may not have meant. It skips a part that is nil.
 func Notes(d configs.Data, train, val data.Dataset) (lines []string) {
 	for _, l := range LeftOut(d, train, val) {
 		l.Files = slices.DeleteFunc(slices.Clone(l.Files), func(f data.LeftOut) bool {
-			// An empty folder of a class is told of as a class without images.
+			// compareCounts names the empty folder of a class already.
 			return f.Reason == data.NoImages && train != nil && slices.Contains(train.Classes(), filepath.Base(f.Path))
 		})
 		if len(l.Files) > 0 {
@@ -104,7 +109,7 @@ func Notes(d configs.Data, train, val data.Dataset) (lines []string) {
 }
 
 // replacedImages says which images of a part are known to be unreadable. With
-// data.on_bad_image: skip that is no error, and others take their places.
+// data.on_bad_image: skip, other images take their places.
 func replacedImages(ds data.Dataset) string {
 	first, n := "", 0
 	for _, f := range data.FaultsOf(ds) {
@@ -120,10 +125,11 @@ func replacedImages(ds data.Dataset) string {
 	case 1:
 		return first + " (data.on_bad_image: skip)"
 	}
-	return fmt.Sprintf("%s, and %d more images cannot be read (data.on_bad_image: skip); data verify lists them", first, n-1)
+	return fmt.Sprintf(
+		"%s, and %d more images cannot be read (data.on_bad_image: skip); data verify lists them", first, n-1)
 }
 
-// partsOf are the parts that have files of their own and are not nil.
+// partsOf returns the parts that have files of their own and are not nil.
 func partsOf(d configs.Data, train, val data.Dataset) (parts []data.Dataset) {
 	for _, ds := range []data.Dataset{train, val} {
 		if ds != nil && (len(parts) == 0 || !d.HoldsOut()) {
@@ -133,11 +139,12 @@ func partsOf(d configs.Data, train, val data.Dataset) (parts []data.Dataset) {
 	return parts
 }
 
-// Remarks are what the openers of the parts noticed that is possible, but may not be
-// meant. A part that is nil is passed over.
+// Remarks returns what the openers of the parts noticed that is possible, but may be a
+// mistake. It skips a part that is nil.
 func Remarks(d configs.Data, train, val data.Dataset) (lines []string) {
 	if path := sets.UnusedValidation(d); path != "" {
-		lines = append(lines, fmt.Sprintf("data.val_fraction holds the validation images out of the training part: %s is not used", path))
+		lines = append(lines, fmt.Sprintf(
+			"data.val_fraction holds the validation images out of the training part: %s is not used", path))
 	}
 	for _, ds := range partsOf(d, train, val) {
 		for _, note := range data.NotesOf(ds) {

@@ -30,8 +30,8 @@ func (d labelled) Label(i int) int                   { return d.labels[i] }
 func (d labelled) Name(int) string                   { return "image" }
 func (d labelled) Image(int) (*picture.Image, error) { return picture.NewImage(8, 8, 1), nil }
 
-// The validation part has the labels of the training part; classes without images are
-// told of, or an error.
+// The validation part gets the labels of the training part. Classes without images give a
+// note or an error.
 func TestWithClassesOf(t *testing.T) {
 	pets := []string{"cat", "dog", "fox"}
 	train := labelled{pets, []int{0, 1, 2, 2}}
@@ -43,18 +43,78 @@ func TestWithClassesOf(t *testing.T) {
 		err        string
 	}{
 		{name: "same", train: train, val: train, labels: []int{0, 1, 2, 2}},
-		{name: "without one, by its names", train: train, val: named{"fox", "cat"}, labels: []int{2, 0}, notes: []string{`the validation part has no images of 1 of the 3 classes: "dog"`}},
-		{name: "without two, by its samples", train: train, val: labelled{pets, []int{1, 1}}, labels: []int{1, 1}, notes: []string{`the validation part has no images of 2 of the 3 classes: "cat", "fox"`}},
-		{name: "another order", train: train, val: named{"fox", "cat", "dog"}, labels: []int{2, 0, 1}, notes: []string{"matched by name"}},
-		{name: "fewer numbers", train: labelled{[]string{"0", "1", "2"}, []int{0, 1, 2}}, val: labelled{[]string{"0", "1"}, []int{1}}, labels: []int{1}, notes: []string{`no images of 2 of the 3 classes: "0", "2"`}},
-		{name: "a class without any", train: labelled{pets, []int{0, 2}}, val: labelled{pets, []int{0, 2}}, labels: []int{0, 2}, notes: []string{`there are no images of 1 of the 3 classes: "dog"`}},
-		{name: "not in the training part, by its names", train: train, val: named{"cat", "dog", "fox", "zebra"}, err: `only in the validation part: "zebra"; both parts need the same classes`},
-		{name: "not in the training part, by its samples", train: labelled{pets, []int{0, 2}}, val: labelled{pets, []int{0, 1, 1}}, err: `class "dog" has 2 validation images, but no training images`},
-		{name: "one class", train: labelled{pets, []int{1, 1}}, val: train, err: `all 2 training images are of one class, "dog", and a classifier needs two or more`},
-		{name: "no labels", train: labelled{[]string{""}, []int{0, 0}}, val: train, err: "the 2 training images have no labels"},
-		{name: "no validation labels", train: train, val: labelled{[]string{""}, []int{0}}, err: "the 1 validation images have no labels"},
+		{
+			name:   "one class missing in the list of names",
+			train:  train,
+			val:    named{"fox", "cat"},
+			labels: []int{2, 0},
+			notes:  []string{`the validation part has no images of 1 of the 3 classes: "dog"`},
+		},
+		{
+			name:   "two classes without samples",
+			train:  train,
+			val:    labelled{pets, []int{1, 1}},
+			labels: []int{1, 1},
+			notes:  []string{`the validation part has no images of 2 of the 3 classes: "cat", "fox"`},
+		},
+		{
+			name:   "another order",
+			train:  train,
+			val:    named{"fox", "cat", "dog"},
+			labels: []int{2, 0, 1},
+			notes:  []string{"matched by name"},
+		},
+		{
+			name:   "fewer numbers",
+			train:  labelled{[]string{"0", "1", "2"}, []int{0, 1, 2}},
+			val:    labelled{[]string{"0", "1"}, []int{1}},
+			labels: []int{1},
+			notes:  []string{`no images of 2 of the 3 classes: "0", "2"`},
+		},
+		{
+			name:   "a class without images",
+			train:  labelled{pets, []int{0, 2}},
+			val:    labelled{pets, []int{0, 2}},
+			labels: []int{0, 2},
+			notes:  []string{`there are no images of 1 of the 3 classes: "dog"`},
+		},
+		{
+			name:  "a name that the training part does not have",
+			train: train,
+			val:   named{"cat", "dog", "fox", "zebra"},
+			err:   `only in the validation part: "zebra"; both parts need the same classes`,
+		},
+		{
+			name:  "a class without training samples",
+			train: labelled{pets, []int{0, 2}},
+			val:   labelled{pets, []int{0, 1, 1}},
+			err:   `class "dog" has 2 validation images, but no training images`,
+		},
+		{
+			name:  "one class",
+			train: labelled{pets, []int{1, 1}},
+			val:   train,
+			err:   `all 2 training images are of one class, "dog", and a classifier needs two or more`,
+		},
+		{
+			name:  "no labels",
+			train: labelled{[]string{""}, []int{0, 0}},
+			val:   train,
+			err:   "the 2 training images have no labels",
+		},
+		{
+			name:  "no validation labels",
+			train: train,
+			val:   labelled{[]string{""}, []int{0}},
+			err:   "the 1 validation images have no labels",
+		},
 		{name: "no images", train: labelled{pets, nil}, val: train, err: "there are no training images"},
-		{name: "a label of no class", train: labelled{pets, []int{0, 3}}, val: train, err: "label 3 is not one of the 3 classes"},
+		{
+			name:  "a label of no class",
+			train: labelled{pets, []int{0, 3}},
+			val:   train,
+			err:   "label 3 is not one of the 3 classes",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			val, notes, err := eval.WithClassesOf(c.train, c.val)
@@ -64,7 +124,8 @@ func TestWithClassesOf(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if !slices.Equal(labels(val), c.labels) || !slices.Equal(val.Classes(), c.train.Classes()) && len(notes) == 0 {
+			if !slices.Equal(labels(val), c.labels) ||
+				!slices.Equal(val.Classes(), c.train.Classes()) && len(notes) == 0 {
 				t.Errorf("labels %v of %q", labels(val), val.Classes())
 			}
 			if len(notes) != len(c.notes) {
@@ -77,13 +138,14 @@ func TestWithClassesOf(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := eval.ForModel(labelled{[]string{""}, []int{0}}, pets, 3); err == nil || !strings.Contains(err.Error(), "the 1 images have no labels") {
+	if _, _, err := eval.ForModel(labelled{[]string{""}, []int{0}}, pets, 3); err == nil ||
+		!strings.Contains(err.Error(), "the 1 images have no labels") {
 		t.Error(err)
 	}
 }
 
-// Labels of the validation part are written as the labels of the training part, also where
-// they look like names and numbers alike.
+// Labels of the validation part are read like the labels of the training part, even if
+// they look like names and like numbers.
 func TestLabelsOfValidationAreLikeTraining(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
@@ -126,17 +188,20 @@ func TestLabelsOfValidationAreLikeTraining(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "train.txt")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sets.Open(config, false); err == nil || !strings.Contains(err.Error(), "val.txt:1: label 1 may be the name of class 0 or the number of class 1") {
+	if _, err := sets.Open(config, false); err == nil ||
+		!strings.Contains(err.Error(), "val.txt:1: label 1 may be the name of class 0 or the number of class 1") {
 		t.Error(err)
 	}
 	config.LabelKind = "name"
 	if val, err := sets.Open(config, false); err != nil || !slices.Equal(labels(val), []int{0, 2}) {
 		t.Error(val, err)
 	}
-	// Without names, there are as many classes as the training part has labels of.
+	// Without names, the labels of the training part decide how many classes there are.
 	config.Classes, config.LabelKind = "", "auto"
 	write("train.txt", "0.png 0\n1.png 1\n")
-	if _, err := sets.Open(config, false); err == nil || !strings.Contains(err.Error(), "val.txt:2: label 2 is not a class of the training part, whose labels end at 1") {
+	if _, err := sets.Open(config, false); err == nil ||
+		!strings.Contains(err.Error(),
+			"val.txt:2: label 2 is not a class of the training part, whose labels end at 1") {
 		t.Error(err)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"fasternet/data"
 )
 
-// PartLeftOut lists the files that the opener of a part of a data set has left out.
+// PartLeftOut lists the files of a part of a data set that its opener has left out.
 type PartLeftOut struct {
 	Part  string // in words
 	Files []data.LeftOut
@@ -14,9 +14,9 @@ type PartLeftOut struct {
 // String says in one line how many files are left out, and why.
 func (l PartLeftOut) String() string { return l.Part + ": " + data.DescribeLeftOut(l.Files) }
 
-// LeftOut lists for each part of a data set the files that its opener has left out, if
-// there are any. A part that is nil is skipped. With data.val_fraction both parts come
-// from the same files, which are listed once.
+// LeftOut lists, for each part of a data set, the files that its opener has left out.
+// It skips a part that is nil. With data.val_fraction, both parts come from the same
+// files, which are listed once.
 func LeftOut(d configs.Data, train, val data.Dataset) (parts []PartLeftOut) {
 	of := func(part string, ds data.Dataset) {
 		if ds == nil {

@@ -18,10 +18,10 @@ import (
 type Member struct {
 	Runner    *graph.Runner
 	Data      data.Dataset   // the same samples and labels for all members
-	Transform data.Transform // a [data.Views] shows several views of an image, whose probabilities are averaged
+	Transform data.Transform // with [data.Views], the probabilities of several views are averaged
 }
 
-// views is how many images a transform makes of one.
+// views returns how many images a transform makes from one.
 func (m Member) views() int {
 	if v, ok := m.Transform.(*data.Views); ok {
 		return v.Count()
@@ -29,9 +29,11 @@ func (m Member) views() int {
 	return 1
 }
 
-// sharesBatches says whether two members see the same tensors.
+// sharesBatches reports whether two members see the same tensors.
 func (m Member) sharesBatches(o Member) bool {
-	return m.Data == o.Data && m.Runner.Model.Channels() == o.Runner.Model.Channels() && reflect.DeepEqual(m.Transform, o.Transform)
+	return m.Data == o.Data &&
+		m.Runner.Model.Channels() == o.Runner.Model.Channels() &&
+		reflect.DeepEqual(m.Transform, o.Transform)
 }
 
 // stream makes the batches of members that see the same tensors.
@@ -40,14 +42,15 @@ type stream struct {
 	batch *data.Batch
 }
 
-// EachOf runs several models over the same samples and visits these in their order, with the
-// logits of each member. Logits of a member with several views are logarithms of mean
-// probabilities. It returns the samples that were left out: what one member cannot read, none sees.
-func EachOf(ctx context.Context, members []Member, o Options, visit func(index, label int, logits [][]float32) error) ([]Bad, error) {
+// EachOf runs several models over the same samples and visits the samples in order, with the
+// logits of each member. The logits of a member with several views are logarithms of mean
+// probabilities. A sample that one member cannot read is left out for all; they are returned.
+func EachOf(ctx context.Context, members []Member, o Options,
+	visit func(index, label int, logits [][]float32) error) ([]Bad, error) {
 	if err := checkMembers(members); err != nil {
 		return nil, err
 	}
-	for _, m := range members { // batches of all members have the same samples
+	for _, m := range members { // the batches of all members have the same samples
 		o.Batch = min(o.Batch, max(1, o.Batch/m.views()))
 	}
 	streams := make([]*stream, len(members))
@@ -70,7 +73,7 @@ func EachOf(ctx context.Context, members []Member, o Options, visit func(index, 
 	var bad []Bad
 	for done := 0; ; {
 		for _, s := range streams {
-			if s.batch != nil { // of an earlier member
+			if s.batch != nil { // an earlier member has made it
 				continue
 			}
 			b, err := s.it.Next()
@@ -98,21 +101,22 @@ func EachOf(ctx context.Context, members []Member, o Options, visit func(index, 
 
 func checkMembers(members []Member) error {
 	if len(members) == 0 {
-		return fmt.Errorf("eval: there is no model")
+		return fmt.Errorf("eval: no model to evaluate")
 	}
 	for _, m := range members[1:] {
 		if a, b := members[0].Runner.Model.Classes(), m.Runner.Model.Classes(); a != b {
-			return fmt.Errorf("eval: models with %d and %d classes cannot see the same samples", a, b)
+			return fmt.Errorf("eval: the members need the same classes, but have %d and %d", a, b)
 		}
 		if a, b := members[0].Data.Len(), m.Data.Len(); a != b {
-			return fmt.Errorf("eval: data sets of %d and %d samples are not the same", a, b)
+			return fmt.Errorf("eval: the members need the same data set, but theirs have %d and %d samples", a, b)
 		}
 	}
 	return nil
 }
 
-// runMembers runs all members on a batch and visits the samples that all of them can read.
-func runMembers(members []Member, streams []*stream, visit func(index, label int, logits [][]float32) error) (bad []Bad, err error) {
+// runMembers runs all members on a batch and visits the samples that all of them could read.
+func runMembers(members []Member, streams []*stream,
+	visit func(index, label int, logits [][]float32) error) (bad []Bad, err error) {
 	first := streams[0].batch
 	unread := make([]error, first.Size)
 	for _, s := range streams {
@@ -126,7 +130,7 @@ func runMembers(members []Member, streams []*stream, visit func(index, label int
 	for i, m := range members {
 		b := streams[i].batch
 		if len(b.Bad) == b.Size {
-			continue // none of its samples is visited
+			continue // skip all its samples
 		}
 		v := m.views()
 		shape := graph.Shape{Batch: b.Size * v, Height: b.Height / v, Width: b.Width}
@@ -165,8 +169,8 @@ func runMembers(members []Member, streams []*stream, visit func(index, label int
 	return bad, nil
 }
 
-// MeanProbabilities writes the logarithms of the mean of the probabilities that several rows of logits
-// give: logits whose softmax is that mean.
+// MeanProbabilities averages the probabilities that several rows of logits give, and writes the
+// logarithms of the means: logits whose softmax is the mean.
 func MeanProbabilities(dst []float32, rows [][]float32) {
 	mean := make([]float64, len(dst))
 	for _, row := range rows {
@@ -186,14 +190,14 @@ func MeanProbabilities(dst []float32, rows [][]float32) {
 	}
 }
 
-// Together is what several models were found to do on the same samples.
+// Together holds the reports of several models on the same samples.
 type Together struct {
-	Members []*Report // of each model on its own
-	Whole   *Report   // of the mean of their probabilities; that of the model if there is one
+	Members []*Report // one for each model
+	Whole   *Report   // for the mean of their probabilities; with one model, the model's own
 }
 
-// ExamineMembers measures several models on the same samples, each on its own and, if mean says so, the
-// mean of their probabilities. Options.Temperature is then for the mean alone.
+// ExamineMembers measures several models on the same samples, each on its own, and if mean is set,
+// also the mean of their probabilities. Then Options.Temperature is for the mean alone.
 func ExamineMembers(ctx context.Context, members []Member, o Options, mean bool) (*Together, error) {
 	if err := checkMembers(members); err != nil {
 		return nil, err
@@ -202,12 +206,17 @@ func ExamineMembers(ctx context.Context, members []Member, o Options, mean bool)
 	report := func(keep int, temperature float64) *Report {
 		o := o
 		o.KeepLogits = keep
-		return &Report{Confusion: NewConfusion(classes), most: o.Mistakes, temperature: temperature, collected: o.collector(classes, ds)}
+		return &Report{
+			Confusion:   NewConfusion(classes),
+			most:        o.Mistakes,
+			temperature: temperature,
+			collected:   o.collector(classes, ds),
+		}
 	}
 	mean = mean && len(members) > 1
 	keep, temperature := o.KeepLogits, o.Temperature
 	if mean {
-		keep, temperature = 0, 0 // for the mean alone
+		keep, temperature = 0, 0 // only the mean needs them
 	}
 	var t Together
 	for range members {

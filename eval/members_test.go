@@ -28,7 +28,7 @@ func together(t *testing.T, mean bool, o eval.Options, members ...eval.Member) *
 	return r
 }
 
-// An ensemble gives the mean of the probabilities, and each model is measured as it is alone.
+// An ensemble gives the mean of the probabilities. Each member gets the same figures as alone.
 func TestEnsemble(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
@@ -72,14 +72,16 @@ func TestEnsemble(t *testing.T) {
 			t.Errorf("model %d: %+v, alone %+v, %v", i, got.Members[i].Result, alone, err)
 		}
 	}
-	// A model together with itself is what it is alone, but for rounding.
+	// A model together with itself gives the same as alone, except for rounding.
 	twice := together(t, true, eval.Options{}, members[0], members[0])
 	if twice.Whole.Top1 != got.Members[0].Top1 || math.Abs(twice.Whole.Loss-got.Members[0].Loss) > 1e-6 {
 		t.Errorf("twice the same model: %+v, want %+v", twice.Whole.Result, got.Members[0].Result)
 	}
-	// The temperature is for the mean.
+	// The temperature changes only the mean.
 	hot := together(t, true, eval.Options{Temperature: 10}, members...)
-	if hot.Members[0].Loss != got.Members[0].Loss || hot.Whole.Top1 != got.Whole.Top1 || hot.Whole.Loss == got.Whole.Loss {
+	if hot.Members[0].Loss != got.Members[0].Loss ||
+		hot.Whole.Top1 != got.Whole.Top1 ||
+		hot.Whole.Loss == got.Whole.Loss {
 		t.Errorf("with a temperature: %+v, %+v", hot.Members[0].Result, hot.Whole.Result)
 	}
 }
@@ -96,13 +98,16 @@ func TestViewsOfShades(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.Transform = v
-		if got := together(t, false, eval.Options{}, m); got.Whole.Count != 11 || got.Whole.Top1 != want.Whole.Top1 || math.Abs(got.Whole.Loss-want.Whole.Loss) > 1e-6 {
+		got := together(t, false, eval.Options{}, m)
+		if got.Whole.Count != 11 ||
+			got.Whole.Top1 != want.Whole.Top1 ||
+			math.Abs(got.Whole.Loss-want.Whole.Loss) > 1e-6 {
 			t.Errorf("%s: %+v, want %+v", kind, got.Whole.Result, want.Whole.Result)
 		}
 	}
 }
 
-// What one member cannot read, none sees; and the counts of McNemar are those of the images.
+// A sample that one member cannot read is left out for all, and McNemar counts the images.
 func TestMembersWithBadImages(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
@@ -117,7 +122,7 @@ func TestMembersWithBadImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := 0, 0 // image 0 is black: both say the first class
+	a, b := 0, 0 // image 0 is black: both answer the first class
 	for i := range 23 {
 		switch {
 		case i%5 == 3:
@@ -132,7 +137,8 @@ func TestMembersWithBadImages(t *testing.T) {
 		t.Errorf("%+v, want %d and %d", n, a, b)
 	}
 	d, err := metrics.DifferenceOf(got.Members[0].Collected(), got.Members[1].Collected(), 200, 1)
-	if want := 100 * float64(b-a) / 19; err != nil || math.Abs(d.Top1-want) > 1e-9 || d.Interval[0] > want || d.Interval[1] < want {
+	want := 100 * float64(b-a) / 19
+	if err != nil || math.Abs(d.Top1-want) > 1e-9 || d.Interval[0] > want || d.Interval[1] < want {
 		t.Errorf("%+v, %v; want %v", d, err, want)
 	}
 }
@@ -154,12 +160,13 @@ func TestMembersThatDoNotFit(t *testing.T) {
 		name, want string
 		members    []eval.Member
 	}{
-		{"none", "there is no model", nil},
-		{"classes", "models with 3 and 2 classes", []eval.Member{a, b}},
-		{"images", "data sets of 3 and 4 samples", []eval.Member{a, c}},
+		{"none", "no model to evaluate", nil},
+		{"classes", "need the same classes, but have 3 and 2", []eval.Member{a, b}},
+		{"images", "have 3 and 4 samples", []eval.Member{a, c}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			if _, err := eval.ExamineMembers(t.Context(), x.members, eval.Options{Batch: 2}, false); err == nil || !strings.Contains(err.Error(), x.want) {
+			_, err := eval.ExamineMembers(t.Context(), x.members, eval.Options{Batch: 2}, false)
+			if err == nil || !strings.Contains(err.Error(), x.want) {
 				t.Errorf("%v, want %q", err, x.want)
 			}
 		})
@@ -184,8 +191,10 @@ func TestLabelsOutOfRange(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
 	for _, label := range []int{3, 8} {
-		_, err := eval.Examine(t.Context(), graph.NewRunner(newLinear(1, 0, 0), pool), mislabelled{4, label}, transform(), eval.Options{Batch: 2})
-		if want := fmt.Sprintf("image 2: label %d, but the model has 3 classes", label); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := eval.Examine(t.Context(), graph.NewRunner(newLinear(1, 0, 0), pool), mislabelled{4, label},
+			transform(), eval.Options{Batch: 2})
+		want := fmt.Sprintf("image 2: label %d, but the model has 3 classes", label)
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

@@ -10,22 +10,22 @@ import (
 	"fasternet/eval/metrics"
 )
 
-// counted is what a rank has counted, for the others.
+// counted is what a rank sends to the others.
 type counted struct {
 	Top1, Top5, Count int
-	Loss              uint64 // the bits: JSON has no NaN
+	Loss              uint64 // the bits of the float, as JSON has no NaN
 	Confusion         *Confusion
 	Mistakes          []Mistake
 	Skipped           []struct{ Name, Text string }
 	Indices           []int32
 
-	collected []byte // of a metrics.Collector, next to the JSON
+	collected []byte // the bytes of a metrics.Collector, sent next to the JSON
 }
 
-// Merge makes a report of the parts of all ranks of a group, the same on each. ds is
-// the data set of which they are parts.
+// Merge combines the parts of all ranks of a group into one report, the same on each rank.
+// ds is the whole data set.
 func (m *Report) Merge(g collective.Group, ds data.Dataset) error {
-	if m.collected == nil { // of a rank that has seen nothing
+	if m.collected == nil { // this rank has seen nothing
 		m.collected = metrics.New(m.Confusion.Classes, 0, 0)
 	}
 	if g.Size() > 1 {
@@ -34,7 +34,11 @@ func (m *Report) Merge(g collective.Group, ds data.Dataset) error {
 			return err
 		}
 		classes := m.Confusion.Classes
-		*m = Report{Confusion: NewConfusion(classes), most: m.most, collected: metrics.New(classes, ds.Len(), m.collected.Limit())}
+		*m = Report{
+			Confusion: NewConfusion(classes),
+			most:      m.most,
+			collected: metrics.New(classes, ds.Len(), m.collected.Limit()),
+		}
 		for _, c := range all {
 			if err := m.add(c); err != nil {
 				return err
@@ -53,7 +57,15 @@ func (m *Report) Merge(g collective.Group, ds data.Dataset) error {
 }
 
 func (m *Report) gather(g collective.Group) ([]counted, error) {
-	own := counted{Top1: m.top1, Top5: m.top5, Count: m.Count, Loss: math.Float64bits(m.Loss), Confusion: m.Confusion, Mistakes: m.Mistakes, Indices: m.indices}
+	own := counted{
+		Top1:      m.top1,
+		Top5:      m.top5,
+		Count:     m.Count,
+		Loss:      math.Float64bits(m.Loss),
+		Confusion: m.Confusion,
+		Mistakes:  m.Mistakes,
+		Indices:   m.indices,
+	}
 	for _, b := range m.Skipped {
 		own.Skipped = append(own.Skipped, struct{ Name, Text string }{b.Name, b.Err.Error()})
 	}

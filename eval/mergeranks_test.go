@@ -27,16 +27,17 @@ func (s spoilt) Image(i int) (*picture.Image, error) {
 	return s.shades.Image(i)
 }
 
-// What the ranks find together is what one finds: every sample counts once, also
-// where batches do not divide, or are fewer than ranks.
+// Several ranks find what one finds: every sample counts once, even if the batches do not
+// divide evenly, or are fewer than the ranks.
 func TestMerge(t *testing.T) {
 	ds := spoilt{23}
 	run := func(g collective.Group) *eval.Report {
 		pool := kernels.NewPool(1)
 		defer pool.Close()
-		m, err := eval.ExaminePart(t.Context(), graph.NewRunner(newLinear(0.5, 2, 1), pool), ds, transform(), eval.Options{
-			Batch: 3, Workers: 1, SkipBad: true, Mistakes: 4, KeepLogits: 1000, Rank: g.Rank(), Ranks: g.Size(),
-		})
+		m, err := eval.ExaminePart(t.Context(), graph.NewRunner(newLinear(0.5, 2, 1), pool), ds, transform(),
+			eval.Options{
+				Batch: 3, Workers: 1, SkipBad: true, Mistakes: 4, KeepLogits: 1000, Rank: g.Rank(), Ranks: g.Size(),
+			})
 		if err = errors.Join(err, m.Merge(g, ds)); err != nil {
 			t.Error(err)
 		}
@@ -61,7 +62,8 @@ func TestMerge(t *testing.T) {
 		for _, g := range collective.Local(n) {
 			all.Go(func() {
 				if got := run(g); words(got) != words(want) || math.Abs(got.Loss-want.Loss) > 1e-12 {
-					t.Errorf("rank %d of %d: %s, loss %v\nwant %s, loss %v", g.Rank(), n, words(got), got.Loss, words(want), want.Loss)
+					t.Errorf("rank %d of %d: %s, loss %v\nwant %s, loss %v",
+						g.Rank(), n, words(got), got.Loss, words(want), want.Loss)
 				}
 			})
 		}
@@ -69,13 +71,17 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// If nothing can be read, all ranks say so.
+// If nothing can be read, all ranks return the error.
 func TestMergeNothing(t *testing.T) {
 	var all sync.WaitGroup
 	for _, g := range collective.Local(2) {
 		all.Go(func() {
-			m := &eval.Report{Confusion: eval.NewConfusion(3), Skipped: []eval.Bad{{Name: "image 3", Err: errors.New("spoilt")}}}
-			if err := m.Merge(g, shades(2)); err == nil || err.Error() != "none of the images can be read, of 2; the first: spoilt" {
+			m := &eval.Report{
+				Confusion: eval.NewConfusion(3),
+				Skipped:   []eval.Bad{{Name: "image 3", Err: errors.New("spoilt")}},
+			}
+			err := m.Merge(g, shades(2))
+			if err == nil || err.Error() != "none of the 2 images can be read; the first: spoilt" {
 				t.Errorf("%v", err)
 			}
 		})
@@ -83,15 +89,16 @@ func TestMergeNothing(t *testing.T) {
 	all.Wait()
 }
 
-// Figures do not depend on the number of ranks, to the bit.
+// Figures are equal to the bit for any number of ranks.
 func TestMergedFigures(t *testing.T) {
 	ds := spoilt{23}
 	run := func(g collective.Group, limit int) string {
 		pool := kernels.NewPool(1)
 		defer pool.Close()
-		m, err := eval.ExaminePart(t.Context(), graph.NewRunner(newLinear(0.5, 2, 1), pool), ds, transform(), eval.Options{
-			Batch: 3, Workers: 1, SkipBad: true, KeepLogits: limit, Rank: g.Rank(), Ranks: g.Size(),
-		})
+		m, err := eval.ExaminePart(t.Context(), graph.NewRunner(newLinear(0.5, 2, 1), pool), ds, transform(),
+			eval.Options{
+				Batch: 3, Workers: 1, SkipBad: true, KeepLogits: limit, Rank: g.Rank(), Ranks: g.Size(),
+			})
 		if err = errors.Join(err, m.Merge(g, ds)); err == nil {
 			err = m.Measure(metrics.Options{Names: ds.Classes(), Resamples: 20})
 		}
@@ -105,7 +112,9 @@ func TestMergedFigures(t *testing.T) {
 	}
 	for _, limit := range []int{23 * 3, 23*3 - 1} {
 		want := run(collective.Single{}, limit)
-		if strings.Contains(want, `"roc_auc":null`) != (limit < 23*3) || !strings.Contains(want, `"ece":0.`) || !strings.Contains(want, `"resamples":20`) {
+		if strings.Contains(want, `"roc_auc":null`) != (limit < 23*3) ||
+			!strings.Contains(want, `"ece":0.`) ||
+			!strings.Contains(want, `"resamples":20`) {
 			t.Errorf("limit %d: %s", limit, want)
 		}
 		var all sync.WaitGroup

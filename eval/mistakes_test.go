@@ -43,7 +43,10 @@ func TestConfusionJSON(t *testing.T) {
 	if want := []Pair{{0, 1, 2}, {1, 0, 1}}; !reflect.DeepEqual(c.Pairs(), want) {
 		t.Errorf("pairs %v, want %v", c.Pairs(), want)
 	}
-	for _, bad := range []string{`{"classes":2,"counts":[[2,0,1]]}`, `{"classes":2,"counts":[[0,2,1]]}`, `{"classes":2,"counts":[[0,-2,1]]}`, `{"classes":2,"counts":[[0,0,-1]]}`, `[]`} {
+	for _, bad := range []string{
+		`{"classes":2,"counts":[[2,0,1]]}`, `{"classes":2,"counts":[[0,2,1]]}`,
+		`{"classes":2,"counts":[[0,-2,1]]}`, `{"classes":2,"counts":[[0,0,-1]]}`, `[]`,
+	} {
 		if err := json.Unmarshal([]byte(bad), &back); err == nil {
 			t.Errorf("%s is accepted", bad)
 		}

@@ -12,10 +12,10 @@ import (
 	"fasternet/graph"
 )
 
-// LabelReport is all that is measured of a model of images with any number of labels.
+// LabelReport holds the figures of a model for images with any number of labels.
 type LabelReport struct {
 	Result     `json:"-"`
-	Thresholds []float64             `json:"thresholds"` // of each label, by which it is given
+	Thresholds []float64             `json:"thresholds"` // a label is given from this probability on
 	Figures    *metrics.LabelFigures `json:"metrics"`
 	Count      int                   `json:"count"`             // images
 	Skipped    []Bad                 `json:"skipped,omitempty"` // images that could not be read
@@ -24,8 +24,9 @@ type LabelReport struct {
 }
 
 // ExamineLabels runs a model over a data set whose images have any number of labels, and measures
-// it with a threshold for each label; nil takes those that have the best F1 on these images.
-func ExamineLabels(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options, thresholds []float64) (*LabelReport, error) {
+// it with a threshold for each label. With nil, it takes the thresholds with the best F1 on these images.
+func ExamineLabels(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options,
+	thresholds []float64) (*LabelReport, error) {
 	m, err := ExamineLabelsPart(ctx, r, ds, t, o)
 	if err != nil {
 		return nil, err
@@ -33,8 +34,9 @@ func ExamineLabels(ctx context.Context, r *graph.Runner, ds data.Dataset, t data
 	return m, m.Merge(collective.Single{}, ds, thresholds)
 }
 
-// ExamineLabelsPart is ExamineLabels for a rank of several: the report is void before Merge.
-func ExamineLabelsPart(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*LabelReport, error) {
+// ExamineLabelsPart is ExamineLabels for one rank of several: call Merge before you use the report.
+func ExamineLabelsPart(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform,
+	o Options) (*LabelReport, error) {
 	m := &LabelReport{collected: metrics.NewLabelCollector(r.Model.Classes())}
 	skipped, err := Each(ctx, r, ds, t, o, func(row Row) error {
 		if err := m.collected.Add(data.LabelSet(ds, row.Index), row.Logits); err != nil {
@@ -46,14 +48,14 @@ func ExamineLabelsPart(ctx context.Context, r *graph.Runner, ds data.Dataset, t 
 	return m, err
 }
 
-// ofRank is what a rank has collected, for the others.
+// ofRank is what a rank sends to the others.
 type ofRank struct {
 	Images  []byte
 	Skipped []struct{ Name, Text string }
 }
 
-// Merge makes a report of the parts of all ranks of a group, the same on each. ds is the data set
-// of which they are parts.
+// Merge combines the parts of all ranks of a group into one report, the same on each rank. ds is the
+// whole data set.
 func (m *LabelReport) Merge(g collective.Group, ds data.Dataset, thresholds []float64) error {
 	if g.Size() > 1 {
 		if err := m.gather(g); err != nil {
@@ -73,7 +75,8 @@ func (m *LabelReport) Merge(g collective.Group, ds data.Dataset, thresholds []fl
 	m.Thresholds, m.Figures, m.Count = thresholds, f, m.collected.Len()
 	m.Result = Result{Loss: f.Loss, Count: m.collected.Len(), F1: 100 * f.F1.Macro}
 	if f.MAP == nil {
-		return fmt.Errorf("none of the %d images that were evaluated has a label: mean average precision is not defined", m.Count)
+		return fmt.Errorf("none of the %d images that were evaluated has a label: "+
+			"mean average precision is not defined", m.Count)
 	}
 	m.MAP = 100 * *f.MAP
 	if f.MicroAP != nil {

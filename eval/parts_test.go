@@ -52,15 +52,45 @@ func TestHoldOutOfFolders(t *testing.T) {
 		{name: "class folders", files: images("cat", "dog"), classes: []string{"cat", "dog"}},
 		{name: "a training part", files: images("train/cat", "train/dog"), classes: []string{"cat", "dog"}},
 		{name: "in capitals", files: images("Train/cat", "Train/dog"), classes: []string{"cat", "dog"}},
-		{name: "a validation part that is not used", files: images("train/cat", "train/dog", "Val/cat"), classes: []string{"cat", "dog"}, note: "Val is not used"},
-		{name: "a test part for later", files: images("train/cat", "train/dog", "test/cat"), classes: []string{"cat", "dog"}},
-		{name: "a training part that is named", files: images("a/cat", "a/dog", "val/cat"), train: "a", classes: []string{"cat", "dog"}},
-		{name: "a class that is called train", files: images("bus", "car", "train"), classes: []string{"bus", "car", "train"}},
-		{name: "parts of other names", files: images("training_set/cat", "training_set/dog", "test_set/cat"), err: "look like parts of a data set, not like classes; name the folder of the training images with data.train, e.g. data.train=training_set"},
+		{
+			name:    "a validation part that is not used",
+			files:   images("train/cat", "train/dog", "Val/cat"),
+			classes: []string{"cat", "dog"},
+			note:    "Val is not used",
+		},
+		{
+			name:    "a test part for later",
+			files:   images("train/cat", "train/dog", "test/cat"),
+			classes: []string{"cat", "dog"},
+		},
+		{
+			name:    "a training part that is named",
+			files:   images("a/cat", "a/dog", "val/cat"),
+			train:   "a",
+			classes: []string{"cat", "dog"},
+		},
+		{
+			name:    "a class that is called train",
+			files:   images("bus", "car", "train"),
+			classes: []string{"bus", "car", "train"},
+		},
+		{
+			name:  "parts of other names",
+			files: images("training_set/cat", "training_set/dog", "test_set/cat"),
+			err: "look like parts of a data set, not like classes; " +
+				"name the folder of the training images with data.train, e.g. data.train=training_set",
+		},
 		{name: "parts without classes", files: images("train", "test"), err: "look like parts of a data set"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := configs.Data{Name: "imagefolder", Dir: tree(t, c.files...), Train: c.train, ValFraction: 0.5, ValSplit: configs.HashSplit, OnBadImage: "error"}
+			d := configs.Data{
+				Name:        "imagefolder",
+				Dir:         tree(t, c.files...),
+				Train:       c.train,
+				ValFraction: 0.5,
+				ValSplit:    configs.HashSplit,
+				OnBadImage:  "error",
+			}
 			train, val, err := sets.OpenBoth(d)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
@@ -84,14 +114,20 @@ func TestHoldOutOfFolders(t *testing.T) {
 
 // A list, a packed file or a shard of validation images that is not used is told of.
 func TestValidationThatIsNotUsed(t *testing.T) {
-	for _, c := range []struct{ name, file string }{{"annotations", "val.txt"}, {"packed", "val.pack"}, {"shards", "val/0.tar"}, {"cifar10", ""}} {
+	for _, c := range []struct{ name, file string }{
+		{"annotations", "val.txt"},
+		{"packed", "val.pack"},
+		{"shards", "val/0.tar"},
+		{"cifar10", ""},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := configs.Data{Name: c.name, Dir: tree(t, "x", cmp.Or(c.file, "y")), ValFraction: 0.1}
 			if c.file == "" {
 				d.Dir = tree(t, "test_batch.bin")
 			}
 			notes := eval.Remarks(d, nil, nil)
-			if got := len(notes) > 0 && strings.HasSuffix(filepath.ToSlash(notes[0]), c.file+" is not used"); got != (c.file != "") {
+			got := len(notes) > 0 && strings.HasSuffix(filepath.ToSlash(notes[0]), c.file+" is not used")
+			if got != (c.file != "") {
 				t.Errorf("%s: notes %q", c.name, notes)
 			}
 			d.ValFraction = 0

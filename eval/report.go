@@ -13,36 +13,36 @@ import (
 	"fasternet/graph"
 )
 
-// Report is all that is measured of a classifier on a data set.
+// Report holds everything that is measured about a classifier on a data set.
 type Report struct {
 	Result
 	Confusion *Confusion `json:"confusion"`
-	Mistakes  []Mistake  `json:"mistakes,omitempty"` // the most confident ones, as many as the options say
+	Mistakes  []Mistake  `json:"mistakes,omitempty"` // the most confident ones; the options say how many
 	Skipped   []Bad      `json:"skipped,omitempty"`  // images that could not be read
-	// Figures are nil before [Report.Measure], and in reports of older versions.
+	// Figures is nil before [Report.Measure], and in reports of older versions.
 	Figures *metrics.Figures `json:"metrics,omitempty"`
 	// Examples and LabelIssues are nil before [Report.Inspect], and in reports of older versions.
 	Examples    []Example    `json:"examples,omitempty"`
 	LabelIssues *LabelIssues `json:"label_issues,omitempty"`
 
 	top1, top5  int
-	most        int     // mistakes
-	temperature float64 // that logits are divided by; 0 for none
+	most        int     // mistakes to keep
+	temperature float64 // divides logits; 0 for none
 	scaled      []float32
 	collected   *metrics.Collector
-	indices     []int32 // in the data set, of the samples that were collected
+	indices     []int32 // of the collected samples, in the data set
 }
 
-// Measure computes the figures of a report that is merged.
+// Measure computes the figures. Merge the report first.
 func (m *Report) Measure(o metrics.Options) (err error) {
 	m.Figures, err = m.collected.Figures(o)
 	return err
 }
 
-// Collected is what the figures are computed from; nil in a report that was read from a file.
+// Collected returns the source of the figures; nil in a report that was read from a file.
 func (m *Report) Collected() *metrics.Collector { return m.collected }
 
-// Samples visits what the model says about each sample, and its index in the data set.
+// Samples visits each sample with the model's answer and its index in the data set.
 func (m *Report) Samples(visit func(index int, s metrics.Sample) error) error {
 	for i, index := range m.indices {
 		if err := visit(int(index), m.collected.Sample(i)); err != nil {
@@ -52,7 +52,7 @@ func (m *Report) Samples(visit func(index int, s metrics.Sample) error) error {
 	return nil
 }
 
-// Examine runs a model over a data set and measures it. It is an error when a
+// Examine runs a model over a data set and measures it. It returns an error when a
 // label is not one of the model's classes.
 func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*Report, error) {
 	m, err := ExaminePart(ctx, r, ds, t, o)
@@ -62,10 +62,15 @@ func Examine(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Trans
 	return m, m.Merge(collective.Single{}, ds)
 }
 
-// ExaminePart is Examine for a rank of several: the report is void before Merge.
+// ExaminePart is Examine for one rank of several: call Merge before you use the report.
 func ExaminePart(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*Report, error) {
 	classes := r.Model.Classes()
-	m := &Report{Confusion: NewConfusion(classes), most: o.Mistakes, temperature: o.Temperature, collected: o.collector(classes, ds)}
+	m := &Report{
+		Confusion:   NewConfusion(classes),
+		most:        o.Mistakes,
+		temperature: o.Temperature,
+		collected:   o.collector(classes, ds),
+	}
 	skipped, err := Each(ctx, r, ds, t, o, func(row Row) error { return m.see(ds, row) })
 	if err != nil {
 		return nil, err
@@ -82,7 +87,7 @@ func (o Options) collector(classes int, ds data.Dataset) *metrics.Collector {
 	return c
 }
 
-// see measures a sample.
+// see adds a sample.
 func (m *Report) see(ds data.Dataset, row Row) error {
 	if m.temperature != 0 {
 		m.scaled = slices.Grow(m.scaled[:0], len(row.Logits))[:len(row.Logits)]
@@ -103,20 +108,20 @@ func (m *Report) see(ds data.Dataset, row Row) error {
 	m.Loss += s.NLL
 	m.Count++
 	m.Confusion.Add(row.Label, s.Answer)
-	if s.Rank > 0 && s.Confidence >= 0 { // not NaN
+	if s.Rank > 0 && s.Confidence >= 0 { // a mistake; its confidence is not NaN
 		m.mistake(Mistake{Index: row.Index, Label: row.Label, Answer: s.Answer, Confidence: s.Confidence}, m.most)
 	}
 	return nil
 }
 
-// Confusion counts how often samples of a class were taken for which. Only what
-// occurs takes memory.
+// Confusion counts how often each class was given each answer. Only counts above zero
+// take memory.
 type Confusion struct {
 	Classes int
 	counts  map[[2]int]int
 }
 
-// NewConfusion has counted nothing yet.
+// NewConfusion returns a matrix without counts.
 func NewConfusion(classes int) *Confusion {
 	return &Confusion{Classes: classes, counts: map[[2]int]int{}}
 }
@@ -125,7 +130,7 @@ func NewConfusion(classes int) *Confusion {
 // there is none because the logits are not numbers.
 func (c *Confusion) Add(class, answer int) { c.counts[[2]int{class, answer}]++ }
 
-// Count is how often the model gave that answer to samples of a class.
+// Count returns how often the model gave that answer to samples of the class.
 func (c *Confusion) Count(class, answer int) int { return c.counts[[2]int{class, answer}] }
 
 // ClassScore is the accuracy on the samples of one class.
@@ -135,12 +140,12 @@ type ClassScore struct {
 	Count    int     `json:"count"` // samples
 	Correct  int     `json:"correct"`
 	Accuracy float64 `json:"accuracy"` // percent
-	// The answer that is most often given wrongly, and how often; -1 for none.
+	// MistakenFor is the wrong answer given most often, and Mistakes how often; -1 for none.
 	MistakenFor   int `json:"mistaken_for"`
 	MistakenCount int `json:"mistaken_count"`
 }
 
-// Scores are the scores of the classes that have samples, by index.
+// Scores returns the scores of the classes that have samples, by index.
 func (c *Confusion) Scores(names []string) []ClassScore {
 	byClass := map[int]*ClassScore{}
 	for k, n := range c.counts {
@@ -171,5 +176,5 @@ func WorstFirst(scores []ClassScore) {
 	slices.SortStableFunc(scores, func(a, b ClassScore) int { return cmp.Compare(a.Accuracy, b.Accuracy) })
 }
 
-// ClassName is the name of a class, or its index if it has no name.
+// ClassName returns the name of a class, or its index if it has no name.
 func ClassName(names []string, class int) string { return classes.Name(names, class) }

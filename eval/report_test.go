@@ -45,7 +45,7 @@ func examine(t *testing.T, ds data.Dataset, o eval.Options, weights ...float32) 
 }
 
 func TestScores(t *testing.T) {
-	// Says "c" to all but image 0, which is black and taken for "a".
+	// The model answers "c" to all images except image 0, which is black and gets "a".
 	m, err := examine(t, shades(10), eval.Options{Batch: 4}, -1, 0, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -65,9 +65,10 @@ func TestScores(t *testing.T) {
 	}
 }
 
-// Samples that cannot be read are left out, and change nothing about the others.
+// Samples that cannot be read are left out and do not change the results of the others.
 func TestSkipBad(t *testing.T) {
-	if _, err := examine(t, torn{10, map[int]bool{7: true, 3: true}}, eval.Options{Batch: 4}, 0.5, 2, 1); err == nil || !strings.Contains(err.Error(), "image 3 is torn") {
+	if _, err := examine(t, torn{10, map[int]bool{7: true, 3: true}}, eval.Options{Batch: 4}, 0.5, 2, 1); err == nil ||
+		!strings.Contains(err.Error(), "image 3 is torn") {
 		t.Errorf("not skipped: %v", err)
 	}
 	whole, err := examine(t, shades(10), eval.Options{Batch: 4}, 0.5, 2, 1)
@@ -82,11 +83,15 @@ func TestSkipBad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if m.Count != 7 || done != 10 || len(m.Skipped) != 3 || m.Skipped[0].Name != "image 2" || m.Skipped[2].Name != "image 9" ||
+			if m.Count != 7 ||
+				done != 10 ||
+				len(m.Skipped) != 3 ||
+				m.Skipped[0].Name != "image 2" ||
+				m.Skipped[2].Name != "image 9" ||
 				!strings.Contains(m.Skipped[1].Err.Error(), "image 3 is torn") {
 				t.Errorf("batch %d, %d workers: %+v, %d done", batch, workers, m, done)
 			}
-			for class, n := range []int{2, 3, 2} { // of images 0 1 4 5 6 7 8
+			for class, n := range []int{2, 3, 2} { // images 0 1 4 5 6 7 8
 				sum := 0
 				for a := range 3 {
 					sum += m.Confusion.Count(class, a)
@@ -101,7 +106,8 @@ func TestSkipBad(t *testing.T) {
 		}
 	}
 	all := torn{3, map[int]bool{0: true, 1: true, 2: true}}
-	if _, err := examine(t, all, eval.Options{Batch: 2, SkipBad: true}, 1, 1, 1); err == nil || !strings.Contains(err.Error(), "none of the images can be read, of 3") {
+	if _, err := examine(t, all, eval.Options{Batch: 2, SkipBad: true}, 1, 1, 1); err == nil ||
+		!strings.Contains(err.Error(), "none of the 3 images can be read") {
 		t.Errorf("no image at all: %v", err)
 	}
 }
@@ -122,7 +128,12 @@ func TestResultsFiles(t *testing.T) {
 	if err := json.Unmarshal(raw, &v); err != nil {
 		t.Fatal(err)
 	}
-	if v["top1"] != 44.4444 || v["top1_err"] != 55.5556 || v["count"] != 9.0 || v["param_count"] != 3.91 || v["img_size"] != 8.0 || v["crop_pct"] != 1.0 ||
+	if v["top1"] != 44.4444 ||
+		v["top1_err"] != 55.5556 ||
+		v["count"] != 9.0 ||
+		v["param_count"] != 3.91 ||
+		v["img_size"] != 8.0 ||
+		v["crop_pct"] != 1.0 ||
 		len(v["classes"].([]any)) != 3 || v["skipped"].([]any)[0].(map[string]any)["name"] != "image 4" {
 		t.Errorf("%s", raw)
 	}
@@ -132,7 +143,12 @@ func TestResultsFiles(t *testing.T) {
 	}
 	raw, _ = os.ReadFile(path)
 	rows, err := csv.NewReader(strings.NewReader(string(raw))).ReadAll()
-	if err != nil || len(rows) != 2 || len(rows[0]) != 11 || rows[1][0] != "x/best.safetensors" || rows[1][1] != "44.4444" || rows[1][10] != "bicubic" {
+	if err != nil ||
+		len(rows) != 2 ||
+		len(rows[0]) != 11 ||
+		rows[1][0] != "x/best.safetensors" ||
+		rows[1][1] != "44.4444" ||
+		rows[1][10] != "bicubic" {
 		t.Errorf("%s %v", raw, err)
 	}
 	if err := r.Write(filepath.Join(dir, "r.txt")); err == nil || !strings.Contains(err.Error(), ".json or .csv") {
@@ -147,7 +163,7 @@ func TestResultsFiles(t *testing.T) {
 	}
 }
 
-// coloured counts the pixels of a picture that are blue and red.
+// coloured counts the blue and the red pixels of a picture.
 func coloured(t *testing.T, c *eval.Confusion, path string) (blue, red int, size image.Point) {
 	t.Helper()
 	if err := c.Write(path, "title", nil); err != nil {
@@ -176,7 +192,7 @@ func coloured(t *testing.T, c *eval.Confusion, path string) (blue, red int, size
 	return blue, red, b.Size()
 }
 
-// Classes that are taken for one another come next to each other, whatever their numbers.
+// Confused classes come next to each other, for any numbering.
 func TestConfusionOrder(t *testing.T) {
 	c := eval.NewConfusion(7)
 	add := func(class, answer, n int) {
@@ -233,11 +249,13 @@ func TestConfusionFiles(t *testing.T) {
 		for k := range classes {
 			c.Add(k, (k+1)%classes)
 		}
-		if b, r, _ := coloured(t, c, filepath.Join(dir, fmt.Sprint(classes, "wrong.png"))); r < 9*blue/10 || r > 11*blue/10 || b > r/100 {
-			t.Errorf("%d classes, all wrong: %d blue pixels, %d red ones; where all are right %d blue ones", classes, b, r, blue)
+		b, r, _ := coloured(t, c, filepath.Join(dir, fmt.Sprint(classes, "wrong.png")))
+		if r < 9*blue/10 || r > 11*blue/10 || b > r/100 {
+			t.Errorf("%d classes, all wrong: %d blue pixels, %d red ones; where all are right %d blue ones",
+				classes, b, r, blue)
 		}
 	}
-	// As SVG the same, with names as text.
+	// SVG shows the same, with names as text.
 	for _, classes := range []int{3, 300} {
 		c := eval.NewConfusion(classes)
 		c.Add(1, 0)
@@ -271,7 +289,8 @@ func TestConfusionFiles(t *testing.T) {
 			t.Errorf("%d classes: a control character of a name is in the file", classes)
 		}
 	}
-	if err := eval.NewConfusion(5000).Write(filepath.Join(dir, "big.png"), "", nil); err == nil || !strings.Contains(err.Error(), "want at most 4000") {
+	if err := eval.NewConfusion(5000).Write(filepath.Join(dir, "big.png"), "", nil); err == nil ||
+		!strings.Contains(err.Error(), "want at most 4000") {
 		t.Errorf("5000 classes: %v", err)
 	}
 	if err := c.Write(filepath.Join(dir, "none", "c.csv"), "", nil); err == nil {

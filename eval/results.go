@@ -14,7 +14,7 @@ import (
 	"fasternet/internal/printable"
 )
 
-// Results is what a results file says, with the names that timm's have.
+// Results is the content of a results file. It uses timm's names.
 type Results struct {
 	Model         string  `json:"model"`
 	Top1          float64 `json:"top1"` // percent
@@ -25,32 +25,38 @@ type Results struct {
 	Count         int     `json:"count"`       // images
 	ParamCount    float64 `json:"param_count"` // millions
 	ImgSize       int     `json:"img_size"`
-	CropPct       float64 `json:"crop_pct"` // part of the shorter side that is looked at
+	CropPct       float64 `json:"crop_pct"` // the part of the shorter side that the model sees
 	Interpolation string  `json:"interpolation"`
 
-	Metrics *metrics.Figures `json:"metrics,omitempty"` // in CSV some of them
+	Metrics *metrics.Figures `json:"metrics,omitempty"` // CSV has some of them
 
 	Classes []ClassScore `json:"classes"`           // not in CSV
 	Skipped []Bad        `json:"skipped,omitempty"` // not in CSV
 }
 
-// Results describes a report: of which model, with how many learned values, with
-// which names of the classes, how the images were cut, and how much of them was [Seen].
+// Results describes a report: the name of the model, the number of its parameters, the names
+// of its classes, how the images were cropped, and how much of them the model has [Seen].
 func (m *Report) Results(model string, parameters int, names []string, t *data.EvalTransform, seen float64) Results {
 	round := func(v float64, digits int) float64 {
 		p := math.Pow10(digits)
 		return math.Round(v*p) / p
 	}
 	return Results{
-		Model: model, Top1: round(m.Top1, 4), Top1Err: round(100-m.Top1, 4), Top5: round(m.Top5, 4), Top5Err: round(100-m.Top5, 4),
-		Loss: m.Loss, Count: m.Count, ParamCount: round(float64(parameters)/1e6, 2),
-		ImgSize: t.Size, CropPct: seen, Interpolation: string(t.Interpolation),
+		Model:      model,
+		Top1:       round(m.Top1, 4),
+		Top1Err:    round(100-m.Top1, 4),
+		Top5:       round(m.Top5, 4),
+		Top5Err:    round(100-m.Top5, 4),
+		Loss:       m.Loss,
+		Count:      m.Count,
+		ParamCount: round(float64(parameters)/1e6, 2),
+		ImgSize:    t.Size, CropPct: seen, Interpolation: string(t.Interpolation),
 		Metrics: m.Figures, Classes: m.Confusion.Scores(names), Skipped: m.Skipped,
 	}
 }
 
-// Seen is the part of the shorter side of the images of a data set that a model is shown.
-// At small sizes that depends on their own size: the first one that can be read decides.
+// Seen returns the part of the shorter side of an image that the model sees. For small images
+// it depends on their size: the first image that can be read decides.
 func Seen(ds data.Dataset, t *data.EvalTransform) float64 {
 	if t.Cut().KeepTo > 0 {
 		for i := range ds.Len() {
@@ -62,7 +68,7 @@ func Seen(ds data.Dataset, t *data.EvalTransform) float64 {
 	return t.Cut().Ratio
 }
 
-// CheckResultsFile says whether the name of a results file ends in .json or .csv.
+// CheckResultsFile returns an error unless the name of a results file ends in .json or .csv.
 func CheckResultsFile(path string) error { return checkEnding(path, ".json", ".csv") }
 
 func checkEnding(path string, want ...string) error {
@@ -72,10 +78,10 @@ func checkEnding(path string, want ...string) error {
 		}
 	}
 	last := len(want) - 1
-	return fmt.Errorf("%s: want a file %s or %s", path, strings.Join(want[:last], ", "), want[last])
+	return fmt.Errorf("%s: want a name that ends in %s or %s", path, strings.Join(want[:last], ", "), want[last])
 }
 
-// Write writes the results to a file, as JSON or CSV by its name.
+// Write writes the results to a file, as JSON or CSV by the file's name.
 func (r Results) Write(path string) error {
 	if err := CheckResultsFile(path); err != nil {
 		return err
@@ -85,7 +91,7 @@ func (r Results) Write(path string) error {
 			return r.writeCSV(w)
 		}
 		var v any = r
-		// A model that computes NaN has no loss; JSON has no NaN.
+		// The loss of a model that computes NaN is not a number, and JSON has no NaN.
 		if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
 			v = struct {
 				Results
@@ -103,9 +109,15 @@ func (r Results) Write(path string) error {
 
 func (r Results) writeCSV(w io.Writer) error {
 	c := csv.NewWriter(w)
-	head := []string{"model", "top1", "top1_err", "top5", "top5_err", "loss", "count", "param_count", "img_size", "crop_pct", "interpolation"}
+	head := []string{
+		"model", "top1", "top1_err", "top5", "top5_err", "loss", "count",
+		"param_count", "img_size", "crop_pct", "interpolation",
+	}
 	row := []string{r.Model}
-	for _, v := range []any{r.Top1, r.Top1Err, r.Top5, r.Top5Err, r.Loss, r.Count, r.ParamCount, r.ImgSize, r.CropPct, r.Interpolation} {
+	for _, v := range []any{
+		r.Top1, r.Top1Err, r.Top5, r.Top5Err, r.Loss, r.Count,
+		r.ParamCount, r.ImgSize, r.CropPct, r.Interpolation,
+	} {
 		row = append(row, fmt.Sprint(v))
 	}
 	if f := r.Metrics; f != nil {
@@ -113,8 +125,10 @@ func (r Results) writeCSV(w io.Writer) error {
 			name  string
 			value *float64
 		}{
-			{"precision_macro", &f.Precision.Macro}, {"recall_macro", &f.Recall.Macro}, {"f1_macro", &f.F1.Macro}, {"f1_weighted", &f.F1.Weighted},
-			{"balanced_accuracy", &f.BalancedAccuracy}, {"roc_auc_macro", f.ROCAUC.Macro}, {"roc_auc_weighted", f.ROCAUC.Weighted},
+			{"precision_macro", &f.Precision.Macro}, {"recall_macro", &f.Recall.Macro},
+			{"f1_macro", &f.F1.Macro}, {"f1_weighted", &f.F1.Weighted},
+			{"balanced_accuracy", &f.BalancedAccuracy}, {"roc_auc_macro", f.ROCAUC.Macro},
+			{"roc_auc_weighted", f.ROCAUC.Weighted},
 			{"average_precision_macro", f.AveragePrecision.Macro}, {"ece", f.ECE}, {"brier", f.Brier},
 		} {
 			head, row = append(head, v.name), append(row, optional(v.value))

@@ -10,14 +10,14 @@ import (
 	"fasternet/graph"
 )
 
-// Row is what a model says about one sample. It is valid until the function that
-// gets it returns.
+// Row is one sample with the model's logits. It is valid until the function that gets it
+// returns.
 type Row struct {
-	Index   int            // of the sample in the data set
-	Label   int            // its class
+	Index   int            // in the data set
+	Label   int            // the class of the sample
 	Logits  []float32      // [classes]
-	Program *graph.Program // that has just run, for its features
-	At      int            // place of the sample in the batch of the program
+	Program *graph.Program // the program that has just run, for its features
+	At      int            // the sample's place in the batch
 }
 
 // Bad is a sample that could not be read.
@@ -26,12 +26,12 @@ type Bad struct {
 	Err  error  `json:"-"`
 }
 
-// NoneRead is an error if all of the images are bad.
+// NoneRead returns an error if all images are bad.
 func NoneRead(bad []Bad, images int) error {
 	if len(bad) == 0 || len(bad) < images {
 		return nil
 	}
-	return fmt.Errorf("none of the images can be read, of %d; the first: %w", images, bad[0].Err)
+	return fmt.Errorf("none of the %d images can be read; the first: %w", images, bad[0].Err)
 }
 
 // NewLoader makes the loader of an evaluation, for Options.Loader.
@@ -42,9 +42,10 @@ func NewLoader(r *graph.Runner, ds data.Dataset, t data.Transform, o Options) (*
 	})
 }
 
-// Each runs a model over a data set and visits its samples in their order. It
-// returns those that were left out.
-func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options, visit func(Row) error) ([]Bad, error) {
+// Each runs a model over a data set and visits its samples in order. It returns the samples
+// that were left out.
+func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transform, o Options,
+	visit func(Row) error) ([]Bad, error) {
 	loader := o.Loader
 	if loader == nil {
 		var err error
@@ -65,7 +66,8 @@ func Each(ctx context.Context, r *graph.Runner, ds data.Dataset, t data.Transfor
 			return nil, err
 		}
 		if len(b.Bad) < b.Size {
-			p, logits, err := Forward(r, graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width}, b.Images, o.Features)
+			shape := graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width}
+			p, logits, err := Forward(r, shape, b.Images, o.Features)
 			if err != nil {
 				return nil, err
 			}
@@ -90,7 +92,13 @@ func visitBatch(b *data.Batch, p *graph.Program, logits []float32, visit func(Ro
 			bad = bad[1:]
 			continue
 		}
-		err := visit(Row{Index: b.Indices[k], Label: b.Labels[k], Logits: logits[k*classes : (k+1)*classes], Program: p, At: k})
+		err := visit(Row{
+			Index:   b.Indices[k],
+			Label:   b.Labels[k],
+			Logits:  logits[k*classes : (k+1)*classes],
+			Program: p,
+			At:      k,
+		})
 		if err != nil {
 			return err
 		}
@@ -98,8 +106,8 @@ func visitBatch(b *data.Batch, p *graph.Program, logits []float32, visit func(Ro
 	return nil
 }
 
-// Forward runs a model on images of a shape, and keeps its intermediate values
-// if asked to.
+// Forward runs a model on images of a shape. If features is set, it keeps the intermediate
+// values.
 func Forward(r *graph.Runner, s graph.Shape, images []float32, features bool) (*graph.Program, []float32, error) {
 	compiled := r.Program
 	if features {

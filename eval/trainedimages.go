@@ -7,21 +7,23 @@ import (
 	"fasternet/configs"
 )
 
-// HeldBy is a setting that decides which images are held out, with the values that it had
-// and has.
+// HeldBy is a setting that decides which images are held out, with its value then
+// and now.
 type HeldBy struct {
 	Key     string
 	Was, Is any
 }
 
-// OtherHoldOut is the first setting by which a configuration holds out images that another
-// one trains on; nil if it holds out the same ones, some of them, or none.
+// OtherHoldOut returns the first setting that makes one configuration hold out images that another
+// trains on. It is nil if it holds out the same images, some of them, or none.
 func OtherHoldOut(was, is configs.Data) *HeldBy {
 	if !is.HoldsOut() {
 		return nil
 	}
-	if is.ValFraction > 0 && is.ValFraction < was.ValFraction && is.ValSeed == was.ValSeed && is.ValSplit == was.ValSplit && is.ValSplit == configs.HashSplit {
-		return nil // some of the images that were held out before
+	part := is.ValFraction > 0 && is.ValFraction < was.ValFraction
+	sameOrder := is.ValSeed == was.ValSeed && is.ValSplit == was.ValSplit
+	if part && sameOrder && is.ValSplit == configs.HashSplit {
+		return nil // it holds out some of the same images
 	}
 	for _, k := range []HeldBy{
 		{"data.val_fraction", was.ValFraction, is.ValFraction},
@@ -38,15 +40,17 @@ func OtherHoldOut(was, is configs.Data) *HeldBy {
 	return nil
 }
 
-// KnownNote is a note if weights know images that are validated now, since they were
-// trained on the same data set with other images held out. Otherwise it is "". Both
-// directories are meant from this folder.
+// KnownNote warns if the weights were trained on images that are now used for validation:
+// the same data set, with other images held out. Otherwise it is "". Both directories are
+// relative to this folder.
 func KnownNote(was, is configs.Data) string {
 	k := OtherHoldOut(was, is)
 	if k == nil || !sameFolder(was, is) {
 		return ""
 	}
-	return fmt.Sprintf("these weights were trained on the same data set, with %s %v (here %v): they know images that are validated now, so the accuracy looks too good; --set %s=%v holds out the same images",
+	return fmt.Sprintf("these weights were trained on the same data set, with %s %v (here %v): "+
+		"they have seen some of the validation images, so the accuracy looks too good; "+
+		"--set %s=%v holds out the same images",
 		k.Key, k.Was, k.Is, k.Key, k.Was)
 }
 
@@ -55,7 +59,7 @@ func sameFolder(a, b configs.Data) bool {
 	return a.Dir != "" && realPath(a.Dir) == realPath(b.Dir) && a.Name == b.Name && a.Train == b.Train
 }
 
-// realPath is the absolute path of a folder, without symbolic links if it is there.
+// realPath returns the absolute path of a folder, with symbolic links resolved if the folder exists.
 func realPath(dir string) string {
 	if path, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = path

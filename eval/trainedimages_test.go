@@ -10,7 +10,7 @@ import (
 	"fasternet/data"
 )
 
-// Weights that were trained on images which are held out now are told of, and no others.
+// The note appears only for weights that were trained on images that are now held out.
 func TestKnownNote(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link")
@@ -28,12 +28,13 @@ func TestKnownNote(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		was, is configs.Data
-		key     string // in the note; "" for no note
+		key     string // appears in the note; "" for no note
 	}{
 		{"the same", was, was, ""},
 		{"a larger part", was, held(0.5, 1, configs.HashSplit), "data.val_fraction 0.3 (here 0.5)"},
 		{"a part of it", was, held(0.2, 1, configs.HashSplit), ""},
-		{"a part of it, by the older rule", held(0.3, 1, configs.ShuffleSplit), held(0.2, 1, configs.ShuffleSplit), "data.val_fraction 0.3 (here 0.2)"},
+		{"a part of it, by the older rule", held(0.3, 1, configs.ShuffleSplit),
+			held(0.2, 1, configs.ShuffleSplit), "data.val_fraction 0.3 (here 0.2)"},
 		{"another seed", was, held(0.3, 2, configs.HashSplit), "data.val_seed 1 (here 2)"},
 		{"another seed and less", was, held(0.2, 2, configs.HashSplit), "data.val_fraction"},
 		{"another rule", was, held(0.3, 1, configs.ShuffleSplit), "data.val_split hash (here shuffle)"},
@@ -50,8 +51,8 @@ func TestKnownNote(t *testing.T) {
 	}
 }
 
-// A smaller fraction holds out some of the images that a larger one does: the ground on
-// which KnownNote is silent.
+// A smaller fraction holds out some of the images that a larger one holds out: this is why
+// KnownNote says nothing.
 func TestSmallerFractionHoldsOutSome(t *testing.T) {
 	ds := labelledSet{names: make([]string, 60)}
 	for i := range ds.names {

@@ -11,22 +11,22 @@ import (
 	"fasternet/model"
 )
 
-// Tolerance is the largest difference of the logits, as a part of the largest
-// logit, that folding may make. Rounding gives 1e-6 to 1e-5; a norm that is
-// left out, or folded into the wrong convolution, gives more than 1e-2.
+// Tolerance is the largest difference of the logits that folding may make, relative to the
+// largest logit. Rounding gives 1e-6 to 1e-5; a norm that is left out, or folded into the
+// wrong convolution, gives more than 1e-2.
 const Tolerance = 1e-4
 
-// checkBatch is the number of images that models are compared on.
+// checkBatch is the number of images to compare models on.
 const checkBatch = 4
 
-// Difference is how far the logits of two models are apart.
+// Difference says how much the logits of two models differ.
 type Difference struct {
 	MaxAbs float64 `json:"max_abs_diff"`
-	MaxRel float64 `json:"max_rel_diff"` // of the largest logit
+	MaxRel float64 `json:"max_rel_diff"` // relative to the largest logit
 }
 
-// logits are the logits of a model for random images, always the same, of the size
-// that its configuration evaluates at.
+// logits runs a model on random images, always the same, of the size that its configuration
+// evaluates at.
 func logits(l *model.Loaded, pool *kernels.Pool) ([]float32, error) {
 	size := l.Config.Data.ImageSize
 	images := kernels.Aligned(checkBatch * size * size * l.Model.Channels())
@@ -49,14 +49,15 @@ func logits(l *model.Loaded, pool *kernels.Pool) ([]float32, error) {
 // compare measures how far logits are from the original's.
 func compare(got, want []float32) (Difference, error) {
 	if len(got) != len(want) {
-		return Difference{}, fmt.Errorf("export: %d logits, the original has %d", len(got), len(want))
+		return Difference{}, fmt.Errorf("export: the model has %d logits, but the original %d", len(got), len(want))
 	}
 	var d Difference
 	var scale float64
 	for i, w := range want {
 		a, b := float64(got[i]), float64(w)
 		if math.IsNaN(a) || math.IsNaN(b) || math.IsInf(a, 0) || math.IsInf(b, 0) {
-			return Difference{}, fmt.Errorf("export: logit %d is %v in the original and %v in the export: the weights are no use", i, w, got[i])
+			return Difference{}, fmt.Errorf("export: logit %d is %v in the original and %v in the export: "+
+				"the weights are broken", i, w, got[i])
 		}
 		d.MaxAbs = max(d.MaxAbs, math.Abs(a-b))
 		scale = max(scale, math.Abs(b))
@@ -70,7 +71,7 @@ func compare(got, want []float32) (Difference, error) {
 // HalfTolerance is Tolerance for weights of float16, which are rounded to 11 bits.
 const HalfTolerance = 2e-2
 
-// tolerance is the tolerance of a precision.
+// tolerance returns the tolerance of a precision.
 func tolerance(precision string) float64 {
 	if precision == Float16 {
 		return HalfTolerance
@@ -80,13 +81,15 @@ func tolerance(precision string) float64 {
 
 func (d Difference) check(allowed float64) error {
 	if d.MaxRel > allowed {
-		return fmt.Errorf("export: the logits of the exported model are off by %.2g of the largest, %.2g is allowed: nothing is written", d.MaxRel, allowed)
+		return fmt.Errorf("export: the logits of the export differ by %.2g of the largest, more than %.2g: "+
+			"nothing was written",
+			d.MaxRel, allowed)
 	}
 	return nil
 }
 
-// readBack runs the model of a file, which must give the very logits of the
-// one that was written.
+// readBack runs the model of a file. Its logits must equal the logits of the model that was
+// written, to the bit.
 func readBack(path string, want []float32, pool *kernels.Pool) error {
 	l, err := model.Load(path)
 	if err != nil {
@@ -98,7 +101,7 @@ func readBack(path string, want []float32, pool *kernels.Pool) error {
 	}
 	for i := range want {
 		if len(got) != len(want) || got[i] != want[i] {
-			return fmt.Errorf("export: the file, read back, gives other logits than the model: nothing is written")
+			return fmt.Errorf("export: the file gives other logits than the model when read back: nothing was written")
 		}
 	}
 	return nil

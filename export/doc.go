@@ -1,8 +1,7 @@
-// Package export writes a model as a file for use elsewhere: safetensors for
-// Python and for this program, ONNX for runtimes. Batch norms and layer scale
-// are folded, the state of training is left out, and the metadata says what an
-// image must look like.
+// Package export writes a model to a file for other programs: safetensors for Python and for
+// this program, ONNX for runtimes. It folds batch norms and layer scale, leaves out the state
+// of training, and describes in the metadata how to prepare an image.
 //
-// [Write] verifies what it does: folded and original model are run on the same
-// images, and so is the file, read back.
+// [Write] verifies the result: it compares the logits of the original model, the folded model
+// and the file, read back, on the same images.
 package export

@@ -23,7 +23,7 @@ const (
 	ONNXFormat        Format = "onnx"
 )
 
-// FormatOf tells the format from the ending of a file's name.
+// FormatOf returns the format for the ending of a file's name.
 func FormatOf(path string) (Format, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".safetensors":
@@ -41,38 +41,38 @@ const (
 	Float16 = "float16"
 )
 
-// DefaultOpset is the operator set of ONNX files if nothing else is said. Newer ones change none
-// of the operators that are written but for where reductions have their axes.
+// DefaultOpset is the operator set of ONNX files unless Options.Opset is set. In newer sets, of the
+// operators used here, only the axes of reductions have changed.
 const DefaultOpset = 17
 
-// Options of an export.
+// Options say how to export.
 type Options struct {
-	Opset   int    // of ONNX, 13 to [onnx.LastOpset]; 0 for DefaultOpset
-	Half    bool   // float16; ONNX only
-	Dynamic bool   // height and width are chosen at run time; ONNX only
-	Pixels  bool   // images are bytes [batch, height, width, channels], which the graph normalises; ONNX only
+	Opset   int  // of the ONNX file, 13 to [onnx.LastOpset]; 0 for DefaultOpset
+	Half    bool // float16; ONNX only
+	Dynamic bool // height and width are chosen at run time; ONNX only
+	// images are bytes [batch, height, width, channels], which the graph normalises; ONNX only
+	Pixels  bool
 	NoFold  bool   // keep the batch norms; safetensors only
-	Version string // of the program, for the file
+	Version string // of the program, to write into the file
 }
 
-// Result tells what was written, and how far it is from the original.
+// Result says what was written, and how far it is from the original.
 type Result struct {
 	Path      string `json:"path"`
 	Format    Format `json:"format"`
 	Opset     int    `json:"opset,omitempty"`
 	Folded    bool   `json:"folded"`
 	Precision string `json:"precision"` // of weights and maps: float32 or int8
-	Weights   string `json:"weights"`   // ema for averaged ones, or plain
-	// Temperature that the logits of the model are divided by; 0 for none.
+	Weights   string `json:"weights"`   // ema for averaged weights, or plain
+	// Temperature divides the logits of the model; 0 for none.
 	Temperature float64 `json:"temperature,omitempty"`
 	Parameters  int     `json:"parameters"`
 	Bytes       int64   `json:"bytes"`
 	Difference
 }
 
-// Write exports a model to a file of the format that its name tells. The file
-// appears when it has been verified; after an error there is none, or the one
-// that was there before.
+// Write exports a model to a file. The name of the file says its format. The file appears when
+// it has been verified; after an error there is no new file, and an older one stays.
 func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result, error) {
 	format, err := FormatOf(path)
 	if err != nil {
@@ -92,7 +92,14 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 			}
 		}
 	}
-	r := Result{Path: path, Format: format, Precision: Float32, Weights: l.Used(), Temperature: l.Temperature, Parameters: out.Model.Store().Parameters()}
+	r := Result{
+		Path:        path,
+		Format:      format,
+		Precision:   Float32,
+		Weights:     l.Used(),
+		Temperature: l.Temperature,
+		Parameters:  out.Model.Store().Parameters(),
+	}
 	if f, ok := out.Model.(graph.Foldable); ok {
 		r.Folded = f.Folded()
 	}
@@ -133,7 +140,7 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 	case SafetensorsFormat:
 		err = writeSafetensors(&out, part)
 	default:
-		err = fmt.Errorf("export: there is no format %q", format)
+		err = fmt.Errorf("export: there is no format %q; want safetensors or onnx", format)
 	}
 	if err != nil {
 		return Result{}, err
@@ -152,21 +159,20 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 	return r, nil
 }
 
-// writable finds before the work begins what would make it useless.
+// writable finds errors of the path before the work begins.
 func writable(path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("export: the folder of %s: %w", path, err)
 	} else if !info.IsDir() {
-		return fmt.Errorf("export: %s: %s is no folder", path, filepath.Dir(path))
+		return fmt.Errorf("export: %s: %s is not a folder", path, filepath.Dir(path))
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("export: %s is a folder", path)
+		return fmt.Errorf("export: %s is a folder: want a file", path)
 	}
 	return nil
 }
 
-// Safetensors is the model as a file: its tensors and the metadata of an
-// export.
+// Safetensors returns the model as a file: its tensors and the metadata of an export.
 func Safetensors(l *model.Loaded) (checkpoints.File, error) {
 	meta, err := l.Exported()
 	return checkpoints.File{Meta: meta, Tensors: model.ExportTensors(l.Model)}, err

@@ -22,11 +22,12 @@ import (
 	"fasternet/model"
 )
 
-// loaded is a small model as it comes from a checkpoint, with random weights
-// and statistics.
+// loaded returns a small model as if it came from a checkpoint, with random weights and
+// statistics.
 func loaded(t testing.TB, settings ...string) *model.Loaded {
 	t.Helper()
-	c, err := configs.Load("quickstart", append([]string{"model.embed_dim=8", "model.depths=[1,2]", "model.feature_dim=16"}, settings...)...)
+	small := []string{"model.embed_dim=8", "model.depths=[1,2]", "model.feature_dim=16"}
+	c, err := configs.Load("quickstart", append(small, settings...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func pool(t testing.TB) *kernels.Pool {
 	return p
 }
 
-// Export a run to ONNX.
+// Exports a run to ONNX.
 func ExampleWrite() {
 	_, err := model.Load(filepath.Join("runs", "quickstart"))
 	if err != nil {
@@ -78,14 +79,14 @@ func run(t testing.TB, m graph.Model, l *model.Loaded) []float32 {
 	return append([]float32(nil), out...)
 }
 
-// What is written can be loaded, gives the logits, and carries what an image
-// must look like.
+// An export can be loaded, gives the same logits, and describes how to prepare an image.
 func TestWriteAndLoad(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		settings []string
 	}{
-		{"plain", nil}, {"layer scale", []string{"model.layer_scale_init_value=0.1"}}, {"colour", []string{"model.in_chans=3", "data.mean=[0.1,0.2,0.3]", "data.std=[0.1,0.2,0.3]"}},
+		{"plain", nil}, {"layer scale", []string{"model.layer_scale_init_value=0.1"}},
+		{"colour", []string{"model.in_chans=3", "data.mean=[0.1,0.2,0.3]", "data.std=[0.1,0.2,0.3]"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := loaded(t, test.settings...)
@@ -107,7 +108,12 @@ func TestWriteAndLoad(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if r.Folded != c.folded || r.Opset != c.opset || r.MaxRel > 1e-5 || c.folded == (r.MaxAbs == 0) || r.Bytes < 1000 || r.Path != path {
+				if r.Folded != c.folded ||
+					r.Opset != c.opset ||
+					r.MaxRel > 1e-5 ||
+					c.folded == (r.MaxAbs == 0) ||
+					r.Bytes < 1000 ||
+					r.Path != path {
 					t.Errorf("%s: %+v", c.file, r)
 				}
 				if files, _ := os.ReadDir(dir); len(files) != 1 {
@@ -118,17 +124,23 @@ func TestWriteAndLoad(t *testing.T) {
 					t.Fatal(err)
 				}
 				golden.CheckRel(t, c.file, run(t, back.Model, l), want, 1e-5)
-				if got := back.Model.(graph.Foldable).Folded(); got != c.folded || back.Model.Store().Parameters() != r.Parameters {
+				got := back.Model.(graph.Foldable).Folded()
+				if got != c.folded || back.Model.Store().Parameters() != r.Parameters {
 					t.Errorf("%s: folded %v, %d parameters", c.file, got, back.Model.Store().Parameters())
 				}
 				if yaml(t, back.Config) != yaml(t, l.Config) || fmt.Sprint(back.Classes) != fmt.Sprint(l.Classes) {
 					t.Errorf("%s: configuration or class names differ", c.file)
 				}
 				for _, tt := range []struct{ key, value string }{
-					{model.FoldedKey, fmt.Sprint(c.folded)}, {model.ArchitectureKey, "fasternet"}, {preprocess.InterpolationKey, l.Config.Data.Interpolation},
-					{preprocess.CropRatioKey, fmt.Sprint(l.Config.Data.TestCropRatio)}, {model.ClassesKey, `["ant","bee","cöckroach"]`},
-					{preprocess.MeanKey, strings.ReplaceAll(fmt.Sprint(l.Config.Data.Mean), " ", ",")}, {preprocess.StdKey, strings.ReplaceAll(fmt.Sprint(l.Config.Data.Std), " ", ",")},
-					{preprocess.InputSizeKey, fmt.Sprintf("[%d,%d,%[2]d]", l.Model.Channels(), l.Config.Data.ImageSize)},
+					{model.FoldedKey, fmt.Sprint(c.folded)},
+					{model.ArchitectureKey, "fasternet"},
+					{preprocess.InterpolationKey, l.Config.Data.Interpolation},
+					{preprocess.CropRatioKey, fmt.Sprint(l.Config.Data.TestCropRatio)},
+					{model.ClassesKey, `["ant","bee","cöckroach"]`},
+					{preprocess.MeanKey, strings.ReplaceAll(fmt.Sprint(l.Config.Data.Mean), " ", ",")},
+					{preprocess.StdKey, strings.ReplaceAll(fmt.Sprint(l.Config.Data.Std), " ", ",")},
+					{preprocess.InputSizeKey,
+						fmt.Sprintf("[%d,%d,%[2]d]", l.Model.Channels(), l.Config.Data.ImageSize)},
 				} {
 					t.Run(tt.key, func(t *testing.T) {
 						if back.File.Meta[tt.key] != tt.value {
@@ -136,10 +148,11 @@ func TestWriteAndLoad(t *testing.T) {
 						}
 					})
 				}
-				// Once more, from the export.
+				// Export once more, from the export.
 				again := filepath.Join(dir, "again.onnx")
 				if c.folded {
-					if r, err := export.Write(back, again, pool(t), export.Options{Opset: c.opset, Version: c.o.Version}); err != nil || r.MaxAbs != 0 {
+					o := export.Options{Opset: c.opset, Version: c.o.Version}
+					if r, err := export.Write(back, again, pool(t), o); err != nil || r.MaxAbs != 0 {
 						t.Errorf("%s: exported again: %+v, %v", c.file, r, err)
 					}
 				}
@@ -154,7 +167,7 @@ func TestWriteAndLoad(t *testing.T) {
 	}
 }
 
-// yaml is a configuration as a file has it.
+// yaml returns a configuration as YAML.
 func yaml(t testing.TB, c *configs.Config) string {
 	t.Helper()
 	text, err := c.YAML()
@@ -187,8 +200,13 @@ func TestWriteErrors(t *testing.T) {
 		{loaded(t), filepath.Join(dir, "a.onnx"), export.Options{}, "is a folder"},
 		{loaded(t), filepath.Join(dir, "m.onnx"), export.Options{Opset: 12}, "opset 12"},
 		{loaded(t), filepath.Join(dir, "m.onnx"), export.Options{NoFold: true}, "not in folded form"},
-		{sick, filepath.Join(dir, "m.onnx"), export.Options{}, "the weights are no use"},
-		{&model.Loaded{Model: lossy{loaded(t).Model.(*fasternet.Model)}, Config: sick.Config}, filepath.Join(dir, "m.onnx"), export.Options{}, "off by"},
+		{sick, filepath.Join(dir, "m.onnx"), export.Options{}, "the weights are broken"},
+		{
+			&model.Loaded{Model: lossy{loaded(t).Model.(*fasternet.Model)}, Config: sick.Config},
+			filepath.Join(dir, "m.onnx"),
+			export.Options{},
+			"differ by",
+		},
 	} {
 		if _, err := export.Write(c.l, c.path, pool(t), c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.path, err, c.want)
@@ -199,7 +217,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 }
 
-// lossy is a model that loses a weight when it is folded.
+// lossy is a model that loses a weight in folding.
 type lossy struct{ *fasternet.Model }
 
 func (l lossy) Fold() (graph.Model, error) {
@@ -212,8 +230,7 @@ func (l lossy) Fold() (graph.Model, error) {
 	return f, err
 }
 
-// An ONNX file that was changed, or comes from elsewhere, is refused with the
-// reason.
+// An ONNX file that was changed, or comes from another program, is refused with a reason.
 func TestForeignONNX(t *testing.T) {
 	l := loaded(t)
 	f, err := l.Model.(graph.Foldable).Fold()
@@ -229,7 +246,9 @@ func TestForeignONNX(t *testing.T) {
 		{"", func(m *onnx.Model) {}},
 		{`an ONNX file of "pytorch"`, func(m *onnx.Model) { m.Producer = "pytorch" }},
 		{`format ""`, func(m *onnx.Model) { delete(m.Meta, model.FormatKey) }},
-		{"the ONNX graph was changed after it was exported: its node 3", func(m *onnx.Model) { m.Graph.Nodes[3].Inputs[1] = "input" }},
+		{"the ONNX graph was changed after it was exported: its node 3", func(m *onnx.Model) {
+			m.Graph.Nodes[3].Inputs[1] = "input"
+		}},
 		{"the weights were changed", func(m *onnx.Model) {
 			m.Graph.Initializers[0].F32 = append([]float32{1}, m.Graph.Initializers[0].F32[1:]...)
 		}},
@@ -259,7 +278,8 @@ func TestForeignONNX(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = model.Load(path)
-			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(c.want, "…"))) {
+			if c.want == "" && err != nil ||
+				c.want != "" && (err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(c.want, "…"))) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})

@@ -7,11 +7,11 @@ import (
 	"fasternet/graph"
 )
 
-// halved is a copy of a model whose parameters and buffers are values of float16: those that the
-// file has.
+// halved copies a model and rounds its parameters and buffers to float16, like the values in the
+// file.
 func halved(m graph.Model, size int) (graph.Model, error) {
 	if graph.IsInt8(m) {
-		return nil, fmt.Errorf("export: the model is in 8 bits, and is not written in float16")
+		return nil, fmt.Errorf("export: the model is in 8 bits and cannot be written in float16")
 	}
 	out, err := graph.Copy(m, size)
 	if err != nil {

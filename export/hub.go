@@ -11,12 +11,12 @@ import (
 	"fasternet/model"
 )
 
-// HubFormat is a folder as timm and the Hugging Face hub have it.
+// HubFormat is a folder in the format of timm and the Hugging Face hub.
 const HubFormat Format = "hub"
 
 // WriteHub exports a model to a folder that timm's create_model("local-dir:FOLDER") loads
-// ([model.WriteHub]). The folder gets its files when they have been read back and give the
-// same logits. The note says what timm does differently with images; it may be "". The error
+// ([model.WriteHub]). The files appear in the folder after they have been read back and give the
+// same logits. The note says how timm prepares images differently; it may be "". The error
 // wraps [model.ErrNaming] or [model.ErrOtherCode] if timm has no such model.
 func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note string, err error) {
 	if err := model.CheckHubFolder(dir); err != nil {
@@ -29,7 +29,13 @@ func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note s
 	if err := model.NotInt8(l.Model); err != nil {
 		return r, "", fmt.Errorf("export: %w", err)
 	}
-	r = Result{Path: dir, Format: HubFormat, Precision: Float32, Weights: l.Used(), Parameters: out.Model.Store().Parameters()}
+	r = Result{
+		Path:       dir,
+		Format:     HubFormat,
+		Precision:  Float32,
+		Weights:    l.Used(),
+		Parameters: out.Model.Store().Parameters(),
+	}
 	parent := filepath.Dir(filepath.Clean(dir))
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return r, "", fmt.Errorf("export: %w", err)
@@ -59,7 +65,7 @@ func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note s
 	return r, note, moveHub(part, dir)
 }
 
-// hubDifference reads a folder back, and compares its model with the original. Without a
+// hubDifference reads a folder back and compares its model with the original. Without a
 // classifier there are no logits to compare.
 func hubDifference(l *model.Loaded, dir string, pool *kernels.Pool) (Difference, error) {
 	back, err := model.Open(dir, model.LoadOptions{Headless: true, Remedies: &model.Remedies{}})
@@ -80,8 +86,8 @@ func hubDifference(l *model.Loaded, dir string, pool *kernels.Pool) (Difference,
 	return compare(got, want)
 }
 
-// moveHub gives the files their place: all at once if the folder is new, else one by one, the
-// description last. A card that somebody has written stays.
+// moveHub moves the files to their place: all at once if the folder is new, else one by one, the
+// description last. It keeps a model card that is already there.
 func moveHub(part, dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		if err := os.Rename(part, dir); err != nil {

@@ -20,18 +20,22 @@ import (
 	"fasternet/model"
 )
 
-// inInt8 is a small model in 8 bits.
+// inInt8 makes a small model in 8 bits.
 func inInt8(t testing.TB, settings ...string) *model.Loaded {
 	t.Helper()
 	return toInt8(t, loaded(t, settings...))
 }
 
-// toInt8 brings a model to 8 bits.
+// toInt8 quantises a model to 8 bits.
 func toInt8(t testing.TB, l *model.Loaded) *model.Loaded {
 	t.Helper()
 	size, n := l.Config.Data.ImageSize, 40
 	r, err := quantise.Run(l.Config, l.Model, quantise.Images{
-		Data: golden.Image("calibration", 1, n*size*size*l.Model.Channels()), Count: n, Height: size, Width: size, Channels: l.Model.Channels(),
+		Data:     golden.Image("calibration", 1, n*size*size*l.Model.Channels()),
+		Count:    n,
+		Height:   size,
+		Width:    size,
+		Channels: l.Model.Channels(),
 	}, quantise.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -40,13 +44,17 @@ func toInt8(t testing.TB, l *model.Loaded) *model.Loaded {
 	return l
 }
 
-// A model in 8 bits is written and read back in both formats, and gives the same bits. Written
-// again it has the same bytes.
+// A model in 8 bits is written and read back in both formats, and gives the same bits. Written again, it
+// has the same bytes.
 func TestInt8Files(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		settings []string
-	}{{"GELU", nil}, {"ReLU", []string{"model.act_layer=relu"}}, {"colour", []string{"model.in_chans=3", "data.mean=[0.1,0.2,0.3]", "data.std=[0.1,0.2,0.3]"}}} {
+	}{
+		{"GELU", nil},
+		{"ReLU", []string{"model.act_layer=relu"}},
+		{"colour", []string{"model.in_chans=3", "data.mean=[0.1,0.2,0.3]", "data.std=[0.1,0.2,0.3]"}},
+	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := inInt8(t, test.settings...)
 			want := run(t, l.Model, l)
@@ -92,12 +100,13 @@ func TestInt8Files(t *testing.T) {
 					if _, err := model.Check(f); err != nil {
 						t.Errorf("%s: %v", c.file, err)
 					}
-					if _, err := model.Open(path, model.LoadOptions{Settings: []string{"data.test_crop_ratio=1"}}); err != nil {
+					options := model.LoadOptions{Settings: []string{"data.test_crop_ratio=1"}}
+					if _, err := model.Open(path, options); err != nil {
 						t.Errorf("%s with a setting: %v", c.file, err)
 					}
 				}
 			}
-			// The first layer is of float32, and rounds otherwise with other kernels.
+			// The first layer is in float32, and other kernels round differently.
 			for _, v := range kernels.Available() {
 				k, err := kernels.New(v, "")
 				if err != nil {
@@ -120,8 +129,8 @@ func TestInt8Files(t *testing.T) {
 	}
 }
 
-// ViT and Swin in 8 bits are written and read back, also for images of another size, and a file that
-// was changed is refused.
+// ViT and Swin in 8 bits are written and read back, for images of another size too, and a changed file is
+// refused.
 func TestInt8Transformers(t *testing.T) {
 	for _, c := range []struct{ name, yaml, weight, grid string }{
 		{
@@ -129,7 +138,9 @@ func TestInt8Transformers(t *testing.T) {
 			"blocks.1.mlp.fc2.weight", "blocks.1.attn.heads",
 		},
 		{
-			"Swin", "model: {name: swin, embed_dim: 16, depths: [1, 2], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 32}",
+			"Swin",
+			"model: {name: swin, embed_dim: 16, depths: [1, 2], num_heads: [2, 4], window_size: 4}\n" +
+				"data: {image_size: 32}",
 			"layers.0.downsample.reduction.weight", "layers.0.downsample.norm",
 		},
 	} {
@@ -159,7 +170,7 @@ func TestInt8Transformers(t *testing.T) {
 			if b, _ := os.ReadFile(again); !slices.Equal(a, b) {
 				t.Error("the second export has other bytes")
 			}
-			for _, side := range []int{16, 24} { // smaller than it was made for
+			for _, side := range []int{16, 24} { // smaller than the model's own size
 				small, err := graph.ForSize(back.Model, side)
 				if err != nil {
 					t.Fatal(err)
@@ -240,9 +251,11 @@ func TestInt8Transformers(t *testing.T) {
 func TestInt8TransformersONNX(t *testing.T) {
 	const (
 		vit   = "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}"
-		fixed = "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, qkv_bias: false, pos_embed: fixed}" +
+		fixed = "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, qkv_bias: " +
+			"false, pos_embed: fixed}" +
 			"\ndata: {image_size: 40}"
-		swin = "model: {name: swin, embed_dim: 16, depths: [2, 2], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 40}"
+		swin = "model: {name: swin, embed_dim: 16, depths: [2, 2], num_heads: [2, 4], window_size: 4}\ndata: " +
+			"{image_size: 40}"
 	)
 	for _, c := range []struct {
 		name, yaml string
@@ -307,10 +320,12 @@ func TestInt8TransformersONNX(t *testing.T) {
 				another = grids[:i] + "7" + grids[i+strings.IndexByte(grids[i:], ','):]
 			}
 			for _, bad := range []struct{ name, grids, want string }{
-				{"none", "", "have no scale"}, {"a scale of 0", zero, "its scale is 0"}, {"another scale", another, "checksum"},
+				{"none", "", "have no scale"}, {"a scale of 0", zero, "its scale is 0"},
+				{"another scale", another, "checksum"},
 				{"no JSON", grids[1:], model.GridsKey},
 				{"another key", strings.Replace(grids, "scale", "scales", 1), model.GridsKey},
-				{"a zero point of 256", strings.Replace(grids, `"zero_point":`, `"zero_point":1000`, 1), model.GridsKey},
+				{"a zero point of 256", strings.Replace(grids, `"zero_point":`, `"zero_point":1000`, 1),
+					model.GridsKey},
 				{"a layer that is not there", strings.Replace(grids, "mlp.fc1", "mlp.fc9", 1), "scale"},
 				{"a grid of the graph", strings.Replace(grids, "mlp.fc1", "norm2", 1), "the graph has a grid of"},
 			} {
@@ -348,13 +363,27 @@ func TestBadInt8Files(t *testing.T) {
 		change func(f *checkpoints.File, of func(name string) *formats.Tensor)
 		want   string
 	}{
-		{"a scale of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[1] = nan }, weight + ": output 1: its scale is NaN"},
-		{"a scale of 0", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[0] = 0 }, "its scale is 0"},
-		{"a scale of +Inf", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[0] = inf }, "its scale is +Inf"},
-		{"a negative scale", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[0] = -1 }, "want a positive one"},
-		{"a bias of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_bias").F32[0] = nan }, "its bias is NaN"},
-		{"a large scale", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").F32[0] = 1e29 }, "too large"},
-		{"a grid of 0", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of("stages.1.output_scale").F32[0] = 0 }, "stages.1: its scale is 0"},
+		{"a scale of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of(weight + "_scale").F32[1] = nan
+		}, weight + ": output 1: its scale is NaN"},
+		{"a scale of 0", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of(weight + "_scale").F32[0] = 0
+		}, "its scale is 0"},
+		{"a scale of +Inf", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of(weight + "_scale").F32[0] = inf
+		}, "its scale is +Inf"},
+		{"a negative scale", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of(weight + "_scale").F32[0] = -1
+		}, "want a positive one"},
+		{"a bias of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of(weight + "_bias").F32[0] = nan
+		}, "its bias is NaN"},
+		{"a large scale", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of(weight + "_scale").F32[0] = 1e29
+		}, "too large"},
+		{"a grid of 0", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of("stages.1.output_scale").F32[0] = 0
+		}, "stages.1: its scale is 0"},
 		{"a grid of NaN", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
 			of("patch_embed.output_scale").F32[0] = nan
 		}, "patch_embed: its scale is NaN"},
@@ -364,16 +393,24 @@ func TestBadInt8Files(t *testing.T) {
 		{"no zero point", func(f *checkpoints.File, of func(string) *formats.Tensor) {
 			of("stages.1.output_zero_point").Name = "x"
 		}, "stages.1.output_zero_point"},
-		{"no scale", func(f *checkpoints.File, of func(string) *formats.Tensor) { of(weight + "_scale").Name = "x" }, weight + "_scale is missing"},
+		{"no scale", func(f *checkpoints.File, of func(string) *formats.Tensor) {
+			of(weight + "_scale").Name = "x"
+		}, weight + "_scale is missing"},
 		{"too few scales", func(f *checkpoints.File, of func(string) *formats.Tensor) {
 			s := of(weight + "_scale")
 			s.Shape, s.F32 = []int{1}, s.F32[:1]
 		}, "has shape [1]"},
-		{"-128", func(_ *checkpoints.File, of func(string) *formats.Tensor) { of(weight).F32[3] = -128 }, "value 3 is -128"},
+		{"-128", func(_ *checkpoints.File, of func(string) *formats.Tensor) {
+			of(weight).F32[3] = -128
+		}, "value 3 is -128"},
 		{"another scale", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
-			f.Tensors = append(f.Tensors, formats.Tensor{Name: "z.output_scale", Shape: []int{1}, F32: []float32{1}}, formats.Tensor{Name: "z.output_zero_point", Shape: []int{1}, I64: []int64{1}})
+			f.Tensors = append(f.Tensors,
+				formats.Tensor{Name: "z.output_scale", Shape: []int{1}, F32: []float32{1}},
+				formats.Tensor{Name: "z.output_zero_point", Shape: []int{1}, I64: []int64{1}})
 		}, "which no layer of 8 bits needs"},
-		{"not of 8 bits by its metadata", func(f *checkpoints.File, _ func(string) *formats.Tensor) { delete(f.Meta, model.PrecisionKey) }, "no model in 8 bits"},
+		{"not of 8 bits by its metadata", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
+			delete(f.Meta, model.PrecisionKey)
+		}, "no model in 8 bits"},
 		{"no weights of 8 bits", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
 			for i := range f.Tensors {
 				f.Tensors[i].DType = 0
@@ -407,12 +444,13 @@ func TestBadInt8Files(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := model.Load(path)
-		if err == nil && c.name == "a large scale" { // it is found when the products are made
+		if err == nil && c.name == "a large scale" { // the error appears when the products are made
 			var back *model.Loaded
 			if back, err = model.Load(path); err == nil {
 				var p *graph.Program
 				size := l.Config.Data.ImageSize
-				if p, err = graph.NewRunner(back.Model, pool(t)).Program(graph.Shape{Batch: 1, Height: size, Width: size}); err == nil {
+				runner := graph.NewRunner(back.Model, pool(t))
+				if p, err = runner.Program(graph.Shape{Batch: 1, Height: size, Width: size}); err == nil {
 					_, err = p.Forward(make([]float32, size*size))
 				}
 			}
@@ -437,7 +475,7 @@ func TestBadInt8Files(t *testing.T) {
 	}
 }
 
-// An ONNX file in 8 bits that was changed is refused.
+// A changed ONNX file in 8 bits is refused.
 func TestBadInt8ONNX(t *testing.T) {
 	l := inInt8(t)
 	for _, c := range []struct {
@@ -446,10 +484,16 @@ func TestBadInt8ONNX(t *testing.T) {
 		want   string
 	}{
 		{"a weight", func(of func(string) *onnx.Tensor) { of("head.weight").Raw[0] ^= 3 }, "checksum"},
-		{"a scale of NaN", func(of func(string) *onnx.Tensor) { of("head.weight_scale").F32[0] = float32(math.NaN()) }, "its scale is NaN"},
-		{"a grid of 0", func(of func(string) *onnx.Tensor) { of("stages.1.output_scale").F32[0] = 0 }, "its scale is 0"},
+		{"a scale of NaN", func(of func(string) *onnx.Tensor) {
+			of("head.weight_scale").F32[0] = float32(math.NaN())
+		}, "its scale is NaN"},
+		{"a grid of 0", func(of func(string) *onnx.Tensor) {
+			of("stages.1.output_scale").F32[0] = 0
+		}, "its scale is 0"},
 		{"a grid", func(of func(string) *onnx.Tensor) { of("stages.1.output_scale").F32[0] *= 2 }, "changed"},
-		{"a zero point of weights", func(of func(string) *onnx.Tensor) { of("head.weight_zero_point").Raw[0] = 1 }, "changed"},
+		{"a zero point of weights", func(of func(string) *onnx.Tensor) {
+			of("head.weight_zero_point").Raw[0] = 1
+		}, "changed"},
 		{"no steps", func(of func(string) *onnx.Tensor) { of("head.weight_bias_scale").Name = "x" }, "have no steps"},
 	} {
 		m, err := export.ONNX(l, export.Options{Opset: 17})
@@ -461,7 +505,9 @@ func TestBadInt8ONNX(t *testing.T) {
 			x.F32, x.Raw = slices.Clone(x.F32), slices.Clone(x.Raw)
 		}
 		c.change(func(name string) *onnx.Tensor {
-			return &m.Graph.Initializers[slices.IndexFunc(m.Graph.Initializers, func(t onnx.Tensor) bool { return t.Name == name })]
+			return &m.Graph.Initializers[slices.IndexFunc(m.Graph.Initializers, func(t onnx.Tensor) bool {
+				return t.Name == name
+			})]
 		})
 		raw, err := onnx.Marshal(m)
 		if err != nil {
@@ -477,7 +523,7 @@ func TestBadInt8ONNX(t *testing.T) {
 	}
 }
 
-// Files of float16, of any size and for bytes are read back; what does not fit is said.
+// Files in float16, for any size and for bytes are read back; options that do not fit give an error.
 func TestONNXOptions(t *testing.T) {
 	l := loaded(t)
 	for _, c := range []struct {
@@ -486,7 +532,8 @@ func TestONNXOptions(t *testing.T) {
 		within float64
 	}{
 		{"float16", export.Options{Half: true}, 5e-3}, {"any size", export.Options{Dynamic: true, Opset: 18}, 1e-5},
-		{"bytes", export.Options{Pixels: true, Opset: 28}, 1e-5}, {"all", export.Options{Half: true, Dynamic: true, Pixels: true, Opset: 21}, 5e-3},
+		{"bytes", export.Options{Pixels: true, Opset: 28}, 1e-5},
+		{"all", export.Options{Half: true, Dynamic: true, Pixels: true, Opset: 21}, 5e-3},
 	} {
 		path := filepath.Join(t.TempDir(), "m.onnx")
 		r, err := export.Write(l, path, pool(t), c.o)
@@ -510,13 +557,15 @@ func TestONNXOptions(t *testing.T) {
 		if c.o.Pixels {
 			sides = in.Shape[1:3]
 		}
-		if (in.Type == onnx.Uint8) != c.o.Pixels || (sides[0].Name == "height" && sides[1].Name == "width") != c.o.Dynamic {
+		if (in.Type == onnx.Uint8) != c.o.Pixels ||
+			(sides[0].Name == "height" && sides[1].Name == "width") != c.o.Dynamic {
 			t.Errorf("%s: its input is %+v", c.name, in)
 		}
 	}
 	large := loaded(t)
 	large.Model.Store().Entries[0].Param.Data()[0] = 1e6
-	vit := loadedTransformer(t, "model: {name: vit, embed_dim: 12, depth: 1, num_heads: 2, patch_size: 8}\ndata: {image_size: 32}")
+	vit := loadedTransformer(t,
+		"model: {name: vit, embed_dim: 12, depth: 1, num_heads: 2, patch_size: 8}\ndata: {image_size: 32}")
 	for _, c := range []struct {
 		name string
 		l    *model.Loaded
@@ -524,10 +573,11 @@ func TestONNXOptions(t *testing.T) {
 		want string
 	}{
 		{"too large for float16", large, export.Options{Half: true}, "does not fit into float16"},
-		{"int8 in float16", inInt8(t), export.Options{Half: true}, "is not written in float16"},
+		{"int8 in float16", inInt8(t), export.Options{Half: true}, "cannot be written in float16"},
 		{"a ViT of any size", vit, export.Options{Dynamic: true}, "images of one size"},
 	} {
-		if _, err := export.Write(c.l, filepath.Join(t.TempDir(), "m.onnx"), pool(t), c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := export.Write(c.l, filepath.Join(t.TempDir(), "m.onnx"), pool(t), c.o); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
 	}

@@ -9,13 +9,13 @@ import (
 	"fasternet/model"
 )
 
-// InputKey is the key of an ONNX file's metadata that says what an image is, where it is not
+// InputKey is the key of an ONNX file's metadata that describes the input, unless it is
 // normalised float32 [batch, channels, height, width].
 const InputKey = "input"
 
-// ONNX is the model, which must be in folded form, as an ONNX file: a graph for
-// images of the size that the configuration evaluates at, or of any, and the metadata of
-// an export. The tensors share memory with the model.
+// ONNX returns the model, which must be in folded form, as an ONNX file: a graph for images of
+// the size that the configuration evaluates at, or of any size, and the metadata of an
+// export. The tensors share memory with the model.
 func ONNX(l *model.Loaded, o Options) (*onnx.Model, error) {
 	size := l.Config.Data.ImageSize
 	how := onnxgraph.Options{Opset: o.Opset, Height: size, Width: size, Dynamic: o.Dynamic, Half: o.Half}

@@ -33,15 +33,18 @@ func loadedTransformer(t *testing.T, yaml string) *model.Loaded {
 	return &model.Loaded{Model: m, Config: c, Classes: []string{"ant", "bee", "cow"}, File: &checkpoints.File{}}
 }
 
-// Transformers have no folded form; what is written gives their logits, to the
-// bit, and writes the same file again. For images of another size the model is
-// made again.
+// Transformers have no folded form. Their file gives the same logits, to the bit, and writes the
+// same file again. For images of another size the model is made again.
 func TestTransformers(t *testing.T) {
 	for _, c := range []struct{ name, yaml string }{
 		{"vit", "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}"},
-		{"fixed", "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, global_pool: false, pos_embed: fixed}\ndata: {image_size: 32}"},
-		{"early", "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, norm_before_pool: true}\ndata: {image_size: 32}"},
-		{"swin", "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 32}"},
+		{"fixed", `model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, ` +
+			`global_pool: false, pos_embed: fixed}
+data: {image_size: 32}`},
+		{"early", `model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8, norm_before_pool: true}
+data: {image_size: 32}`},
+		{"swin", `model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 4], window_size: 4}
+data: {image_size: 32}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, size := range []int{32, 16} {
@@ -68,7 +71,8 @@ func TestTransformers(t *testing.T) {
 						golden.CheckRel(t, c.name, got, want, 1e-6)
 					}
 					if n := len(back.File.Tensors); file == "m.onnx" && n != len(back.Model.Store().Entries) {
-						t.Errorf("%s: %d tensors are read back, the model has %d", c.name, n, len(back.Model.Store().Entries))
+						t.Errorf("%s: %d tensors are read back, the model has %d",
+							c.name, n, len(back.Model.Store().Entries))
 					}
 					again := filepath.Join(dir, "again-"+file)
 					if _, err := export.Write(back, again, pool(t), export.Options{}); err != nil {
@@ -78,17 +82,20 @@ func TestTransformers(t *testing.T) {
 					if b, _ := os.ReadFile(again); !bytes.Equal(a, b) {
 						t.Errorf("%s: the second export of %s has other bytes", c.name, file)
 					}
-					// With options the tensors are matched by name; there are no constants among them.
-					if _, err := model.Open(path, model.LoadOptions{Settings: []string{"model.drop_path_rate=0.2"}}); err != nil {
+					// With options, the tensors are matched by name; constants are not among them.
+					options := model.LoadOptions{Settings: []string{"model.drop_path_rate=0.2"}}
+					if _, err := model.Open(path, options); err != nil {
 						t.Error(err)
 					}
 				}
 			}
 		})
 	}
-	l := loadedTransformer(t, "model: {name: swin, embed_dim: 8, depths: [1, 1], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 16}")
+	l := loadedTransformer(t,
+		"model: {name: swin, embed_dim: 8, depths: [1, 1], num_heads: [2, 4], window_size: 4}\ndata: {image_size: 16}")
 	l.Config.Data.ImageSize = 32
-	if _, err := export.Write(l, filepath.Join(t.TempDir(), "m.onnx"), pool(t), export.Options{}); err == nil || !strings.Contains(err.Error(), "tables of position bias are too small") {
+	if _, err := export.Write(l, filepath.Join(t.TempDir(), "m.onnx"), pool(t), export.Options{}); err == nil ||
+		!strings.Contains(err.Error(), "tables of position bias are too small") {
 		t.Errorf("windows that outgrow their tables: %v", err)
 	}
 	if m, err := graph.ForSize(l.Model, 16); err != nil || m != l.Model {
@@ -96,9 +103,10 @@ func TestTransformers(t *testing.T) {
 	}
 }
 
-// A temperature divides the logits in the file; without it the model is what it was.
+// A temperature divides the logits in the file; removing it gives the old model again.
 func TestTemperature(t *testing.T) {
-	vit := loadedTransformer(t, "model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}")
+	vit := loadedTransformer(t,
+		"model: {name: vit, embed_dim: 24, depth: 1, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}")
 	for _, c := range []struct {
 		name string
 		l    *model.Loaded
@@ -130,7 +138,7 @@ func TestTemperature(t *testing.T) {
 				if back.Temperature != 2.5 || back.File.Meta[model.TemperatureKey] != "2.5" {
 					t.Errorf("temperature %v, %q", back.Temperature, back.File.Meta[model.TemperatureKey])
 				}
-				// Exported once more, with another temperature: both count.
+				// Export once more with another temperature: both count.
 				if _, err = back.Temper(2); err == nil {
 					r, err = export.Write(back, path, pool(t), export.Options{})
 				}

@@ -14,8 +14,8 @@ import (
 	"fasternet/internal/modeltest"
 )
 
-// In the steady state a call allocates nothing for tensors and images in memory, of one image and
-// of several, with logits, features and classes.
+// In the steady state, a call allocates nothing for tensors and images in memory, for one image and
+// for several, with logits, features and classes.
 func TestAllocatesNothing(t *testing.T) {
 	scene := datatest.Scene(90, 70)
 	planes := image.NewYCbCr(scene.Rect, image.YCbCrSubsampleRatio420)
@@ -34,8 +34,10 @@ func TestAllocatesNothing(t *testing.T) {
 			in       infer.Input
 			features bool
 		}{
-			{"RGBA", infer.Input{Image: scene}, false}, {"YCbCr", infer.Input{Image: planes}, false}, {"grey", infer.Input{Image: grey}, false},
-			{"tensor", infer.Input{Tensor: make([]float32, 3*32*32)}, false}, {"features", infer.Input{Tensor: make([]float32, 3*32*32)}, true},
+			{"RGBA", infer.Input{Image: scene}, false}, {"YCbCr", infer.Input{Image: planes}, false},
+			{"grey", infer.Input{Image: grey}, false},
+			{"tensor", infer.Input{Tensor: make([]float32, 3*32*32)}, false},
+			{"features", infer.Input{Tensor: make([]float32, 3*32*32)}, true},
 		} {
 			for _, n := range []int{1, 9} {
 				in, out := make([]infer.Input, n), make([]infer.Output, n)
@@ -49,8 +51,8 @@ func TestAllocatesNothing(t *testing.T) {
 					}
 					top = m.AppendTop(top[:0], out[0].Logits, 3)
 				}
-				// Until all sizes of batches came, and everything that takes part has its memory. A
-				// garbage collection takes some of it away again.
+				// Warm up until every size of batch has come and every part has its memory. A garbage
+				// collection takes some of it away again.
 				got := 1.0
 				for try := 0; got > 0 && try < 40; try++ {
 					got = testing.AllocsPerRun(20, call)

@@ -11,19 +11,20 @@ import (
 	"fasternet/layers"
 )
 
-// batcher computes what is prepared, in a goroutine of its own.
+// batcher computes prepared images, in its own goroutine.
 type batcher struct {
 	preparing atomic.Int32 // images that are being decoded, or are about to be
 	queue     []*request   // prepared ones, the oldest first
-	batch     []*request   // that is computed
-	images    []float32    // of the batch
+	batch     []*request   // the batch in progress
+	images    []float32    // the images of the batch
 	timer     *time.Timer  // for maxDelay
 	ended     chan struct{}
 }
 
 // start starts the goroutines of the model.
 func (m *Model) start(tools []*data.Preparer) {
-	room := 2*m.maxBatch + 2*len(tools) // a batch that is computed, one that waits, and those that are prepared
+	// for the batch in progress, the batch that waits, and the images that are being prepared
+	room := 2*m.maxBatch + 2*len(tools)
 	m.free, m.jobs, m.ready = make(chan *request, room), make(chan *request, room), make(chan *request, room)
 	m.tools = make(chan *data.Preparer, len(tools))
 	m.calls.New = func() any { return new(call) }
@@ -42,7 +43,7 @@ func (m *Model) start(tools []*data.Preparer) {
 	go b.work(m)
 }
 
-// stop ends them. There are no calls any more.
+// stop ends the goroutines. No call is in progress any more.
 func (m *Model) stop() {
 	close(m.jobs)
 	close(m.ready)
@@ -50,10 +51,10 @@ func (m *Model) stop() {
 	m.pool.Close()
 }
 
-// prepared hands over a request whose tensor is there.
-func (b *batcher) prepared(m *Model, r *request) { m.ready <- r } // which has room for all
+// prepared hands over a request whose tensor is ready.
+func (b *batcher) prepared(m *Model, r *request) { m.ready <- r } // it has room for all requests
 
-// work computes until the model is closed. Requests that callers have given up may be left then.
+// work computes until the model is closed. Abandoned requests may be left then.
 func (b *batcher) work(m *Model) {
 	defer close(b.ended)
 	for {
@@ -71,8 +72,8 @@ func (b *batcher) work(m *Model) {
 	}
 }
 
-// gather takes what is prepared, as far as it fits into a batch. It waits only for images that
-// are being decoded, and at most maxDelay. It returns false when the model is closed.
+// gather takes the prepared requests that fit into a batch. It waits only for images that are
+// being decoded, and at most maxDelay. It returns false when the model is closed.
 func (b *batcher) gather(m *Model) bool {
 	armed := false
 	for len(b.queue) < m.maxBatch {
@@ -108,7 +109,7 @@ func (b *batcher) gather(m *Model) bool {
 	return true
 }
 
-// next computes the oldest request and those like it, as many as fill a size that is compiled.
+// next computes the oldest request together with similar ones, as many as fill a compiled size.
 func (b *batcher) next(m *Model) {
 	features := b.queue[0].wantsFeatures
 	like := 0
@@ -138,7 +139,7 @@ func (b *batcher) next(m *Model) {
 	}
 }
 
-// fill is the largest size of a batch that so many images fill.
+// fill returns the largest compiled size that so many images fill.
 func (m *Model) fill(images int) int {
 	size := 1
 	for _, n := range m.sizes {
@@ -176,7 +177,7 @@ func part(values []float32, i, size int) []float32 { return values[i*size : (i+1
 
 // forward runs the network on the images of a batch.
 func (b *batcher) forward(m *Model, n int, features bool) (logits, kept []float32, err error) {
-	defer func() { // one request must not end all others
+	defer func() { // one request must not end the others
 		if v := recover(); v != nil {
 			err = fmt.Errorf("infer: the network failed: %v", v)
 		}
@@ -199,7 +200,7 @@ func (b *batcher) forward(m *Model, n int, features bool) (logits, kept []float3
 	return logits, kept, nil
 }
 
-// labelsOf names all outputs.
+// labelsOf returns a name for every output.
 func labelsOf(names []string, outputs int) []string {
 	labels := make([]string, outputs)
 	for i := range labels {

@@ -1,4 +1,4 @@
-// Package infer runs trained models on images from within a program of one's own.
+// Package infer runs trained models on images from your own program.
 //
 //	m, err := infer.Open("runs/flowers") // or a checkpoint, an export, weights of timm
 //	// …
@@ -6,15 +6,15 @@
 //	classes, err := m.ClassifyBytes(ctx, file)
 //	fmt.Println(classes[0][0].Label, classes[0][0].Prob)
 //
-// An image becomes exactly the numbers that it becomes in fasternet-train's eval and predict:
-// decoding, EXIF orientation, resize, crop and normalisation follow the model's
-// configuration, and the logits are the same bits, whatever images are computed with it.
+// An image becomes exactly the same numbers as in fasternet-train's eval and predict: decoding,
+// EXIF orientation, resize, crop and normalisation follow the model's configuration. The logits
+// are equal to the bit, whatever images are computed together.
 //
 // A [Model] is safe for any number of goroutines. Images that wait at the same time are computed
-// together; an image that comes alone is computed at once. The memory of a model has a bound that
-// depends on the options alone, because callers wait for room. [Model.Infer] with results that
-// are used again allocates nothing for tensors and for the usual images in memory; decoders of
-// image files allocate the pixels of the file.
+// together; a single image is computed at once. Callers wait if there is no room, so the options
+// alone limit the memory of a model. [Model.Infer] with reused results allocates nothing for
+// tensors and for the usual images in memory; decoders of image files allocate the pixels of the
+// file.
 //
-// The package needs nothing of training. What it exports stays: later versions may add to it.
+// The package needs no code for training. Its exported names stay: later versions may add more.
 package infer

@@ -9,7 +9,7 @@ import (
 	"fasternet/infer"
 )
 
-// The three most probable classes of a photograph.
+// Prints the three most probable classes of a photograph.
 func Example() {
 	m, err := infer.Open("runs/flowers", infer.TopK(3))
 	if err != nil {
@@ -29,7 +29,7 @@ func Example() {
 	}
 }
 
-// Results in memory that is used again: nothing is allocated for the next image.
+// Reuses the memory of the results, so that the next image allocates nothing.
 func ExampleModel_Infer() {
 	m, err := infer.Open("runs/flowers")
 	if err != nil {
@@ -40,7 +40,7 @@ func ExampleModel_Infer() {
 	var top []infer.Class
 	tensor := make([]float32, m.Info().Channels*m.Info().Size*m.Info().Size)
 	for range 100 {
-		in[0].Tensor = tensor // which something else has filled
+		in[0].Tensor = tensor // filled elsewhere
 		if err := m.Infer(context.Background(), in, out); err != nil {
 			log.Fatal(err)
 		}

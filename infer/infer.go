@@ -12,36 +12,36 @@ import (
 
 // Input is an image, in one of three forms.
 type Input struct {
-	Image image.Image // in memory; it is only read
+	Image image.Image // in memory; Infer only reads it
 	Bytes []byte      // the content of a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file
-	// Tensor is an image that is prepared already: [channels, height, width] of the size in
+	// Tensor is an image that is already prepared: [channels, height, width] of the size in
 	// [Info], normalised.
 	Tensor []float32
 }
 
-// Output is what a model computes for an image. Infer writes into the memory of the slices if
-// that is large enough, so an output that is used again costs no memory.
+// Output holds the results for an image. Infer writes into the slices if they are large enough,
+// so that a reused output costs no memory.
 type Output struct {
 	Logits   []float32 // [Info.Classes]
-	Features []float32 // [Info.Features]: what the last linear layer gets; only if they are asked for
+	Features []float32 // [Info.Features]: the input of the last linear layer, if WithFeatures is set
 	// WithFeatures asks for features.
 	WithFeatures bool
 	Times        Times
 }
 
-// Times says where the time of an image went.
+// Times says how long each part of an image took.
 type Times struct {
-	Decode  time.Duration // of the file
+	Decode  time.Duration // decoding the file
 	Resize  time.Duration // with crop and normalisation
-	Wait    time.Duration // for room, for a processor to decode on, and for the network
-	Network time.Duration // of the batch that the image was in
+	Wait    time.Duration // waiting for room, for a processor to decode on, and for the network
+	Network time.Duration // computing the batch of the image
 	Batch   int           // images in that batch
 }
 
 // Class is a class that an image may show.
 type Class = classes.Guess
 
-// ImageError says that an image cannot be used: the file is damaged, is no image, or is too large.
+// ImageError says that an image cannot be used: the file is damaged, not an image, or too large.
 type ImageError struct {
 	Index int // of the image in the call
 	Err   error
@@ -49,11 +49,11 @@ type ImageError struct {
 
 func (e *ImageError) Error() string { return fmt.Sprintf("infer: image %d: %v", e.Index, e.Err) }
 
-// Unwrap is what is wrong with it.
+// Unwrap returns the cause.
 func (e *ImageError) Unwrap() error { return e.Err }
 
-// Classify names the most probable classes of each image, the most probable first; how many,
-// [TopK] says.
+// Classify returns the most probable classes of each image, the most probable first. [TopK] says
+// how many.
 func (m *Model) Classify(ctx context.Context, images ...image.Image) ([][]Class, error) {
 	return m.classify(ctx, ofImages(images))
 }
@@ -73,8 +73,8 @@ func (m *Model) LogitsBytes(ctx context.Context, files ...[]byte) ([][]float32, 
 	return m.logits(ctx, ofBytes(files))
 }
 
-// Features returns the features of each image, [images][Info.Features]: what the last linear layer gets,
-// for searching and comparing images.
+// Features returns the features of each image, [images][Info.Features]: the input of the last linear
+// layer, to search and compare images.
 func (m *Model) Features(ctx context.Context, images ...image.Image) ([][]float32, error) {
 	return m.features(ctx, ofImages(images))
 }
@@ -144,14 +144,13 @@ func (m *Model) features(ctx context.Context, in []Input) ([][]float32, error) {
 	return all, nil
 }
 
-// AppendTop appends to classes the k most probable ones by logits, the most probable first. Of
-// equal ones the first counts. Probabilities are a softmax over all logits. Of a model of task
-// multilabel they are the labels whose probability, by the logistic function, reaches their
-// threshold, k at most.
+// AppendTop appends the k most probable classes by logits, the most probable first. Of equal ones
+// the first counts. Probabilities are a softmax over all logits. For a model of task multilabel it
+// appends at most k labels whose probability, by the logistic function, reaches their threshold.
 func (m *Model) AppendTop(to []Class, logits []float32, k int) []Class {
 	names := m.named
 	if classes.Named(len(logits), names) == 0 {
-		names = m.labels // numbers
+		names = m.labels // without names, the numbers
 	}
 	if m.thresholds != nil {
 		all := classes.AppendGiven(to, logits, m.thresholds, names)
@@ -160,13 +159,13 @@ func (m *Model) AppendTop(to []Class, logits []float32, k int) []Class {
 	return classes.AppendTop(to, logits, k, names)
 }
 
-// Infer computes out[i] for in[i]. It returns when all are computed, at the first error, or when
-// the context ends; after an error the outputs mean nothing. An image that is being decoded is
-// finished before, because it is the caller's. The error is an [ImageError] for an image that
-// cannot be used, and then the others are not computed either.
+// Infer computes out[i] for in[i]. It returns when all images are computed, at the first error, or
+// when the context ends; after an error the outputs mean nothing. Even then it finishes an image
+// that is being decoded, because the image belongs to the caller. The error is an [ImageError]
+// for an image that cannot be used; then the other images are not computed either.
 func (m *Model) Infer(ctx context.Context, in []Input, out []Output) error {
 	if len(in) != len(out) {
-		return fmt.Errorf("infer: %d inputs and %d outputs", len(in), len(out))
+		return fmt.Errorf("infer: %d inputs, but %d outputs: want one output for each input", len(in), len(out))
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -184,7 +183,7 @@ func (m *Model) Infer(ctx context.Context, in []Input, out []Output) error {
 	return m.several(ctx, in, out)
 }
 
-// check says whether an input has one form.
+// check returns an error unless an input has exactly one form.
 func (in *Input) check() error {
 	forms := 0
 	for _, there := range []bool{in.Image != nil, in.Bytes != nil, in.Tensor != nil} {
@@ -223,7 +222,7 @@ func (m *Model) one(ctx context.Context, in *Input, out *Output) error {
 	return m.collect(r, out)
 }
 
-// prepareHere prepares an image in the goroutine of the caller.
+// prepareHere prepares an image in the caller's goroutine.
 func (m *Model) prepareHere(ctx context.Context, r *request) error {
 	m.batcher.preparing.Add(1)
 	defer m.batcher.preparing.Add(-1)
@@ -240,7 +239,7 @@ func (m *Model) prepareHere(ctx context.Context, r *request) error {
 	return ctx.Err()
 }
 
-// collect takes the result of a request that is done, and lets go of it.
+// collect takes the result of a finished request and releases the request.
 func (m *Model) collect(r *request, out *Output) error {
 	err := r.err
 	if err == nil {

@@ -50,13 +50,13 @@ type namedFile struct {
 	content []byte
 }
 
-// files are images of all kinds that are read, each called format/kind.
+// files returns images of all kinds that can be read, each named format/kind.
 func files(t testing.TB) (all []namedFile) {
 	t.Helper()
 	g := datatest.Goldens(t, "pillow_formats.safetensors")
 	for _, tensor := range g.Names() {
 		name, ok := strings.CutPrefix(tensor, "file/")
-		if ok && slices.Contains(g.Names(), "rgb/"+name) { // else it is one that is refused
+		if ok && slices.Contains(g.Names(), "rgb/"+name) { // the others are refused
 			_, content := g.Get(tensor)
 			all = append(all, namedFile{name, content})
 		}
@@ -67,13 +67,13 @@ func files(t testing.TB) (all []namedFile) {
 	return all
 }
 
-// silent drops what it is told.
+// silent ignores what it gets.
 type silent struct{}
 
 func (silent) Write(string, []predict.Guess) error { return nil }
 func (silent) Close() error                        { return nil }
 
-// predicted are the logits and features that the commands give.
+// predicted returns the logits and features of the commands.
 func predicted(t *testing.T, path string, files []namedFile) (logits, features [][]float32) {
 	t.Helper()
 	dir := t.TempDir()
@@ -106,7 +106,9 @@ func predicted(t *testing.T, path string, files []namedFile) (logits, features [
 	}
 	o := predict.Options{Transform: preprocess.Evaluation(l.Config.Data, net.Channels()), Batch: 7, Workers: 2}
 	keep := &predict.Logits{}
-	if _, err := predict.Classify(t.Context(), r, in, o, func(logits []float32) []predict.Guess { return predict.TopK(logits, 1, nil) }, silent{}, keep); err != nil {
+	if _, err := predict.Classify(t.Context(), r, in, o, func(logits []float32) []predict.Guess {
+		return predict.TopK(logits, 1, nil)
+	}, silent{}, keep); err != nil {
 		t.Fatal(err)
 	}
 	f, err := predict.Extract(t.Context(), r, in, o, predict.PreLogits, false)
@@ -137,8 +139,8 @@ func same(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-// Logits and features equal predict's and features's to the bit, for all families and kinds of
-// files, one at a time and in any batch, also of exports and of images in memory.
+// Logits and features equal the commands' to the bit, for all families and kinds of files, one at
+// a time and in any batch, for exports and for images in memory, too.
 func TestSameAsPredict(t *testing.T) {
 	t.Parallel()
 	all := files(t)
@@ -182,7 +184,7 @@ func TestSameAsPredict(t *testing.T) {
 					same(t, file.name+" with others", got[i], logits[i])
 					same(t, "features of "+file.name, vectors[i], features[i])
 				}
-				for i, file := range all { // what another decoder made of a file
+				for i, file := range all { // an image as another decoder reads it
 					var decode func(io.Reader) (image.Image, error)
 					switch file.name {
 					case "png/rgb", "png/grey", "png/grey16", "png/rgb16", "png/rgba", "png/palette":
@@ -207,7 +209,7 @@ func TestSameAsPredict(t *testing.T) {
 	}
 }
 
-// An image in memory is taken as the same pixels in a file, whatever its type and bounds.
+// An image in memory gives the same as the same pixels in a file, for any type and bounds.
 func TestImagesInMemory(t *testing.T) {
 	t.Parallel()
 	m := open(t, modeltest.Write(t, modeltest.Families[0]), infer.Threads(1))
@@ -225,7 +227,13 @@ func TestImagesInMemory(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		image image.Image
-	}{{"RGBA", scene}, {"a part of a larger one", big.SubImage(image.Rect(3, 4, 43, 44))}, {"NRGBA", opaque}, {"NRGBA64", deep}, {"a type of another package", wrapped{scene}}} {
+	}{
+		{"RGBA", scene},
+		{"a part of a larger one", big.SubImage(image.Rect(3, 4, 43, 44))},
+		{"NRGBA", opaque},
+		{"NRGBA64", deep},
+		{"a type of another package", wrapped{scene}},
+	} {
 		got, err := m.Logits(t.Context(), c.image)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
@@ -254,7 +262,7 @@ func TestImagesInMemory(t *testing.T) {
 		}
 		same(t, c.name, got[0], want[0])
 	}
-	// YCbCr is nearly what the decoder of files makes of it.
+	// YCbCr gives nearly the same as the decoder of files.
 	content := datatest.EncodeJPEG(t, scene)
 	decoded, err := jpeg.Decode(bytes.NewReader(content))
 	if err != nil {
@@ -274,14 +282,14 @@ func TestImagesInMemory(t *testing.T) {
 	}
 }
 
-// wrapped is an image whose type nobody knows.
+// wrapped is an image of an unknown type.
 type wrapped struct{ image.Image }
 
 type failing struct{ image.Image }
 
 func (failing) At(int, int) color.Color { panic("no pixels") }
 
-// What is no image is an error that names it, alone and among others, and the model goes on.
+// An input that is not an image gives an error that names it, alone and among others, and the model goes on.
 func TestBadImages(t *testing.T) {
 	t.Parallel()
 	m := open(t, modeltest.Write(t, modeltest.Families[0]), infer.Threads(2), infer.MaxPixels(5000))
@@ -297,13 +305,16 @@ func TestBadImages(t *testing.T) {
 		{"empty file", infer.Input{Bytes: []byte{}}, ""},
 		{"no image", infer.Input{Bytes: []byte("<html>no</html>")}, ""},
 		{"cut off", infer.Input{Bytes: good[:len(good)/2]}, "truncated"},
-		{"too large a file", infer.Input{Bytes: datatest.EncodePNG(t, datatest.Scene(80, 80))}, "exceed the limit of 5000 pixels"},
-		{"too large a JPEG file", infer.Input{Bytes: datatest.EncodeJPEG(t, datatest.Scene(80, 80))}, "exceed the limit of 5000 pixels"},
+		{"too large a file", infer.Input{Bytes: datatest.EncodePNG(t, datatest.Scene(80, 80))},
+			"exceed the limit of 5000 pixels"},
+		{"too large a JPEG file", infer.Input{Bytes: datatest.EncodeJPEG(t, datatest.Scene(80, 80))},
+			"exceed the limit of 5000 pixels"},
 		{"too large an image", infer.Input{Image: datatest.Scene(80, 80)}, "exceed the limit of 5000 pixels"},
 		{"endless", infer.Input{Image: image.NewUniform(color.White)}, "exceed the limit"},
 		{"empty", infer.Input{Image: image.NewRGBA(image.Rect(3, 3, 3, 9))}, "empty"},
 		{"nil of a type", infer.Input{Image: (*image.RGBA)(nil)}, "nil"},
-		{"pixels missing", infer.Input{Image: &image.RGBA{Stride: 40, Rect: image.Rect(0, 0, 10, 10)}}, "cannot be read"},
+		{"pixels missing", infer.Input{Image: &image.RGBA{Stride: 40, Rect: image.Rect(0, 0, 10, 10)}},
+			"cannot be read"},
 		{"panics", infer.Input{Image: failing{scene}}, "no pixels"},
 		{"short tensor", infer.Input{Tensor: make([]float32, 7)}, "7 values, want 3072"},
 	} {
@@ -311,7 +322,10 @@ func TestBadImages(t *testing.T) {
 			for _, in := range [][]infer.Input{{c.in}, {{Bytes: good}, c.in, {Image: scene}}} {
 				err := m.Infer(t.Context(), in, make([]infer.Output, len(in)))
 				var bad *infer.ImageError
-				if !errors.As(err, &bad) || bad.Index != len(in)/2 || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				if !errors.As(err, &bad) ||
+					bad.Index != len(in)/2 ||
+					!strings.Contains(err.Error(), c.want) ||
+					strings.Contains(err.Error(), "\n") {
 					t.Errorf("of %d: %v, want one line with %q about image %d", len(in), err, c.want, len(in)/2)
 				}
 			}
@@ -322,7 +336,7 @@ func TestBadImages(t *testing.T) {
 	}
 }
 
-// What a caller gets are the classes by name.
+// Classify returns classes by name.
 func TestClassify(t *testing.T) {
 	t.Parallel()
 	path := modeltest.Write(t, modeltest.Families[1])
@@ -342,7 +356,14 @@ func TestClassify(t *testing.T) {
 	if got := m.Labels(); !slices.Equal(got, modeltest.Classes) {
 		t.Errorf("labels %q", got)
 	}
-	if i := m.Info(); i.Architecture != "vit" || i.Size != 32 || i.Channels != 3 || i.Classes != 5 || i.Features != 24 || i.File != path || i.Precision != "fp32" {
+	i := m.Info()
+	if i.Architecture != "vit" ||
+		i.Size != 32 ||
+		i.Channels != 3 ||
+		i.Classes != 5 ||
+		i.Features != 24 ||
+		i.File != path ||
+		i.Precision != "fp32" {
 		t.Errorf("%+v", i)
 	}
 	renamed := open(t, path, infer.Labels("a", "", "c"))
@@ -357,7 +378,7 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// A tensor is taken as it is.
+// A tensor is used unchanged.
 func TestTensor(t *testing.T) {
 	t.Parallel()
 	path := modeltest.Write(t, modeltest.Families[2])
@@ -408,7 +429,7 @@ func TestEncoder(t *testing.T) {
 	}
 }
 
-// Files that are no model, damaged or cut anywhere are an error, never a panic.
+// Files that are not a model, or are damaged or cut anywhere, give an error, never a panic.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
 	path := modeltest.Write(t, modeltest.Families[0])
@@ -454,8 +475,10 @@ func TestOptions(t *testing.T) {
 		option infer.Option
 		want   string
 	}{
-		{infer.Threads(-1), "Threads"}, {infer.MaxBatch(0), "MaxBatch"}, {infer.MaxBatch(65), "MaxBatch"}, {infer.MaxDelay(-time.Second), "MaxDelay"},
-		{infer.Precision("fp64"), "Precision"}, {infer.MaxPixels(0), "MaxPixels"}, {infer.TopK(0), "TopK"}, {infer.Labels("a", "b", "c", "d", "e", "f"), "Labels"},
+		{infer.Threads(-1), "Threads"}, {infer.MaxBatch(0), "MaxBatch"}, {infer.MaxBatch(65), "MaxBatch"},
+		{infer.MaxDelay(-time.Second), "MaxDelay"},
+		{infer.Precision("fp64"), "Precision"}, {infer.MaxPixels(0), "MaxPixels"}, {infer.TopK(0), "TopK"},
+		{infer.Labels("a", "b", "c", "d", "e", "f"), "Labels"},
 		{infer.Config("", "model.dephts=3"), "dephts"},
 	} {
 		if m, err := infer.Open(path, c.option); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -464,8 +487,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// Many goroutines with images of their own get their own results, whatever others do:
-// send what is no image, give up, or close the model.
+// Many goroutines with their own images get their own results, even if others send input that is
+// not an image, give up, or close the model.
 func TestNothingReachesAnother(t *testing.T) {
 	t.Parallel()
 	for _, f := range modeltest.Families {
@@ -499,7 +522,7 @@ func TestNothingReachesAnother(t *testing.T) {
 							ctx, cancel := context.WithTimeout(t.Context(), time.Duration(k*g)*50*time.Microsecond)
 							mine := slices.Clone(contents[i])
 							_, err := m.LogitsBytes(ctx, mine, contents[(i+1)%images], mine)
-							clear(mine) // it is the caller's again
+							clear(mine) // it belongs to the caller again
 							cancel()
 							if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 								t.Error(err)
@@ -537,7 +560,7 @@ func TestNothingReachesAnother(t *testing.T) {
 	}
 }
 
-// More images in one call than there is room for are computed too.
+// A call with more images than there is room for computes all of them.
 func TestMoreThanRoom(t *testing.T) {
 	t.Parallel()
 	m := open(t, modeltest.Write(t, modeltest.Families[0]), infer.Threads(1), infer.MaxBatch(2))
@@ -558,7 +581,7 @@ func TestMoreThanRoom(t *testing.T) {
 	callers.Wait()
 }
 
-// A context that has ended is an error at once, also where there is no room.
+// A context that has ended gives an error at once, even if there is no room.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	m := open(t, modeltest.Write(t, modeltest.Families[0]), infer.Threads(1), infer.MaxBatch(1))
@@ -575,7 +598,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// Close waits for calls in progress; later ones are an error.
+// Close waits for calls in progress; later calls get an error.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	m := open(t, modeltest.Write(t, modeltest.Families[0]), infer.Threads(2))
@@ -603,7 +626,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// The times of an image add up, and tell the batch.
+// The times of an image add up, and include the batch.
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	m := open(t, modeltest.Write(t, modeltest.Families[0]), infer.Threads(1), infer.MaxBatch(4))
@@ -619,7 +642,12 @@ func TestTimes(t *testing.T) {
 	took := time.Since(began)
 	for i, o := range out {
 		s := o.Times
-		if s.Decode <= 0 || s.Resize <= 0 || s.Network <= 0 || s.Batch < 1 || s.Batch > 4 || s.Decode+s.Resize+s.Network+s.Wait > took {
+		if s.Decode <= 0 ||
+			s.Resize <= 0 ||
+			s.Network <= 0 ||
+			s.Batch < 1 ||
+			s.Batch > 4 ||
+			s.Decode+s.Resize+s.Network+s.Wait > took {
 			t.Errorf("image %d of a call of %v: %+v", i, took, s)
 		}
 	}

@@ -17,15 +17,15 @@ import (
 	"fasternet/model"
 )
 
-// A model in 8 bits is one like another: the same logits from both formats, one at a time and many
-// at a time.
+// A model in 8 bits works like any other: the same logits from both formats, one at a time and many at a
+// time.
 func TestInt8(t *testing.T) {
 	for _, f := range modeltest.Families {
 		t.Run(f.Name, func(t *testing.T) { testInt8(t, f) })
 	}
 }
 
-// inInt8 is a small model of a family in 8 bits.
+// inInt8 makes a small model of a family in 8 bits.
 func inInt8(t *testing.T, f modeltest.Family) *model.Loaded {
 	t.Helper()
 	l, err := model.Load(modeltest.Write(t, f))
@@ -34,7 +34,11 @@ func inInt8(t *testing.T, f modeltest.Family) *model.Loaded {
 	}
 	size, n := l.Config.Data.ImageSize, 40
 	q, err := quantise.Run(l.Config, l.Model, quantise.Images{
-		Data: golden.Image("calibration", 1, n*size*size*l.Model.Channels()), Count: n, Height: size, Width: size, Channels: l.Model.Channels(),
+		Data:     golden.Image("calibration", 1, n*size*size*l.Model.Channels()),
+		Count:    n,
+		Height:   size,
+		Width:    size,
+		Channels: l.Model.Channels(),
 	}, quantise.Options{})
 	if err != nil {
 		t.Fatal(err)

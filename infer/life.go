@@ -2,16 +2,16 @@ package infer
 
 import "sync"
 
-// life counts the calls in progress, so that a model ends after them.
+// life counts the calls in progress, so that a model ends only after them.
 type life struct {
 	mu     sync.Mutex
 	calls  int
 	closed bool
-	idle   chan struct{} // closed when there are no calls any more; nil before close
+	idle   chan struct{} // closed when no call is in progress; nil before close
 	ended  chan struct{} // closed when the model has ended; nil before close
 }
 
-// begin takes part in the life of the model, if it is not closed.
+// begin counts a call, unless the model is closed.
 func (l *life) begin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -30,7 +30,7 @@ func (l *life) end() {
 	}
 }
 
-// close ends the life with a function, once. Everybody who calls it waits for the end.
+// close runs end after the last call, once. Everybody who calls it waits until end has returned.
 func (l *life) close(end func()) {
 	l.mu.Lock()
 	if l.closed {

@@ -14,13 +14,13 @@ import (
 	"fasternet/model"
 )
 
-// Info is what is known of a model.
+// Info describes a model.
 type Info struct {
-	File          string // that the weights are from
+	File          string // the file of the weights
 	Architecture  string // fasternet, vit or swin
-	Weights       string // ema for averaged ones, or plain
-	Preprocessing string // what happens to an image, in a line
-	Kernels       string // what the processor computes with, and the precision
+	Weights       string // ema for averaged weights, or plain
+	Preprocessing string // how an image is prepared, in a line
+	Kernels       string // the kernels for this processor, and the precision
 	Precision     string // fp32, bf16 or int8
 
 	Channels int // of an image: 1 for grey, 3 for RGB
@@ -31,23 +31,23 @@ type Info struct {
 	Threads, MaxBatch int
 }
 
-// Model is a model that is ready for images. All methods are safe for concurrent use.
+// Model is an opened model. All methods are safe for concurrent use.
 type Model struct {
 	settings
 	info   Info
-	labels []string // of all outputs
-	named  []string // as the file has them
-	// thresholds of the labels, of task multilabel; nil of others.
+	labels []string // the names of all outputs
+	named  []string // the names in the file
+	// thresholds of the labels for task multilabel; nil for other tasks.
 	thresholds []float64
 
-	runner, tapped *graph.Runner // of one memory; tapped keeps features
+	runner, tapped *graph.Runner // they share memory; tapped keeps features
 	pool           *kernels.Pool
-	sizes          []int // batches that are compiled, ascending
+	sizes          []int // sizes of batches that are compiled, ascending
 
-	free  chan *request       // those that nobody uses
-	jobs  chan *request       // to be prepared by a helper
-	ready chan *request       // to be computed
-	tools chan *data.Preparer // one for each image that is prepared at a time
+	free  chan *request       // unused requests
+	jobs  chan *request       // for helpers to prepare
+	ready chan *request       // ready to be computed
+	tools chan *data.Preparer // one for each image that may be prepared at the same time
 	calls sync.Pool           // of *call
 
 	batcher batcher
@@ -55,13 +55,13 @@ type Model struct {
 }
 
 // Open opens a model: the folder of a run (its best checkpoint), a checkpoint, an export
-// (.safetensors or .onnx), a folder as timm writes it, or weights of PyTorch. It compiles the
-// model and takes its memory, so that a model that does not fit is an error here.
+// (.safetensors or .onnx), a folder in timm's format, or weights of PyTorch. It compiles the
+// model and takes its memory, so a model that needs too much fails here.
 //
-// The file is read once and can be replaced afterwards. A file that is damaged, incomplete or no
-// model is an error.
+// It reads the file once; you can replace the file afterwards. It returns an error for a file
+// that is damaged, incomplete or not a model.
 func Open(path string, options ...Option) (_ *Model, err error) {
-	defer func() { // a file may be from anybody: what was not foreseen is an error too
+	defer func() { // a file may come from anybody: unforeseen failures become errors, too
 		if v := recover(); v != nil {
 			err = fmt.Errorf("infer: %s: %v", path, v)
 		}
@@ -90,7 +90,7 @@ func Open(path string, options ...Option) (_ *Model, err error) {
 	return prepare(loaded, s)
 }
 
-// prepare makes a model of weights that have been read.
+// prepare makes a model from weights that have been read.
 func prepare(loaded *model.Loaded, s settings) (_ *Model, err error) {
 	net, err := graph.ForInference(loaded.Model)
 	if err != nil {
@@ -114,8 +114,14 @@ func prepare(loaded *model.Loaded, s settings) (_ *Model, err error) {
 	m.tapped.Precision = m.runner.Precision
 	m.info = Info{
 		File: loaded.Path, Architecture: loaded.Config.Model.Name, Weights: loaded.Used(),
-		Preprocessing: images.String(), Kernels: m.pool.Kernels().Describe(m.runner.Format()), Precision: m.runner.Format().String(),
-		Channels: net.Channels(), Size: images.Transform.Size, Classes: net.Classes(), Threads: m.pool.Workers(), MaxBatch: s.maxBatch,
+		Preprocessing: images.String(),
+		Kernels:       m.pool.Kernels().Describe(m.runner.Format()),
+		Precision:     m.runner.Format().String(),
+		Channels:      net.Channels(),
+		Size:          images.Transform.Size,
+		Classes:       net.Classes(),
+		Threads:       m.pool.Workers(),
+		MaxBatch:      s.maxBatch,
 	}
 	if loaded.MultiLabel() {
 		m.thresholds = loaded.AllThresholds()
@@ -147,7 +153,8 @@ func prepare(loaded *model.Loaded, s settings) (_ *Model, err error) {
 func (m *Model) name(names []string) error {
 	if m.settings.labels != nil {
 		if len(m.settings.labels) > m.info.Classes {
-			return fmt.Errorf("Labels has %d names, the model %d classes", len(m.settings.labels), m.info.Classes)
+			return fmt.Errorf("Labels has %d names, but the model has %d classes",
+				len(m.settings.labels), m.info.Classes)
 		}
 		names = m.settings.labels
 	}
@@ -156,8 +163,8 @@ func (m *Model) name(names []string) error {
 	return nil
 }
 
-// compile makes the programs of all sizes of batches. The largest comes first, since all
-// others fit into its memory, and the smallest one is run, which packs the weights.
+// compile makes the programs for all sizes of batches: the largest first, since the others fit
+// into its memory. It runs the smallest one, which packs the weights.
 func (m *Model) compile() error {
 	m.sizes = batchSizes(m.maxBatch)
 	for _, n := range slices.Backward(m.sizes) {
@@ -188,11 +195,11 @@ func (m *Model) shape(batch int) graph.Shape {
 	return graph.Shape{Batch: batch, Height: m.info.Size, Width: m.info.Size}
 }
 
-// values is the number of values of a prepared image.
+// values returns the number of values of a prepared image.
 func (m *Model) values() int { return m.info.Channels * m.info.Size * m.info.Size }
 
-// batchSizes are the sizes of batches that are compiled, ascending, at most 12, which is what a
-// runner keeps. Images that wait are computed in the largest that they fill.
+// batchSizes returns the sizes of batches to compile, ascending. There are at most 12, as many as
+// a runner keeps. Waiting images are computed in the largest size that they fill.
 func batchSizes(most int) (sizes []int) {
 	for n := 1; n <= most; n *= 2 {
 		sizes = append(sizes, n)
@@ -206,20 +213,20 @@ func batchSizes(most int) (sizes []int) {
 	return sizes
 }
 
-// Info says what is known of the model.
+// Info describes the model.
 func (m *Model) Info() Info { return m.info }
 
-// Labels are the names of the classes, in the order of the logits. A class without a name is
-// called by its number. There are none in a model without a classifier.
+// Labels returns the names of the classes, in the order of the logits. Without a name, the number
+// of the class is its name. A model without a classifier has none.
 func (m *Model) Labels() []string { return slices.Clone(m.labels) }
 
 // ErrClosed says that a model has been closed.
 var ErrClosed = errors.New("infer: the model is closed")
 
-// ErrNoClassifier says that the weights are an encoder: they have features and no classes.
+// ErrNoClassifier says that the model is an encoder: it has features and no classes.
 var ErrNoClassifier = errors.New("infer: the model has no classifier: it gives features only")
 
-// Close waits for calls in progress, lets go of the memory, and ends all goroutines of the model.
+// Close waits for calls in progress, frees the memory, and ends all goroutines of the model.
 // Calls after it return [ErrClosed].
 func (m *Model) Close() error {
 	m.life.close(m.stop)

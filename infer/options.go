@@ -11,15 +11,15 @@ import (
 // Option changes how a model is opened.
 type Option func(*settings) error
 
-// OptionError says that an option of [Open] has a value that cannot be.
+// OptionError says that an option of [Open] has a value that is not allowed.
 type OptionError struct{ Err error }
 
 func (e *OptionError) Error() string { return e.Err.Error() }
 
-// Unwrap is what is wrong with it.
+// Unwrap returns the cause.
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// settings are the options with their defaults.
+// settings are the values of the options, with their defaults.
 type settings struct {
 	threads    int
 	maxBatch   int
@@ -40,19 +40,19 @@ func defaults() settings {
 	return settings{maxBatch: 16, maxPixels: picture.MaxPixels, topK: 5, precision: "fp32", notes: func(string) {}}
 }
 
-// Threads is how many threads compute; so many images are also prepared at a time. The default, 0,
-// is one for every processor.
+// Threads sets how many threads compute, and how many images may be prepared at the same time. The
+// default, 0, means one for every processor.
 func Threads(n int) Option {
 	return func(s *settings) error {
 		if n < 0 || n > 4096 {
-			return fmt.Errorf("infer: Threads: want 1 to 4096, or 0 for one a processor, got %d", n)
+			return fmt.Errorf("infer: Threads: want 1 to 4096, or 0 for one per processor, got %d", n)
 		}
 		s.threads = n
 		return nil
 	}
 }
 
-// MaxBatch is how many images are computed together at most, 1 to [MostBatch]. The default is 16.
+// MaxBatch sets how many images are computed together at most, 1 to [MostBatch]. The default is 16.
 // Memory grows with it.
 func MaxBatch(n int) Option {
 	return func(s *settings) error {
@@ -64,9 +64,9 @@ func MaxBatch(n int) Option {
 	}
 }
 
-// MaxDelay is how long an image that is ready waits for others that are being decoded at that
-// moment, so that they are computed together. An image that is alone never waits. The default, 0,
-// takes only what is there: images come together by themselves when the processors are busy.
+// MaxDelay sets how long a prepared image waits for images that are being decoded at that moment, so
+// that they are computed together. A single image never waits. The default, 0, does not wait:
+// images still come together when the processors are busy.
 func MaxDelay(d time.Duration) Option {
 	return func(s *settings) error {
 		if d < 0 || d > time.Minute {
@@ -77,7 +77,7 @@ func MaxDelay(d time.Duration) Option {
 	}
 }
 
-// Precision is the format of the factors of matrix products: fp32, the default; bf16, which is
+// Precision sets the format of the factors of matrix products: fp32, the default; bf16, which is
 // faster on processors that have it, and an error on others; or auto, bf16 if the processor has it.
 func Precision(name string) Option {
 	return func(s *settings) error {
@@ -89,9 +89,9 @@ func Precision(name string) Option {
 	}
 }
 
-// MaxPixels is how many pixels an image may have, so that nobody's file takes all memory; about
-// 8 bytes are needed for each while it is decoded. The default is 178,956,970, as in Pillow, which
-// no value exceeds.
+// MaxPixels sets how many pixels an image may have, so that no file can take all memory; decoding
+// takes about 8 bytes for each pixel. The default, 178,956,970 as in Pillow, is also the largest
+// value.
 func MaxPixels(n int) Option {
 	return func(s *settings) error {
 		if n < 1 || n > picture.MaxPixels {
@@ -102,7 +102,7 @@ func MaxPixels(n int) Option {
 	}
 }
 
-// TopK is how many classes [Model.Classify] returns for each image. The default is 5.
+// TopK sets how many classes [Model.Classify] returns for each image. The default is 5.
 func TopK(k int) Option {
 	return func(s *settings) error {
 		if k < 1 {
@@ -113,8 +113,8 @@ func TopK(k int) Option {
 	}
 }
 
-// Config is for weights that do not say what they are for: a preset, or a YAML file, and settings
-// on top of it, such as model.act_layer=gelu. With "" the settings change what the file says.
+// Config gives the configuration for weights without one: a preset or a YAML file, and settings to
+// change it, such as model.act_layer=gelu. With "", the settings change the file's own configuration.
 func Config(presetOrFile string, set ...string) Option {
 	return func(s *settings) error {
 		s.config, s.configured = presetOrFile, set
@@ -122,8 +122,8 @@ func Config(presetOrFile string, set ...string) Option {
 	}
 }
 
-// Labels are the names of the classes, in the order of the outputs, for weights without them. An
-// output with an empty name, or without one, is not among the classes of an image.
+// Labels gives the names of the classes, in the order of the outputs, for weights without names. An
+// output without a name, or with an empty one, is not among the classes of an image.
 func Labels(names ...string) Option {
 	return func(s *settings) error {
 		s.labels = names
@@ -131,7 +131,7 @@ func Labels(names ...string) Option {
 	}
 }
 
-// Notes is told, in a line each, what is worth to know about the weights that are opened.
+// Notes sets a function that gets notes about the weights, a line each.
 func Notes(f func(note string)) Option {
 	return func(s *settings) error {
 		if f != nil {

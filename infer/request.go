@@ -8,26 +8,26 @@ import (
 	"fasternet/data"
 )
 
-// The states of a request. Whoever changes the state by compare and swap owns the request until
-// the next change; one that is abandoned is released by the goroutine that has it.
+// The states of a request. The goroutine that changes the state by compare and swap owns the
+// request until the next change. The goroutine that has an abandoned request releases it.
 const (
 	queued    int32 = iota // waits for a helper
 	preparing              // a helper reads the input of the caller
-	waiting                // prepared
-	running                // in the batch that is computed
+	waiting                // prepared, and waits for a batch
+	running                // in the batch in progress
 	finished               // the result is there
 	abandoned              // nobody waits for it
 )
 
-// request is an image on its way. There are as many as the model has room for, and they are used
-// again and again.
+// request is an image on its way through the model. There are as many as the model has room for, and
+// they are used again and again.
 type request struct {
 	state           atomic.Int32
 	done            chan struct{} // gets a value when the state has become finished
-	index           int           // of the image in the call
-	in              *Input        // of the caller: not after preparing
-	call            *call         // of several images, whose helpers have the input; else nil
-	features        []float32     // result, nil if it is not asked for
+	index           int           // of the image, in the call
+	in              *Input        // belongs to the caller: not used after preparing
+	call            *call         // set if helpers prepare the images of a call; else nil
+	features        []float32     // result; nil if not asked for
 	kept            []float32     // memory of features
 	logits          []float32     // result
 	tensor          []float32     // [height, width, channels]
@@ -42,13 +42,13 @@ func (r *request) reset(index int, in *Input, features bool, began time.Time) {
 	r.index, r.in, r.call, r.err, r.wantsFeatures, r.began, r.times = index, in, nil, nil, features, began, Times{}
 }
 
-// release gives back a request that nobody uses any more.
+// release gives back an unused request.
 func (m *Model) release(r *request) {
 	r.in, r.call, r.err = nil, nil, nil
 	m.free <- r
 }
 
-// abandon is for a caller that does not wait any longer. A helper must not be reading its input.
+// abandon gives up a request for a caller that no longer waits. No helper may be reading its input.
 func (m *Model) abandon(r *request) {
 	for {
 		switch s := r.state.Load(); s {
@@ -61,12 +61,12 @@ func (m *Model) abandon(r *request) {
 				return
 			}
 		default:
-			panic(fmt.Sprintf("infer: a request is given up in state %d", s))
+			panic(fmt.Sprintf("infer: a request was given up in state %d", s))
 		}
 	}
 }
 
-// finish hands a request over to its caller.
+// finish hands a request back to its caller.
 func (m *Model) finish(r *request, from int32) {
 	r.finished = time.Now()
 	if r.state.CompareAndSwap(from, finished) {
@@ -76,7 +76,7 @@ func (m *Model) finish(r *request, from int32) {
 	m.release(r)
 }
 
-// prepareRequest makes the tensor of the input of a request, or its error.
+// prepareRequest makes the tensor of a request, or its error.
 func (m *Model) prepareRequest(r *request, tool *data.Preparer) {
 	if r.tensor == nil {
 		r.tensor = make([]float32, m.values())
@@ -100,10 +100,11 @@ func (m *Model) prepareRequest(r *request, tool *data.Preparer) {
 	r.times.Decode, r.times.Resize = t.Decode, t.Resize
 }
 
-// arrange writes a tensor [channels, height, width] to dst, channels last.
+// arrange copies a tensor [channels, height, width] to dst, channels last.
 func (m *Model) arrange(dst, planes []float32) error {
 	if len(planes) != len(dst) {
-		return fmt.Errorf("its tensor has %d values, want %d for [%d, %d, %d]", len(planes), len(dst), m.info.Channels, m.info.Size, m.info.Size)
+		return fmt.Errorf("its tensor has %d values, want %d for [%d, %d, %d]",
+			len(planes), len(dst), m.info.Channels, m.info.Size, m.info.Size)
 	}
 	channels := m.info.Channels
 	pixels := len(dst) / channels

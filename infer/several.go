@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// call is a call with several images, which helpers prepare.
+// call is a call with several images, prepared by helpers.
 type call struct {
-	inputs sync.WaitGroup // those that a helper has or will have
-	sent   []*request     // by the index of their image; nil after they were collected
+	inputs sync.WaitGroup // inputs that a helper has or will get
+	sent   []*request     // by the index of the image; nil after collecting
 }
 
-// help prepares images of calls with several.
+// help prepares the images of calls with several images.
 func (m *Model) help() {
 	for r := range m.jobs {
 		tool := <-m.tools
-		if !r.state.CompareAndSwap(queued, preparing) { // its caller has gone
+		if !r.state.CompareAndSwap(queued, preparing) { // its caller has given up
 			m.tools <- tool
 			m.release(r)
 			continue
@@ -40,7 +40,7 @@ func (m *Model) several(ctx context.Context, in []Input, out []Output) error {
 	c := m.calls.Get().(*call)
 	c.sent = c.sent[:0]
 	began := time.Now()
-	oldest := 0 // that is not collected
+	oldest := 0 // the oldest image that is not collected yet
 	collect := func() error {
 		r := c.sent[oldest]
 		c.sent[oldest] = nil
@@ -60,8 +60,8 @@ func (m *Model) several(ctx context.Context, in []Input, out []Output) error {
 				c.sent = append(c.sent, r)
 				c.inputs.Add(1)
 				m.batcher.preparing.Add(1)
-				m.jobs <- r // which has room for all
-			case <-done: // so that this call does not wait for room that it takes itself
+				m.jobs <- r // it has room for all requests
+			case <-done: // this call must not wait for room that it takes itself
 				if err := collect(); err != nil {
 					return m.giveUp(c, err)
 				}
@@ -85,8 +85,8 @@ func (m *Model) several(ctx context.Context, in []Input, out []Output) error {
 	return nil
 }
 
-// giveUp ends a call that does not wait for its images any longer. It returns when no helper
-// reads an input any more.
+// giveUp ends a call that no longer waits for its images. It returns when no helper reads an input
+// any more.
 func (m *Model) giveUp(c *call, err error) error {
 	for i, r := range c.sent {
 		if r != nil && r.state.CompareAndSwap(queued, abandoned) {

@@ -10,20 +10,20 @@ import (
 )
 
 // Chart is a figure with curves over epochs. Its labels are HTML over an SVG that
-// stretches: on a phone the curves become narrow and the text stays readable, which
-// a scaled picture cannot do. It is whole without a script; with one it can be zoomed, smoothed,
-// drawn over steps or time, and on a logarithmic axis.
+// stretches: on a phone the curves become narrow and the text stays readable, unlike in a
+// scaled picture. It works without a script; with one, the reader can zoom, smooth, and
+// choose steps or time and a logarithmic axis.
 type Chart struct {
 	Title, Unit string
 	Curves      []Curve
 	X, Y        []Tick
 	Data        string // the curves for the script, as JSON
-	Positive    bool   // a logarithmic axis makes sense
-	Over        string // what the x axis is, "epochs" for the course of a training
-	Table       *table // its values, where no other table has them
+	Positive    bool   // offer a logarithmic axis
+	Over        string // the title of the x axis; "epochs" for the course of a training
+	Table       *table // its values, unless another table has them
 }
 
-// table is what a chart shows, as text.
+// table has the values of a chart, as text.
 type table struct {
 	Head []string
 	Rows [][]string
@@ -32,9 +32,9 @@ type table struct {
 // Curve is a line of a chart.
 type Curve struct {
 	Name   string
-	Colour int  // 1 and up
+	Colour int  // from 1
 	Dashed bool // the second of a pair
-	Run    int  // number of its run in a comparison, from 1 on; else 0
+	Run    int  // number of its run in a comparison, from 1; else 0
 	Path   template.HTMLAttr
 	First  string // its first, smallest, largest and last value
 	Least  string
@@ -42,13 +42,13 @@ type Curve struct {
 	Last   string
 }
 
-// Tick is a mark on an axis, at a part of it in percent.
+// Tick is a mark on an axis, at a place in percent.
 type Tick struct {
 	At    float64
 	Label string
 }
 
-// series is a curve before it is drawn.
+// series is a curve before drawing.
 type series struct {
 	name   string
 	colour int
@@ -58,18 +58,18 @@ type series struct {
 	points []point
 }
 
-// point is a value of a curve, with the three places that it can be drawn at.
+// point is a value of a curve, with its place in epochs, in steps and in time.
 type point struct {
 	x, y    float64 // epochs
 	step    int     // batches since the beginning of the run
-	seconds float64 // of all processes of the run
+	seconds float64 // spent by all processes of the run
 }
 
-// drawn is the most points of a curve: more than a chart has pixels.
+// drawn is the largest number of points of a curve: more than a chart has pixels.
 const drawn = 400
 
-// newChart draws series. from is the lowest end of the y axis unless it is NaN. It
-// returns nil if there is nothing to draw.
+// newChart draws series. The y axis begins at from, unless it is NaN. It returns nil if
+// there is nothing to draw.
 func newChart(title, unit string, from float64, all ...series) *Chart {
 	low, high, right := math.Inf(1), math.Inf(-1), 0.0
 	var kept []series
@@ -99,10 +99,10 @@ func newChart(title, unit string, from float64, all ...series) *Chart {
 	return c
 }
 
-// courseOf is the x axis of the course of a training.
+// courseOf is the title of the x axis for the course of a training.
 const courseOf = "epochs"
 
-// square draws series from 0 to 1 over something from 0 to 1; nil without any.
+// square draws series on axes from 0 to 1; nil without series.
 func square(title, unit, over string, all ...series) *Chart {
 	var kept []series
 	for _, s := range all {
@@ -137,22 +137,27 @@ func (c *Chart) draw(data chartData, kept []series, right, low, high float64) {
 			path.WriteString("h0") // a dot, with round ends
 		}
 		c.Curves = append(c.Curves, Curve{
-			Name: s.name, Colour: s.colour, Dashed: s.dashed, Run: s.run, Path: template.HTMLAttr(`d="` + path.String() + `"`), //nolint:gosec // numbers
-			First: short(s.points[0].y), Least: short(least), Most: short(most), Last: s.last,
+			Name:   s.name,
+			Colour: s.colour,
+			Dashed: s.dashed,
+			Run:    s.run,
+			Path:   template.HTMLAttr(`d="` + path.String() + `"`), //nolint:gosec // numbers
+			First:  short(s.points[0].y), Least: short(least), Most: short(most), Last: s.last,
 		})
 		if last := len(c.Curves) - 1; s.last == "" {
 			c.Curves[last].Last = short(s.points[len(s.points)-1].y)
 		}
 		data.Curves = append(data.Curves, curve)
 	}
-	text, _ := json.Marshal(data) // of texts and finite numbers there is no error
+	text, _ := json.Marshal(data) // texts and finite numbers give no error
 	c.Data = string(text)
 }
 
-// chartData is what the script knows of a chart.
+// chartData is the part of a chart that goes to the script.
 type chartData struct {
-	From   *float64     `json:"from"`        // the lowest end of the y axis
-	X      string       `json:"x,omitempty"` // of an x axis that is not the course of a training: both axes go from 0 to 1
+	From *float64 `json:"from"` // the lowest end of the y axis
+	// X is the title of an x axis that is not the course of a training: both axes go from 0 to 1.
+	X      string       `json:"x,omitempty"`
 	Curves []chartCurve `json:"curves"`
 }
 
@@ -164,10 +169,10 @@ type chartCurve struct {
 	Points [][4]number `json:"points"` // epochs, steps, seconds, value
 }
 
-// number is written with as many digits as a chart can show.
+// number is written with only as many digits as a chart can show.
 type number float64
 
-// MarshalJSON is part of json.Marshaler.
+// MarshalJSON implements json.Marshaler.
 func (n number) MarshalJSON() ([]byte, error) {
 	v := float64(n)
 	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
@@ -176,7 +181,7 @@ func (n number) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, v, 'g', 5, 64), nil
 }
 
-// padded are the ends of a y axis for values between two.
+// padded returns the ends of a y axis for values between two others.
 func padded(low, high float64) (float64, float64) {
 	if high-low < 1e-9*math.Abs(high) || high == low {
 		low, high = low-math.Abs(low)/10, high+math.Abs(high)/10
@@ -192,8 +197,8 @@ func padded(low, high float64) (float64, float64) {
 	return low, high + 0.05*room
 }
 
-// ticks are the round values between two, some five of them; whole ones where epochs
-// are counted.
+// ticks returns about five round values between two others; whole numbers if they count
+// epochs.
 func ticks(low, high float64, whole bool) (all []Tick) {
 	const few = 5
 	step := math.Pow(10, math.Floor(math.Log10((high-low)/few)))
@@ -225,8 +230,8 @@ func ticks(low, high float64, whole bool) (all []Tick) {
 	return all
 }
 
-// thin keeps the smallest and the largest value of each of some spans, so that no
-// peak is lost, and leaves out what cannot be drawn.
+// thin keeps the smallest and the largest value of each of some spans, so that it loses no
+// peak, and leaves out values that cannot be drawn.
 func thin(points []point) []point {
 	var good []point
 	for _, p := range points {

@@ -10,21 +10,21 @@ import (
 	"fasternet/eval"
 )
 
-// Classes is what a classifier takes for what.
+// Classes says which classes a classifier confuses.
 type Classes struct {
 	Count  int
 	Scores []Class // worst first
 	More   []Class // all others
 	Pairs  []Confused
 	Names  []string     // in the order of the matrix
-	Rows   [][]Cell     // of few classes; else
-	Map    *Map         // of more; else
-	Matrix template.URL // a picture of many; else nothing
+	Rows   [][]Cell     // the matrix, if the classes are few
+	Map    *Map         // the matrix, if they are more
+	Matrix template.URL // the matrix as a picture, if they are many
 	Side   int          // of the picture, in pixels
-	Cells  string       // of the picture, for the script, as JSON
+	Cells  string       // the cells of the picture for the script, as JSON
 }
 
-// Class is the accuracy of one.
+// Class is the accuracy of one class.
 type Class struct {
 	Name, Taken   string
 	Accuracy      float64
@@ -34,14 +34,14 @@ type Class struct {
 // Cell is a field of the confusion matrix.
 type Cell struct {
 	Count int
-	Share float64 // of the images of its class
-	Depth float64 // of its colour, 0 to 1: its root, or what is rare would not be seen
+	Share float64 // part of the images of its class
+	Depth float64 // of its colour, 0 to 1: the root of Share, so that rare answers can be seen
 	Right bool
 	Title string
-	Light bool // the text, on a strong colour
+	Light bool // the text is light, on a strong colour
 }
 
-// Confused is a class that is often taken for another.
+// Confused is a class and an answer that it often gets wrongly.
 type Confused struct {
 	Class, Answer string
 	Count         int
@@ -50,19 +50,19 @@ type Confused struct {
 
 // Map is a confusion matrix as a drawing with the names of the classes at its sides.
 type Map struct {
-	Width, Height, Left, Top int // of the drawing, and of the cells in it
-	Side                     int // of all cells
+	Width, Height, Left, Top int // the size of the drawing, and the corner of the cells in it
+	Side                     int // of the square of all cells
 	Labels                   []Label
 	Cells                    []Mark
 }
 
-// Label is the name of a class at both sides of a map, at a distance from the first cell.
+// Label is the name of a class at both sides of a map, with its distance from the first cell.
 type Label struct {
 	Name, Whole string
 	At          int
 }
 
-// Mark is a cell of a map in which there is something.
+// Mark is a cell of a map that is not zero.
 type Mark struct {
 	X, Y  int
 	Depth float64
@@ -70,21 +70,21 @@ type Mark struct {
 	Title string
 }
 
-// The most classes that are shown as a table with counts, as a drawing with names, and as a picture.
+// Up to these numbers, classes are shown as a table with counts, as a drawing with names, and as a picture.
 const (
 	tabled  = 25
 	mapped  = 100
 	painted = 4000
 )
 
-// markSide is the side of a cell of a map, in pixels, and longest how many letters of a name it shows.
+// markSide is the side of a cell of a map, in pixels; longest is how many letters of a name it shows.
 const (
 	markSide = 13
 	longest  = 22
 	letter   = 6 // pixels
 )
 
-// listed is how many classes, and how many pairs, are shown at once.
+// listed is how many classes, and how many pairs, are shown without a click.
 const (
 	listed      = 20
 	listedPairs = 12
@@ -118,7 +118,12 @@ func (r *Run) classes() (*Classes, error) {
 		if len(c.Pairs) == listedPairs {
 			break
 		}
-		c.Pairs = append(c.Pairs, Confused{eval.ClassName(e.Classes, p.Class), eval.ClassName(e.Classes, p.Answer), p.Count, 100 * float64(p.Count) / float64(totals[p.Class])})
+		c.Pairs = append(c.Pairs, Confused{
+			eval.ClassName(e.Classes, p.Class),
+			eval.ClassName(e.Classes, p.Answer),
+			p.Count,
+			100 * float64(p.Count) / float64(totals[p.Class]),
+		})
 	}
 	if m.Classes > painted {
 		return c, nil
@@ -157,12 +162,13 @@ func (c *Classes) table(m *eval.Confusion, names []string, order []int, totals m
 	}
 }
 
-// cellTitle says what a cell counts.
+// cellTitle describes the count of a cell.
 func cellTitle(names []string, class, answer, n, of int) string {
 	if class == answer {
 		return fmt.Sprintf("%s, recognised: %s of %s", eval.ClassName(names, class), count(n), count(of))
 	}
-	return fmt.Sprintf("%s, taken for %s: %s of %s", eval.ClassName(names, class), eval.ClassName(names, answer), count(n), count(of))
+	return fmt.Sprintf("%s, taken for %s: %s of %s",
+		eval.ClassName(names, class), eval.ClassName(names, answer), count(n), count(of))
 }
 
 func drawMap(m *eval.Confusion, names []string, order []int, totals map[int]int) *Map {
@@ -184,7 +190,8 @@ func drawMap(m *eval.Confusion, names []string, order []int, totals map[int]int)
 	for _, x := range m.Cells() {
 		if x.Answer >= 0 {
 			d.Cells = append(d.Cells, Mark{
-				d.Left + place[x.Answer]*markSide, d.Top + place[x.Class]*markSide, math.Sqrt(float64(x.Count) / float64(totals[x.Class])),
+				d.Left + place[x.Answer]*markSide, d.Top + place[x.Class]*markSide,
+				math.Sqrt(float64(x.Count) / float64(totals[x.Class])),
 				x.Class == x.Answer, cellTitle(names, x.Class, x.Answer, x.Count, totals[x.Class]),
 			})
 		}
@@ -192,10 +199,10 @@ func drawMap(m *eval.Confusion, names []string, order []int, totals map[int]int)
 	return d
 }
 
-// pictureSide is about the side of the picture of a matrix, in pixels.
+// pictureSide is the approximate side of the picture of a matrix, in pixels.
 const pictureSide = 1200
 
-// translucent is the colour of a cell on any background.
+// translucent returns the colour of a cell for any background.
 func translucent(share float64, right bool) color.NRGBA {
 	if right {
 		return color.NRGBA{62, 124, 219, uint8(40 + 215*share)}
@@ -203,10 +210,10 @@ func translucent(share float64, right bool) color.NRGBA {
 	return color.NRGBA{214, 84, 60, uint8(min(80+400*share, 255))}
 }
 
-// told is the most cells of a picture that the script knows.
+// told is the largest number of cells of a picture that go to the script.
 const told = 20_000
 
-// cellsFor is what the script knows of a picture: the names in the order of the matrix, and of each cell
+// cellsFor writes the picture for the script: the names in the order of the matrix, and for each cell
 // its row, its column and its count.
 func cellsFor(m *eval.Confusion, names []string, order []int) (string, error) {
 	all := m.Cells()

@@ -7,7 +7,7 @@ import (
 	"fasternet/configs"
 )
 
-// comparison is what is said of several runs together.
+// comparison compares several runs.
 type comparison struct {
 	Charts      []*Chart
 	Columns     []string // of the cells of the rows
@@ -15,21 +15,23 @@ type comparison struct {
 	Differences []configs.Difference
 }
 
-// compared is a run in a line.
+// compared is a run in a row of the table.
 type compared struct {
 	Name, Anchor, State string
-	Run                 int // its number, from 1 on
+	Run                 int // its number, from 1
 	Cells               []cell
 	Colour              int
 	Dashed, Best        bool
 }
 
-// cell is a figure as it is read, and as it is sorted: both are "" if it is not known.
+// cell is a figure as text, and the value to sort by; both are "" if it is not known.
 type cell struct{ Text, Value string }
 
-// compare lays runs next to each other.
+// compare makes a table of runs.
 func compare(views []*view) (*comparison, error) {
-	c := &comparison{Columns: []string{"top-1", "validation loss", "best epoch", "epochs", "img/s", "waiting", "time", "parameters"}}
+	c := &comparison{Columns: []string{
+		"top-1", "validation loss", "best epoch", "epochs", "img/s", "waiting", "time", "parameters",
+	}}
 	var runs []*Run
 	var settings []*configs.Config
 	best := -1
@@ -43,7 +45,8 @@ func compare(views []*view) (*comparison, error) {
 			speed, waited = sortable(short(images), images), sortable(fmt.Sprintf("%.1f %%", 100*lost), lost)
 		}
 		if s := v.Best(); s != nil {
-			loss, epoch = sortable(fmt.Sprintf("%.4f", s.Loss), s.Loss), sortable(fmt.Sprint(s.Epoch+1), float64(s.Epoch+1))
+			loss = sortable(fmt.Sprintf("%.4f", s.Loss), s.Loss)
+			epoch = sortable(fmt.Sprint(s.Epoch+1), float64(s.Epoch+1))
 			if !v.Pretraining() && !v.MultiLabel() {
 				top1 = sortable(fmt.Sprintf("%.2f %%", s.Top1), s.Top1)
 			}
@@ -52,7 +55,12 @@ func compare(views []*view) (*comparison, error) {
 			}
 		}
 		c.Rows = append(c.Rows, compared{
-			Name: v.Name, Anchor: v.Anchor, State: v.Verdict.State, Run: i + 1, Colour: 1 + i%colours, Dashed: i/colours%2 == 1,
+			Name:   v.Name,
+			Anchor: v.Anchor,
+			State:  v.Verdict.State,
+			Run:    i + 1,
+			Colour: 1 + i%colours,
+			Dashed: i/colours%2 == 1,
 			Cells: []cell{
 				top1, loss, epoch, sortable(fmt.Sprintf("%s of %d", epochs(v.done()), v.Config.Train.Epochs), v.done()),
 				speed, waited, sortable(duration(v.took()), v.took().Seconds()), parameters,
@@ -68,7 +76,7 @@ func compare(views []*view) (*comparison, error) {
 	return c, err
 }
 
-// sortable is a figure as a reader sees it, with the value to sort by.
+// sortable returns a figure as text with the value to sort by.
 func sortable(text string, v float64) cell {
 	if !finite(v) {
 		return cell{Text: text}
@@ -76,7 +84,7 @@ func sortable(text string, v float64) cell {
 	return cell{text, strconv.FormatFloat(v, 'g', -1, 64)}
 }
 
-// sameTask says whether the measures of all runs mean the same.
+// sameTask reports whether all runs have the same task, so that their measures can be compared.
 func sameTask(runs []*Run) bool {
 	for _, r := range runs {
 		if r.Config.Task != runs[0].Config.Task || r.Config.Checkpoint.Monitor != runs[0].Config.Checkpoint.Monitor {

@@ -1,8 +1,8 @@
-// Package report makes a page of a run, or of several to be compared: how it
-// went, in words first, then curves, classes, mistakes, reconstructions, settings
-// and surroundings. The page is one HTML file that needs nothing else: no network,
-// no script or font from elsewhere. It adapts to phones and to dark mode.
+// Package report makes a page of a run, or of several runs to compare: first how it
+// went, in words, then curves, classes, mistakes, reconstructions, settings and
+// the machine. The page is one HTML file that needs no network, no other script and no
+// other font. It adapts to phones and to dark mode.
 //
-// The same page, served while a run goes on, grows with it ([NewHandler]). All is
-// read from the folder of the run; the trainer does not know who looks.
+// [NewHandler] serves the same page while a run goes on, and updates it. Everything comes
+// from the folder of the run; the trainer does not know about readers.
 package report

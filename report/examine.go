@@ -14,19 +14,20 @@ import (
 	"fasternet/train"
 )
 
-// mostReconstructed is how many images a report of a pre-training reconstructs.
+// mostReconstructed is how many images the report of a pre-training reconstructs.
 const mostReconstructed = 3
 
-// Examine runs the best checkpoint for what the folder does not say: where the model looks in some
-// images, the classes and mistakes of a run that has no evaluation of its best epoch, and the
+// Examine runs the best checkpoint for what the folder does not have: where the model looks in some
+// images, the classes and mistakes of a run without an evaluation of its best epoch, and the
 // reconstructions of a pre-training. progress may be nil.
 func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error {
-	if r.Best() == nil || r.MultiLabel() { // images with several labels have no mistakes of one class for another
-		return nil // nothing to run
+	// an image with several labels is no mistake of one class for another
+	if r.Best() == nil || r.MultiLabel() {
+		return nil
 	}
 	known := r.Evaluation != nil
 	err := r.examine(ctx, progress)
-	if err != nil && known && ctx.Err() == nil { // the page has everything else
+	if err != nil && known && ctx.Err() == nil { // the page still has everything else
 		r.looks, err = &looks{Missing: err.Error()}, nil
 	}
 	return err
@@ -65,13 +66,17 @@ func (r *Run) examine(ctx context.Context, progress func(done, total int)) error
 	if err != nil {
 		return err
 	}
-	runner, err := model.NewRunner(r.Config.In("fp32"), net, pool) // as the run evaluates
+	runner, err := model.NewRunner(r.Config.In("fp32"), net, pool) // the run evaluates in fp32, too
 	if err != nil {
 		return err
 	}
-	if r.Evaluation == nil || r.Evaluation.Examples == nil { // none, or one of an older version
+	if r.Evaluation == nil || r.Evaluation.Examples == nil { // there is none, or it comes from an older version
 		found, err := eval.Examine(ctx, runner, ds, transform, eval.Options{
-			Batch: r.Config.Train.ValBatchSize, Progress: progress, Mistakes: train.Mistakes, SkipBad: true, KeepLogits: eval.EvalLogits,
+			Batch:      r.Config.Train.ValBatchSize,
+			Progress:   progress,
+			Mistakes:   train.Mistakes,
+			SkipBad:    true,
+			KeepLogits: eval.EvalLogits,
 		})
 		if err != nil {
 			return err
@@ -89,7 +94,7 @@ func (r *Run) examine(ctx context.Context, progress func(done, total int)) error
 	return r.explain(ctx, runner, ds, transform)
 }
 
-// reconstructions are the panels of a sheet, as pictures.
+// reconstructions holds the panels of a sheet, as pictures.
 type reconstructions struct {
 	Notes   []string
 	Entries []reconstructed
@@ -120,7 +125,14 @@ func (r *Run) reconstructions() (*reconstructions, error) {
 					return nil, err
 				}
 				size := p.Image.Bounds().Size()
-				row.Panels = append(row.Panels, Picture{Source: source, Width: size.X, Height: size.Y, Alt: p.Title + ", " + g.Title + ": " + e.Name, Title: p.Title, Note: p.Caption})
+				row.Panels = append(row.Panels, Picture{
+					Source: source,
+					Width:  size.X,
+					Height: size.Y,
+					Alt:    p.Title + ", " + g.Title + ": " + e.Name,
+					Title:  p.Title,
+					Note:   p.Caption,
+				})
 			}
 			entry.Groups = append(entry.Groups, row)
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// count writes a number with its thousands apart.
+// count writes a number with a space between thousands.
 func count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -17,7 +17,7 @@ func count(n int) string {
 	return s
 }
 
-// short writes a value to some four digits.
+// short writes a value with about four digits.
 func short(v float64) string {
 	switch a := math.Abs(v); {
 	case math.IsNaN(v) || math.IsInf(v, 0):
@@ -32,7 +32,7 @@ func short(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
-// duration is a time to two units.
+// duration writes a time in its two largest units.
 func duration(d time.Duration) string {
 	s := int(d.Round(time.Second).Seconds())
 	switch {
@@ -46,7 +46,7 @@ func duration(d time.Duration) string {
 	return fmt.Sprintf("%d d %d h", s/86400, s/3600%24)
 }
 
-// size is a number of bytes.
+// size writes a number of bytes.
 func size(n int64) string {
 	units := []string{"B", "kB", "MB", "GB", "TB"}
 	v, u := float64(n), 0
@@ -59,7 +59,7 @@ func size(n int64) string {
 	return fmt.Sprintf("%.3g %s", v, units[u])
 }
 
-// moment is a time of day, as the machine that ran has it.
+// moment writes a time in the time zone of the machine that ran.
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -83,12 +83,12 @@ func ordinal(n int) string {
 	return count(n) + suffix
 }
 
-// epochs is a number of them with a digit for the one in progress.
+// epochs writes a number of epochs, with one decimal for the epoch in progress.
 func epochs(v float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0")
 }
 
-// plural is a number with its noun.
+// plural writes a number with its noun.
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

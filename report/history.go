@@ -2,12 +2,12 @@ package report
 
 import "fasternet/train"
 
-// kept is the most step records that a report holds. A long run logs a hundred times
-// as many, and its live page is made again and again while it trains.
+// kept is the largest number of step records in a report. A long run logs a hundred times as
+// many, and its live page is made again and again while it trains.
 const kept = 2000
 
-// history collects the step records of a log. When there are too many, two neighbours
-// become one, as a larger train.log_interval would have written it.
+// history collects the step records of a log. When there are too many, it merges neighbours,
+// as if train.log_interval were larger.
 type history struct {
 	steps   []train.Record
 	covered []int // batches that each record sums up
@@ -26,7 +26,7 @@ func (h *history) halve() {
 	n := 0
 	for i := 0; i < len(h.steps); i++ {
 		r, c := h.steps[i], h.covered[i]
-		if i+1 < len(h.steps) && h.steps[i+1].Seconds >= r.Seconds { // of the same process
+		if i+1 < len(h.steps) && h.steps[i+1].Seconds >= r.Seconds { // both come from the same process
 			i++
 			r, c = merged(r, h.steps[i], c, h.covered[i]), c+h.covered[i]
 		}
@@ -37,7 +37,7 @@ func (h *history) halve() {
 	h.steps, h.covered = h.steps[:n], h.covered[:n]
 }
 
-// merged is one record for two that follow each other and sum up n and m batches.
+// merged makes one record from two neighbours that sum up n and m batches.
 func merged(a, b train.Record, n, m int) train.Record {
 	share := float64(n) / float64(n+m)
 	mean := func(x, y float64) float64 { return share*x + (1-share)*y }
@@ -51,7 +51,7 @@ func merged(a, b train.Record, n, m int) train.Record {
 	}
 	r.GradNorm, r.Memory = max(a.GradNorm, b.GradNorm), max(a.Memory, b.Memory)
 	r.Waited, r.Synced = a.Waited+b.Waited, a.Synced+b.Synced
-	if a.Speed > 0 && b.Speed > 0 { // images over the time that they took
+	if a.Speed > 0 && b.Speed > 0 { // images divided by their time
 		r.Speed = 1 / mean(1/a.Speed, 1/b.Speed)
 	}
 	return r

@@ -6,10 +6,10 @@ import (
 	"fasternet/eval"
 )
 
-// shownIssues is how many images with labels that are probably wrong are shown; the others are listed.
+// shownIssues is how many images with probably wrong labels have a picture; the others are listed.
 const shownIssues = 18
 
-// issues are labels that are probably wrong.
+// issues holds labels that are probably wrong.
 type issues struct {
 	Count      int
 	Pictures   []Picture
@@ -18,7 +18,7 @@ type issues struct {
 	AnswerOnly bool // see [eval.LabelIssues]
 }
 
-// issue is a line of their table.
+// issue is a row of their table.
 type issue struct{ File, Label, Given, Suggested, Probability string }
 
 func (a *album) issues(r *Run) *issues {
@@ -35,7 +35,10 @@ func (a *album) issues(r *Run) *issues {
 		}
 		out.Rows = append(out.Rows, row)
 		if len(samples) < shownIssues {
-			samples = append(samples, shown{x.Index, x.Name, "labelled " + row.Label, fmt.Sprintf("%s, perhaps %s, %s", row.Given, row.Suggested, row.Probability)})
+			samples = append(samples, shown{
+				x.Index, x.Name, "labelled " + row.Label,
+				fmt.Sprintf("%s, perhaps %s, %s", row.Given, row.Suggested, row.Probability),
+			})
 		}
 	}
 	out.Pictures, out.Missing = a.pictures(r, samples)

@@ -31,7 +31,7 @@
         say(state && state.classList.contains("running") ? "live" : "", false);
       } catch {
         failures++;
-        if (failures > 1) say("not served any more; this is the last state", true);
+        if (failures > 1) say("no longer served; this is the last state", true);
       }
     }
     setTimeout(poll, Math.min(2000 * (1 + failures), 30000));

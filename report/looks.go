@@ -11,14 +11,14 @@ import (
 	"fasternet/graph"
 )
 
-// looks says where a classifier looks in examples of its classes.
+// looks shows where a classifier looks in examples of its classes.
 type looks struct {
 	Notes   []string
 	Missing string // why there are none
 	Entries []look
 }
 
-// Double says whether the images have two maps each.
+// Double reports whether the images have two maps each.
 func (l *looks) Double() bool { return len(l.Entries) > 0 && len(l.Entries[0].Layers) > 1 }
 
 // look is an image with maps of where the model looks.
@@ -31,17 +31,17 @@ type look struct {
 	Layers []layer
 }
 
-// layer is a map that lies over an image.
+// layer is a map to lay over an image.
 type layer struct {
 	Title  string
 	Source template.URL
 }
 
-// heatSide is the side of the picture of a map at most, in pixels: a browser makes it as large as the image.
+// heatSide is the largest side of the picture of a map, in pixels: a browser enlarges it to the image.
 const heatSide = 48
 
-// explain runs Grad-CAM on the examples of the evaluation. That a family shows no map for it is no
-// error: the page says so.
+// explain runs Grad-CAM on the examples of the evaluation. If a family has no map for it, the page
+// says so.
 func (r *Run) explain(ctx context.Context, runner *graph.Runner, ds data.Dataset, t *data.EvalTransform) error {
 	e := r.Evaluation
 	within := &album{dataset: ds, shown: map[int]Picture{}}
@@ -80,8 +80,11 @@ func (r *Run) explain(ctx context.Context, runner *graph.Runner, ds data.Dataset
 			return err
 		}
 		entry := look{
-			Picture: p, Right: x.Answer == example.Label, Label: eval.ClassName(e.Classes, example.Label), File: r.file(example.Name),
-			Answer: "no answer",
+			Picture: p,
+			Right:   x.Answer == example.Label,
+			Label:   eval.ClassName(e.Classes, example.Label),
+			File:    r.file(example.Name),
+			Answer:  "no answer",
 		}
 		if x.Answer >= 0 {
 			entry.Answer = fmt.Sprintf("%s, %.1f %%", eval.ClassName(e.Classes, x.Answer), 100*x.Confidence)

@@ -8,14 +8,14 @@ import (
 	"fasternet/eval/metrics"
 )
 
-// measured are the figures of an evaluation besides accuracy and loss.
+// measured holds the figures of an evaluation besides accuracy and loss.
 type measured struct {
 	Tiles  []tile
 	Charts []*Chart
 	Notes  []string
 }
 
-// shownCurves is how many classes have curves of their own in a chart.
+// shownCurves is how many classes have their own curves in a chart.
 const shownCurves = 4
 
 func (r *Run) measured() *measured {
@@ -48,9 +48,15 @@ func (r *Run) measured() *measured {
 	return m
 }
 
-// reliability is how often answers are right, over how sure the model is.
+// reliability draws how often answers are right, over the model's confidence.
 func reliability(f *metrics.Figures) *Chart {
-	diagonal := series{name: "as sure as right", colour: 6, dashed: true, last: " ", points: []point{{x: 0, y: 0}, {x: 1, y: 1}}}
+	diagonal := series{
+		name:   "perfect",
+		colour: 6,
+		dashed: true,
+		last:   " ",
+		points: []point{{x: 0, y: 0}, {x: 1, y: 1}},
+	}
 	of := func(name string, colour int, bins []metrics.Bin) series {
 		s := series{name: name, colour: colour, last: " "}
 		for _, b := range bins {
@@ -68,22 +74,29 @@ func reliability(f *metrics.Figures) *Chart {
 	if t := f.Temperature; t != nil {
 		all = append(all, of(fmt.Sprintf("with temperature %.3g", t.Value), 2, t.After.Reliability))
 	}
-	c := square("Reliability", "part of the answers that is right", "confidence", all...)
+	c := square("Reliability", "part of the answers that are right", "confidence", all...)
 	c.Table = &table{Head: []string{"confidence", "images", "mean confidence", "right"}}
 	for _, b := range f.Reliability {
 		if b.Count > 0 {
 			c.Table.Rows = append(c.Table.Rows, []string{
-				fmt.Sprintf("%.3f to %.3f", b.Low, b.High), count(b.Count), fmt.Sprintf("%.3f", b.Confidence), fmt.Sprintf("%.3f", b.Accuracy),
+				fmt.Sprintf("%.3f to %.3f", b.Low, b.High),
+				count(b.Count),
+				fmt.Sprintf("%.3f", b.Confidence),
+				fmt.Sprintf("%.3f", b.Accuracy),
 			})
 		}
 	}
 	return c
 }
 
-// curvesOf are the classes whose curves are shown: all of few, else those with the smallest areas.
+// curvesOf returns the curves to show: all of them, or if there are many, the ones with the smallest areas.
 func curvesOf(f *metrics.Figures, area func(c metrics.ClassFigures) *float64) []metrics.Curve {
 	all := slices.DeleteFunc(slices.Clone(f.Curves), func(c metrics.Curve) bool {
-		return c.Class < 0 || c.Class >= len(f.Classes) || area(f.Classes[c.Class]) == nil || len(c.Recall) == 0 || len(c.Recall) != len(c.Precision)
+		return c.Class < 0 ||
+			c.Class >= len(f.Classes) ||
+			area(f.Classes[c.Class]) == nil ||
+			len(c.Recall) == 0 ||
+			len(c.Recall) != len(c.Precision)
 	})
 	slices.SortStableFunc(all, func(a, b metrics.Curve) int {
 		return cmp.Compare(*area(f.Classes[a.Class]), *area(f.Classes[b.Class]))
@@ -105,9 +118,13 @@ func (m *measured) recall(f *metrics.Figures) *Chart {
 	}
 	area := func(c metrics.ClassFigures) *float64 { return c.AveragePrecision }
 	for i, c := range curvesOf(f, area) {
-		s := series{name: f.Classes[c.Class].Name, colour: 2 + i, last: fmt.Sprintf("area %.3f", *area(f.Classes[c.Class]))}
+		s := series{
+			name:   f.Classes[c.Class].Name,
+			colour: 2 + i,
+			last:   fmt.Sprintf("area %.3f", *area(f.Classes[c.Class])),
+		}
 		before := 0.0
-		for k, v := range c.Recall { // a step curve: the precision is that of the end of the step
+		for k, v := range c.Recall { // a step curve: the precision at the end of a step holds for the step
 			y := float64(c.Precision[k])
 			s.points = append(s.points, point{x: before, y: y}, point{x: float64(v), y: y})
 			before = float64(v)
@@ -124,14 +141,23 @@ func precisionUnit(classes int) string {
 	return "precision"
 }
 
-// roc draws ROC curves. A precision-recall curve has their points: of P images of a class a part r is
-// found, and with precision p that are rP/p answers, so rP(1/p - 1) of the other images are among them.
+// roc draws ROC curves from the points of the precision-recall curves. With P images of a class and
+// recall r, rP images are found; with precision p the class is given rP/p times, so it is given to
+// rP(1/p - 1) other images.
 func (m *measured) roc(f *metrics.Figures) *Chart {
 	total := 0
 	for _, c := range f.Classes {
 		total += c.Support
 	}
-	all := []series{{name: "guessing", colour: 6, dashed: true, last: "area 0.5", points: []point{{x: 0, y: 0}, {x: 1, y: 1}}}}
+	all := []series{
+		{
+			name:   "guessing",
+			colour: 6,
+			dashed: true,
+			last:   "area 0.5",
+			points: []point{{x: 0, y: 0}, {x: 1, y: 1}},
+		},
+	}
 	area := func(c metrics.ClassFigures) *float64 { return c.ROCAUC }
 	for i, c := range curvesOf(f, area) {
 		class := f.Classes[c.Class]
@@ -139,7 +165,12 @@ func (m *measured) roc(f *metrics.Figures) *Chart {
 		if positives == 0 || negatives == 0 {
 			continue
 		}
-		s := series{name: class.Name, colour: 1 + i, last: fmt.Sprintf("area %.3f", *area(class)), points: []point{{}}}
+		s := series{
+			name:   class.Name,
+			colour: 1 + i,
+			last:   fmt.Sprintf("area %.3f", *area(class)),
+			points: []point{{}},
+		}
 		for k, v := range c.Recall {
 			if p := float64(c.Precision[k]); p > 0 {
 				x := min(float64(v)*positives*(1/p-1)/negatives, 1)
@@ -156,7 +187,7 @@ func (m *measured) roc(f *metrics.Figures) *Chart {
 	if len(f.Curves) > shownCurves {
 		unit += fmt.Sprintf("; the %d classes with the smallest areas", shownCurves)
 	}
-	return square("ROC curves", unit, "part of the others that is taken for it", all...)
+	return square("ROC curves", unit, "part of the other images that get this class", all...)
 }
 
 // withAreas adds the areas of the classes as a table.
@@ -164,7 +195,9 @@ func withAreas(c *Chart, f *metrics.Figures) *Chart {
 	if c == nil {
 		return nil
 	}
-	c.Table = &table{Head: []string{"class", "images", "precision", "recall", "F1", "ROC area", "average precision"}}
+	c.Table = &table{Head: []string{
+		"class", "images", "precision", "recall", "F1", "ROC area", "average precision",
+	}}
 	value := func(v *float64) string {
 		if v == nil {
 			return "–"
@@ -176,7 +209,13 @@ func withAreas(c *Chart, f *metrics.Figures) *Chart {
 			continue
 		}
 		c.Table.Rows = append(c.Table.Rows, []string{
-			x.Name, count(x.Support), fmt.Sprintf("%.3f", x.Precision), fmt.Sprintf("%.3f", x.Recall), fmt.Sprintf("%.3f", x.F1), value(x.ROCAUC), value(x.AveragePrecision),
+			x.Name,
+			count(x.Support),
+			fmt.Sprintf("%.3f", x.Precision),
+			fmt.Sprintf("%.3f", x.Recall),
+			fmt.Sprintf("%.3f", x.F1),
+			value(x.ROCAUC),
+			value(x.AveragePrecision),
 		})
 	}
 	return c

@@ -11,7 +11,7 @@ import (
 	"fasternet/train"
 )
 
-// The areas under the curves that are drawn are the areas that are measured.
+// The areas under the drawn curves equal the measured areas.
 func TestMeasuredCurves(t *testing.T) {
 	const classes, images = 3, 150
 	c, r := metrics.New(classes, images, classes*images), rand.New(rand.NewPCG(1, 2))
@@ -60,7 +60,8 @@ func TestMeasuredCurves(t *testing.T) {
 				}
 				seen++
 				if want := *test.area(class); math.Abs(area-want) > 1e-3 {
-					t.Errorf("%s of %s: the area that is drawn is %v, measured are %v", test.chart.Title, class.Name, area, want)
+					t.Errorf("%s of %s: the area that is drawn is %v, measured are %v",
+						test.chart.Title, class.Name, area, want)
 				}
 			}
 		}

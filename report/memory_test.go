@@ -18,8 +18,7 @@ import (
 	"fasternet/train"
 )
 
-// growing is the folder of a run that goes on, with the data set that its mistakes are
-// images of.
+// growing is the folder of a run that goes on, with the data set of its mistakes.
 type growing struct {
 	t      *testing.T
 	dir    string
@@ -80,37 +79,48 @@ func (g *growing) append(name, text string) {
 	}
 }
 
-// epoch adds an epoch of four records and an evaluation, whose mistakes are others each
-// time.
+// epoch adds an epoch with four records and an evaluation. Its mistakes differ every time.
 func (g *growing) epoch() {
 	g.t.Helper()
 	g.log(1)
-	e := train.Evaluation{Epoch: g.epochs - 1, Report: eval.Report{Result: eval.Result{Top1: 50, Count: growingImages}, Confusion: eval.NewConfusion(10)}}
+	e := train.Evaluation{
+		Epoch:  g.epochs - 1,
+		Report: eval.Report{Result: eval.Result{Top1: 50, Count: growingImages}, Confusion: eval.NewConfusion(10)},
+	}
 	for k := range 10 {
 		e.Classes = append(e.Classes, fmt.Sprint("class ", k))
 		e.Confusion.Add(k, (k+1)%10)
 	}
 	for k := range train.Mistakes {
 		i := (g.epochs*train.Mistakes + k) % growingImages
-		e.Mistakes = append(e.Mistakes, eval.Mistake{Index: i, Name: fmt.Sprintf("t10k-images-idx3-ubyte[%d]", i), Label: 1, Answer: 2, Confidence: 0.9})
+		e.Mistakes = append(e.Mistakes, eval.Mistake{
+			Index:      i,
+			Name:       fmt.Sprintf("t10k-images-idx3-ubyte[%d]", i),
+			Label:      1,
+			Answer:     2,
+			Confidence: 0.9,
+		})
 	}
 	if err := (&train.Folder{Dir: g.dir}).WriteEvaluation(e); err != nil {
 		g.t.Fatal(err)
 	}
 }
 
-// log adds what is logged of some epochs, each better than the one before it.
+// log adds the log of some epochs, each better than the one before it.
 func (g *growing) log(epochs int) {
 	g.t.Helper()
 	var log, summary strings.Builder
 	for range epochs {
 		for step := 10; step <= 40; step += 10 {
 			at := 40*g.epochs + step
-			fmt.Fprintf(&log, `{"kind":"step","epoch":%d,"step":%d,"batches":%d,"loss":%.4f,"lr":0.1,"grad_norm":%.3f,"img_per_s":100,"data_s":0.05,"memory_mb":%d,"seconds":%d}`+"\n",
+			fmt.Fprintf(&log, `{"kind":"step","epoch":%d,"step":%d,"batches":%d,"loss":%.4f,"lr":0.1,`+
+				`"grad_norm":%.3f,"img_per_s":100,"data_s":0.05,"memory_mb":%d,"seconds":%d}`+"\n",
 				g.epochs, step, at, 1+1/float64(at), 2+float64(at%7), 100+at/10%5, at)
 		}
 		at, top1 := 40*g.epochs+40, 50+float64(g.epochs)/1e4
-		fmt.Fprintf(&log, `{"kind":"epoch","epoch":%d,"batches":%d,"loss":1.5,"lr":0.1,"top1":%.4f,"top5":90,"eval_loss":1.25,"seconds":%d}`+"\n", g.epochs, at, top1, at)
+		fmt.Fprintf(&log, `{"kind":"epoch","epoch":%d,"batches":%d,"loss":1.5,"lr":0.1,"top1":%.4f,`+
+			`"top5":90,"eval_loss":1.25,"seconds":%d}`+"\n",
+			g.epochs, at, top1, at)
 		fmt.Fprintf(&summary, "%d,1.5,1.25,%.4f,90,0.1\n", g.epochs, top1)
 		g.epochs++
 	}
@@ -118,7 +128,7 @@ func (g *growing) log(epochs int) {
 	g.append(train.SummaryFile, summary.String())
 }
 
-// A live page that is looked at in every epoch of a long run holds the page and nothing
+// A live page that is read in every epoch of a long run holds only the page, and nothing
 // that grows.
 func TestMemoryOfLivePage(t *testing.T) {
 	g := newGrowing(t, 600)
@@ -168,8 +178,8 @@ func TestMemoryOfReports(t *testing.T) {
 	watch.Check()
 }
 
-// A report of a log of any length holds so many records, and what is said of the whole
-// run stays.
+// The report of a log of any length holds a limited number of records, and the figures of the
+// whole run stay the same.
 func TestLongLog(t *testing.T) {
 	g := newGrowing(t, 3*kept/4)
 	r, err := Load(g.dir)
@@ -185,8 +195,9 @@ func TestLongLog(t *testing.T) {
 	}
 	speed, waited := r.pace()
 	images := float64(40 * g.epochs * r.Config.Train.BatchSize)
-	if want := 4 * float64(g.epochs) * 0.05 * 100 / images; speed < 99.99 || speed > 100.01 || waited < 0.99*want || waited > 1.01*want {
-		t.Errorf("%v images/s, waited for %v of the time: want 100 and %v", speed, waited, want)
+	waiting := 4 * float64(g.epochs) * 0.05 * 100 / images
+	if speed < 99.99 || speed > 100.01 || waited < 0.99*waiting || waited > 1.01*waiting {
+		t.Errorf("%v images/s, waited for %v of the time: want 100 and %v", speed, waited, waiting)
 	}
 	norm, memory := 0.0, 0.0
 	for _, s := range r.Steps {
@@ -202,12 +213,16 @@ func TestLongLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(v.Table); n > rows+2 || n < rows/2 || !v.Table[n-1].Best || v.Table[n-1].Epoch != g.epochs || v.EveryEpoch != 3 {
-		t.Errorf("%d of %d epochs are listed, every %d", n, g.epochs, v.EveryEpoch)
+	shown := len(v.Table)
+	if shown > rows+2 || shown < rows/2 ||
+		!v.Table[shown-1].Best ||
+		v.Table[shown-1].Epoch != g.epochs ||
+		v.EveryEpoch != 3 {
+		t.Errorf("%d of %d epochs are listed, every %d", shown, g.epochs, v.EveryEpoch)
 	}
 }
 
-// Records of two processes are not merged: the time of each counts.
+// Records of two processes are not merged: the times of both count.
 func TestMergingKeepsProcessesApart(t *testing.T) {
 	var h history
 	for i := range 3 * kept {

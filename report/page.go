@@ -45,7 +45,7 @@ type page struct {
 	Compared *comparison // of several runs
 }
 
-// view is a run as the page shows it.
+// view is a run in the form for the page.
 type view struct {
 	*Run
 	Anchor      string
@@ -64,13 +64,13 @@ type view struct {
 	Differences []configs.Difference
 	Settings    string
 	Table       []row
-	EveryEpoch  int // one of so many epochs is in the table
+	EveryEpoch  int // the table has one of so many epochs
 }
 
 // tile is a figure in large letters.
 type tile struct{ Value, Name string }
 
-// row is an epoch.
+// row is an epoch of the table.
 type row struct {
 	Epoch                               int
 	Train, Loss, Top1, Top5, LR         string
@@ -93,8 +93,8 @@ func (p *page) write(w io.Writer) error {
 	return p.execute(w, "page")
 }
 
-// execute writes a part of the page. HTML is escaped by the template; what only changes how
-// other characters are shown is not, and is here.
+// execute writes a part of the page. The template escapes HTML; characters that change how
+// others are shown are replaced here.
 func (p *page) execute(w io.Writer, part string) error {
 	if err := pageTemplate.ExecuteTemplate(printable.NewWriter(w), part, p); err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -102,8 +102,8 @@ func (p *page) execute(w io.Writer, part string) error {
 	return nil
 }
 
-// policy says that a page may load nothing, and run no scripts but its own; one that
-// is live may ask its server for what is new.
+// policy returns a policy that lets a page load nothing and run only its own scripts. A
+// live page may ask its server for updates.
 func policy(live bool, scripts []template.JS) string {
 	p := "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; script-src"
 	for _, s := range scripts {
@@ -146,7 +146,7 @@ func newPage(a albums, now time.Time, live bool, runs []*Run) (*page, error) {
 	return p, nil
 }
 
-// distinguish names runs whose folders have the same name by their paths.
+// distinguish names runs by their paths if their folders have the same name.
 func distinguish(runs []*Run) {
 	seen := map[string]int{}
 	for _, r := range runs {
@@ -184,8 +184,8 @@ func newView(a albums, r *Run, now time.Time) (*view, error) {
 	return v, err
 }
 
-// differing compares the settings with those of the preset that the run started
-// from, or else the one that is most like it.
+// differing compares the settings with the preset that the run started from, or else with the
+// preset nearest to it.
 func (r *Run) differing() (string, []configs.Difference, error) {
 	for _, s := range r.Launches {
 		if c, err := configs.Load(s.Preset); s.Preset != "" && err == nil {
@@ -228,10 +228,10 @@ func (v *view) tiles() (all []tile) {
 	return all
 }
 
-// rows is about how many epochs the table has at most.
+// rows is about the largest number of epochs in the table.
 const rows = 500
 
-// table has the epochs: of many every so many, the best and the last.
+// table returns the epochs: if there are many, one of every so many, the best and the last.
 func (v *view) table() (all []row, every int) {
 	best := v.Best()
 	every = (len(v.Epochs) + rows - 1) / rows
@@ -240,7 +240,12 @@ func (v *view) table() (all []row, every int) {
 		if (i+1)%every != 0 && !top && i+1 < len(v.Epochs) {
 			continue
 		}
-		w := row{Epoch: e.Epoch + 1, Train: fmt.Sprintf("%.4f", e.Loss), LR: fmt.Sprintf("%.3g", e.LR), Elapse: duration(time.Duration(e.Seconds * 1e9))}
+		w := row{
+			Epoch:  e.Epoch + 1,
+			Train:  fmt.Sprintf("%.4f", e.Loss),
+			LR:     fmt.Sprintf("%.3g", e.LR),
+			Elapse: duration(time.Duration(e.Seconds * 1e9)),
+		}
 		if e.EvalLoss != nil {
 			w.Loss = fmt.Sprintf("%.4f", *e.EvalLoss)
 		}
@@ -248,7 +253,10 @@ func (v *view) table() (all []row, every int) {
 			w.Top1, w.Top5 = fmt.Sprintf("%.2f", *e.Top1), fmt.Sprintf("%.2f", *e.Top5)
 		}
 		if e.Speed > 0 {
-			w.Speed, w.Waited, w.Norm, w.Memory = short(e.Speed), fmt.Sprintf("%.1f", e.Waited), short(e.GradNorm), short(e.Memory)
+			w.Speed = short(e.Speed)
+			w.Waited = fmt.Sprintf("%.1f", e.Waited)
+			w.Norm = short(e.GradNorm)
+			w.Memory = short(e.Memory)
 		}
 		w.Best = top
 		all = append(all, w)

@@ -34,7 +34,7 @@ type Picture struct {
 // lossless is the largest side of an image that is kept to the bit.
 const lossless = 96
 
-// inline writes an image into an address: small ones and drawings as PNG, photos as
+// inline encodes an image as a data: address: small ones and drawings as PNG, photos as
 // JPEG.
 func inline(m image.Image, photo bool) (template.URL, error) {
 	var b bytes.Buffer
@@ -48,23 +48,24 @@ func inline(m image.Image, photo bool) (template.URL, error) {
 }
 
 func address(kind string, content []byte) template.URL {
-	return template.URL("data:image/" + kind + ";base64," + base64.StdEncoding.EncodeToString(content)) //nolint:gosec // made here
+	text := base64.StdEncoding.EncodeToString(content)
+	return template.URL("data:image/" + kind + ";base64," + text) //nolint:gosec // made here
 }
 
-// album shows images of a validation set as the model sees them. It opens the set
-// when the first is asked for and keeps what it has shown, until it is forgotten.
+// album shows images of a validation set as the model sees them. It opens the set when the
+// first image is asked for, and keeps the pictures until forget drops them.
 type album struct {
 	dataset data.Dataset
 	err     error
 	shown   map[int]Picture
 	wanted  map[int]bool   // since the last forget
-	byName  map[string]int // samples by the ends of their names, if they had to be looked for
+	byName  map[string]int // samples by the ends of their names, if needed
 }
 
-// albums are the albums of some data sets.
+// albums holds the albums of some data sets.
 type albums map[string]*album
 
-// of is the album of the validation set of a configuration.
+// of returns the album of the validation set of a configuration.
 func (a albums) of(c *configs.Config) *album {
 	key := fmt.Sprint(c.Data, c.Model.InChans)
 	if a[key] == nil {
@@ -73,7 +74,7 @@ func (a albums) of(c *configs.Config) *album {
 	return a[key]
 }
 
-// forget drops what nobody has wanted since the last forget.
+// forget drops pictures that nobody has asked for since the last forget.
 func (a albums) forget() {
 	for key, album := range a {
 		if album.wanted == nil {
@@ -93,7 +94,7 @@ func (a *album) open(c *configs.Config) error {
 	return a.err
 }
 
-// find is the sample that was measured under a number and a name: the data set may have
+// find returns the sample that was measured under a number and a name. The data set may have
 // moved, or other images may have come before it since. It is -1 if it is gone.
 func (a *album) find(c *configs.Config, i int, name string) (int, error) {
 	if err := a.open(c); err != nil {
@@ -114,13 +115,13 @@ func (a *album) find(c *configs.Config, i int, name string) (int, error) {
 	return -1, nil
 }
 
-// tail is the end of a path, which does not depend on where a data set lies.
+// tail returns the end of a path, which is the same if the data set moves.
 func tail(name string) string {
 	name = filepath.ToSlash(name)
 	return path.Join(path.Base(path.Dir(name)), path.Base(name))
 }
 
-// picture shows image i of the set of a configuration.
+// picture draws image i of the set of a configuration.
 func (a *album) picture(c *configs.Config, i int) (Picture, error) {
 	if a.wanted == nil {
 		a.wanted = map[int]bool{}
@@ -133,7 +134,7 @@ func (a *album) picture(c *configs.Config, i int) (Picture, error) {
 		return Picture{}, err
 	}
 	if i < 0 || i >= a.dataset.Len() {
-		return Picture{}, fmt.Errorf("the data set has %d validation images, none of number %d", a.dataset.Len(), i)
+		return Picture{}, fmt.Errorf("the data set has only %d validation images, and no number %d", a.dataset.Len(), i)
 	}
 	m, err := a.dataset.Image(i)
 	if err != nil {
@@ -156,14 +157,14 @@ func (a *album) picture(c *configs.Config, i int) (Picture, error) {
 	return p, err
 }
 
-// shown is a sample that is to be shown, with its caption.
+// shown is a sample to show, with its caption.
 type shown struct {
 	index             int
 	name, title, note string
 }
 
-// mistakes are the pictures of the most confident mistakes, or the reason why there
-// are none.
+// mistakes returns pictures of the most confident mistakes, or the reason why there are
+// none.
 func (a *album) mistakes(r *Run) (all []Picture, missing string) {
 	if r.Evaluation == nil {
 		return nil, ""
@@ -171,12 +172,15 @@ func (a *album) mistakes(r *Run) (all []Picture, missing string) {
 	e := r.Evaluation
 	var samples []shown
 	for _, m := range e.Mistakes {
-		samples = append(samples, shown{m.Index, m.Name, eval.ClassName(e.Classes, m.Label), fmt.Sprintf("taken for %s, %.1f %%", eval.ClassName(e.Classes, m.Answer), 100*m.Confidence)})
+		samples = append(samples, shown{
+			m.Index, m.Name, eval.ClassName(e.Classes, m.Label),
+			fmt.Sprintf("taken for %s, %.1f\u00a0%%", eval.ClassName(e.Classes, m.Answer), 100*m.Confidence),
+		})
 	}
 	return a.pictures(r, samples)
 }
 
-// pictures are the pictures of samples, or the reason why there are none.
+// pictures returns the pictures of samples, or the reason why there are none.
 func (a *album) pictures(r *Run, samples []shown) (all []Picture, missing string) {
 	for _, s := range samples {
 		i, err := a.find(r.Config, s.index, s.name)
@@ -184,7 +188,7 @@ func (a *album) pictures(r *Run, samples []shown) (all []Picture, missing string
 			return nil, err.Error()
 		}
 		if i < 0 {
-			missing = "the validation images that were measured are not there any more"
+			missing = "the measured validation images are no longer there"
 			continue
 		}
 		p, err := a.picture(r.Config, i)
@@ -199,7 +203,7 @@ func (a *album) pictures(r *Run, samples []shown) (all []Picture, missing string
 	return all, missing
 }
 
-// file is the name of a sample without the folder of the data set.
+// file returns the name of a sample without the folder of the data set.
 func (r *Run) file(name string) string {
 	dir := r.Config.Data.Dir
 	if within, err := filepath.Rel(dir, name); dir != "" && err == nil && filepath.IsLocal(within) {
@@ -211,10 +215,10 @@ func (r *Run) file(name string) string {
 	return name
 }
 
-// shownSamples is how many of the pictures of a pre-training are shown.
+// shownSamples is how many pictures of a pre-training are shown.
 const shownSamples = 4
 
-// samples are pictures that a pre-training drew: the first, the last, and some
+// samples returns pictures that a pre-training drew: the first, the last, and some
 // between.
 func (r *Run) samples() (all []Picture, err error) {
 	paths := r.Samples
@@ -232,14 +236,20 @@ func (r *Run) samples() (all []Picture, err error) {
 		}
 		c, err := png.DecodeConfig(bytes.NewReader(content))
 		if err != nil {
-			continue // it is being written
+			continue // it is being written now
 		}
 		var epoch int
 		if _, err := fmt.Sscanf(filepath.Base(path), "epoch-%d.png", &epoch); err != nil {
-			continue // a picture of somebody else
+			continue // not a picture of the run
 		}
 		title := fmt.Sprintf("after epoch %d", epoch)
-		all = append(all, Picture{Source: address("png", content), Width: c.Width, Height: c.Height, Title: title, Alt: "reconstructions " + title})
+		all = append(all, Picture{
+			Source: address("png", content),
+			Width:  c.Width,
+			Height: c.Height,
+			Title:  title,
+			Alt:    "reconstructions " + title,
+		})
 	}
 	return all, nil
 }

@@ -13,7 +13,7 @@ import (
 	"fasternet/train"
 )
 
-// A picture of a mistake shows the image that was measured, also when others have come
+// A picture of a mistake shows the image that was measured, even if other images have come
 // before it since, or the data set has moved.
 func TestMistakesByName(t *testing.T) {
 	write := func(dir, name string, grey uint8) {
@@ -72,7 +72,8 @@ func TestMistakesByName(t *testing.T) {
 	if got, _ := shown(after, cat, dog); len(got) != 1 || got[0].Source != want[0].Source {
 		t.Errorf("%d pictures after one is gone", len(got))
 	}
-	if got, missing := shown(after, dog); len(got) != 0 || missing != "the validation images that were measured are not there any more" {
+	got, missing = shown(after, dog)
+	if len(got) != 0 || missing != "the measured validation images are no longer there" {
 		t.Errorf("%d pictures, %q", len(got), missing)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"fasternet/train"
 )
 
-// Compare two runs in one page.
+// Compares two runs in one page.
 func Example() {
 	var runs []*report.Run
 	for _, dir := range []string{"runs/first", "runs/second"} {
@@ -31,15 +31,16 @@ func Example() {
 	if err := report.Write("compared.html", runs...); err != nil {
 		fmt.Println(err)
 	}
-	// Output: runs/first: want the folder of a run: there is no config.yaml in it
+	// Output: runs/first: want the folder of a run: it has no config.yaml
 }
 
-// folder writes the folder of a run of 4 epochs of 10 batches, as far as the
-// validation losses go.
+// folder writes the folder of a run of 4 epochs of 10 batches. It ends after the last of the
+// given validation losses.
 func folder(t *testing.T, name string, losses []float64, more map[string]string, settings ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
-	c, err := configs.Load("quickstart", append([]string{"train.epochs=4", "train.batch_size=10", "data.dir=none"}, settings...)...)
+	settings = append([]string{"train.epochs=4", "train.batch_size=10", "data.dir=none"}, settings...)
+	c, err := configs.Load("quickstart", settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,12 +51,20 @@ func folder(t *testing.T, name string, losses []float64, more map[string]string,
 	var log, summary strings.Builder
 	for e, l := range losses {
 		for step := 5; step <= 10; step += 5 {
-			fmt.Fprintf(&log, `{"kind":"step","epoch":%d,"step":%d,"batches":%d,"loss":%v,"lr":0.1,"grad_norm":2,"img_per_s":100,"data_s":0.05,"seconds":%v}`+"\n", e, step, 10*e+step, l, float64(10*e+step)/10)
+			fmt.Fprintf(&log, `{"kind":"step","epoch":%d,"step":%d,"batches":%d,"loss":%v,"lr":0.1,`+
+				`"grad_norm":2,"img_per_s":100,"data_s":0.05,"seconds":%v}`+"\n",
+				e, step, 10*e+step, l, float64(10*e+step)/10)
 		}
-		fmt.Fprintf(&log, `{"kind":"epoch","epoch":%d,"batches":%d,"loss":%v,"lr":0.1,"top1":%v,"top5":90,"eval_loss":%v,"seconds":%v}`+"\n", e, 10*e+10, 2.0-float64(e)/4, 50.0+float64(e), l, e+1)
+		fmt.Fprintf(&log, `{"kind":"epoch","epoch":%d,"batches":%d,"loss":%v,"lr":0.1,"top1":%v,`+
+			`"top5":90,"eval_loss":%v,"seconds":%v}`+"\n",
+			e, 10*e+10, 2.0-float64(e)/4, 50.0+float64(e), l, e+1)
 		fmt.Fprintf(&summary, "%d,%v,%v,%v,90,0.1\n", e, 2-float64(e)/4, l, 50+e)
 	}
-	files := map[string]string{train.ConfigFile: string(text), train.LogFile: log.String(), train.SummaryFile: summary.String()}
+	files := map[string]string{
+		train.ConfigFile:  string(text),
+		train.LogFile:     log.String(),
+		train.SummaryFile: summary.String(),
+	}
 	for name, content := range more {
 		files[name] = content
 	}
@@ -70,10 +79,12 @@ func folder(t *testing.T, name string, losses []float64, more map[string]string,
 	return dir
 }
 
-const began = `{"kind":"begin","time":"2026-01-02T03:04:05Z","batches":0,"steps":10,"val_images":1000,"processor":"<CPU>","threads":2,"ranks":3}` + "\n"
+const began = `{"kind":"begin","time":"2026-01-02T03:04:05Z","batches":0,"steps":10,"val_images":1000,` +
+	`"processor":"<CPU>","threads":2,"ranks":3}` + "\n"
 
 func ended(state, message string) string {
-	return began + fmt.Sprintf(`{"kind":"end","state":%q,"message":%q,"time":"2026-01-02T03:05:05Z","batches":40}`+"\n", state, message)
+	return began + fmt.Sprintf(`{"kind":"end","state":%q,"message":%q,"time":"2026-01-02T03:05:05Z","batches":40}`+"\n",
+		state, message)
 }
 
 func load(t *testing.T, dir string) *report.Run {
@@ -97,16 +108,24 @@ func TestVerdicts(t *testing.T) {
 		want     []string
 		without  string
 	}{
-		{"improving", []float64{2, 1.5, 1.2, 1}, ended("finished", ""), now, "finished", []string{"best of 4 evaluated epochs is the 4th", "still falling", "took 4\u00a0s"}, "Overfitting"},
-		{"patience", []float64{2, 2, 2}, ended("finished", ""), now, "finished", []string{"ended after 3 of 4 epochs"}, "All"},
-		{"overfitting", []float64{2, 1, 1.2, 1.5}, ended("finished", ""), now, "finished", []string{"Overfitting", "lowest after epoch 2"}, "still falling"},
-		{"diverged", []float64{2, 3}, ended("diverged", "the loss is NaN"), now, "diverged", []string{"the loss is NaN", "came to 2 of 4 epochs"}, "resume"},
-		{"stopped", []float64{2}, ended("interrupted", ""), now, "interrupted", []string{"--resume", "the only one"}, "killed"},
-		{"running", []float64{2, 1, 0.5}, began, now, "running", []string{"epoch 4 of 4", "1\u00a0s to go"}, "more epochs"},
+		{"improving", []float64{2, 1.5, 1.2, 1}, ended("finished", ""), now, "finished",
+			[]string{"best of 4 evaluated epochs is the 4th", "still falling", "took 4\u00a0s"}, "Overfitting"},
+		{"patience", []float64{2, 2, 2}, ended("finished", ""), now, "finished",
+			[]string{"ended after 3 of 4 epochs"}, "All"},
+		{"overfitting", []float64{2, 1, 1.2, 1.5}, ended("finished", ""), now, "finished",
+			[]string{"Overfitting", "lowest after epoch 2"}, "still falling"},
+		{"diverged", []float64{2, 3}, ended("diverged", "the loss is NaN"), now, "diverged",
+			[]string{"the loss is NaN", "came to 2 of 4 epochs"}, "resume"},
+		{"stopped", []float64{2}, ended("interrupted", ""), now, "interrupted",
+			[]string{"--resume", "Only epoch 1 has been evaluated"}, "killed"},
+		{"running", []float64{2, 1, 0.5}, began, now, "running", []string{"epoch 4 of 4", "1\u00a0s to go"},
+			"more epochs"},
 		{"killed", []float64{2, 1}, began, later, "unfinished", []string{"killed", "--resume"}, "to go"},
 		{"empty", nil, began, now, "running", []string{"no evaluation yet"}, "best"},
-		{"old", []float64{2, 1, 1, 1}, "", later, "finished", []string{"All 4 epochs"}, "killed"}, // of a version that recorded no launches
-		{"waiting", []float64{2}, ended("finished", "") + began + ended("finished", ""), now, "finished", []string{"resumed twice"}, ""},
+		// a version that recorded no launches
+		{"old", []float64{2, 1, 1, 1}, "", later, "finished", []string{"All 4 epochs"}, "killed"},
+		{"waiting", []float64{2}, ended("finished", "") + began + ended("finished", ""), now, "finished",
+			[]string{"resumed twice"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := load(t, folder(t, c.name, c.losses, map[string]string{train.LaunchesFile: c.launches}))
@@ -133,7 +152,10 @@ func TestVerdicts(t *testing.T) {
 func evaluation(t *testing.T, classes int, epoch int) string {
 	t.Helper()
 	dir := t.TempDir()
-	e := train.Evaluation{Epoch: epoch, Report: eval.Report{Result: eval.Result{Top1: 53, Count: 100}, Confusion: eval.NewConfusion(classes)}}
+	e := train.Evaluation{
+		Epoch:  epoch,
+		Report: eval.Report{Result: eval.Result{Top1: 53, Count: 100}, Confusion: eval.NewConfusion(classes)},
+	}
 	for k := range classes {
 		e.Classes = append(e.Classes, fmt.Sprintf("<i>%d</i>", k))
 		for range 9 {
@@ -165,10 +187,14 @@ func page(t *testing.T, runs ...*report.Run) string {
 	return string(text)
 }
 
-// A page has all parts, loads nothing, and takes no names for markup.
+// A page has all parts, loads nothing, and escapes names.
 func TestPage(t *testing.T) {
 	losses := []float64{2, 1.5, 1.2, 1}
-	few := load(t, folder(t, "few", losses, map[string]string{train.LaunchesFile: ended("finished", ""), train.EvaluationFile: evaluation(t, 5, 3)}, "optim.lr=0.123"))
+	files := map[string]string{
+		train.LaunchesFile:   ended("finished", ""),
+		train.EvaluationFile: evaluation(t, 5, 3),
+	}
+	few := load(t, folder(t, "few", losses, files, "optim.lr=0.123"))
 	many := load(t, folder(t, "many & <more>", losses, map[string]string{train.EvaluationFile: evaluation(t, 60, 3)}))
 	stale := load(t, folder(t, "stale", losses, map[string]string{train.EvaluationFile: evaluation(t, 5, 1)}))
 	if stale.Evaluation != nil {
@@ -179,7 +205,11 @@ func TestPage(t *testing.T) {
 		text  string
 		wants []string
 	}{
-		{"few", page(t, few), []string{"53.00\u00a0%", "Confusion matrix", "weakest class is &lt;i&gt;1&lt;/i&gt;", "optim.lr", "0.123", "&lt;CPU&gt;, 2 threads on each of 3 ranks", "Learning rate", "No pictures: "}},
+		{"few", page(t, few),
+			[]string{
+				"53.00\u00a0%", "Confusion matrix", "weakest class is &lt;i&gt;1&lt;/i&gt;", "optim.lr",
+				"0.123", "&lt;CPU&gt;, 2 threads on each of 3 ranks", "Learning rate", "No pictures: ",
+			}},
 		{"many", page(t, many), []string{"60 classes", "Most frequent mistakes", "many &amp; &lt;more&gt;"}},
 		{"compared", page(t, few, many), []string{"2 runs", "What is set differently", "optim.lr", `href="#run2"`}},
 	} {
@@ -188,15 +218,18 @@ func TestPage(t *testing.T) {
 				t.Errorf("%s: %q is missing", c.name, want)
 			}
 		}
-		if bad := regexp.MustCompile(`(src|href)="[^d#]|<i>\d|https?:|url\(|@import|ZgotmplZ`).FindString(c.text); bad != "" {
+		bad := regexp.MustCompile(`(src|href)="[^d#]|<i>\d|https?:|url\(|@import|ZgotmplZ`).FindString(c.text)
+		if bad != "" {
 			t.Errorf("%s: there is %q in the page", c.name, bad)
 		}
 	}
 }
 
-// Without the images of a run its page says why it shows none, and has everything else.
+// If the images of a run are gone, its page says why it shows none, and has everything else.
 func TestExamineWithoutImages(t *testing.T) {
-	r := load(t, folder(t, "gone", []float64{2, 1.5, 1.2, 1}, map[string]string{train.EvaluationFile: evaluation(t, 5, 3)}, "data.name=imagefolder", "data.dir=/none/here"))
+	r := load(t, folder(t, "gone", []float64{2, 1.5, 1.2, 1},
+		map[string]string{train.EvaluationFile: evaluation(t, 5, 3)},
+		"data.name=imagefolder", "data.dir=/none/here"))
 	if err := r.Examine(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -212,31 +245,38 @@ func TestBadFolders(t *testing.T) {
 	if _, err := report.Load(t.TempDir()); err == nil {
 		t.Error("an empty folder is a run")
 	}
-	for _, c := range []struct{ name, content string }{{train.EvaluationFile, "{"}, {train.SummaryFile, "0,a,b,c,d,e\n"}, {train.ConfigFile, "train: {epochs: x}"}} {
+	for _, c := range []struct{ name, content string }{
+		{train.EvaluationFile, "{"},
+		{train.SummaryFile, "0,a,b,c,d,e\n"},
+		{train.ConfigFile, "train: {epochs: x}"},
+	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := report.Load(folder(t, "bad", []float64{1}, map[string]string{c.name: c.content})); err == nil || !strings.Contains(err.Error(), c.name) {
+			_, err := report.Load(folder(t, "bad", []float64{1}, map[string]string{c.name: c.content}))
+			if err == nil || !strings.Contains(err.Error(), c.name) {
 				t.Errorf("bad %s: %v", c.name, err)
 			}
 		})
 	}
 	for _, text := range []string{`{"classes":[],"confusion":{"classes":2,"counts":[[0,5,1]]}}`, `{"epoch":0}`} {
-		if _, err := report.Load(folder(t, "bad", []float64{1}, map[string]string{train.EvaluationFile: text})); err == nil {
+		files := map[string]string{train.EvaluationFile: text}
+		if _, err := report.Load(folder(t, "bad", []float64{1}, files)); err == nil {
 			t.Errorf("%s is accepted", text)
 		}
 	}
-	// What a crash has cut off is left out.
+	// A line that a crash has cut off is ignored.
 	r := load(t, folder(t, "cut", []float64{1}, map[string]string{train.LaunchesFile: began + `{"kind":"en`}))
 	if len(r.Launches) != 1 || r.Launches[0].End != nil {
 		t.Errorf("launches %+v", r.Launches)
 	}
-	// Values that are no numbers can be in no chart.
-	r = load(t, folder(t, "nan", nil, map[string]string{train.SummaryFile: "0,NaN,NaN,NaN,NaN,0.1\n1,2,2,50,90,0.1\n"}))
+	// Values that are not numbers are in no chart.
+	summary := "0,NaN,NaN,NaN,NaN,0.1\n1,2,2,50,90,0.1\n"
+	r = load(t, folder(t, "nan", nil, map[string]string{train.SummaryFile: summary}))
 	if text := page(t, r); strings.Contains(text, "NaN 1000") {
 		t.Error("a curve goes to NaN")
 	}
 }
 
-// The page that is served changes with the folder, and not without.
+// The served page changes only when the folder changes.
 func TestHandler(t *testing.T) {
 	dir := folder(t, "live", []float64{2, 1}, map[string]string{train.LaunchesFile: began})
 	h := report.NewHandler("", dir)
@@ -248,12 +288,17 @@ func TestHandler(t *testing.T) {
 		return w
 	}
 	whole := get("/", "")
-	if whole.Code != 200 || !strings.Contains(whole.Body.String(), "fetch(") || !strings.Contains(whole.Header().Get("Content-Security-Policy"), "connect-src 'self'; frame-ancestors 'none'") {
+	if whole.Code != 200 ||
+		!strings.Contains(whole.Body.String(), "fetch(") ||
+		!strings.Contains(whole.Header().Get("Content-Security-Policy"), "connect-src 'self'; frame-ancestors 'none'") {
 		t.Fatalf("%d, %v", whole.Code, whole.Header())
 	}
 	part := get("/content", "")
 	tag := part.Header().Get("ETag")
-	if part.Code != 200 || tag == "" || strings.Contains(part.Body.String(), "<script") || !strings.Contains(part.Body.String(), "2 of 4") {
+	if part.Code != 200 ||
+		tag == "" ||
+		strings.Contains(part.Body.String(), "<script") ||
+		!strings.Contains(part.Body.String(), "2 of 4") {
 		t.Errorf("%d, %v", part.Code, part.Header())
 	}
 	if w := get("/content", tag); w.Code != 304 || w.Body.Len() > 0 {
@@ -265,7 +310,7 @@ func TestHandler(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	h.Finish() // the browser has it all
+	h.Finish() // the browser has everything
 	if time.Since(began) > time.Second {
 		t.Error("Finish waits for nothing")
 	}
@@ -276,7 +321,8 @@ func TestHandler(t *testing.T) {
 	defer log.Close()
 	fmt.Fprintln(log, `{"kind":"step","epoch":2,"step":5,"batches":25,"loss":1,"lr":0.1,"seconds":3}`)
 	changed := false
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); { // some twenty times as long as it takes to make a page
+	// about twenty times as long as making a page takes
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		if w := get("/content", tag); w.Code == 200 {
 			changed = strings.Contains(w.Body.String(), "2.5 of 4")
 			break

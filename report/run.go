@@ -14,25 +14,25 @@ import (
 	"fasternet/train"
 )
 
-// Run is what the folder of a run says.
+// Run is the content of the folder of a run.
 type Run struct {
 	Dir        string
 	Name       string // of the folder
 	Config     *configs.Config
-	Steps      []train.Record // every so many steps: of a long log neighbours are merged
+	Steps      []train.Record // neighbours are merged if the log is long
 	Epochs     []train.Record
 	Scores     []train.Score // of the evaluated epochs
 	Launches   []train.Launch
-	Evaluation *train.Evaluation // of the best epoch; nil without one
+	Evaluation *train.Evaluation // of the best epoch; nil if there is none
 	Files      []File            // checkpoints
 	Samples    []string          // pictures that a pre-training drew, in order
-	Modified   time.Time         // of the log
+	Modified   time.Time         // when the log was written last
 
 	perEpoch int             // batches
 	times    map[int]float64 // see elapsed
 	ends     map[int]int     // batches at the end of an epoch
-	looks    *looks          // of Examine
-	sheet    *viz.Sheet      // of Examine
+	looks    *looks          // set by Examine
+	sheet    *viz.Sheet      // set by Examine
 }
 
 // File is a checkpoint on disk.
@@ -45,7 +45,7 @@ type File struct {
 // Load reads the folder of a run, which may be in progress.
 func Load(dir string) (*Run, error) {
 	if !train.Holds(dir) {
-		return nil, fmt.Errorf("%s: want the folder of a run: there is no %s in it", dir, train.ConfigFile)
+		return nil, fmt.Errorf("%s: want the folder of a run: it has no %s", dir, train.ConfigFile)
 	}
 	r := &Run{Dir: dir, Name: filepath.Base(filepath.Clean(dir))}
 	if absolute, err := filepath.Abs(dir); err == nil {
@@ -87,11 +87,11 @@ func Load(dir string) (*Run, error) {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, err
-	case best != nil && best.Epoch == e.Epoch: // it may be older or younger after a crash
+	case best != nil && best.Epoch == e.Epoch: // after a crash, it may be older or newer
 		r.Evaluation = e
 	}
 	r.Files = files(train.CheckpointDir(dir))
-	r.Samples, _ = filepath.Glob(filepath.Join(dir, train.SamplesFolder, "epoch-*.png")) // the pattern is a good one
+	r.Samples, _ = filepath.Glob(filepath.Join(dir, train.SamplesFolder, "epoch-*.png")) // the pattern is valid
 	slices.Sort(r.Samples)
 	return r, nil
 }
@@ -99,7 +99,7 @@ func Load(dir string) (*Run, error) {
 func files(dir string) (all []File) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil // a run that has no checkpoint yet
+		return nil // the run has no checkpoint yet
 	}
 	for _, e := range entries {
 		info, err := e.Info()
@@ -110,13 +110,13 @@ func files(dir string) (all []File) {
 	return all
 }
 
-// MultiLabel says whether the images of the run have any number of labels.
+// MultiLabel reports whether the images of the run have any number of labels.
 func (r *Run) MultiLabel() bool { return r.Config.Task == configs.MultiLabelTask }
 
-// Pretraining says whether the run has no labels.
+// Pretraining reports whether the run has no labels.
 func (r *Run) Pretraining() bool { return r.Config.Task == "localmim" }
 
-// Best is the score of the best epoch, by the run's own measure; nil without one.
+// Best returns the score of the best epoch, by the run's own measure; nil if there is none.
 func (r *Run) Best() *train.Score {
 	var best *train.Score
 	for i, s := range r.Scores {
@@ -134,12 +134,12 @@ func (r *Run) better(a, b train.Score) bool {
 	return a.Better(b, r.Config.Checkpoint.Monitor)
 }
 
-// at is the place of a record in epochs.
+// at returns the place of a record in epochs.
 func (r *Run) at(rec train.Record) float64 {
 	return float64(rec.Epoch) + float64(rec.Step)/float64(r.perEpoch)
 }
 
-// done is how many epochs are done, with the part of the one in progress.
+// done returns how many epochs are done, with the part of the epoch in progress.
 func (r *Run) done() float64 {
 	d := 0.0
 	if n := len(r.Epochs); n > 0 {
@@ -151,7 +151,7 @@ func (r *Run) done() float64 {
 	return d
 }
 
-// last is the launch that wrote last; nil if none is recorded.
+// last returns the launch that wrote last; nil if none is recorded.
 func (r *Run) last() *train.Launch {
 	if len(r.Launches) == 0 {
 		return nil
@@ -159,7 +159,7 @@ func (r *Run) last() *train.Launch {
 	return &r.Launches[len(r.Launches)-1]
 }
 
-// took is the time that all processes have trained and evaluated, up to their last
+// took returns the time that all processes have trained and evaluated, up to their last
 // records.
 func (r *Run) took() time.Duration {
 	var total, since float64
@@ -172,14 +172,14 @@ func (r *Run) took() time.Duration {
 	return time.Duration((total + since) * float64(time.Second))
 }
 
-// merged are all records in the order in which they were written.
+// merged returns all records in the order in which they were written.
 func (r *Run) merged() []train.Record {
 	all := slices.Concat(r.Steps, r.Epochs)
 	slices.SortStableFunc(all, func(a, b train.Record) int { return a.Batches - b.Batches })
 	return all
 }
 
-// remaining is the time to the end at the pace of the last launch; 0 if it is not
+// remaining returns the time to the end at the pace of the last launch; 0 if it is not
 // known.
 func (r *Run) remaining() time.Duration {
 	s, all := r.last(), r.merged()
@@ -194,13 +194,13 @@ func (r *Run) remaining() time.Duration {
 	return time.Duration(now.Seconds / float64(now.Batches-s.Batches) * float64(left) * float64(time.Second))
 }
 
-// images is how many images a step record sums up.
+// images returns how many images a step record sums up.
 func (r *Run) images(i int) float64 {
 	rec, before := r.Steps[i], 0
 	if i > 0 {
 		before = r.Steps[i-1].Batches
 	}
-	for _, s := range r.Launches { // the first record of a process counts from where it began
+	for _, s := range r.Launches { // the first record of a process counts from its beginning
 		if s.Batches < rec.Batches {
 			before = max(before, s.Batches)
 		}
@@ -208,7 +208,7 @@ func (r *Run) images(i int) float64 {
 	return float64((rec.Batches - before) * r.Config.Train.BatchSize)
 }
 
-// waited is the part of the time before a step record in which there were no data.
+// waited returns the part of the time before a step record that was spent waiting for data.
 func (r *Run) waited(i int) float64 {
 	rec, n := r.Steps[i], r.images(i)
 	if n <= 0 || rec.Speed <= 0 {
@@ -217,7 +217,7 @@ func (r *Run) waited(i int) float64 {
 	return min(rec.Waited*rec.Speed/n, 1)
 }
 
-// pace is the speed in images per second of training, and the part of it that was
+// pace returns the speed of training in images per second, and the part of the time that was
 // spent waiting for data, over all step records.
 func (r *Run) pace() (speed, waited float64) {
 	var images, seconds, lost float64

@@ -18,8 +18,8 @@ import (
 	"fasternet/train"
 )
 
-// Handler serves the page of runs as they are now. It only reads; a browser asks for
-// what is new every other second.
+// Handler serves the page of runs in their current state. It only reads. A browser asks
+// for updates every two seconds.
 type Handler struct {
 	dirs []string
 	data string // folder of the data set, if not the run's own
@@ -28,13 +28,13 @@ type Handler struct {
 
 	mu     sync.Mutex // held to make a page, not to send it
 	albums albums
-	state  string        // of the folders when it was made
-	made   time.Time     // when
-	took   time.Duration // to make
-	asked  time.Time     // when a browser last looked for what is new
+	state  string        // of the folders when the page was made
+	made   time.Time     // when the page was made
+	took   time.Duration // how long that took
+	asked  time.Time     // when a browser last asked for updates
 	seen   time.Time     // when the page that it got was made
 	whole  []byte
-	part   []byte // what changes of it
+	part   []byte // the part of it that changes
 	tag    string
 	title  string
 	policy string
@@ -49,7 +49,7 @@ func NewHandler(data string, dirs ...string) *Handler {
 	return h
 }
 
-// ServeHTTP is part of http.Handler.
+// ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, whole bool) {
@@ -78,19 +78,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, whole bool) {
 			return
 		}
 	}
-	_, _ = w.Write(body) // a client that is gone needs none
+	_, _ = w.Write(body) // the client may be gone
 }
 
-// The time between two pages is some times that which it takes to make one, so that
-// they take a twentieth of a processor, whoever asks how often.
+// The time between two pages is a multiple of the time to make one, so that they take a
+// twentieth of a processor, however often somebody asks.
 const (
 	share = 20
 	least = time.Second
-	most  = 15 * time.Second // on a machine so busy that little of the time was spent here
+	most  = 15 * time.Second // for a busy machine, where making a page takes long
 )
 
-// update makes the page anew if the folders have changed. After an error the page
-// before it stays.
+// update makes the page again if the folders have changed. After an error, the old page
+// stays.
 func (h *Handler) update() error {
 	began := h.now()
 	if h.whole != nil && began.Sub(h.made) < min(max(least, share*h.took), most) {
@@ -125,7 +125,7 @@ func (h *Handler) update() error {
 	}
 	sum := sha256.Sum256(part.Bytes())
 	h.whole, h.part = slices.Clone(whole.Bytes()), slices.Clone(part.Bytes())
-	if at := bytes.Index(h.whole, h.part); at >= 0 { // the same memory for both
+	if at := bytes.Index(h.whole, h.part); at >= 0 { // share the memory
 		h.part = h.whole[at : at+len(h.part) : at+len(h.part)]
 	}
 	h.tag, h.title, h.policy = `"`+hex.EncodeToString(sum[:8])+`"`, url.PathEscape(printable.Line(p.Heading)), p.Policy
@@ -133,8 +133,8 @@ func (h *Handler) update() error {
 	return nil
 }
 
-// Finish waits until a browser that is looking has the last state, but not longer
-// than it takes to look twice.
+// Finish waits until the browser of a reader has the last state, but not longer than it takes
+// to ask twice.
 func (h *Handler) Finish() {
 	const looking, patience, pause = 5 * time.Second, 5 * time.Second, 50 * time.Millisecond
 	for end := h.now().Add(patience); h.now().Before(end); time.Sleep(pause) {
@@ -148,21 +148,24 @@ func (h *Handler) Finish() {
 	}
 }
 
-// folders is a fingerprint of what the pages are made of.
+// folders returns a fingerprint of the files that the pages come from.
 func (h *Handler) folders(now time.Time) string {
 	sum := sha256.New()
 	for _, dir := range h.dirs {
-		for _, name := range []string{train.ConfigFile, train.LogFile, train.SummaryFile, train.LaunchesFile, train.EvaluationFile} {
+		for _, name := range []string{
+			train.ConfigFile, train.LogFile, train.SummaryFile, train.LaunchesFile, train.EvaluationFile,
+		} {
 			stamp(sum, filepath.Join(dir, name))
 		}
 		for _, pattern := range []string{filepath.Join("checkpoints", "*"), filepath.Join(train.SamplesFolder, "*")} {
-			paths, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is a good one
+			paths, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is valid
 			slices.Sort(paths)
 			for _, path := range paths {
 				stamp(sum, path)
 			}
 		}
-		if info, err := os.Stat(filepath.Join(dir, train.LogFile)); err == nil { // a run that is silent for long has died
+		// a run that writes nothing for long has died
+		if info, err := os.Stat(filepath.Join(dir, train.LogFile)); err == nil {
 			_, _ = fmt.Fprint(sum, now.Sub(info.ModTime()) < fresh)
 		}
 	}

@@ -20,25 +20,25 @@ var sweepText string
 
 var sweepTemplate = template.Must(template.New("sweep").Parse(sweepText))
 
-// TrialsPage is a page of several trials, the best first: of a sweep, or the folds of a
-// cross-validation.
+// TrialsPage is a page of several trials, the best first: the trials of a sweep, or the folds of
+// a cross-validation.
 type TrialsPage struct {
 	Title      string
-	About      string // in a line: what was searched, and how
+	About      string // a line about the search
 	Heading    string // of the table
-	MetricName string // what decides, e.g. "top-1 (%)"
-	Falls      bool   // the smaller it is, the better
-	BestText   string // what is said of the best; "" for nothing
+	MetricName string // the measure to compare by, e.g. "top-1 (%)"
+	Falls      bool   // smaller is better
+	BestText   string // a text about the best trial; "" for none
 	Keys       []string
 	Figures    []string // the columns of figures
 	Trials     []TrialRow
 	Foot       *TrialRow // e.g. the mean; may be nil
 }
 
-// TrialRow is a trial.
+// TrialRow is a trial in the table.
 type TrialRow struct {
 	Name    string
-	Run     string   // where its report is, relative to the page; "" for none
+	Run     string   // the path of its report, relative to the page; "" for none
 	Values  []string // one for each of TrialsPage.Keys
 	Epochs  string
 	Figures []string // one for each of TrialsPage.Figures
@@ -81,8 +81,10 @@ type trialLine struct {
 // WriteTrials writes the page of trials to a file, which appears when it is complete.
 func WriteTrials(path string, t TrialsPage) error {
 	p := &trialsPage{
-		TrialsPage: &t, Style: template.CSS(style), Made: time.Now().Format("2 Jan 2006 15:04:05"), //nolint:gosec // ours
-		Policy: policy(false, nil) + " 'none'",
+		TrialsPage: &t,
+		Style:      template.CSS(style), //nolint:gosec // ours
+		Made:       time.Now().Format("2 Jan 2006 15:04:05"),
+		Policy:     policy(false, nil) + " 'none'",
 	}
 	if len(t.Trials) > 0 && t.Trials[0].Metric != nil && t.BestText != "" {
 		p.Best = &t.Trials[0]
@@ -96,7 +98,7 @@ func WriteTrials(path string, t TrialsPage) error {
 	})
 }
 
-// mostLines is how many trials are drawn, the best ones.
+// mostLines is the largest number of trials to draw, the best ones.
 const mostLines = 300
 
 // draw makes the parallel coordinates of the trials that have a figure.
@@ -112,7 +114,7 @@ func (p *trialsPage) draw() {
 	}
 	const side, step = 90, 170
 	p.Width = 2*side + step*len(p.Keys)
-	heights := make([][]int, len(rows)) // of each trial on each axis
+	heights := make([][]int, len(rows)) // by trial and axis
 	for k, key := range p.Keys {
 		values := make([]string, len(rows))
 		for i, r := range rows {
@@ -129,7 +131,7 @@ func (p *trialsPage) draw() {
 		metric[i] = *r.Metric
 	}
 	at, marks := scale(metric, false)
-	if p.Falls { // what is better is above
+	if p.Falls { // better values are above
 		for i := range at {
 			at[i] = lowest + highest - at[i]
 		}
@@ -138,13 +140,14 @@ func (p *trialsPage) draw() {
 		}
 	}
 	p.Axes = append(p.Axes, axis{p.MetricName, side + step*len(p.Keys), marks})
-	for i := len(rows) - 1; i >= 0; i-- { // the best one on top
+	for i := len(rows) - 1; i >= 0; i-- { // draw the best one last, on top
 		var points []string
 		for k, y := range append(heights[i], at[i]) {
 			points = append(points, fmt.Sprintf("%d,%d", p.Axes[k].X, y))
 		}
 		strength := 1 - 0.8*float64(i)/float64(len(rows))
-		p.Lines = append(p.Lines, trialLine{rows[i].Name, strings.Join(points, " "), fmt.Sprintf("%.2f", strength), i == 0})
+		width := fmt.Sprintf("%.2f", strength)
+		p.Lines = append(p.Lines, trialLine{rows[i].Name, strings.Join(points, " "), width, i == 0})
 	}
 }
 
@@ -154,8 +157,8 @@ const (
 	lowest  = 320
 )
 
-// place puts the values of a key on an axis: numbers by their size, other values one below the
-// other.
+// place puts the values of a key on an axis: numbers by their size, other values one below
+// another.
 func place(values []string) (at []int, marks []axisMark) {
 	numbers := make([]float64, len(values))
 	for i, text := range values {
@@ -168,8 +171,8 @@ func place(values []string) (at []int, marks []axisMark) {
 	return scale(numbers, true)
 }
 
-// scale puts numbers on an axis; on a logarithmic one if that is allowed and they reach over two
-// orders of magnitude.
+// scale puts numbers on an axis. It is logarithmic if that is allowed and the numbers span over
+// two orders of magnitude.
 func scale(v []float64, logarithm bool) (at []int, marks []axisMark) {
 	low, high := slices.Min(v), slices.Max(v)
 	position := func(x float64) float64 { return x }

@@ -96,7 +96,7 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		{
 			"another rule", nil,
 			note +
-				"data.val_split shuffle (here hash): they know images that are validated now, " +
+				"data.val_split shuffle (here hash): they have seen some of the validation images, " +
 				"so the accuracy looks too good; --set data.val_split=shuffle holds out the same",
 		},
 		{"another fraction", []string{"data.val_fraction=0.2"}, note + "data.val_fraction 0.3 (here 0.2)"},

@@ -11,29 +11,32 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Intervals are confidence intervals of figures: what lies between them of the values that the
-// figure has on resamples.
+// Intervals are confidence intervals of figures: most values that the figure has on
+// resamples lie between their two ends.
 type Intervals struct {
 	Method    string                `json:"method"`
-	Level     float64               `json:"level"` // part of the resamples
+	Level     float64               `json:"level"` // the part of the resamples that lies inside
 	Resamples int                   `json:"resamples"`
 	Seed      uint64                `json:"seed"`
 	Figures   map[string][2]float64 `json:"figures"` // by the names of IntervalNames
 }
 
-// Level is the part of the resamples that an interval has.
+// Level is the part of the resamples that lies in an interval.
 const Level = 0.95
 
 const bootstrapMethod = "bootstrap, percentile"
 
-// MostResamples is a limit on the resamples of a bootstrap.
+// MostResamples is the largest number of resamples of a bootstrap.
 const MostResamples = 100_000
 
-// IntervalNames are the figures that have intervals: top1 and top5 in percent, the others as
+// IntervalNames lists the figures that have intervals: top1 and top5 in percent, the others as
 // in Figures. The last two need all logits, and are left out if they would take long.
-var IntervalNames = []string{"top1", "top5", "nll", "f1_macro", "f1_weighted", "balanced_accuracy", "ece", "brier", "roc_auc_macro", "average_precision_macro"}
+var IntervalNames = []string{
+	"top1", "top5", "nll", "f1_macro", "f1_weighted", "balanced_accuracy",
+	"ece", "brier", "roc_auc_macro", "average_precision_macro",
+}
 
-// resample is a resample of the images, summed up.
+// resample holds the sums over a resample of the images.
 type resample struct {
 	classes        []tally
 	right, right5  int
@@ -42,7 +45,7 @@ type resample struct {
 	bins           reliability
 }
 
-// draw is an image, in the form that is quick to sum up.
+// draw is an image in a form that is quick to add.
 type draw struct {
 	nll, brier, confidence float64
 	label, answer          int32
@@ -93,7 +96,7 @@ func (r *resample) add(d *draw) {
 	}
 }
 
-// figures are the figures of IntervalNames but the last two, which are NaN; so are others that are not defined.
+// figures returns the figures of IntervalNames. The last two, and figures that are not defined, are NaN.
 func (r *resample) figures() [10]float64 {
 	n, f := float64(r.images), float64(r.finite)
 	a := averageF1(r.classes)
@@ -103,8 +106,8 @@ func (r *resample) figures() [10]float64 {
 	}
 }
 
-// Bootstrap draws as many images as there are, with replacement, so many times, and returns the
-// intervals between the 2.5th and the 97.5th percentile of the figures (Efron 1979). Equal
+// Bootstrap draws as many images as there are, with replacement, for each resample, and returns
+// the intervals between the 2.5th and the 97.5th percentile of the figures (Efron 1979). Equal
 // seeds give equal intervals.
 func (c *Collector) Bootstrap(resamples int, seed uint64) (*Intervals, error) {
 	if resamples < 1 || resamples > MostResamples {
@@ -117,7 +120,7 @@ func (c *Collector) Bootstrap(resamples int, seed uint64) (*Intervals, error) {
 	values := make([][10]float64, resamples)
 	eachResample(resamples, func() func(k int) {
 		var r resample
-		times := make([]uint16, len(draws)) // that an image was drawn
+		times := make([]uint16, len(draws)) // how often each image was drawn
 		return func(k int) {
 			r.reset(c.classes)
 			clear(times)
@@ -134,7 +137,13 @@ func (c *Collector) Bootstrap(resamples int, seed uint64) (*Intervals, error) {
 			values[k] = v
 		}
 	})
-	out := &Intervals{Method: bootstrapMethod, Level: Level, Resamples: resamples, Seed: seed, Figures: map[string][2]float64{}}
+	out := &Intervals{
+		Method:    bootstrapMethod,
+		Level:     Level,
+		Resamples: resamples,
+		Seed:      seed,
+		Figures:   map[string][2]float64{},
+	}
 	column := make([]float64, resamples)
 	for f, name := range IntervalNames {
 		for k := range values {
@@ -147,7 +156,7 @@ func (c *Collector) Bootstrap(resamples int, seed uint64) (*Intervals, error) {
 	return out, nil
 }
 
-// eachResample calls a function of each goroutine for the resamples.
+// eachResample calls worker in each goroutine, and its result for the resamples.
 func eachResample(resamples int, worker func() func(k int)) {
 	var next atomic.Int64
 	var wait sync.WaitGroup
@@ -162,7 +171,7 @@ func eachResample(resamples int, worker func() func(k int)) {
 	wait.Wait()
 }
 
-// interval sorts values and returns their percentiles, unless one is not finite.
+// interval sorts values and returns their percentiles; ok is false if one is not finite.
 func interval(values []float64) (low, high float64, ok bool) {
 	for _, v := range values {
 		if math.IsNaN(v) || math.IsInf(v, 0) {

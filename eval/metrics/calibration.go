@@ -12,16 +12,16 @@ type Bin struct {
 	High       float64 `json:"high"`
 	Count      int     `json:"count"`
 	Confidence float64 `json:"confidence"` // mean probability of the answers; 0 without images
-	Accuracy   float64 `json:"accuracy"`   // part of the answers that is right; 0 without images
+	Accuracy   float64 `json:"accuracy"`   // the part of the answers that are right; 0 without images
 }
 
-// edge is where bin i begins.
+// edge returns the lower end of bin i.
 func edge(i int) float64 { return float64(i) * (1.0 / Bins) }
 
-// binOf is the bin of a confidence from 0 to 1.
+// binOf returns the bin of a confidence from 0 to 1.
 func binOf(confidence float64) int {
 	b := min(max(int(confidence*Bins), 0), Bins-1)
-	// The product may be on the other side of an edge than the confidence.
+	// Rounding may put the product on the wrong side of an edge.
 	for b > 0 && confidence <= edge(b) {
 		b--
 	}
@@ -31,7 +31,7 @@ func binOf(confidence float64) int {
 	return b
 }
 
-// reliability sums up confidences in bins.
+// reliability sums up confidences by bin.
 type reliability [Bins]struct {
 	count, correct int
 	confidence     float64 // sum
@@ -46,7 +46,7 @@ func (r *reliability) add(bin int, confidence float64, correct bool) {
 	}
 }
 
-// ece is the expected calibration error, NaN without images.
+// ece returns the expected calibration error, NaN without images.
 func (r *reliability) ece() float64 {
 	total, sum := 0, 0.0
 	for _, b := range r {
@@ -68,7 +68,7 @@ func (r *reliability) bins() []Bin {
 	return out
 }
 
-// CalibrationFigures say how far probabilities are to be trusted.
+// CalibrationFigures say how well probabilities agree with accuracy.
 type CalibrationFigures struct {
 	NLL         float64 `json:"nll"` // nats
 	ECE         float64 `json:"ece"`
@@ -76,7 +76,7 @@ type CalibrationFigures struct {
 	Reliability []Bin   `json:"reliability,omitempty"`
 }
 
-// calibrationFigures are nil if no image has probabilities.
+// calibrationFigures returns nil if no image has probabilities.
 func (c *Collector) calibrationFigures() *CalibrationFigures {
 	var r reliability
 	var f CalibrationFigures
@@ -107,7 +107,7 @@ func (c *Collector) calibrate(f *Figures) {
 	}
 	f.Reliability, f.ECE, f.Brier = r.Reliability, &r.ECE, &r.Brier
 	if math.IsInf(r.NLL, 0) {
-		f.note("NLL is infinite: a label has the probability 0")
+		f.note("NLL is infinite: the label of an image has the probability 0")
 		return
 	}
 	f.NLL = &r.NLL

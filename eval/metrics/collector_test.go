@@ -46,7 +46,7 @@ func TestBadInput(t *testing.T) {
 		wantError(t, err, "resamples: want 1 to")
 	}
 	_, err = c.At(0.5)
-	wantError(t, err, "decides between two classes; there are 3")
+	wantError(t, err, "decides between two classes, but the model has 3")
 	for _, bad := range []float64{-0.01, 1.01, math.NaN(), math.Inf(1)} {
 		_, err = c.At(bad)
 		wantError(t, err, "want a probability from 0 to 1")
@@ -55,10 +55,10 @@ func TestBadInput(t *testing.T) {
 		wantError(t, CheckTemperature(bad), "want 0.01 to 100")
 	}
 	_, err = DifferenceOf(c, New(3, 0, 0), 0, 0)
-	wantError(t, err, "2 and 0 images")
+	wantError(t, err, "got 2 and 0")
 }
 
-// NaN and infinite logits are named, count as wrong, and spoil nothing else.
+// NaN and infinite logits are counted and wrong, and change nothing else.
 func TestNotFinite(t *testing.T) {
 	nan32, inf := float32(math.NaN()), float32(math.Inf(1))
 	good := [][]float32{{2, 0, 1}, {0, 2, 1}, {0, 1, 2}, {1, 2, 0}}
@@ -66,20 +66,31 @@ func TestNotFinite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range [][]float32{{nan32, 0, 1}, {0, 1, nan32}, {nan32, nan32, nan32}, {0, inf, 0}, {-inf, -inf, -inf}} {
+	for _, bad := range [][]float32{
+		{nan32, 0, 1},
+		{0, 1, nan32},
+		{nan32, nan32, nan32},
+		{0, inf, 0},
+		{-inf, -inf, -inf},
+	} {
 		c := collector(t, 100, append(append([][]float32{}, good...), bad)...)
 		f, err := c.Figures(Options{Resamples: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.NotFinite != 1 || *f.NLL != *want.NLL || *f.ECE != *want.ECE || *f.Brier != *want.Brier || !reflect.DeepEqual(f.ROCAUC, want.ROCAUC) || f.Recall.Weighted >= 1 {
+		if f.NotFinite != 1 ||
+			*f.NLL != *want.NLL ||
+			*f.ECE != *want.ECE ||
+			*f.Brier != *want.Brier ||
+			!reflect.DeepEqual(f.ROCAUC, want.ROCAUC) ||
+			f.Recall.Weighted >= 1 {
 			t.Errorf("%v: %+v", bad, f)
 		}
 		if notes := strings.Join(f.Notes, "\n"); !strings.Contains(notes, "the logits of 1 image are NaN or infinite") {
 			t.Errorf("%v: %s", bad, notes)
 		}
 	}
-	// A class that is ruled out has the probability 0.
+	// A class with logit -Inf has the probability 0.
 	f, err := collector(t, 100, []float32{1, -inf, 0}, []float32{-inf, 1, 0}).Figures(Options{})
 	if err != nil || f.NotFinite != 0 || f.NLL == nil {
 		t.Errorf("%+v, %v", f, err)
@@ -93,7 +104,7 @@ func TestNotFinite(t *testing.T) {
 	}
 }
 
-// Classes without images, and classes that are never the answer, are named.
+// Notes name classes without images, and classes that are never the answer.
 func TestNotes(t *testing.T) {
 	c := New(4, 3, 100)
 	for i, row := range [][]float32{{3, 0, 0, 0}, {3, 0, 0, 0}, {0, 0, 0, 3}} {
@@ -106,24 +117,33 @@ func TestNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	notes := strings.Join(f.Notes, "\n")
-	for _, want := range []string{"2 of the 4 classes have no images: cat, 3", "1 of the 4 classes has images, but is never the answer: bee"} {
+	for _, want := range []string{
+		"2 of the 4 classes have no images: cat, 3",
+		"1 of the 4 classes has images, but is never the answer: bee",
+	} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("%q is not in %q", want, notes)
 		}
 	}
-	if !reflect.DeepEqual(f.NoImages, []int{2, 3}) || !reflect.DeepEqual(f.NeverPredicted, []int{1}) || f.Classes[2].ROCAUC != nil || f.Classes[2].AveragePrecision != nil {
+	if !reflect.DeepEqual(f.NoImages, []int{2, 3}) ||
+		!reflect.DeepEqual(f.NeverPredicted, []int{1}) ||
+		f.Classes[2].ROCAUC != nil ||
+		f.Classes[2].AveragePrecision != nil {
 		t.Errorf("%+v", f)
 	}
 }
 
-// Without room for the logits, all figures but those of the scores are there.
+// Without room for the logits, the figures that need no scores are still there.
 func TestLimit(t *testing.T) {
 	s := expected(t).Sets[0]
 	whole, err := s.collect(t).Figures(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []*Collector{New(s.Classes, s.Images, s.Images*s.Classes-1), New(s.Classes, 3, s.Images*s.Classes-1)} {
+	for _, c := range []*Collector{
+		New(s.Classes, s.Images, s.Images*s.Classes-1),
+		New(s.Classes, 3, s.Images*s.Classes-1),
+	} {
 		thin := New(s.Classes, s.Images, s.Images*s.Classes-1)
 		thin.Thin()
 		for i := range s.Images {
@@ -135,8 +155,15 @@ func TestLimit(t *testing.T) {
 			}
 		}
 		f, err := c.Figures(Options{})
-		if err != nil || c.KeepsLogits() || f.ROCAUC.Macro != nil || f.AveragePrecision.Weighted != nil || len(f.Curves) > 0 || f.MeanCurve != nil ||
-			*f.ECE != *whole.ECE || f.F1 != whole.F1 || !strings.Contains(strings.Join(f.Notes, ""), "500 images of 10 classes are more than the 4999 values") {
+		if err != nil ||
+			c.KeepsLogits() ||
+			f.ROCAUC.Macro != nil ||
+			f.AveragePrecision.Weighted != nil ||
+			len(f.Curves) > 0 ||
+			f.MeanCurve != nil ||
+			*f.ECE != *whole.ECE ||
+			f.F1 != whole.F1 ||
+			!strings.Contains(strings.Join(f.Notes, ""), "500 images of 10 classes are more than the 4999 values") {
 			t.Errorf("%+v, %v", f, err)
 		}
 		if _, err := c.Calibrate(0); err == nil {
@@ -147,7 +174,9 @@ func TestLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := thin.Calibrate(0); err != nil || got.FittedOn != s.Images/2 || math.Abs(got.Value-want.Value) > 0.2 {
+		if got, err := thin.Calibrate(0); err != nil ||
+			got.FittedOn != s.Images/2 ||
+			math.Abs(got.Value-want.Value) > 0.2 {
 			t.Errorf("%+v, %v; want about %v", got, err, want.Value)
 		}
 	}
@@ -173,7 +202,9 @@ func TestMergeOfParts(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if !reflect.DeepEqual(merged.images, whole.images) || merged.KeepsLogits() != (limit > 100) || merged.KeepsLogits() && !reflect.DeepEqual(merged.logits, whole.logits) {
+		if !reflect.DeepEqual(merged.images, whole.images) ||
+			merged.KeepsLogits() != (limit > 100) ||
+			merged.KeepsLogits() && !reflect.DeepEqual(merged.logits, whole.logits) {
 			t.Errorf("limit %d: the parts are not the whole", limit)
 		}
 	}
@@ -203,10 +234,11 @@ func TestBootstrap(t *testing.T) {
 	if len(a.Figures) != len(IntervalNames) || a.Level != 0.95 || a.Resamples != 2000 || a.Seed != 3 {
 		t.Errorf("%+v", a)
 	}
-	// The interval of a part is about that of the normal distribution.
+	// The interval of a proportion is close to the interval of the normal distribution.
 	p := s.Top1 / 100
 	width := 2 * 1.96 * 100 * math.Sqrt(p*(1-p)/float64(s.Images))
-	if top1 := a.Figures["top1"]; math.Abs((top1[0]+top1[1])/2-s.Top1) > 0.5 || math.Abs(top1[1]-top1[0]-width) > 0.1*width {
+	top1 := a.Figures["top1"]
+	if math.Abs((top1[0]+top1[1])/2-s.Top1) > 0.5 || math.Abs(top1[1]-top1[0]-width) > 0.1*width {
 		t.Errorf("top-1 %v to %v, want %v ± %v", top1[0], top1[1], s.Top1, width/2)
 	}
 }
@@ -214,12 +246,12 @@ func TestBootstrap(t *testing.T) {
 func TestTemperatureThatCannotBe(t *testing.T) {
 	right := [][]float32{{9, 0}, {0, 9}, {9, 0}, {0, 9}, {9, 0}, {0, 9}}
 	_, err := collector(t, 100, right...).Calibrate(0)
-	wantError(t, err, "right on all of these 6 images")
+	wantError(t, err, "all answers on these 6 images are right")
 	wrong := [][]float32{{0, 9}, {9, 0}, {0, 9}, {9, 0}}
 	_, err = collector(t, 100, wrong...).Calibrate(0)
-	wantError(t, err, "less of the classes of these 4 images than chance")
+	wantError(t, err, "not better than chance on these 4 images")
 	_, err = collector(t, 100, right[:2]...).Calibrate(0)
-	wantError(t, err, "2 images have probabilities; too few")
+	wantError(t, err, "only 2 images have probabilities")
 	_, err = collector(t, 100, []float32{float32(math.Inf(-1)), 0}, right[1], right[0], right[1]).Calibrate(0)
 	wantError(t, err, "the label of image 0 has the probability 0")
 }
@@ -234,22 +266,36 @@ func TestThreshold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, x := range []struct{ at, tp, fp, fn, tn float64 }{{0, 3, 2, 0, 0}, {0.35, 2, 1, 1, 1}, {0.5, 1, 1, 2, 1}, {0.95, 0, 0, 3, 2}, {1, 0, 0, 3, 2}} {
+	for _, x := range []struct{ at, tp, fp, fn, tn float64 }{
+		{0, 3, 2, 0, 0},
+		{0.35, 2, 1, 1, 1},
+		{0.5, 1, 1, 2, 1},
+		{0.95, 0, 0, 3, 2},
+		{1, 0, 0, 3, 2},
+	} {
 		got, err := c.At(x.at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := (Threshold{Value: x.at, TruePositives: int(x.tp), FalsePositives: int(x.fp), FalseNegatives: int(x.fn), TrueNegatives: int(x.tn)}); got.TruePositives != n.TruePositives || got.FalsePositives != n.FalsePositives ||
+		n := (Threshold{
+			Value:          x.at,
+			TruePositives:  int(x.tp),
+			FalsePositives: int(x.fp),
+			FalseNegatives: int(x.fn),
+			TrueNegatives:  int(x.tn),
+		})
+		if got.TruePositives != n.TruePositives || got.FalsePositives != n.FalsePositives ||
 			got.FalseNegatives != n.FalseNegatives || got.TrueNegatives != n.TrueNegatives {
 			t.Errorf("%v: %+v, want %+v", x.at, got, n)
 		}
-		if want := 2 * x.tp / (2*x.tp + x.fp + x.fn); math.Abs(got.F1-want) > 1e-12 || math.Abs(got.Accuracy-(x.tp+x.tn)/5) > 1e-12 {
+		want := 2 * x.tp / (2*x.tp + x.fp + x.fn)
+		if math.Abs(got.F1-want) > 1e-12 || math.Abs(got.Accuracy-(x.tp+x.tn)/5) > 1e-12 {
 			t.Errorf("%v: %+v, want F1 %v", x.at, got, want)
 		}
 	}
 }
 
-// An edge belongs to the bin below it.
+// A value on an edge belongs to the bin below.
 func TestEdges(t *testing.T) {
 	for i := range Bins {
 		if got := binOf(edge(i + 1)); got != i {
@@ -264,9 +310,12 @@ func TestEdges(t *testing.T) {
 	}
 }
 
-// Scores keep the order of probabilities at both ends.
+// Scores keep the order of probabilities near 0 and near 1.
 func TestScores(t *testing.T) {
-	p := []float64{0, 1e-300, 1e-200, 1e-30, 1e-30 * (1 + 1e-6), 1e-3, 0.3, 0.5, 0.5000005, 0.9, 1 - 1e-10, 1 - 9e-11, 1 - 1e-15, 1}
+	p := []float64{
+		0, 1e-300, 1e-200, 1e-30, 1e-30 * (1 + 1e-6), 1e-3, 0.3,
+		0.5, 0.5000005, 0.9, 1 - 1e-10, 1 - 9e-11, 1 - 1e-15, 1,
+	}
 	for i := 1; i < len(p); i++ {
 		if scoreOf(p[i-1]) >= scoreOf(p[i]) {
 			t.Errorf("%v and %v have scores %d and %d", p[i-1], p[i], scoreOf(p[i-1]), scoreOf(p[i]))

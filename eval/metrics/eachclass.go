@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// classRanks is what the scores of a class say.
+// classRanks holds the figures of a class that come from its scores.
 type classRanks struct {
 	class, positives, negatives int
 	auc, ap                     float64
@@ -14,11 +14,11 @@ type classRanks struct {
 	mean                        [meanSteps + 1]float64
 }
 
-// together is how many classes a goroutine collects the scores of at once: a cache line of logits.
+// together is how many classes a goroutine collects at once: a cache line of logits.
 const together = 16
 
-// eachClass ranks the scores of all classes, several at once, and returns what measure makes of
-// them, by class.
+// eachClass ranks the scores of all classes, several at once, and returns the results of measure
+// by class.
 func (c *Collector) eachClass(measure func(class int, r ranked) classRanks) []classRanks {
 	all := make([]classRanks, c.classes)
 	var next atomic.Int64

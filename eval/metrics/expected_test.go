@@ -8,17 +8,17 @@ import (
 	"testing"
 )
 
-// expectedSet is a set of logits with the figures of scikit-learn. scripts/expected_metrics.py
-// writes it and says how the logits are made.
+// expectedSet is a set of logits with the figures of scikit-learn, written by
+// scripts/expected_metrics.py, which says how the logits are made.
 type expectedSet struct {
 	Name         string
 	Images       int
 	Classes      int
 	Seed         uint64
-	Labels       []int // repeated; nil for all classes in turn
+	Labels       []int // they repeat; nil for all classes in turn
 	Scale, Boost float64
 	Steps        float64
-	Distinct     int // rows, which are repeated
+	Distinct     int // number of distinct rows, which repeat
 	Never        []int
 	Averages     struct{ Macro, Weighted, Micro [3]float64 } // precision, recall, F1
 	Balanced     float64                                     `json:"balanced_accuracy"`
@@ -58,7 +58,7 @@ func (s *expectedSet) label(i int) int {
 	return s.Labels[i%len(s.Labels)]
 }
 
-// row is a row of logits. Repeated ones are favourable to the label that their first copy has.
+// row returns a row of logits. Repeated rows favour the label of their first copy.
 func (s *expectedSet) row(i int) []float32 {
 	if s.Distinct > 0 {
 		i %= s.Distinct
@@ -170,7 +170,10 @@ func TestScikitLearn(t *testing.T) {
 			}
 			for _, want := range s.PerClass {
 				got := f.Classes[int(*want[0])]
-				for i, v := range []float64{float64(got.Index), float64(got.Support), float64(got.Predicted), got.Precision, got.Recall, got.F1} {
+				for i, v := range []float64{
+					float64(got.Index), float64(got.Support), float64(got.Predicted), got.Precision,
+					got.Recall, got.F1,
+				} {
 					near(t, fmt.Sprintf("class %d, value %d", got.Index, i), v, *want[i])
 				}
 				nearOrNil(t, fmt.Sprintf("ROC-AUC of class %d", got.Index), got.ROCAUC, want[6])
@@ -227,7 +230,7 @@ func TestTemperatureOfScipy(t *testing.T) {
 	}
 }
 
-// Each resample has the figures of scikit-learn, and the percentiles are numpy's.
+// Each resample has the figures of scikit-learn, and the percentiles equal numpy's.
 func TestResamples(t *testing.T) {
 	n := 0
 	for _, s := range expected(t).Sets {
@@ -281,7 +284,13 @@ func TestMcNemar(t *testing.T) {
 			if err := m.Decide(); err != nil {
 				t.Fatal(err)
 			}
-			if m.OnlyA != b || m.OnlyB != c || m.Both != 4 || m.Neither != 3 || m.Images != b+c+7 || m.Test != want[2] || (m.Statistic == nil) != (want[3] == nil) {
+			if m.OnlyA != b ||
+				m.OnlyB != c ||
+				m.Both != 4 ||
+				m.Neither != 3 ||
+				m.Images != b+c+7 ||
+				m.Test != want[2] ||
+				(m.Statistic == nil) != (want[3] == nil) {
 				t.Errorf("%+v", m)
 			}
 			if m.Statistic != nil {

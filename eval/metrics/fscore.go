@@ -1,13 +1,13 @@
 package metrics
 
-// tally counts the images of a class, its answers, and where both agree.
+// tally counts the images of a class, its answers, and the images that got it rightly.
 type tally struct{ support, predicted, correct int }
 
 func (t tally) precision() float64 { return ratio(t.correct, t.predicted) }
 func (t tally) recall() float64    { return ratio(t.correct, t.support) }
 func (t tally) f1() float64        { return ratio(2*t.correct, t.support+t.predicted) }
 
-// f1Average has the figures over all classes that the bootstrap needs too.
+// f1Average holds the averages that the bootstrap needs too.
 type f1Average struct{ macro, weighted, balanced float64 }
 
 func averageF1(classes []tally) (a f1Average) {
@@ -32,7 +32,7 @@ func averageF1(classes []tally) (a f1Average) {
 	return a
 }
 
-// count measures what depends on labels and answers alone.
+// count computes the figures that depend only on labels and answers.
 func (c *Collector) count(f *Figures) {
 	classes := make([]tally, c.classes)
 	for i := range c.images {
@@ -64,7 +64,9 @@ func (c *Collector) count(f *Figures) {
 			continue
 		}
 		seen++
-		all.support, all.predicted, all.correct = all.support+t.support, all.predicted+t.predicted, all.correct+t.correct
+		all.support += t.support
+		all.predicted += t.predicted
+		all.correct += t.correct
 		f.Precision.Macro += s.Precision
 		f.Recall.Macro += s.Recall
 		f.Precision.Weighted += s.Precision * float64(t.support)
@@ -82,13 +84,17 @@ func (c *Collector) count(f *Figures) {
 
 func (f *Figures) noteCounts() {
 	if n := len(f.NoImages); n > 0 {
-		f.note("%d of the %d classes %s no images: %s", n, len(f.Classes), plural(n, "has", "have"), f.listed(f.NoImages))
+		f.note("%d of the %d classes %s no images: %s",
+			n, len(f.Classes), plural(n, "has", "have"), f.listed(f.NoImages))
 	}
 	if n := len(f.NeverPredicted); n > 0 {
-		f.note("%d of the %d classes %s images, but %s never the answer: %s", n, len(f.Classes), plural(n, "has", "have"), plural(n, "is", "are"), f.listed(f.NeverPredicted))
+		f.note("%d of the %d classes %s images, but %s never the answer: %s",
+			n, len(f.Classes), plural(n, "has", "have"), plural(n, "is", "are"), f.listed(f.NeverPredicted))
 	}
 	if n := f.NotFinite; n > 0 {
-		f.note("the logits of %d %s NaN or infinite: wrong answers; ECE, Brier score, NLL, ROC-AUC and average precision leave them out", n, plural(n, "image are", "images are"))
+		f.note("the logits of %d %s NaN or infinite, and count as wrong answers; "+
+			"ECE, Brier score, NLL, ROC-AUC and average precision leave them out",
+			n, plural(n, "image are", "images are"))
 	}
 }
 

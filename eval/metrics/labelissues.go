@@ -8,19 +8,19 @@ import (
 
 // LabelIssue is an image whose label is probably wrong.
 type LabelIssue struct {
-	Image            int     // its number among the images, from 0 on
+	Image            int     // its number among the images, from 0
 	Label, Suggested int     // classes
 	Given            float64 // probability of the label
-	Probability      float64 // of the class that is suggested
+	Probability      float64 // of the suggested class
 }
 
 // LabelIssues finds images whose labels are probably wrong by confident learning (Northcutt, Jiang and
-// Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021). The threshold of
-// a class is the mean probability of the class over the images that are labelled with it. An image is
-// counted as one of the class that has the largest probability of those that reach their thresholds;
-// if that is not its label, the label is probably wrong. Those with the largest
-// difference between the two probabilities come first. Without the logits of all images only
-// the answer is compared with its threshold, and all is false.
+// Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021). The threshold of a
+// class is its mean probability over the images with its label. Among the classes that reach their
+// thresholds for an image, the one with the largest probability is suggested. If it is not the label,
+// the label is probably wrong. The largest differences between the two probabilities come first. If
+// the logits of all images are not kept, only the answer is compared with its threshold, and all is
+// false.
 func (c *Collector) LabelIssues() (issues []LabelIssue, all bool) {
 	thresholds, counts := make([]float64, c.classes), make([]int, c.classes)
 	for i := range c.images {
@@ -31,7 +31,7 @@ func (c *Collector) LabelIssues() (issues []LabelIssue, all bool) {
 	}
 	for k, n := range counts {
 		if n == 0 {
-			thresholds[k] = math.Inf(1) // no image of it is known
+			thresholds[k] = math.Inf(1) // no image has this label
 			continue
 		}
 		thresholds[k] /= float64(n)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The thresholds are means of the labels' own probabilities, and a class that is not sure of itself needs less.
+// The threshold of a class is its mean probability, so an unsure class needs less.
 func TestLabelIssues(t *testing.T) {
 	rows := []struct {
 		label int
@@ -16,9 +16,10 @@ func TestLabelIssues(t *testing.T) {
 		{0, []float64{0.1, 0.85, 0.05}}, // an issue
 		{1, []float64{0.2, 0.7, 0.1}},
 		{1, []float64{0.45, 0.5, 0.05}}, // right, and no issue
-		{2, []float64{0.5, 0.2, 0.3}},   // wrong, but not so sure that it reaches the threshold: no issue
-		{2, []float64{0.58, 0.1, 0.32}}, // reaches that of class 0: an issue
-		{1, []float64{0.55, 0.1, 0.35}}, // the answer, class 0, is below its threshold, and class 2 reaches its: an issue that only all logits show
+		{2, []float64{0.5, 0.2, 0.3}},   // wrong, but below the threshold: no issue
+		{2, []float64{0.58, 0.1, 0.32}}, // reaches the threshold of class 0: an issue
+		// The answer, class 0, is below its threshold; class 2 reaches its own: only all logits show this issue.
+		{1, []float64{0.55, 0.1, 0.35}},
 	}
 	// The thresholds are (0.9+0.7+0.1)/3 = 0.567, (0.7+0.5+0.1)/3 = 0.433 and (0.3+0.32)/2 = 0.31.
 	for _, test := range []struct {
@@ -40,7 +41,7 @@ func TestLabelIssues(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := c.Add(0, []float32{float32(math.NaN()), 0, 0}); err != nil { // is no issue
+			if _, err := c.Add(0, []float32{float32(math.NaN()), 0, 0}); err != nil { // no issue
 				t.Fatal(err)
 			}
 			got, all := c.LabelIssues()
@@ -49,7 +50,11 @@ func TestLabelIssues(t *testing.T) {
 			}
 			for i, want := range test.want {
 				g := got[i]
-				if g.Image != want.Image || g.Label != want.Label || g.Suggested != want.Suggested || math.Abs(g.Given-want.Given) > 1e-6 || math.Abs(g.Probability-want.Probability) > 1e-6 {
+				if g.Image != want.Image ||
+					g.Label != want.Label ||
+					g.Suggested != want.Suggested ||
+					math.Abs(g.Given-want.Given) > 1e-6 ||
+					math.Abs(g.Probability-want.Probability) > 1e-6 {
 					t.Errorf("%d: %+v, want %+v", i, g, want)
 				}
 			}

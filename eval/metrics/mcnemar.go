@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// McNemar is the test of McNemar (1947) on two models that have seen the same images: may
-// they be equally often right, although they are not right on the same images?
+// McNemar is the test of McNemar (1947) for two models on the same images: could they be
+// right equally often?
 type McNemar struct {
 	Both     int `json:"both"`     // images on which both are right
 	OnlyA    int `json:"only_a"`   // b: only the first model is right
@@ -14,17 +14,17 @@ type McNemar struct {
 	Neither  int `json:"neither"`  // both are wrong
 	Images   int `json:"images"`   // the sum of these
 	Decisive int `json:"decisive"` // b + c
-	// Test is "exact" (binomial, two-sided) where b + c is below 25, else "chi-square" with the
+	// Test is "exact" (binomial, two-sided) if b + c is below 25, else "chi-square" with the
 	// continuity correction of Edwards (1948).
 	Test      string   `json:"test"`
 	Statistic *float64 `json:"statistic,omitempty"` // chi-square: (|b−c|−1)²/(b+c), or 0 if b is c
 	P         float64  `json:"p"`                   // probability of such a difference, or a larger one, by chance
 }
 
-// exactBelow is the sum of b and c from which on the chi-square distribution is good enough.
+// exactBelow is the smallest b + c for which the chi-square distribution is good enough.
 const exactBelow = 25
 
-// Add counts an image on which the models are right or not.
+// Add counts an image. a and b say whether each model is right.
 func (m *McNemar) Add(a, b bool) {
 	m.Images++
 	switch {
@@ -52,14 +52,14 @@ func (m *McNemar) Decide() error {
 	m.Test = "chi-square"
 	d := math.Max(math.Abs(float64(m.OnlyA-m.OnlyB))-1, 0)
 	x := d * d / float64(m.Decisive)
-	// The chi-square distribution with one degree of freedom is that of a squared normal value.
+	// The chi-square distribution with one degree of freedom is the square of a normal value.
 	m.Statistic, m.P = &x, math.Erfc(math.Sqrt(x/2))
 	return nil
 }
 
 // binomialTwoSided is twice the probability of k or fewer heads in n throws of a coin, at most 1.
 func binomialTwoSided(k, n int) float64 {
-	term := math.Pow(0.5, float64(n)) // of 0 heads
+	term := math.Pow(0.5, float64(n)) // the probability of 0 heads
 	sum := 0.0
 	for i := range k + 1 {
 		sum += term

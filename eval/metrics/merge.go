@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// record is an image as ranks send it to each other.
+// record is an image in the form that ranks send to each other.
 type record struct {
 	NLL, Confidence, Brier, Sum float64
 	Top                         float32
@@ -16,7 +16,7 @@ type record struct {
 // header comes before the records.
 type header struct{ Classes, Images, Stride, Logits int64 }
 
-// MarshalBinary is part of encoding.BinaryMarshaler: what a rank has collected, for [Collector.Merge].
+// MarshalBinary implements encoding.BinaryMarshaler. It writes the images for [Collector.Merge].
 func (c *Collector) MarshalBinary() ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(32 + len(c.images)*48 + 4*len(c.logits))
@@ -24,7 +24,11 @@ func (c *Collector) MarshalBinary() ([]byte, error) {
 	for i, x := range c.images {
 		records[i] = record{x.nll, x.confidence, x.brier, x.sum, x.top, x.label, x.answer, x.rank}
 	}
-	for _, v := range []any{header{int64(c.classes), int64(len(c.images)), int64(c.stride), int64(len(c.logits))}, records, c.logits} {
+	for _, v := range []any{
+		header{int64(c.classes), int64(len(c.images)), int64(c.stride), int64(len(c.logits))},
+		records,
+		c.logits,
+	} {
 		if err := binary.Write(&b, binary.LittleEndian, v); err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)
 		}
@@ -32,9 +36,9 @@ func (c *Collector) MarshalBinary() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Merge appends what another rank has collected. The figures of all parts in their order are those of
-// one collector that has seen all images. Ranks that do not all have their logits have none
-// together.
+// Merge appends the images that another rank has collected. Merging all parts in order gives the
+// same figures as one collector that has seen all images. Unless all ranks have kept their logits,
+// none are kept.
 func (c *Collector) Merge(part []byte) error {
 	r := bytes.NewReader(part)
 	var h header
@@ -42,9 +46,14 @@ func (c *Collector) Merge(part []byte) error {
 		return fmt.Errorf("metrics: figures of a rank: %w", err)
 	}
 	const size = 48
-	if h.Classes != int64(c.classes) || h.Images < 0 || h.Images > int64(r.Len())/size || h.Logits < 0 || h.Images*size+h.Logits*4 != int64(r.Len()) ||
+	if h.Classes != int64(c.classes) ||
+		h.Images < 0 ||
+		h.Images > int64(r.Len())/size ||
+		h.Logits < 0 ||
+		h.Images*size+h.Logits*4 != int64(r.Len()) ||
 		h.Stride == 1 && h.Logits != h.Images*h.Classes {
-		return fmt.Errorf("metrics: figures of a rank: %d classes, %d images and %d logits in %d bytes", h.Classes, h.Images, h.Logits, len(part))
+		return fmt.Errorf("metrics: figures of a rank are damaged: %d classes, %d images and %d logits in %d bytes",
+			h.Classes, h.Images, h.Logits, len(part))
 	}
 	records := make([]record, h.Images)
 	logits := make([]float32, h.Logits)
@@ -55,7 +64,14 @@ func (c *Collector) Merge(part []byte) error {
 	}
 	for _, x := range records {
 		c.images = append(c.images, image{
-			nll: x.NLL, confidence: x.Confidence, brier: x.Brier, sum: x.Sum, top: x.Top, label: x.Label, answer: x.Answer, rank: x.Rank,
+			nll:        x.NLL,
+			confidence: x.Confidence,
+			brier:      x.Brier,
+			sum:        x.Sum,
+			top:        x.Top,
+			label:      x.Label,
+			answer:     x.Answer,
+			rank:       x.Rank,
 		})
 	}
 	if h.Stride != 1 || c.stride != 1 || len(c.logits)+len(logits) > c.limit {

@@ -8,26 +8,26 @@ import (
 	"slices"
 )
 
-// LabelCollector keeps what a model says about images that have any number of labels, one after
-// the other: 4 bytes for each logit, and a byte for each 8 labels.
+// LabelCollector keeps the answers of a model for images with any number of labels. It takes
+// 4 bytes for each logit, and a byte for each 8 labels.
 type LabelCollector struct {
 	labels int
 	logits []float32 // [images, labels]
-	truth  []byte    // [images, labels], a bit each; an image begins with a new byte
+	truth  []byte    // [images, labels], a bit each; each image begins with a new byte
 }
 
-// NewLabelCollector makes a collector for a model with so many labels.
+// NewLabelCollector makes a collector for a number of labels.
 func NewLabelCollector(labels int) *LabelCollector { return &LabelCollector{labels: labels} }
 
-// Len is the number of images.
+// Len returns the number of images.
 func (c *LabelCollector) Len() int { return len(c.logits) / c.labels }
 
-// Labels is the number of labels.
+// Labels returns the number of labels.
 func (c *LabelCollector) Labels() int { return c.labels }
 
 func (c *LabelCollector) stride() int { return (c.labels + 7) / 8 }
 
-// Add takes the logits of an image, [labels], and the labels that it has.
+// Add takes the logits of an image, [labels], and its labels.
 func (c *LabelCollector) Add(labels []int, logits []float32) error {
 	if len(logits) != c.labels {
 		return fmt.Errorf("%d logits, want %d, one for each label", len(logits), c.labels)
@@ -35,7 +35,7 @@ func (c *LabelCollector) Add(labels []int, logits []float32) error {
 	bits := make([]byte, c.stride())
 	for _, l := range labels {
 		if l < 0 || l >= c.labels {
-			return fmt.Errorf("label %d, but the model has %d: want 0 to %d", l, c.labels, c.labels-1)
+			return fmt.Errorf("label %d, but the model has %d labels: want 0 to %d", l, c.labels, c.labels-1)
 		}
 		bits[l/8] |= 1 << (l % 8)
 	}
@@ -44,12 +44,12 @@ func (c *LabelCollector) Add(labels []int, logits []float32) error {
 	return nil
 }
 
-// has says whether image i has a label.
+// has reports whether image i has a label.
 func (c *LabelCollector) has(i, label int) bool {
 	return c.truth[i*c.stride()+label/8]>>(label%8)&1 == 1
 }
 
-// probability is the probability of a label of image i; 0 if its logit is not a number.
+// probability returns the probability of a label for image i; 0 if its logit is NaN.
 func (c *LabelCollector) probability(i, label int) float64 {
 	p := Sigmoid(c.logits[i*c.labels+label])
 	if p != p {
@@ -58,7 +58,7 @@ func (c *LabelCollector) probability(i, label int) float64 {
 	return p
 }
 
-// MarshalBinary is part of encoding.BinaryMarshaler: the images for another rank.
+// MarshalBinary implements encoding.BinaryMarshaler. It writes the images for another rank.
 func (c *LabelCollector) MarshalBinary() ([]byte, error) {
 	out := binary.LittleEndian.AppendUint32(nil, uint32(c.labels))
 	out = binary.LittleEndian.AppendUint32(out, uint32(c.Len()))
@@ -71,12 +71,13 @@ func (c *LabelCollector) MarshalBinary() ([]byte, error) {
 // Append adds the images that MarshalBinary has written.
 func (c *LabelCollector) Append(b []byte) error {
 	if len(b) < 8 {
-		return fmt.Errorf("%d bytes are no images of another rank", len(b))
+		return fmt.Errorf("images of another rank are damaged: got %d bytes", len(b))
 	}
 	labels, n := int(binary.LittleEndian.Uint32(b)), int(binary.LittleEndian.Uint32(b[4:]))
 	b = b[8:]
 	if labels != c.labels || len(b) != n*(4*labels+c.stride()) {
-		return fmt.Errorf("%d bytes of another rank are not those of %d images with %d labels", len(b), n, c.labels)
+		return fmt.Errorf("images of another rank are damaged: got %d bytes for %d images with %d labels",
+			len(b), n, c.labels)
 	}
 	for k := range n * labels {
 		c.logits = append(c.logits, math.Float32frombits(binary.LittleEndian.Uint32(b[4*k:])))
@@ -85,7 +86,7 @@ func (c *LabelCollector) Append(b []byte) error {
 	return nil
 }
 
-// Sigmoid is the probability of a logit, without overflow.
+// Sigmoid computes the probability of a logit without overflow.
 func Sigmoid(logit float32) float64 {
 	z := float64(logit)
 	e := math.Exp(-math.Abs(z))
@@ -95,29 +96,29 @@ func Sigmoid(logit float32) float64 {
 	return 1 / (1 + e)
 }
 
-// LabelFigures is what an evaluation says about a model of images with any number of labels. All
-// figures are from 0 to 1, as in scikit-learn; one that is not defined is nil.
+// LabelFigures holds the figures of a model for images with any number of labels. They are from 0
+// to 1, as in scikit-learn; a figure that is not defined is nil.
 type LabelFigures struct {
-	MAP        *float64 `json:"map"`         // mean of the average precisions of the labels that an image has
-	MicroAP    *float64 `json:"map_micro"`   // average precision of all pairs of an image and a label together
-	Precision  Averages `json:"precision"`   // by the thresholds
-	Recall     Averages `json:"recall"`      // likewise
-	F1         Averages `json:"f1"`          // likewise
-	ExactMatch float64  `json:"exact_match"` // part of the images whose labels are all right by the thresholds
-	Loss       float64  `json:"loss"`        // mean binary cross entropy of a label of an image, nats
+	MAP        *float64 `json:"map"`         // mean average precision over the labels that occur
+	MicroAP    *float64 `json:"map_micro"`   // average precision over all pairs of an image and a label
+	Precision  Averages `json:"precision"`   // with the thresholds
+	Recall     Averages `json:"recall"`      // with the thresholds
+	F1         Averages `json:"f1"`          // with the thresholds
+	ExactMatch float64  `json:"exact_match"` // part of the images with all labels right
+	Loss       float64  `json:"loss"`        // mean binary cross entropy over images and labels, nats
 
 	Labels    []LabelFigure `json:"labels"`
 	NoImages  []int         `json:"no_images,omitempty"`  // labels that no image has
 	NotFinite int           `json:"not_finite,omitempty"` // images with a logit that is NaN or infinite
 }
 
-// LabelFigure is what is measured of a label.
+// LabelFigure holds the figures of a label.
 type LabelFigure struct {
 	Index            int      `json:"index"`
 	Name             string   `json:"name"`
 	Count            int      `json:"count"`             // images that have it
 	AveragePrecision *float64 `json:"average_precision"` // nil if no image has it
-	Threshold        float64  `json:"threshold"`         // probability from which on the model gives the label
+	Threshold        float64  `json:"threshold"`         // the model gives the label from this probability on
 	TruePositives    int      `json:"true_positives"`
 	FalsePositives   int      `json:"false_positives"`
 	FalseNegatives   int      `json:"false_negatives"`
@@ -127,13 +128,13 @@ type LabelFigure struct {
 	F1               float64  `json:"f1"`
 }
 
-// scored is an image by its probability of a label.
+// scored is an image with its probability of a label.
 type scored struct {
 	p    float64
 	real bool
 }
 
-// byScore are the images by their probability of a label, the largest first.
+// byScore sorts the images by their probability of a label, the largest first.
 func (c *LabelCollector) byScore(label int) []scored {
 	all := make([]scored, c.Len())
 	for i := range all {
@@ -147,8 +148,8 @@ func sortScored(all []scored) {
 	slices.SortFunc(all, func(a, b scored) int { return cmp.Compare(b.p, a.p) })
 }
 
-// eachCut calls f for every place between two probabilities that differ: with the number of
-// images before it, how many of them are positive, and the probabilities around it.
+// eachCut calls f for every place between two different probabilities. given is the number of
+// images before it, right how many of them are positive; above and below are the two probabilities.
 func eachCut(all []scored, f func(given, right int, above, below float64)) {
 	right := 0
 	for i, x := range all {
@@ -165,7 +166,7 @@ func eachCut(all []scored, f func(given, right int, above, below float64)) {
 	}
 }
 
-// precisionOf is the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ; nil without positives.
+// precisionOf returns the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ; nil without positives.
 func precisionOf(all []scored) *float64 {
 	sum, before := 0.0, 0
 	eachCut(all, func(given, right int, _, _ float64) {
@@ -181,8 +182,8 @@ func precisionOf(all []scored) *float64 {
 // NeutralThreshold is the threshold of a label that no image has.
 const NeutralThreshold = 0.5
 
-// BestThresholds are the thresholds with the best F1 of each label on the images, halfway between
-// two probabilities. A label that no image has gets [NeutralThreshold].
+// BestThresholds returns the thresholds with the best F1 of each label on the images, halfway
+// between two probabilities. A label that no image has gets [NeutralThreshold].
 func (c *LabelCollector) BestThresholds() []float64 {
 	out := make([]float64, c.labels)
 	for l := range out {
@@ -202,7 +203,7 @@ func bestThreshold(all []scored) float64 {
 	eachCut(all, func(given, right int, above, below float64) {
 		if f1 := 2 * float64(right) / float64(given+positives); f1 > best {
 			best, at = f1, (above+below)/2
-			if at <= below { // too near to have a number between them
+			if at <= below { // no number fits between them
 				at = above
 			}
 		}
@@ -213,7 +214,7 @@ func bestThreshold(all []scored) float64 {
 // CheckThresholds returns an error unless there is a probability for each label.
 func CheckThresholds(thresholds []float64, labels int) error {
 	if len(thresholds) != labels {
-		return fmt.Errorf("%d thresholds for %d labels", len(thresholds), labels)
+		return fmt.Errorf("want a threshold for each of %d labels, got %d", labels, len(thresholds))
 	}
 	for _, t := range thresholds {
 		if !(t >= 0 && t <= 1) {
@@ -223,7 +224,7 @@ func CheckThresholds(thresholds []float64, labels int) error {
 	return nil
 }
 
-// Figures measures what was collected, with a threshold for each label.
+// Figures computes the figures of the images so far, with a threshold for each label.
 func (c *LabelCollector) Figures(names []string, thresholds []float64) (*LabelFigures, error) {
 	if err := CheckThresholds(thresholds, c.labels); err != nil {
 		return nil, err
@@ -235,7 +236,7 @@ func (c *LabelCollector) Figures(names []string, thresholds []float64) (*LabelFi
 	f := &LabelFigures{}
 	var precisions average
 	tallies := make([]tally, c.labels)
-	right := make([]int, n) // labels of each image that are right
+	right := make([]int, n) // the number of right labels of each image
 	for l := range c.labels {
 		x := LabelFigure{Index: l, Threshold: thresholds[l]}
 		if l < len(names) {
@@ -281,8 +282,8 @@ func (c *LabelCollector) Figures(names []string, thresholds []float64) (*LabelFi
 	return f, nil
 }
 
-// averagesOf are the averages over the labels; those that are neither there nor given are left out,
-// as [Figures] does it.
+// averagesOf averages over the labels. Like [Figures], it leaves out labels that no image has and
+// that are never given.
 func averagesOf(labels []tally) (precision, recall, f1 Averages) {
 	var all tally
 	seen := 0
@@ -311,11 +312,11 @@ func averagesOf(labels []tally) (precision, recall, f1 Averages) {
 	return precision, recall, f1
 }
 
-// mostPairs is a limit on the pairs of an image and a label that are sorted together.
+// mostPairs is the largest number of pairs of an image and a label to sort together.
 const mostPairs = 1 << 26
 
-// microAP is the average precision of all pairs of an image and a label; nil if they are too many
-// to sort.
+// microAP returns the average precision over all pairs of an image and a label; nil if they are
+// too many to sort.
 func (c *LabelCollector) microAP() *float64 {
 	if len(c.logits) > mostPairs {
 		return nil
@@ -330,7 +331,7 @@ func (c *LabelCollector) microAP() *float64 {
 	return precisionOf(all)
 }
 
-// loss is the mean binary cross entropy, and the number of images with logits that are not finite.
+// loss returns the mean binary cross entropy, and the number of images with logits that are not finite.
 func (c *LabelCollector) loss() (mean float64, notFinite int) {
 	for i := range c.Len() {
 		bad := false

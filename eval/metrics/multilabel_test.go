@@ -41,7 +41,7 @@ func TestLabelFigures(t *testing.T) {
 	var w wantedLabels
 	golden.JSON(t, "multilabel.json", &w)
 	c := collected(t, w, 0, 41)
-	other, err := collected(t, w, 41, w.Images).MarshalBinary() // of another rank
+	other, err := collected(t, w, 41, w.Images).MarshalBinary() // from another rank
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,10 @@ func TestLabelFigures(t *testing.T) {
 		near("micro "+x.what, x.got.Micro, x.want.Micro)
 	}
 	for k, l := range f.Labels {
-		if got := [2][2]int{{l.TrueNegatives, l.FalsePositives}, {l.FalseNegatives, l.TruePositives}}; got != w.Matrices[k] {
+		if got := [2][2]int{
+			{l.TrueNegatives, l.FalsePositives},
+			{l.FalseNegatives, l.TruePositives},
+		}; got != w.Matrices[k] {
 			t.Errorf("label %d: %v, want %v", k, got, w.Matrices[k])
 		}
 		if want := w.AveragePrecision[k]; (want == nil) != (l.AveragePrecision == nil) {
@@ -100,7 +103,7 @@ func TestLabelCollectorErrors(t *testing.T) {
 	c := NewLabelCollector(3)
 	datatest.WantError(t, c.Add([]int{3}, make([]float32, 3)), "label 3, but the model has 3")
 	datatest.WantError(t, c.Add(nil, make([]float32, 2)), "2 logits, want 3")
-	datatest.WantError(t, c.Append([]byte("other")), "no images of another rank")
+	datatest.WantError(t, c.Append([]byte("other")), "images of another rank are damaged")
 	_, err := c.Figures(nil, []float64{0.5, 0.5, 0.5})
 	datatest.WantError(t, err, "no images")
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
@@ -114,7 +117,7 @@ func TestLabelCollectorErrors(t *testing.T) {
 		datatest.WantError(t, err, "want a probability from 0 to 1")
 	}
 	_, err = c.Figures(nil, []float64{0.5})
-	datatest.WantError(t, err, "1 thresholds for 3 labels")
+	datatest.WantError(t, err, "want a threshold for each of 3 labels, got 1")
 	f, err := c.Figures(nil, c.BestThresholds())
 	if err != nil || f.NotFinite != 2 || !math.IsNaN(f.Loss) {
 		t.Errorf("%+v, %v: want 2 images that are not finite", f, err)

@@ -6,10 +6,10 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Difference is how much more often one model is right than another, in percent of the images, with a
-// bootstrap interval over the images.
+// Difference says how much more often the second of two models is right, in percent of the images,
+// with a bootstrap interval over the images.
 type Difference struct {
-	Top1      float64     `json:"top1"` // of the second model, less that of the first
+	Top1      float64     `json:"top1"` // the second model's less the first's
 	Interval  *[2]float64 `json:"interval,omitempty"`
 	Level     float64     `json:"level,omitempty"`
 	Resamples int         `json:"resamples,omitempty"`
@@ -21,7 +21,7 @@ type Difference struct {
 func DifferenceOf(a, b *Collector, resamples int, seed uint64) (*Difference, error) {
 	n := len(a.images)
 	if n == 0 || n != len(b.images) {
-		return nil, fmt.Errorf("%d and %d images: want the same ones, and one at least", n, len(b.images))
+		return nil, fmt.Errorf("want the same images for both, and one at least, got %d and %d", n, len(b.images))
 	}
 	if resamples < 0 || resamples > MostResamples {
 		return nil, fmt.Errorf("%d resamples: want 0 to %d", resamples, MostResamples)
@@ -52,7 +52,7 @@ func DifferenceOf(a, b *Collector, resamples int, seed uint64) (*Difference, err
 			values[k] = percent(sum)
 		}
 	})
-	low, high, _ := interval(values) // all are finite
+	low, high, _ := interval(values) // all values are finite
 	d.Interval, d.Level, d.Resamples = &[2]float64{low, high}, Level, resamples
 	return d, nil
 }

@@ -6,12 +6,12 @@ import (
 	"sort"
 )
 
-// A score keeps the order of probabilities, and how they differ near 0 as well as near 1, in 32
-// bits: those of p below 1/2, and of 1-p above it, with 21 bits after the point. Equal
-// probabilities have equal scores.
+// A score stands for a probability p in 32 bits. It keeps the order of probabilities and shows small
+// differences near 0 and near 1: it has the bits of p below 1/2, and of 1-p above it, with 21 bits
+// after the point. Equal probabilities have equal scores.
 const (
 	scoreShift = 31
-	half       = uint32(0x3FE0000000000000 >> scoreShift) // of 1/2
+	half       = uint32(0x3FE0000000000000 >> scoreShift) // the bits of 1/2
 )
 
 func scoreOf(p float64) uint32 {
@@ -25,7 +25,7 @@ func round(p float64) uint32 {
 	return uint32((math.Float64bits(p) + 1<<(scoreShift-1)) >> scoreShift)
 }
 
-// probabilityOf is the probability of a score.
+// probabilityOf returns the probability of a score.
 func probabilityOf(score uint32) float64 {
 	if score <= half {
 		return math.Float64frombits(uint64(score) << scoreShift)
@@ -33,7 +33,7 @@ func probabilityOf(score uint32) float64 {
 	return 1 - probabilityOf(2*half-score)
 }
 
-// point is a score that images of a class have: the positives. The negatives are all other images.
+// point is a score of images of a class, the positives. The negatives are all other images.
 type point struct {
 	score           uint32
 	positives       int
@@ -43,8 +43,8 @@ type point struct {
 	allAtLeastScore int // images with this score or a larger one
 }
 
-// ranked has all that ROC and precision-recall curves need: what lies between
-// the scores of the positives does not change them.
+// ranked has everything that ROC and precision-recall curves need. The scores of negatives matter
+// only by the positives around them.
 type ranked struct {
 	points               []point // by score, descending
 	positives, negatives int
@@ -63,13 +63,14 @@ func rank(positives, negatives []uint32) ranked {
 			p.positives++
 		}
 	}
-	below, above := 0, 0 // of the smallest positive, and of the largest
+	below, above := 0, 0 // negatives below the smallest positive, and above the largest
 	for _, s := range negatives {
-		if n == 0 || s < distinct[0] { // most of them
+		if n == 0 || s < distinct[0] { // most negatives
 			below++
 			continue
 		}
-		k := sort.Search(n, func(k int) bool { return distinct[k] > s }) - 1 // the largest one that is not above
+		// the largest positive score that is not above
+		k := sort.Search(n, func(k int) bool { return distinct[k] > s }) - 1
 		p := &r.points[n-1-k]
 		switch {
 		case p.score == s:
@@ -94,8 +95,8 @@ func rank(positives, negatives []uint32) ranked {
 	return r
 }
 
-// rocAUC is the part of the pairs of a positive and a negative in which the positive has the larger score;
-// equal ones count half. It is NaN without pairs.
+// rocAUC returns the part of the pairs of a positive and a negative in which the positive has the
+// larger score; equal scores count half. It is NaN without pairs.
 func (r ranked) rocAUC() float64 {
 	pairs := 0.0
 	for _, p := range r.points {
@@ -107,7 +108,7 @@ func (r ranked) rocAUC() float64 {
 
 func (p *point) precision() float64 { return ratio(p.truePositives, p.allAtLeastScore) }
 
-// averagePrecision is Σ (Rₙ − Rₙ₋₁)·Pₙ, NaN without positives.
+// averagePrecision computes Σ (Rₙ − Rₙ₋₁)·Pₙ, NaN without positives.
 func (r ranked) averagePrecision() float64 {
 	sum := 0.0
 	for i := range r.points {
@@ -116,16 +117,16 @@ func (r ranked) averagePrecision() float64 {
 	return sum / float64(r.positives)
 }
 
-// Curve is a precision-recall curve: for recall from one value to the next the precision is
-// that of the latter. The model gives the class with a probability of Threshold or more.
+// Curve is a precision-recall curve. Between two recalls, the precision of the larger one holds.
+// The model gives the class from the probability Threshold on.
 type Curve struct {
-	Class     int       `json:"class"`  // -1 of a mean over classes
+	Class     int       `json:"class"`  // -1 for a mean over classes
 	Recall    []float32 `json:"recall"` // ascending, ends with 1
 	Precision []float32 `json:"precision"`
 	Threshold []float32 `json:"threshold,omitempty"`
 }
 
-// curve has at most so many points: where there are more positives, for recalls that are evenly spaced.
+// curve returns at most so many points: with more positives, at evenly spaced recalls.
 func (r ranked) curve(class, most int) Curve {
 	c := Curve{Class: class}
 	next := 1
@@ -142,7 +143,7 @@ func (r ranked) curve(class, most int) Curve {
 	return c
 }
 
-// meanSteps is the number of steps of the mean of curves.
+// meanSteps is the number of steps of a mean curve.
 const meanSteps = 100
 
 // addTo adds the precision at recalls 0, 0.01, … 1.
@@ -156,13 +157,14 @@ func (r ranked) addTo(sum *[meanSteps + 1]float64) {
 	}
 }
 
-// mostPoints is how many points all curves have together, about; a curve has 11 to 101.
+// mostPoints is about how many points all curves have together; a curve has 11 to 101.
 const mostPoints = 20_000
 
-// rankFigures measures ROC-AUC and average precision of all classes, and draws their curves.
+// rankFigures computes ROC-AUC and average precision of all classes, and their curves.
 func (c *Collector) rankFigures(f *Figures) {
 	if !c.KeepsLogits() {
-		f.note("ROC-AUC, average precision and precision-recall curves need all logits: %d images of %d classes are more than the %d values that are kept", len(c.images), c.classes, c.limit)
+		f.note("ROC-AUC, average precision and precision-recall curves need all logits: "+
+			"%d images of %d classes are more than the %d values that are kept", len(c.images), c.classes, c.limit)
 		return
 	}
 	curves := max(1, len(f.Classes)-len(f.NoImages))
@@ -182,7 +184,7 @@ func (c *Collector) rankFigures(f *Figures) {
 		s := &f.Classes[x.class]
 		if x.positives == 0 {
 			if s.Support > 0 {
-				undefined = append(undefined, x.class) // all of its images are without probabilities
+				undefined = append(undefined, x.class) // none of its images has probabilities
 			}
 			continue
 		}
@@ -200,11 +202,13 @@ func (c *Collector) rankFigures(f *Figures) {
 		auc.add(x.auc, x.positives)
 	}
 	f.ROCAUC, f.AveragePrecision = auc.mean(), ap.mean()
-	if c.classes == 2 && f.Classes[1].ROCAUC != nil { // equal but for rounding; the areas under the other curve differ
+	// The two areas are equal except for rounding. The areas under the precision-recall curves differ.
+	if c.classes == 2 && f.Classes[1].ROCAUC != nil {
 		f.ROCAUC = Mean{f.Classes[1].ROCAUC, f.Classes[1].ROCAUC}
 	}
 	if len(undefined) > 0 {
-		f.note("ROC-AUC is not defined for %s: there are no images of other classes to compare with", f.listed(undefined))
+		f.note("ROC-AUC is not defined for %s: there are no images of other classes to compare with",
+			f.listed(undefined))
 	}
 	if n := len(f.Curves); n > 0 {
 		m := &Curve{Class: -1}
@@ -216,7 +220,7 @@ func (c *Collector) rankFigures(f *Figures) {
 	}
 }
 
-// average is a mean over classes that are added one after the other.
+// average adds up a mean over classes.
 type average struct {
 	sum, weighted float64
 	n, images     int

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// mostRankWork is up to how many images times classes times resamples ROC-AUC and average precision
-// have intervals: some tenths of a second.
+// mostRankWork limits images times classes times resamples: with more, ROC-AUC and average precision
+// have no intervals. It stands for some tenths of a second.
 const mostRankWork = 100_000_000
 
-// ordering has the images by the score of a class, descending.
+// ordering sorts the images by their score for a class, descending.
 type ordering struct {
 	images []int32
-	last   []bool // whether the next image has a smaller score
+	last   []bool // the next image has a smaller score
 }
 
-// orderings are those of all classes; nil if intervals of rankings would take too long.
+// orderings sorts the images for all classes; nil if intervals would take too long.
 func (c *Collector) orderings(resamples int) []ordering {
 	if !c.KeepsLogits() || len(c.images)*c.classes > mostRankWork/resamples {
 		return nil
@@ -39,10 +39,11 @@ func (c *Collector) orderings(resamples int) []ordering {
 	return all
 }
 
-// weighted are the ROC-AUC and the average precision of a class where image i counts times[i] times: NaN
-// without pairs, and without positives.
+// weighted computes the ROC-AUC and the average precision of a class if image i counts times[i] times.
+// They are NaN without pairs, and without positives.
 func (o *ordering) weighted(class int32, draws []draw, times []uint16) (auc, ap float64, positives int) {
-	var above, positivesAbove, group, groupPositives int // images so far, and those of the same score
+	// images so far, and images with the same score
+	var above, positivesAbove, group, groupPositives int
 	var pairs, precisions float64
 	for i, at := range o.images {
 		n := int(times[at])
@@ -62,11 +63,13 @@ func (o *ordering) weighted(class int32, draws []draw, times []uint16) (auc, ap 
 		}
 		group, groupPositives = 0, 0
 	}
-	return pairs / (float64(positivesAbove) * float64(above-positivesAbove)), precisions / float64(positivesAbove), positivesAbove
+	negativesAbove := float64(above - positivesAbove)
+	auc = pairs / (float64(positivesAbove) * negativesAbove)
+	return auc, precisions / float64(positivesAbove), positivesAbove
 }
 
-// rankAverages are the macro averages of ROC-AUC and average precision over the classes that a resample
-// has images of.
+// rankAverages computes the macro averages of ROC-AUC and average precision over the classes that have
+// images in a resample.
 func rankAverages(all []ordering, draws []draw, times []uint16) (auc, ap float64) {
 	var n, m int
 	for k := range all {
@@ -76,7 +79,7 @@ func rankAverages(all []ordering, draws []draw, times []uint16) (auc, ap float64
 		}
 		ap += p
 		m++
-		if a == a && (len(all) != 2 || k == 1) { // with two classes the area is that of class 1
+		if a == a && (len(all) != 2 || k == 1) { // with two classes, take the area of class 1
 			auc += a
 			n++
 		}

@@ -2,8 +2,8 @@ package metrics
 
 import "math"
 
-// Rank is the number of classes with a larger logit than the label's; of
-// equal ones the first counts. A NaN is never right.
+// Rank returns the number of classes with a larger logit than the label; of equal logits, the
+// first class counts as larger. A NaN is never right.
 func Rank(row []float32, label int) int {
 	own, rank := row[label], 0
 	for c, v := range row {
@@ -14,7 +14,7 @@ func Rank(row []float32, label int) int {
 	return rank
 }
 
-// Answer is the class of rank 0, or -1 if there is none because of a NaN.
+// Answer returns the class of rank 0, or -1 if a NaN hides it.
 func Answer(row []float32) int {
 	best := 0
 	for c, v := range row {
@@ -28,7 +28,7 @@ func Answer(row []float32) int {
 	return best
 }
 
-// softmax is what the probabilities of a row are made of: of class k it is
+// softmax holds what the probabilities of a row need: class k has the probability
 // exp(row[k]-top)/sum.
 type softmax struct {
 	top, sum float64
@@ -48,16 +48,16 @@ func softmaxOf(row []float32) softmax {
 	return s
 }
 
-// finite says whether there are probabilities: not with a NaN, or an infinite logit that is positive.
+// finite reports whether there are probabilities: not if a logit is NaN or +Inf.
 func (s softmax) finite() bool { return s.sum-s.sum == 0 && s.sum > 0 }
 
-// nll is -ln of the probability of a logit.
+// nll returns -ln of the probability of a logit.
 func (s softmax) nll(logit float32) float64 { return math.Log(s.sum) + s.top - float64(logit) }
 
-// probability is the probability of a logit.
+// probability returns the probability of a logit.
 func (s softmax) probability(logit float32) float64 { return math.Exp(float64(logit)-s.top) / s.sum }
 
-// brier is the sum of the squared errors of the probabilities; with two classes half of it.
+// brier returns the sum of the squared errors of the probabilities; with two classes, half of it.
 func (s softmax) brier(row []float32, label int) float64 {
 	if len(row) == 2 {
 		wrong := s.probability(row[1-label])

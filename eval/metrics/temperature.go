@@ -10,32 +10,32 @@ import (
 	"fasternet/internal/rng"
 )
 
-// Calibration says what a temperature does to the probabilities: the logits are divided by it, so
-// that answers and their order stay what they are (Guo et al. 2017).
+// Calibration says what a temperature does to the probabilities. The logits are divided by it, so
+// the answers and their order stay the same (Guo et al. 2017).
 type Calibration struct {
 	Value    float64 `json:"value"`     // the temperature with the smallest NLL on all images
-	FittedOn int     `json:"fitted_on"` // images
-	// Before and After are measured on all images. No image is measured with a temperature
-	// that it had a part in: each half of them has the one that was fitted on the other half.
-	Halves [2]float64         `json:"halves"` // temperatures fitted on either half
+	FittedOn int     `json:"fitted_on"` // number of images
+	// Before and After are measured on all images. No image is measured with a temperature that was
+	// fitted on it: each half uses the temperature of the other half.
+	Halves [2]float64         `json:"halves"` // temperatures fitted on each half
 	Before CalibrationFigures `json:"before"`
 	After  CalibrationFigures `json:"after"`
 }
 
-// Brief is a copy without the bins.
+// Brief returns a copy without the bins.
 func (c *Calibration) Brief() *Calibration {
 	b := *c
 	b.Before.Reliability, b.After.Reliability = nil, nil
 	return &b
 }
 
-// Limits of a temperature.
+// The limits of a temperature.
 const (
 	LeastTemperature = 0.01
 	MostTemperature  = 100
 )
 
-// CheckTemperature is an error for a value that cannot be a temperature.
+// CheckTemperature returns an error for a value that cannot be a temperature.
 func CheckTemperature(t float64) error {
 	if !(t >= LeastTemperature && t <= MostTemperature) {
 		return fmt.Errorf("a temperature of %v: want %v to %v", t, LeastTemperature, float64(MostTemperature))
@@ -44,7 +44,7 @@ func CheckTemperature(t float64) error {
 }
 
 // Calibrate fits a temperature on the images whose logits the collector has kept, and measures
-// what it does. The seed decides which images are in which half.
+// its effect. The seed decides which images are in which half.
 func (c *Collector) Calibrate(seed uint64) (*Calibration, error) {
 	if c.stride == 0 {
 		return nil, fmt.Errorf("temperature: the logits were not kept")
@@ -53,14 +53,15 @@ func (c *Collector) Calibrate(seed uint64) (*Calibration, error) {
 	for i := 0; i < len(c.images); i += c.stride {
 		x := &c.images[i]
 		if math.IsInf(x.nll, 1) {
-			return nil, fmt.Errorf("temperature: the label of image %d has the probability 0, which no temperature changes", i)
+			return nil, fmt.Errorf("temperature: the label of image %d has the probability 0, "+
+				"which no temperature changes", i)
 		}
 		if x.finite() {
 			images = append(images, i)
 		}
 	}
 	if len(images) < 4 {
-		return nil, fmt.Errorf("temperature: %d images have probabilities; too few to fit one: want 4 at least", len(images))
+		return nil, fmt.Errorf("temperature: only %d images have probabilities: want 4 or more to fit one", len(images))
 	}
 	r := &Calibration{FittedOn: len(images)}
 	var err error
@@ -91,22 +92,25 @@ func (c *Collector) Calibrate(seed uint64) (*Calibration, error) {
 	return r, nil
 }
 
-// Scale divides logits by a temperature; dst may be the logits themselves.
+// Scale divides logits by a temperature; dst may be logits itself.
 func Scale(dst, logits []float32, temperature float64) {
 	for k, v := range logits {
 		dst[k] = float32(float64(v) / temperature)
 	}
 }
 
-// fitTemperature finds the temperature with the smallest NLL. In its inverse the NLL is convex:
-// Newton's method finds the zero of its slope between bounds that have it.
+// fitTemperature finds the temperature with the smallest NLL. The NLL is convex in the inverse of the
+// temperature: Newton's method finds the zero of its slope, between bounds.
 func (c *Collector) fitTemperature(images []int) (float64, error) {
 	low, high := 1.0/MostTemperature, 1.0/LeastTemperature
 	if slope, _ := c.slope(images, low); slope >= 0 {
-		return 0, fmt.Errorf("temperature: the logits tell less of the classes of these %d images than chance: no temperature makes them better", len(images))
+		return 0, fmt.Errorf("temperature: the model is not better than chance on these %d images, "+
+			"and no temperature makes it better", len(images))
 	}
 	if slope, _ := c.slope(images, high); slope <= 0 {
-		return 0, fmt.Errorf("temperature: the answers are right on all of these %d images, so that the smallest temperature is the best one; images that the model was not trained on are needed, and more of them", len(images))
+		return 0, fmt.Errorf("temperature: all answers on these %d images are right, "+
+			"so the smallest temperature fits best: "+
+			"use images that the model was not trained on, and more of them", len(images))
 	}
 	const steps = 100
 	b := 1.0
@@ -129,10 +133,10 @@ func (c *Collector) fitTemperature(images []int) (float64, error) {
 	return 1 / b, nil
 }
 
-// slope is the derivative of the mean NLL of some images after b, by which the logits are multiplied,
-// and the second derivative: the mean and the variance of the logits under the softmax.
+// slope returns the first and the second derivative of the mean NLL with respect to b, the factor of
+// the logits: the mean and the variance of the logits under the softmax.
 func (c *Collector) slope(images []int, b float64) (first, second float64) {
-	const chunk = 256 // fixed, so that the sums do not depend on the number of processors
+	const chunk = 256 // fixed: the sums must not depend on the number of processors
 	sums := make([][2]float64, (len(images)+chunk-1)/chunk)
 	var next atomic.Int64
 	var wait sync.WaitGroup
@@ -157,7 +161,7 @@ func (c *Collector) slope(images []int, b float64) (first, second float64) {
 	return first / n, second / n
 }
 
-// moments are the derivatives for one image. A logit of -Inf has the probability 0.
+// moments returns the derivatives for one image. A logit of -Inf has the probability 0.
 func moments(row []float32, label int, top, b float64) (first, second float64) {
 	var sum, mean, square float64
 	for _, v := range row {

@@ -2,8 +2,8 @@ package metrics
 
 import "fmt"
 
-// Threshold is what a model of two classes does if it gives class 1 where its probability is at
-// least Value, whatever is more probable.
+// Threshold holds the figures of a model of two classes that answers class 1 if its probability is at
+// least Value.
 type Threshold struct {
 	Value          float64 `json:"value"`
 	TruePositives  int     `json:"true_positives"`
@@ -16,7 +16,7 @@ type Threshold struct {
 	Accuracy       float64 `json:"accuracy"`
 }
 
-// CheckThreshold is an error for a value that is no probability.
+// CheckThreshold returns an error for a value that is not a probability.
 func CheckThreshold(t float64) error {
 	if !(t >= 0 && t <= 1) {
 		return fmt.Errorf("a threshold of %v: want a probability from 0 to 1", t)
@@ -24,13 +24,13 @@ func CheckThreshold(t float64) error {
 	return nil
 }
 
-// At measures a threshold. The images without probabilities count as class 0.
+// At measures a threshold. Images without probabilities count as class 0.
 func (c *Collector) At(threshold float64) (*Threshold, error) {
 	if err := CheckThreshold(threshold); err != nil {
 		return nil, err
 	}
 	if c.classes != 2 {
-		return nil, fmt.Errorf("a threshold decides between two classes; there are %d", c.classes)
+		return nil, fmt.Errorf("a threshold decides between two classes, but the model has %d", c.classes)
 	}
 	if len(c.images) == 0 {
 		return nil, fmt.Errorf("there are no images to measure")
@@ -38,7 +38,7 @@ func (c *Collector) At(threshold float64) (*Threshold, error) {
 	t := &Threshold{Value: threshold}
 	for i := range c.images {
 		x := &c.images[i]
-		// Of two classes the answer has the confidence, the other the rest.
+		// The confidence belongs to the answer; the other class has the rest.
 		p := x.confidence
 		if x.answer == 0 {
 			p = 1 - p
@@ -54,7 +54,11 @@ func (c *Collector) At(threshold float64) (*Threshold, error) {
 			t.TrueNegatives++
 		}
 	}
-	k := tally{support: t.TruePositives + t.FalseNegatives, predicted: t.TruePositives + t.FalsePositives, correct: t.TruePositives}
+	k := tally{
+		support:   t.TruePositives + t.FalseNegatives,
+		predicted: t.TruePositives + t.FalsePositives,
+		correct:   t.TruePositives,
+	}
 	t.Precision, t.Recall, t.F1 = k.precision(), k.recall(), k.f1()
 	t.Accuracy = ratio(t.TruePositives+t.TrueNegatives, len(c.images))
 	return t, nil

@@ -12,20 +12,20 @@ import (
 	"fasternet/internal/disk"
 )
 
-// array is an array of images [n, channels, height, width] in a file. Its values are read as
+// array is an array of images [n, channels, height, width] in a file. Its values are read when
 // they are needed.
 type array struct {
 	path string
 	formats.Stored
 }
 
-// inputTensor is the tensor that is read of a safetensors file which has several.
+// inputTensor is the tensor to read from a safetensors file that has several.
 const inputTensor = "input"
 
-// isArray says whether the name is one of a file of arrays.
+// isArray reports whether the name is a file of arrays.
 func isArray(name string) bool { return npy.IsFile(name) || safetensors.IsFile(name) }
 
-// openArray reads where the array of a file is, and checks its shape.
+// openArray finds the array in a file and checks its shape.
 func openArray(path string, channels int) (*array, error) {
 	f, size, err := disk.OpenSize(path)
 	if err != nil {
@@ -39,10 +39,10 @@ func openArray(path string, channels int) (*array, error) {
 	case safetensors.IsFile(path):
 		a.Stored, err = findInput(f, size)
 	default:
-		err = errors.New("want a file .npy or .safetensors")
+		err = errors.New("want a name that ends in .npy or .safetensors")
 	}
 	if err == nil && slices.Contains(a.Shape, 0) {
-		err = fmt.Errorf("shape %v: want sizes of 1 or more", a.Shape)
+		err = fmt.Errorf("shape %v: want every size to be 1 or more", a.Shape)
 	}
 	if err == nil && (len(a.Shape) != 4 || a.Shape[1] != channels) {
 		err = fmt.Errorf("shape %v: want [images, %d channels, height, width]", a.Shape, channels)
@@ -53,23 +53,27 @@ func openArray(path string, channels int) (*array, error) {
 	return a, nil
 }
 
-// findInput finds the only tensor of a safetensors file, or else the one that is called input.
+// findInput finds the only tensor of a safetensors file, or the one called input.
 func findInput(f *os.File, size int64) (formats.Stored, error) {
 	l, err := safetensors.ReadLayout(f, size)
 	if err != nil {
 		return formats.Stored{}, err
 	}
-	i := slices.IndexFunc(l.Tensors, func(t formats.Stored) bool { return t.Name == inputTensor || len(l.Tensors) == 1 })
+	i := slices.IndexFunc(l.Tensors, func(t formats.Stored) bool {
+		return t.Name == inputTensor || len(l.Tensors) == 1
+	})
 	switch {
 	case i < 0:
-		return formats.Stored{}, fmt.Errorf("want one tensor, or one that is called %s, among %d", inputTensor, len(l.Tensors))
+		return formats.Stored{}, fmt.Errorf("%d tensors: want one, or one that is called %s",
+			len(l.Tensors), inputTensor)
 	case l.Tensors[i].DType != formats.Float32:
-		return formats.Stored{}, fmt.Errorf("tensor %s is of type %s: want float32 (F32)", formats.Short(l.Tensors[i].Name), formats.Short(l.Tensors[i].Type))
+		return formats.Stored{}, fmt.Errorf("tensor %s is of type %s: want float32 (F32)",
+			formats.Short(l.Tensors[i].Name), formats.Short(l.Tensors[i].Type))
 	}
 	return l.Tensors[i], nil
 }
 
-// values reads len(dst) values from the one at index first.
+// values reads len(dst) values, starting at index first.
 func (a *array) values(first int, dst []float32) error {
 	f, err := disk.Open(a.path)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"fasternet/internal/hostile"
 )
 
-// Which array of a file is read.
+// Checks which array of a file is read.
 func TestOpenArray(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, ts ...formats.Tensor) string {
@@ -34,11 +34,13 @@ func TestOpenArray(t *testing.T) {
 		{write("one.safetensors", x), "[2 1 1 1] 3"},
 		{write("two.safetensors", x, y, n), "[1 1 1 1] 5"},
 		{write("int.safetensors", n), "tensor labels is of type I64"},
-		{write("which.safetensors", x, n), "called input, among 2"},
-		{write("empty.safetensors", formats.Tensor{Name: "x", Shape: []int{0, 1, 1, 1}, F32: []float32{}}), "want sizes of 1 or more"},
-		{write("flat.safetensors", formats.Tensor{Name: "x", Shape: []int{2}, F32: []float32{1, 2}}), "want [images, 1 channels, height, width]"},
+		{write("which.safetensors", x, n), "2 tensors: want one, or one that is called input"},
+		{write("empty.safetensors", formats.Tensor{Name: "x", Shape: []int{0, 1, 1, 1}, F32: []float32{}}),
+			"want every size to be 1 or more"},
+		{write("flat.safetensors", formats.Tensor{Name: "x", Shape: []int{2}, F32: []float32{1, 2}}),
+			"want [images, 1 channels, height, width]"},
 		{filepath.Join(dir, "none.npy"), "no such file"},
-		{write("x.txt", x), "want a file .npy or .safetensors"},
+		{write("x.txt", x), "want a name that ends in .npy or .safetensors"},
 	} {
 		a, err := openArray(c.path, 1)
 		got := fmt.Sprint(err)
@@ -55,8 +57,8 @@ func TestOpenArray(t *testing.T) {
 	}
 }
 
-// The values of a file are read as they are asked for, however large it is, and a file
-// that has changed meanwhile is an error.
+// The values of a file are read when they are asked for, even of a large file. A file
+// that has changed since is an error.
 func TestValuesStayInTheFile(t *testing.T) {
 	const n = 1 << 20
 	dir := t.TempDir()
@@ -73,7 +75,8 @@ func TestValuesStayInTheFile(t *testing.T) {
 	if err := npy.Write(f, []int{n, 1, 1, 1}, values); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkpoints.Write(tensors, checkpoints.File{Tensors: []formats.Tensor{{Name: "x", Shape: []int{n, 1, 1, 1}, F32: values}}}); err != nil {
+	file := checkpoints.File{Tensors: []formats.Tensor{{Name: "x", Shape: []int{n, 1, 1, 1}, F32: values}}}
+	if err := checkpoints.Write(tensors, file); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{numpy, tensors} {

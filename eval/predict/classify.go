@@ -15,34 +15,37 @@ import (
 // Guess is a class that an image may show.
 type Guess = classes.Guess
 
-// TopK are the k most probable classes of an image: see [classes.AppendTop].
+// TopK returns the k most probable classes of an image: see [classes.AppendTop].
 func TopK(logits []float32, k int, names []string) []Guess {
 	return classes.AppendTop(nil, logits, k, names)
 }
 
-// DescribeNames says in a line which outputs of a model have no name, and what becomes of
-// them. It is "" if all have one.
+// DescribeNames says in a line which outputs of a model have no name, and how they are
+// listed. It is "" if all have one.
 func DescribeNames(outputs int, names []string) string {
 	switch named := classes.Named(outputs, names); named {
 	case outputs:
 		return ""
 	case 0:
-		return "the model does not say what its classes are called: they are listed by their numbers"
+		return "the model has no names for its classes: they are listed by their numbers"
 	default:
-		return fmt.Sprintf("the model has %d outputs and %d classes with a name; only those are listed", outputs, named)
+		return fmt.Sprintf("the model has %d outputs, but names for only %d: the others are not listed", outputs, named)
 	}
 }
 
-// Outcome is what happened to inputs.
+// Outcome says what happened to the inputs.
 type Outcome struct {
-	Count     int // images that the model has seen
+	Count     int // number of images that the model has seen
 	Skipped   []eval.Bad
 	NotFinite []string // images with a logit that is NaN or infinite
 }
 
-// Classify gives the classes of each image to out, as answer has them by its logits, such as
-// [TopK], and the logits to keep, unless that is nil.
-func Classify(ctx context.Context, r *graph.Runner, in *Inputs, o Options, answer func(logits []float32) []Guess, out Writer, keep *Logits) (*Outcome, error) {
+// Classify writes the classes of each image to out. answer turns the logits of an image into
+// classes, such as [TopK]. keep collects the logits, unless it is nil.
+func Classify(
+	ctx context.Context, r *graph.Runner, in *Inputs, o Options,
+	answer func(logits []float32) []Guess, out Writer, keep *Logits,
+) (*Outcome, error) {
 	result := &Outcome{}
 	var err error
 	result.Skipped, err = in.each(ctx, r, o, false, func(name string, row eval.Row) error {
@@ -81,9 +84,9 @@ func (l *Logits) add(name string, logits []float32) {
 	l.Values = append(l.Values, logits...)
 }
 
-// Write writes a safetensors file with the tensor logits [images, classes]. Its
-// metadata have the names of the images (files) and, if given, of the classes
-// (classes), each a JSON list.
+// Write writes a safetensors file with the tensor logits [images, classes]. The
+// metadata has the names of the images (files) and, if given, of the classes
+// (classes), each as a JSON list.
 func (l *Logits) Write(path string, classNames []string) error {
 	f := checkpoints.File{Tensors: []formats.Tensor{{
 		Name: "logits", Shape: []int{len(l.Names), len(l.Values) / max(len(l.Names), 1)}, F32: l.Values,
@@ -94,7 +97,7 @@ func (l *Logits) Write(path string, classNames []string) error {
 	return checkpoints.Write(path, f)
 }
 
-// describe puts the names of images and classes into the metadata of a file.
+// describe writes the names of images and classes to the metadata of a file.
 func describe(f *checkpoints.File, files, classNames []string) error {
 	// Readers of safetensors refuse headers above 100 MB.
 	const most = 40_000_000
@@ -111,7 +114,8 @@ func describe(f *checkpoints.File, files, classNames []string) error {
 			return fmt.Errorf("predict: names: %w", err)
 		}
 		if len(text) > most {
-			return fmt.Errorf("predict: the names of %d %s are too many for the header of a safetensors file: want fewer at a time", len(names.list), names.key)
+			return fmt.Errorf("predict: too many names of %s (%d) for the header of a safetensors file: "+
+				"run on fewer at a time", names.key, len(names.list))
 		}
 		f.Meta[names.key] = string(text)
 	}

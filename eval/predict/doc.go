@@ -1,4 +1,4 @@
-// Package predict runs models on images: it gives the most probable classes, logits, and
+// Package predict runs models on images. It returns the most probable classes, logits, and
 // features from within the network.
 //
 // [Open] lists the inputs: image files, folders of them, and arrays of preprocessed

@@ -23,9 +23,9 @@ import (
 // Features are values from within a network, for a number of images.
 type Features struct {
 	Arrays  []FeatureArray
-	Names   []string // of the images
-	Labels  []int    // of the images, if they are of a data set
-	Classes []string // of the labels
+	Names   []string // one for each image
+	Labels  []int    // one for each image, if the images come from a data set
+	Classes []string // the names of the labels
 	Outcome
 }
 
@@ -36,15 +36,15 @@ type FeatureArray struct {
 	Values []float32
 }
 
-// The kinds of features besides the maps of single stages.
+// The kinds of features, besides the maps of single stages.
 const (
 	Pooled    = layers.Pooled    // [images, channels]: the mean over the last map
-	PreLogits = layers.PreLogits // [images, features]: what the last linear layer gets
+	PreLogits = layers.PreLogits // [images, features]: the input of the last linear layer
 	AllStages = "all"            // the maps at the end of every stage
 )
 
-// FeatureName is what [Extract] calls features that a user calls pooled,
-// prelogits, all, or by the number of a stage, from 1.
+// FeatureName returns the name in [Extract] for what a user calls pooled, prelogits, all,
+// or the number of a stage, from 1.
 func FeatureName(stage string) (string, error) {
 	switch stage {
 	case Pooled, PreLogits, AllStages:
@@ -56,13 +56,14 @@ func FeatureName(stage string) (string, error) {
 	return "", fmt.Errorf("want pooled, prelogits, all, or the number of a stage, got %q", stage)
 }
 
-// maxFeatures is how many values are collected; they are kept in memory.
+// maxFeatures is the largest number of values to collect; they are kept in memory.
 const maxFeatures = 1 << 30
 
-// Extract collects features: pooled, prelogits or stage1, stage2, … as package
-// graph calls them, or those of all stages. With average, the mean over each map
-// takes its place.
-func Extract(ctx context.Context, r *graph.Runner, in *Inputs, o Options, which string, average bool) (*Features, error) {
+// Extract collects features: pooled, prelogits or stage1, stage2, … as package graph calls
+// them, or the features of all stages. With average, it takes the mean over each map instead
+// of the map.
+func Extract(ctx context.Context, r *graph.Runner, in *Inputs, o Options, which string,
+	average bool) (*Features, error) {
 	f := &Features{}
 	if in.Labelled {
 		f.Classes = in.classes
@@ -71,7 +72,8 @@ func Extract(ctx context.Context, r *graph.Runner, in *Inputs, o Options, which 
 	f.Skipped, err = in.each(ctx, r, o, true, func(name string, row eval.Row) error {
 		if f.Arrays == nil {
 			if f.Arrays = chosen(row.Program, which); len(f.Arrays) == 0 {
-				return fmt.Errorf("the model has no stages: it has %s (--stage)", strings.Join(row.Program.FeatureNames(), ", "))
+				return fmt.Errorf("--stage: the model has no stages; it has %s",
+					strings.Join(row.Program.FeatureNames(), ", "))
 			}
 		}
 		for i := range f.Arrays {
@@ -108,7 +110,7 @@ func chosen(p *graph.Program, which string) []FeatureArray {
 	return all
 }
 
-// add appends the features of one image; images is how many there will be.
+// add appends the features of one image; images is the number of images in all.
 func (a *FeatureArray) add(row eval.Row, average bool, images int) error {
 	values, shape, err := row.Program.Feature(a.Name)
 	if err != nil {
@@ -116,7 +118,7 @@ func (a *FeatureArray) add(row eval.Row, average bool, images int) error {
 	}
 	size := len(values) / shape[0]
 	values = values[row.At*size : (row.At+1)*size]
-	one := shape[1:] // of this image
+	one := shape[1:] // the shape for one image
 	if len(shape) == 4 {
 		height, width, channels := shape[1], shape[2], shape[3]
 		planes := make([]float32, size)
@@ -128,14 +130,16 @@ func (a *FeatureArray) add(row eval.Row, average bool, images int) error {
 	}
 	if a.Shape == nil {
 		if n := images * len(values); n > maxFeatures {
-			return fmt.Errorf("%d images with %d features of %s each are %.1f GiB: want fewer images, or the mean of each map (--pool avg)",
+			return fmt.Errorf("the features of %d images, %d of %s each, are %.1f GiB: "+
+				"want fewer images, or the mean of each map (--pool avg)",
 				images, len(values), a.Name, float64(n)*4/(1<<30))
 		}
 		a.Shape = append([]int{0}, one...)
 		a.Values = make([]float32, 0, images*len(values))
 	}
 	if !slices.Equal(a.Shape[1:], one) {
-		return fmt.Errorf("its features of %s have shape %v, those before it %v: want images of one size, or the mean of each map (--pool avg)",
+		return fmt.Errorf("its features of %s have shape %v, but the ones before %v: "+
+			"want images of one size, or the mean of each map (--pool avg)",
 			a.Name, one, a.Shape[1:])
 	}
 	a.Shape[0]++
@@ -143,7 +147,7 @@ func (a *FeatureArray) add(row eval.Row, average bool, images int) error {
 	return nil
 }
 
-// means are the means of planes of equal size, one a channel.
+// means averages planes of equal size, one for each channel.
 func means(planes []float32, channels int) []float32 {
 	out := make([]float32, channels)
 	n := len(planes) / channels
@@ -157,29 +161,28 @@ func means(planes []float32, channels int) []float32 {
 	return out
 }
 
-// CheckFeaturesFile says whether features of that kind can be written to a file
+// CheckFeaturesFile returns an error unless features of that kind can be written to a file
 // of that name.
 func CheckFeaturesFile(path, which string) error {
 	switch ext := strings.ToLower(filepath.Ext(path)); {
 	case ext != ".npy" && ext != ".safetensors":
-		return fmt.Errorf("%s: want a file .npy or .safetensors", path)
+		return fmt.Errorf("%s: want a name that ends in .npy or .safetensors", path)
 	case ext == ".npy" && which == AllStages:
 		return fmt.Errorf("%s: an .npy file holds one array: want .safetensors for all stages", path)
 	}
 	return nil
 }
 
-// namesFile is where the names of the images are that belong to the features in
-// an .npy file: next to it.
+// namesFile returns the file, next to an .npy file, that has the names of the images.
 func namesFile(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) + ".csv" }
 
-// Write writes the features to a file. A safetensors file has a tensor for each
-// kind, labels [images] if there are some, and in its metadata the names of the
-// images (files) and of the labels' classes (classes), each a JSON list. An .npy
-// file has the array; names and labels go to a .csv file of the same name.
+// Write writes the features to a file. A safetensors file has a tensor for each kind and
+// labels [images], if there are any; its metadata has the names of the images (files) and of
+// the classes (classes), each as a JSON list. An .npy file has only the array; names and
+// labels go to a .csv file of the same name.
 func (f *Features) Write(path string) error {
 	if len(f.Arrays) == 0 {
-		return errors.New("predict: no features")
+		return errors.New("predict: there are no features to write")
 	}
 	if strings.EqualFold(filepath.Ext(path), ".npy") {
 		a := f.Arrays[0]

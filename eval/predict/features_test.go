@@ -51,7 +51,13 @@ func TestExtract(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		shape []int
-	}{{"stage1", []int{5, 8, 12, 12}}, {"stage2", []int{5, 16, 6, 6}}, {"stage3", []int{5, 32, 3, 3}}, {"pooled", []int{5, 32}}, {"prelogits", []int{5, 24}}} {
+	}{
+		{"stage1", []int{5, 8, 12, 12}},
+		{"stage2", []int{5, 16, 6, 6}},
+		{"stage3", []int{5, 32, 3, 3}},
+		{"pooled", []int{5, 32}},
+		{"prelogits", []int{5, 24}},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := found[0][c.name], found[1][c.name]
 			if !slices.Equal(a.Shape, c.shape) {
@@ -64,7 +70,7 @@ func TestExtract(t *testing.T) {
 			}
 		})
 	}
-	// The mean of the last map, and what the command calls it.
+	// Averages the last map, under the name that the command has for it.
 	name, err := predict.FeatureName("3")
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +88,11 @@ func TestExtract(t *testing.T) {
 			t.Fatalf("mean %d of the last map is %v, pooled %v", i, v, pooled.Values[i])
 		}
 	}
-	for _, test := range []struct{ stage, want string }{{"9", "no feature \"stage9\""}, {"0", "want pooled"}, {"last", "want pooled"}} {
+	for _, test := range []struct{ stage, want string }{
+		{"9", "no feature \"stage9\""},
+		{"0", "want pooled"},
+		{"last", "want pooled"},
+	} {
 		t.Run(test.stage, func(t *testing.T) {
 			name, err := predict.FeatureName(test.stage)
 			if err == nil {
@@ -95,7 +105,7 @@ func TestExtract(t *testing.T) {
 	}
 }
 
-// Maps of several sizes are no array; their means are.
+// Maps of several sizes fit no array; their means do.
 func TestSizesDiffer(t *testing.T) {
 	dir := t.TempDir()
 	var paths []string
@@ -114,7 +124,9 @@ func TestSizesDiffer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := extract(t, in, 4, "stage1", false); err == nil || !strings.Contains(err.Error(), "--pool avg") || !strings.Contains(err.Error(), "64.npy[0]") {
+	if _, err := extract(t, in, 4, "stage1", false); err == nil ||
+		!strings.Contains(err.Error(), "--pool avg") ||
+		!strings.Contains(err.Error(), "64.npy[0]") {
 		t.Errorf("got %v", err)
 	}
 	if f, err := extract(t, in, 4, "stage1", true); err != nil || !slices.Equal(f.Arrays[0].Shape, []int{2, 8}) {
@@ -145,7 +157,9 @@ func TestFeatureFiles(t *testing.T) {
 	}
 	labels, _ := read.Lookup("labels")
 	stage2, _ := read.Lookup("stage2")
-	if !slices.Equal(labels.I64, []int64{1, 0}) || !slices.Equal(stage2.Shape, []int{2, 16}) || len(read.Tensors) != 4 ||
+	if !slices.Equal(labels.I64, []int64{1, 0}) ||
+		!slices.Equal(stage2.Shape, []int{2, 16}) ||
+		len(read.Tensors) != 4 ||
 		read.Meta["classes"] != `["cat","dog"]` || !strings.Contains(read.Meta["files"], "b.png") {
 		t.Errorf("%+v", read)
 	}
@@ -162,13 +176,17 @@ func TestFeatureFiles(t *testing.T) {
 		t.Error("the values differ")
 	}
 	names, _ := os.ReadFile(filepath.Join(dir, "f.csv"))
-	if want := fmt.Sprintf("row,file,label,class\n0,%s,1,dog\n1,%s,0,cat\n", files[0], files[1]); string(names) != want {
+	want := fmt.Sprintf("row,file,label,class\n0,%s,1,dog\n1,%s,0,cat\n", files[0], files[1])
+	if string(names) != want {
 		t.Errorf("got %q, want %q", names, want)
 	}
 	for _, c := range []struct{ path, which, want string }{
-		{"f.txt", predict.Pooled, ".npy or .safetensors"}, {"f.npy", predict.AllStages, "holds one array"}, {"f.NPY", predict.Pooled, ""}, {"f.safetensors", predict.AllStages, ""},
+		{"f.txt", predict.Pooled, ".npy or .safetensors"},
+		{"f.npy", predict.AllStages, "holds one array"},
+		{"f.NPY", predict.Pooled, ""}, {"f.safetensors", predict.AllStages, ""},
 	} {
-		if err := predict.CheckFeaturesFile(c.path, c.which); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+		err := predict.CheckFeaturesFile(c.path, c.which)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s of %s: %v", c.path, c.which, err)
 		}
 	}

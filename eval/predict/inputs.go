@@ -13,29 +13,27 @@ import (
 	"fasternet/graph"
 )
 
-// Inputs are images that a model is asked about, in an order.
+// Inputs are the images to run a model on, in order.
 type Inputs struct {
 	parts []part
 	count int
-	// Labelled: they are a data set, and the labels of their samples mean
-	// something.
+	// Labelled is set if they come from a data set whose labels mean something.
 	Labelled bool
 	classes  []string
-	// LeftOut tells of files in the folders that are not among the images.
+	// LeftOut lists the files in the folders that are not among the images.
 	LeftOut []data.LeftOut
 }
 
-// part is a data set of images, or else an array.
+// part is a data set of images, or an array.
 type part struct {
 	images data.Dataset
 	array  *array
-	path   string // of the array
+	path   string // the file of the array
 }
 
-// Open lists images: the paths of image files, of folders, which are searched for
-// images, and of .npy and .safetensors files, which hold preprocessed images
-// [n, channels, height, width] of float32. Image files are decoded as the last argument
-// says.
+// Open lists images. A path is an image file, a folder to search for images, or an .npy or
+// .safetensors file with preprocessed images [n, channels, height, width] of float32. how
+// says how to decode image files.
 func Open(paths []string, channels int, how picture.Decoding) (*Inputs, error) {
 	in := &Inputs{}
 	var files sets.Files
@@ -70,12 +68,12 @@ func Open(paths []string, channels int, how picture.Decoding) (*Inputs, error) {
 	}
 	flush()
 	if in.count == 0 {
-		return nil, fmt.Errorf("predict: no images: want files or folders")
+		return nil, fmt.Errorf("predict: no images: name image files or folders")
 	}
 	return in, nil
 }
 
-// FromDataset asks about the samples of a data set.
+// FromDataset takes the samples of a data set as inputs.
 func FromDataset(ds data.Dataset) *Inputs {
 	in := &Inputs{Labelled: true, classes: ds.Classes(), LeftOut: data.LeftOutOf(ds)}
 	in.add(part{images: ds}, ds.Len())
@@ -87,10 +85,10 @@ func (in *Inputs) add(p part, n int) {
 	in.count += n
 }
 
-// Len is the number of images.
+// Len returns the number of images.
 func (in *Inputs) Len() int { return in.count }
 
-// Name is what to call image i: its file, and for that of an array its index.
+// Name returns the name of image i: its file, with the index if it is in an array.
 func (in *Inputs) Name(i int) string {
 	for _, p := range in.parts {
 		n := p.len()
@@ -102,7 +100,7 @@ func (in *Inputs) Name(i int) string {
 	return ""
 }
 
-// ArraySizes are the heights and widths of the images in arrays, each once.
+// ArraySizes returns the heights and widths of the images in arrays, each once.
 func (in *Inputs) ArraySizes() (sizes [][2]int) {
 	for _, p := range in.parts {
 		if p.array == nil {
@@ -131,17 +129,20 @@ func (p part) name(i int) string {
 
 // Options say how to run a model over inputs.
 type Options struct {
-	Transform      data.Transform // of images; arrays are taken as they are
+	Transform      data.Transform // for image files; arrays are used unchanged
 	Batch, Workers int
-	SkipBad        bool                  // images that cannot be read are left out, not an error
+	SkipBad        bool                  // leave out images that cannot be read, without an error
 	Progress       func(done, total int) // may be nil
-	Seed           uint64                // of a random transform, whose draws depend on
-	Epoch          int                   // the seed, the epoch and the image
+	// The draws of a random transform depend on the seed, the epoch and the image.
+	Seed  uint64
+	Epoch int
 }
 
-// each visits the images in their order, with their names. It returns those that
-// were left out.
-func (in *Inputs) each(ctx context.Context, r *graph.Runner, o Options, features bool, visit func(name string, row eval.Row) error) ([]eval.Bad, error) {
+// each visits the images in order, with their names. It returns the images that were
+// left out.
+func (in *Inputs) each(
+	ctx context.Context, r *graph.Runner, o Options, features bool, visit func(name string, row eval.Row) error,
+) ([]eval.Bad, error) {
 	var bad []eval.Bad
 	before := 0
 	for _, p := range in.parts {
@@ -170,7 +171,10 @@ func (in *Inputs) each(ctx context.Context, r *graph.Runner, o Options, features
 	return bad, eval.NoneRead(bad, in.count)
 }
 
-func eachOfArray(ctx context.Context, r *graph.Runner, a *array, batch int, features bool, progress func(done, total int), visit func(eval.Row) error) error {
+func eachOfArray(
+	ctx context.Context, r *graph.Runner, a *array, batch int, features bool,
+	progress func(done, total int), visit func(eval.Row) error,
+) error {
 	count, channels, height, width := a.Shape[0], a.Shape[1], a.Shape[2], a.Shape[3]
 	batch = min(batch, count)
 	pixels := height * width
@@ -192,7 +196,13 @@ func eachOfArray(ctx context.Context, r *graph.Runner, a *array, batch int, feat
 		}
 		classes := len(logits) / n
 		for k := range n {
-			if err := visit(eval.Row{Index: first + k, Logits: logits[k*classes : (k+1)*classes], Program: p, At: k}); err != nil {
+			row := eval.Row{
+				Index:   first + k,
+				Logits:  logits[k*classes : (k+1)*classes],
+				Program: p,
+				At:      k,
+			}
+			if err := visit(row); err != nil {
 				return err
 			}
 		}
@@ -201,7 +211,7 @@ func eachOfArray(ctx context.Context, r *graph.Runner, a *array, batch int, feat
 	return nil
 }
 
-// swapLayout writes to dst [n, b, a] what is in src [n, a, b].
+// swapLayout transposes src [n, a, b] to dst [n, b, a].
 func swapLayout(dst, src []float32, n, a, b int) {
 	for k := range n {
 		src, dst := src[k*a*b:(k+1)*a*b], dst[k*a*b:(k+1)*a*b]

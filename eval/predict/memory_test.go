@@ -30,7 +30,7 @@ func (tiles) Image(i int) (*picture.Image, error) {
 }
 
 // 10,000 images, in files of any kind, take no more memory than a thousand: only the
-// features that are asked for are collected.
+// requested features are collected.
 func TestMemoryOfPredictions(t *testing.T) {
 	const images, batch = 10_000, 100
 	path := filepath.Join(t.TempDir(), "images.npy")
@@ -50,7 +50,9 @@ func TestMemoryOfPredictions(t *testing.T) {
 		name, format string
 		open         func() (*predict.Inputs, error)
 	}{
-		{"array", "table", func() (*predict.Inputs, error) { return predict.Open([]string{path}, 3, picture.Decoding{}) }},
+		{"array", "table", func() (*predict.Inputs, error) {
+			return predict.Open([]string{path}, 3, picture.Decoding{})
+		}},
 		{"images", "jsonl", func() (*predict.Inputs, error) { return predict.FromDataset(tiles(images)), nil }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

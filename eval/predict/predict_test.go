@@ -29,7 +29,13 @@ import (
 	"fasternet/kernels"
 )
 
-var small = configs.Data{ImageSize: 48, TestCropRatio: 1, Interpolation: "bicubic", Mean: []float64{0.5, 0.4, 0.3}, Std: []float64{0.2, 0.3, 0.4}}
+var small = configs.Data{
+	ImageSize:     48,
+	TestCropRatio: 1,
+	Interpolation: "bicubic",
+	Mean:          []float64{0.5, 0.4, 0.3},
+	Std:           []float64{0.2, 0.3, 0.4},
+}
 
 func newRunner(t testing.TB) *graph.Runner {
 	c := configs.Default().Model
@@ -68,7 +74,7 @@ func writeImage(t testing.TB, path string, i int) string {
 	return path
 }
 
-// silent drops what it is told.
+// silent ignores what it gets.
 type silent struct{}
 
 func (silent) Write(string, []predict.Guess) error { return nil }
@@ -87,7 +93,7 @@ func logits(t *testing.T, r *graph.Runner, batch int, paths ...string) *predict.
 	return keep
 }
 
-// planes is what the transform makes of an image, with the channels apart.
+// planes returns the output of the transform, one plane after the other.
 func planes(t *testing.T, path string) []float32 {
 	t.Helper()
 	m, err := picture.ReadImage(path)
@@ -125,10 +131,13 @@ func TestTopKOfNamedClasses(t *testing.T) {
 		note  string
 	}{
 		{"all", []string{"a", "b", "c", "d"}, "[1b 3d 2c 0a]", ""},
-		{"more outputs than classes", []string{"a", "b"}, "[1b 0a]", "the model has 4 outputs and 2 classes with a name; only those are listed"},
-		{"a class between without a name", []string{"a", "", "c", "d"}, "[3d 2c 0a]", "4 outputs and 3 classes"},
+		{"more outputs than classes", []string{"a", "b"}, "[1b 0a]",
+			"the model has 4 outputs, but names for only 2: the others are not listed"},
+		{"a class between without a name", []string{"a", "", "c", "d"}, "[3d 2c 0a]",
+			"4 outputs, but names for only 3"},
 		{"more names than outputs", []string{"a", "b", "c", "d", "e"}, "[1b 3d 2c 0a]", ""},
-		{"none", nil, "[11 33 22 00]", "the model does not say what its classes are called: they are listed by their numbers"},
+		{"none", nil, "[11 33 22 00]",
+			"the model has no names for its classes: they are listed by their numbers"},
 		{"empty names", []string{""}, "[11 33 22 00]", "listed by their numbers"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -139,7 +148,8 @@ func TestTopKOfNamedClasses(t *testing.T) {
 			if fmt.Sprint(got) != c.want {
 				t.Errorf("%v, want %s", got, c.want)
 			}
-			if note := predict.DescribeNames(len(logits), c.names); !strings.Contains(note, c.note) || (note == "") != (c.note == "") {
+			if note := predict.DescribeNames(len(logits), c.names); !strings.Contains(note, c.note) ||
+				(note == "") != (c.note == "") {
 				t.Errorf("note %q, want %q", note, c.note)
 			}
 			if p := predict.TopK(logits, 1, c.names)[0].Prob; c.note == "" && math.Abs(p-0.6572) > 1e-4 {
@@ -177,8 +187,8 @@ func TestTopK(t *testing.T) {
 	}
 }
 
-// Images and arrays of what the transform makes of them have the same logits, in
-// the order of the inputs, whatever the batches.
+// Images, and arrays of the same images after the transform, have the same logits, in the
+// order of the inputs, for any size of batch.
 func TestArraysAreImages(t *testing.T) {
 	r, dir := newRunner(t), t.TempDir()
 	var paths []string
@@ -189,7 +199,8 @@ func TestArraysAreImages(t *testing.T) {
 	}
 	tensors := filepath.Join(dir, "x.safetensors")
 	if err := checkpoints.Write(tensors, checkpoints.File{Tensors: []formats.Tensor{
-		{Name: "input", Shape: []int{5, 3, 48, 48}, F32: all}, {Name: "labels", Shape: []int{1}, I64: []int64{1}}}}); err != nil {
+		{Name: "input", Shape: []int{5, 3, 48, 48}, F32: all},
+		{Name: "labels", Shape: []int{1}, I64: []int64{1}}}}); err != nil {
 		t.Fatal(err)
 	}
 	arrayFile := filepath.Join(dir, "x.npy")
@@ -211,7 +222,10 @@ func TestArraysAreImages(t *testing.T) {
 				t.Fatalf("batch %d: logit %d is %v, want %v", batch, i, v, expected[i])
 			}
 		}
-		if len(got.Names) != 9 || got.Names[1] != arrayFile+"[1]" || got.Names[2] != paths[4] || got.Names[8] != tensors+"[4]" {
+		if len(got.Names) != 9 ||
+			got.Names[1] != arrayFile+"[1]" ||
+			got.Names[2] != paths[4] ||
+			got.Names[8] != tensors+"[4]" {
 			t.Errorf("names %v", got.Names)
 		}
 	}
@@ -262,10 +276,17 @@ func TestFormats(t *testing.T) {
 		}
 		lines[format] = strings.Split(strings.TrimSpace(out.String()), "\n")
 	}
-	if l := lines["table"]; len(l) != 7 || !strings.HasPrefix(l[0], "file ") || !strings.HasPrefix(l[1], a) || strings.Contains(l[2], ".png") || !strings.HasSuffix(l[5], "NaN") {
+	if l := lines["table"]; len(l) != 7 ||
+		!strings.HasPrefix(l[0], "file ") ||
+		!strings.HasPrefix(l[1], a) ||
+		strings.Contains(l[2], ".png") ||
+		!strings.HasSuffix(l[5], "NaN") {
 		t.Errorf("table:\n%s", strings.Join(l, "\n"))
 	}
-	if l := lines["csv"]; len(l) != 7 || l[0] != "file,rank,index,label,prob" || !strings.HasPrefix(l[1], `"`+a+`",1,`) || !strings.HasPrefix(l[4], b+",2,") {
+	if l := lines["csv"]; len(l) != 7 ||
+		l[0] != "file,rank,index,label,prob" ||
+		!strings.HasPrefix(l[1], `"`+a+`",1,`) ||
+		!strings.HasPrefix(l[4], b+",2,") {
 		t.Errorf("csv:\n%s", strings.Join(l, "\n"))
 	}
 	if l := lines["jsonl"]; len(l) != 3 {
@@ -281,7 +302,10 @@ func TestFormats(t *testing.T) {
 		}
 		for i, name := range []string{a, b, nan + "[0]"} {
 			v.Predictions = nil
-			if err := json.Unmarshal([]byte(l[i]), &v); err != nil || v.File != name || len(v.Predictions) != 2 || (v.Predictions[0].Prob == nil) != (i == 2) {
+			if err := json.Unmarshal([]byte(l[i]), &v); err != nil ||
+				v.File != name ||
+				len(v.Predictions) != 2 ||
+				(v.Predictions[0].Prob == nil) != (i == 2) {
 				t.Errorf("%s: %v", l[i], err)
 			}
 		}
@@ -351,7 +375,8 @@ func TestBadInputs(t *testing.T) {
 	if in, err = predict.Open([]string{torn}, 3, picture.Decoding{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = predict.Classify(t.Context(), r, in, o, top(1, nil), silent{}, nil); err == nil || !strings.Contains(err.Error(), "none of the images") {
+	if _, err = predict.Classify(t.Context(), r, in, o, top(1, nil), silent{}, nil); err == nil ||
+		!strings.Contains(err.Error(), "none of the 1 images") {
 		t.Errorf("all bad: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -362,7 +387,7 @@ func TestBadInputs(t *testing.T) {
 	}
 }
 
-// top has the k most probable classes of an image.
+// top returns the k most probable classes of an image.
 func top(k int, names []string) func([]float32) []predict.Guess {
 	return func(logits []float32) []predict.Guess { return predict.TopK(logits, k, names) }
 }

@@ -13,18 +13,18 @@ import (
 	"fasternet/internal/printable"
 )
 
-// Writer takes the classes of images, one image after the other. There may be none.
+// Writer takes the classes of images, one image after the other. An image may have none.
 type Writer interface {
 	Write(file string, guesses []Guess) error
 	Close() error
 }
 
-// Formats are the names of the formats that [NewWriter] knows.
+// Formats lists the formats that [NewWriter] knows.
 var Formats = []string{"table", "csv", "jsonl"}
 
-// NewWriter writes in a format: a table for people, whose columns are as wide as
-// the names of the inputs and the classes; CSV with a line for each class of each
-// image; or a JSON object for each image.
+// NewWriter writes in one of the formats: a table for people, with columns as wide as the
+// names of the inputs and the classes; CSV with a line for each class of each image; or a
+// JSON object for each image.
 func NewWriter(w io.Writer, format string, in *Inputs, classes []string) (Writer, error) {
 	switch format {
 	case "table":
@@ -50,7 +50,7 @@ type table struct {
 	file, label int // widths
 }
 
-// width is how wide a name is as it is shown.
+// width returns the width of a name when it is printed.
 func width(name string) int { return utf8.RuneCountInString(printable.Sprintf("%s", name)) }
 
 func (t *table) line(file, rank, index, label, prob string) error {
@@ -64,9 +64,10 @@ func (t *table) Write(file string, guesses []Guess) error {
 	}
 	for i, g := range guesses {
 		if i > 0 {
-			file = "" // once is enough
+			file = "" // name the file only once
 		}
-		if err := t.line(file, strconv.Itoa(i+1), strconv.Itoa(g.Index), g.Label, fmt.Sprintf("%.4f", g.Prob)); err != nil {
+		err := t.line(file, strconv.Itoa(i+1), strconv.Itoa(g.Index), g.Label, fmt.Sprintf("%.4f", g.Prob))
+		if err != nil {
 			return err
 		}
 	}
@@ -78,11 +79,13 @@ func (t *table) Close() error { return nil }
 type csvWriter struct{ csv *csv.Writer }
 
 func (c csvWriter) Write(file string, guesses []Guess) error {
-	if len(guesses) == 0 { // the image is not left out
+	if len(guesses) == 0 { // write a line for the image without classes, too
 		c.csv.Write(printable.Row([]string{file, "", "", "", ""}))
 	}
 	for i, g := range guesses {
-		c.csv.Write(printable.Row([]string{file, strconv.Itoa(i + 1), strconv.Itoa(g.Index), g.Label, probability(g.Prob)}))
+		c.csv.Write(printable.Row([]string{
+			file, strconv.Itoa(i + 1), strconv.Itoa(g.Index), g.Label, probability(g.Prob),
+		}))
 	}
 	c.csv.Flush()
 	return c.csv.Error()
@@ -97,7 +100,7 @@ func probability(p float64) string { return strconv.FormatFloat(p, 'g', 7, 64) }
 
 type jsonLines struct{ w io.Writer }
 
-// jsonGuess has null where a probability is NaN, which JSON has not.
+// jsonGuess has null instead of a probability that is NaN, as JSON has no NaN.
 type jsonGuess struct {
 	Index int          `json:"index"`
 	Label string       `json:"label"`

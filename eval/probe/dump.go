@@ -9,10 +9,10 @@ import (
 	"fasternet/formats/safetensors"
 )
 
-// Dumped is what a file of features holds.
+// Dumped is the content of a file of features.
 type Dumped struct {
 	Train, Val   *Set
-	Model, Which string // where they come from: a file, and the kind of features
+	Model, Which string // the file of the model, and the kind of features
 	Weights      string // ema for averaged weights, or plain; "" if that is not known
 }
 
@@ -25,17 +25,17 @@ const (
 	weightsKey = "weights"
 )
 
-// CheckDumpFile says whether a file of features may have that name.
+// CheckDumpFile returns an error unless a file of features may have that name.
 func CheckDumpFile(path string) error {
 	if !safetensors.IsFile(path) {
-		return fmt.Errorf("%s: want a file .safetensors", path)
+		return fmt.Errorf("%s: want a name that ends in .safetensors", path)
 	}
 	return nil
 }
 
 // Dump writes the features of both parts to a safetensors file: the tensors
 // train.features and val.features [images, features], train.labels and val.labels
-// [images]; in the metadata the names of the classes, as a JSON list.
+// [images]. The metadata has the names of the classes, as a JSON list.
 func Dump(path string, d *Dumped) error {
 	if err := match(d.Train, d.Val); err != nil {
 		return err
@@ -62,14 +62,15 @@ func Dump(path string, d *Dumped) error {
 	return checkpoints.Write(path, f)
 }
 
-// Load reads what [Dump] has written.
+// Load reads a file that [Dump] has written.
 func Load(path string) (*Dumped, error) {
 	f, err := checkpoints.Read(path)
 	if err != nil {
 		return nil, err
 	}
 	if got := f.Meta[formatKey]; got != dumpFormat {
-		return nil, fmt.Errorf("probe: %s: its format is %q: want a file that knn or linprobe wrote with --dump", path, got)
+		return nil, fmt.Errorf("probe: %s: want a file that knn or linprobe wrote with --dump, got format %q",
+			path, got)
 	}
 	var classes []string
 	if err := json.Unmarshal([]byte(f.Meta[classesKey]), &classes); err != nil {
@@ -95,7 +96,8 @@ func loadSet(f *checkpoints.File, name string, classes []string) (*Set, error) {
 	}
 	labels, ok := f.Lookup(name + ".labels")
 	if !ok || len(labels.Shape) != 1 || labels.Shape[0] != features.Shape[0] || labels.I64 == nil {
-		return nil, fmt.Errorf("probe: want a tensor %s.labels [%d] of int64, a label for each row of %s.features", name, features.Shape[0], name)
+		return nil, fmt.Errorf("probe: want a tensor %s.labels [%d] of int64, a label for each row of %s.features",
+			name, features.Shape[0], name)
 	}
 	s := &Set{Values: features.F32, Width: features.Shape[1], Classes: classes}
 	for _, l := range labels.I64 {

@@ -21,10 +21,10 @@ type Head struct {
 
 const (
 	normEps      = 1e-6
-	normMomentum = 0.1 // share of a batch in the running moments
+	normMomentum = 0.1 // weight of a new batch in the running moments
 	initStd      = 0.01
-	blockRows    = 64 // images of a task: what sums of a batch are formed over
-	blockCols    = 64 // features of a task
+	blockRows    = 64 // images per task; a task sums over these
+	blockCols    = 64 // features per task
 )
 
 // newHead draws the weights from a normal distribution; biases are 0.
@@ -43,8 +43,8 @@ func newHead(width, classes int, seed uint64) *Head {
 	return h
 }
 
-// Write writes the head to a safetensors file, under the names that
-// Sequential(BatchNorm1d, Linear) has as the head of a PyTorch model.
+// Write writes the head to a safetensors file, under the names of
+// Sequential(BatchNorm1d, Linear) as the head of a PyTorch model.
 func (h *Head) Write(path string, meta map[string]string) error {
 	k, d := len(h.Bias), len(h.Mean)
 	return checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: []formats.Tensor{
@@ -55,7 +55,7 @@ func (h *Head) Write(path string, meta map[string]string) error {
 	}})
 }
 
-// machine runs a head: memory for batches, and gradients.
+// machine runs a head. It holds the memory for batches and gradients.
 type machine struct {
 	*Head
 	pool           *kernels.Pool
@@ -63,8 +63,8 @@ type machine struct {
 	packed         *kernels.Packed   // the weights, transposed
 	x              kernels.Matrix    // [batch, features] of a batch, then normalised
 	probs          kernels.Matrix    // [batch, classes]: then the gradient of the logits
-	targets, raw   []kernels.Matrix  // [blockRows, classes] of a worker: one-hot labels; logits
-	moments        []kernels.Moments // of each block of rows
+	targets, raw   []kernels.Matrix  // [blockRows, classes], for each worker: one-hot labels; logits
+	moments        []kernels.Moments // for each block of rows
 	losses         []float64
 	scale, shift   []float32    // of the norm
 	params         []*ops.Param // the weights and the bias, whose memory the head shares
@@ -97,13 +97,13 @@ func newMachine(h *Head, pool *kernels.Pool, batch int) *machine {
 
 func (m *machine) blocks(rows int) int { return (rows + blockRows - 1) / blockRows }
 
-// block is rows of block i of x.
+// block returns the rows of block i of x.
 func block(x kernels.Matrix, i int) kernels.Matrix {
 	return x.Slice(i*blockRows, min((i+1)*blockRows, x.Rows))
 }
 
-// gradients computes the mean cross entropy of a batch, which is all of x's rows,
-// and its gradients, and moves the running moments.
+// gradients computes the mean cross entropy of a batch (all rows of x) and its gradients, and
+// updates the running moments.
 func (m *machine) gradients(s *Set, rows []int) (loss float64) {
 	n := len(rows)
 	x, probs := m.x.Slice(0, n), m.probs.Slice(0, n)
@@ -131,7 +131,7 @@ func (m *machine) gradients(s *Set, rows []int) (loss float64) {
 	})
 	clear(m.gBias)
 	m.kernels.ColumnSums(probs, m.gBias)
-	// A task has some features and every image: nothing is left to be summed up.
+	// A task has some features of every image, so there is nothing left to sum up.
 	d := len(m.Mean)
 	clear(m.gWeight)
 	g := kernels.NewMatrix(m.gWeight, len(m.Bias), d)
@@ -145,8 +145,8 @@ func (m *machine) gradients(s *Set, rows []int) (loss float64) {
 	return loss / float64(n)
 }
 
-// norm takes the moments of a batch: for this batch and into the running ones,
-// whose variance is the unbiased one.
+// norm computes the moments of a batch from its blocks, and updates the running moments. The
+// running variance is the unbiased one.
 func (m *machine) norm(blocks []kernels.Moments) {
 	means, variances := make([]float64, len(m.Mean)), make([]float64, len(m.Mean))
 	n := kernels.MergeMoments(blocks, 0, means, variances)
@@ -211,5 +211,10 @@ func (m *machine) measure(s *Set) eval.Result {
 		sum.top1, sum.top5, sum.loss = sum.top1+p.top1, sum.top5+p.top5, sum.loss+p.loss
 	}
 	n := float64(s.Len())
-	return eval.Result{Top1: 100 * float64(sum.top1) / n, Top5: 100 * float64(sum.top5) / n, Loss: sum.loss / n, Count: s.Len()}
+	return eval.Result{
+		Top1:  100 * float64(sum.top1) / n,
+		Top5:  100 * float64(sum.top5) / n,
+		Loss:  sum.loss / n,
+		Count: s.Len(),
+	}
 }

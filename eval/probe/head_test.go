@@ -8,7 +8,7 @@ import (
 	"fasternet/kernels"
 )
 
-// random is a set of images without any sense.
+// random returns a set of random images with random labels.
 func random(images, width, classes int) *Set {
 	r := rand.New(rand.NewPCG(1, 2))
 	s := &Set{Width: width, Classes: make([]string, classes)}
@@ -21,8 +21,8 @@ func random(images, width, classes int) *Set {
 	return s
 }
 
-// lossOf is the loss of a batch as it is defined, in float64; the moments are
-// those of the batch if mean is nil.
+// lossOf computes the loss of a batch by its definition, in float64. If mean is nil, it takes
+// the moments of the batch.
 func lossOf(h *Head, s *Set, rows []int, mean, variance []float64) float64 {
 	if mean == nil {
 		mean, variance = moments(s, rows)
@@ -58,7 +58,7 @@ func moments(s *Set, rows []int) (mean, variance []float64) {
 	return mean, variance
 }
 
-// Loss, gradients by central differences, running moments and evaluation.
+// Checks the loss, the gradients by central differences, the running moments and the evaluation.
 func TestGradients(t *testing.T) {
 	for _, c := range []struct{ images, batch, width, classes int }{{200, 150, 70, 5}, {9, 9, 3, 40}, {70, 65, 64, 2}} {
 		s := random(c.images, c.width, c.classes)
@@ -98,8 +98,10 @@ func TestGradients(t *testing.T) {
 		n := float64(c.batch)
 		for i := range mean {
 			unbiased := variance[i] * n / (n - 1)
-			if math.Abs(float64(h.Mean[i])-0.1*mean[i]) > 1e-4 || math.Abs(float64(h.Var[i])-0.9-0.1*unbiased) > 1e-4*unbiased {
-				t.Errorf("%+v: running moments of feature %d are %v and %v, want %v and %v", c, i, h.Mean[i], h.Var[i], 0.1*mean[i], 0.9+0.1*unbiased)
+			if math.Abs(float64(h.Mean[i])-0.1*mean[i]) > 1e-4 ||
+				math.Abs(float64(h.Var[i])-0.9-0.1*unbiased) > 1e-4*unbiased {
+				t.Errorf("%+v: running moments of feature %d are %v and %v, want %v and %v",
+					c, i, h.Mean[i], h.Var[i], 0.1*mean[i], 0.9+0.1*unbiased)
 			}
 		}
 		all := make([]int, c.images)
@@ -127,13 +129,14 @@ func TestOptimizers(t *testing.T) {
 	q := 0.001 * math.Hypot(3, 3.95) / 0.5
 	for _, c := range []struct {
 		name, optimizer string
-		start           float32 // factor on the weights
+		start           float32 // factor of the weights
 		rate            float64
 		weights, biases [2]float64 // the second value after each step
 	}{
 		{"sgd", SGD, 1, 0.1, [2]float64{3.95, 3.95 - 0.1*0.95}, [2]float64{3.95, 3.95 - 0.1*0.95}},
 		{"lars", LARS, 1, 10, [2]float64{3.95, 3.95 - 10*(0.9*0.005+q*0.5)}, [2]float64{-1, -1 - 10*0.95}},
-		{"lars on zeros", LARS, 0, 0.1, [2]float64{-0.05, -0.05 - 0.1*(0.9*0.5+0.001*0.05/0.5*0.5)}, [2]float64{-0.05, -0.05 - 0.1*0.95}},
+		{"lars on zeros", LARS, 0, 0.1, [2]float64{-0.05, -0.05 - 0.1*(0.9*0.5+0.001*0.05/0.5*0.5)},
+			[2]float64{-0.05, -0.05 - 0.1*0.95}},
 	} {
 		h := &Head{Mean: make([]float32, 2), Weight: []float32{3 * c.start, 4 * c.start}, Bias: []float32{4 * c.start}}
 		m := newMachine(h, pool, 2)

@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// neighbour is a training image, and how much another is like it.
+// neighbour is a training image and its similarity to another image.
 type neighbour struct {
 	similarity float32
 	index      int32
 }
 
-// before says whether a is nearer than b; of equally near ones the first is.
+// before reports whether a is nearer than b; of equally near ones, the first is.
 func before(a, b neighbour) bool {
 	return a.similarity > b.similarity || a.similarity == b.similarity && a.index < b.index
 }
 
-// heap is the most alike neighbours up to now, the last of them on top.
+// heap holds the most similar neighbours so far. The least similar is on top.
 type heap []neighbour
 
-// offer takes what belongs to the first k of images from, from+1, …, which come
-// after all that were offered before.
+// offer takes the images from, from+1, … and keeps those that belong to the first k. They
+// come after all images offered before.
 func (h *heap) offer(similar []float32, from, k int) {
 	room := min(k-len(*h), len(similar))
 	for i, s := range similar[:room] {
@@ -29,7 +29,7 @@ func (h *heap) offer(similar []float32, from, k int) {
 	}
 	least := (*h)[0].similarity
 	for i, s := range similar[room:] {
-		if s > least { // an equal one comes later
+		if s > least { // an equal one does not count: it comes later
 			(*h)[0] = neighbour{s, int32(from + room + i)}
 			h.down()
 			least = (*h)[0].similarity
@@ -65,7 +65,7 @@ func (h heap) down() {
 	}
 }
 
-// sorted is the neighbours, the most alike first; the heap is none afterwards.
+// sorted returns the neighbours, the most similar first. Afterwards, h is no longer a heap.
 func (h heap) sorted() []neighbour {
 	slices.SortFunc(h, func(a, b neighbour) int {
 		return cmp.Or(cmp.Compare(b.similarity, a.similarity), cmp.Compare(a.index, b.index))

@@ -12,7 +12,7 @@ import (
 // Temperature is the temperature of DINO's k-NN evaluation (Caron et al., 2021).
 const Temperature = 0.07
 
-// Neighbours are the numbers of neighbours that it counts.
+// Neighbours are the numbers of neighbours in DINO's k-NN evaluation.
 var Neighbours = []int{10, 20, 100, 200}
 
 // KNNOptions say how [KNN] votes.
@@ -26,21 +26,20 @@ type KNNOptions struct {
 type Votes struct {
 	K    int     `json:"k"`
 	Top1 float64 `json:"top1"` // percent
-	Top5 float64 `json:"top5"` // percent; with fewer neighbours or classes, of that many
+	Top5 float64 `json:"top5"` // percent; with fewer than five neighbours or classes, all of them count
 }
 
 const (
-	queryRows   = 64   // validation images of a task
+	queryRows   = 64   // validation images per task
 	galleryRows = 4096 // training images that are packed at a time
 )
 
-// KNN classifies validation images by their nearest training images: features
-// are scaled to length 1, the k with the largest cosine s vote for their class
-// with weight exp(s/T), and the class with the most votes wins. Of equal images and
-// classes the first counts. A class without a vote is no answer, so that of k
-// neighbours at most k answers come.
+// KNN classifies validation images by their nearest training images. Features are scaled to
+// length 1, the k images with the largest cosine s vote for their class with weight exp(s/T),
+// and the class with the most votes wins. Of equal images and classes the first counts. A
+// class without a vote is no answer, so k neighbours give at most k answers.
 //
-// Similarities are computed for some images at a time; never all are in memory.
+// It computes the similarities of some images at a time, never all at once.
 func KNN(ctx context.Context, pool *kernels.Pool, train, val *Set, o KNNOptions) ([]Votes, error) {
 	if err := match(train, val); err != nil {
 		return nil, err
@@ -49,7 +48,7 @@ func KNN(ctx context.Context, pool *kernels.Pool, train, val *Set, o KNNOptions)
 		return nil, fmt.Errorf("probe: temperature %v: want more than 0", o.Temperature)
 	}
 	if len(o.K) == 0 {
-		return nil, fmt.Errorf("probe: want a number of neighbours")
+		return nil, fmt.Errorf("probe: no number of neighbours: want one or more")
 	}
 	ks := slices.Clone(o.K)
 	slices.Sort(ks)
@@ -58,7 +57,8 @@ func KNN(ctx context.Context, pool *kernels.Pool, train, val *Set, o KNNOptions)
 	case ks[0] < 1:
 		return nil, fmt.Errorf("probe: %d neighbours: want 1 or more", ks[0])
 	case most > train.Len():
-		return nil, fmt.Errorf("probe: %d neighbours, but there are only %d training images: want at most as many", most, train.Len())
+		return nil, fmt.Errorf("probe: %d neighbours, but there are only %d training images: want fewer neighbours",
+			most, train.Len())
 	}
 	found, err := nearest(ctx, pool, train, val, ks[len(ks)-1], o.Progress)
 	if err != nil {
@@ -67,12 +67,14 @@ func KNN(ctx context.Context, pool *kernels.Pool, train, val *Set, o KNNOptions)
 	return count(found, train, val, ks, o.Temperature), nil
 }
 
-// nearest are the k training images of every validation image that are most like
-// it, the most alike first.
-func nearest(ctx context.Context, pool *kernels.Pool, train, val *Set, k int, progress func(done, total int)) ([][]neighbour, error) {
+// nearest finds the k training images that are most similar to each validation image, the
+// most similar first.
+func nearest(ctx context.Context, pool *kernels.Pool, train, val *Set, k int,
+	progress func(done, total int)) ([][]neighbour, error) {
 	gallery, queries := unit(pool, train), unit(pool, val)
 	compute, chunk := pool.Kernels(), min(galleryRows, train.Len())
-	packed, room := compute.NewPacked(train.Width, chunk, kernels.FP32), kernels.Aligned(compute.PackedLen(train.Width, chunk, kernels.FP32))
+	packed := compute.NewPacked(train.Width, chunk, kernels.FP32)
+	room := kernels.Aligned(compute.PackedLen(train.Width, chunk, kernels.FP32))
 	scratch := make([][]float32, pool.Workers())
 	for i := range scratch {
 		scratch[i] = kernels.Aligned(queryRows * chunk)
@@ -103,7 +105,7 @@ func nearest(ctx context.Context, pool *kernels.Pool, train, val *Set, k int, pr
 	return out, nil
 }
 
-// unit is the features of a set, scaled to length 1; what is zero stays so.
+// unit returns the features of a set, scaled to length 1. Features that are all zero stay zero.
 func unit(pool *kernels.Pool, s *Set) kernels.Matrix {
 	src, dst := s.matrix(), kernels.NewMatrix(kernels.Aligned(len(s.Values)), s.Len(), s.Width)
 	pool.Run((s.Len()+queryRows-1)/queryRows, func(_, task int) {
@@ -122,13 +124,13 @@ func unit(pool *kernels.Pool, s *Set) kernels.Matrix {
 	return dst
 }
 
-// count lets the neighbours vote. ks are in ascending order.
+// count counts the votes of the neighbours. ks are in ascending order.
 func count(found [][]neighbour, train, val *Set, ks []int, temperature float64) []Votes {
 	top1, top5 := make([]int, len(ks)), make([]int, len(ks))
 	votes := make([]float64, len(val.Classes))
 	for i, neighbours := range found {
 		for c := range votes {
-			votes[c] = -1 // no vote, not even one that rounds to nothing
+			votes[c] = -1 // no vote: less than a vote that rounds to 0
 		}
 		best, used := float64(neighbours[0].similarity), 0
 		for at, k := range ks {
@@ -154,7 +156,7 @@ func count(found [][]neighbour, train, val *Set, ks []int, temperature float64) 
 	return out
 }
 
-// rankOfClass is the number of classes before it, or all if it has no vote.
+// rankOfClass returns the number of classes before it, or of all classes if it has no vote.
 func rankOfClass(votes []float64, class int) int {
 	own, rank := votes[class], 0
 	if own < 0 {

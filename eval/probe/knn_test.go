@@ -11,7 +11,7 @@ import (
 	"fasternet/eval/probe"
 )
 
-// voted is k-NN as it is defined, in float64, with all similarities.
+// voted computes k-NN by its definition, in float64, with all similarities.
 func voted(train, val *probe.Set, k int, temperature float64) probe.Votes {
 	unit := func(s *probe.Set, i int) []float64 {
 		out, sum := make([]float64, s.Width), 0.0
@@ -47,7 +47,9 @@ func voted(train, val *probe.Set, k int, temperature float64) probe.Votes {
 		for class, v := range sums {
 			answers = append(answers, answer{class, v})
 		}
-		slices.SortFunc(answers, func(a, b answer) int { return cmp.Or(cmp.Compare(b.votes, a.votes), cmp.Compare(a.class, b.class)) })
+		slices.SortFunc(answers, func(a, b answer) int {
+			return cmp.Or(cmp.Compare(b.votes, a.votes), cmp.Compare(a.class, b.class))
+		})
 		rank := slices.IndexFunc(answers, func(a answer) bool { return a.class == label })
 		if rank == 0 {
 			top1++
@@ -68,11 +70,11 @@ func TestKNNReference(t *testing.T) {
 	}{
 		{700, 150, 19, 7, 0.07, []int{1, 3, 10, 200, 700}},
 		{33, 65, 1, 12, 1, []int{2, 33}},
-		{8300, 70, 5, 30, 0.5, []int{5, 100}}, // more than are packed at a time
+		{8300, 70, 5, 30, 0.5, []int{5, 100}}, // more images than are packed at a time
 		{50, 40, 64, 2, 1e-4, []int{50}},      // exp(cosine/temperature) is not finite
 	} {
 		train, val := cloud(1, c.images, c.width, c.classes, 1.5), cloud(2, c.queries, c.width, c.classes, 1.5)
-		for j := range 3 * c.width { // features that are zero are like nothing
+		for j := range 3 * c.width { // zero features are similar to nothing
 			val.Values[j] = 0
 		}
 		var want []probe.Votes
@@ -83,7 +85,8 @@ func TestKNNReference(t *testing.T) {
 		for _, workers := range []int{1, 2, 5} {
 			unordered := append(slices.Clone(c.ks), c.ks[0])
 			slices.Reverse(unordered)
-			got, err := probe.KNN(t.Context(), newPool(t, workers), train, val, probe.KNNOptions{K: unordered, Temperature: c.temperature})
+			got, err := probe.KNN(t.Context(), newPool(t, workers), train, val,
+				probe.KNNOptions{K: unordered, Temperature: c.temperature})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,14 +111,20 @@ func TestKNNSeparable(t *testing.T) {
 	}
 }
 
-// Of equal neighbours the first count, of equal classes the first wins, and a
-// class without a vote is no answer.
+// Of equal neighbours the first counts, of equal classes the first wins, and a class without a
+// vote is no answer.
 func TestKNNTies(t *testing.T) {
 	train := &probe.Set{Width: 1, Classes: names(3), Labels: []int{2, 1, 1, 0}, Values: []float32{1, 1, 2, 3}}
 	val := &probe.Set{Width: 1, Classes: names(3), Labels: []int{2, 1, 0}, Values: []float32{1, 1, 1}}
-	got, err := probe.KNN(t.Context(), newPool(t, 2), train, val, probe.KNNOptions{K: []int{1, 2, 3, 4}, Temperature: 1})
+	got, err := probe.KNN(t.Context(), newPool(t, 2), train, val,
+		probe.KNNOptions{K: []int{1, 2, 3, 4}, Temperature: 1})
 	third := 100.0 / 3
-	want := []probe.Votes{{K: 1, Top1: third, Top5: third}, {K: 2, Top1: third, Top5: 2 * third}, {K: 3, Top1: third, Top5: 2 * third}, {K: 4, Top1: third, Top5: 100}}
+	want := []probe.Votes{
+		{K: 1, Top1: third, Top5: third},
+		{K: 2, Top1: third, Top5: 2 * third},
+		{K: 3, Top1: third, Top5: 2 * third},
+		{K: 4, Top1: third, Top5: 100},
+	}
 	if err != nil || len(got) != 4 {
 		t.Fatalf("%v, %v", got, err)
 	}
@@ -135,13 +144,14 @@ func TestKNNBadOptions(t *testing.T) {
 	}{
 		{"13 neighbours, but there are only 12 training images", 1, []int{1, 13}},
 		{"0 neighbours", 1, []int{3, 0}},
-		{"want a number of neighbours", 1, nil},
+		{"no number of neighbours", 1, nil},
 		{"temperature 0", 0, []int{1}},
 		{"temperature -0.07", -0.07, []int{1}},
 		{"temperature NaN", math.NaN(), []int{1}},
 		{"temperature +Inf", math.Inf(1), []int{1}},
 	} {
-		_, err := probe.KNN(t.Context(), newPool(t, 1), train, val, probe.KNNOptions{K: c.ks, Temperature: c.temperature})
+		_, err := probe.KNN(t.Context(), newPool(t, 1), train, val,
+			probe.KNNOptions{K: c.ks, Temperature: c.temperature})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %q", err, c.want)
 		}

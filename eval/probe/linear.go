@@ -15,28 +15,29 @@ import (
 // LinearOptions say how [Linear] trains.
 type LinearOptions struct {
 	Epochs, WarmupEpochs int
-	Batch                int     // images of a step; fewer if there are fewer
-	BaseLR               float64 // learning rate at the peak, for 256 images of a step
+	Batch                int     // images per step; fewer if the data set has fewer
+	BaseLR               float64 // peak learning rate for a batch of 256
 	Optimizer            string  // LARS or SGD
-	Seed                 uint64  // of the weights and the order of the images
+	Seed                 uint64  // for the first weights and the order of the images
 	Report               func(Epoch)
 }
 
-// DefaultLinear is the linear probe of MAE (He et al., 2022), with smaller
+// DefaultLinear returns the options of the linear probe of MAE (He et al., 2022), with smaller
 // batches.
 func DefaultLinear() LinearOptions {
 	return LinearOptions{Epochs: 90, WarmupEpochs: 10, Batch: 512, BaseLR: 0.1, Optimizer: LARS}
 }
 
-// Validate returns an error that names an option which cannot work.
+// Validate returns an error that names an option that cannot work.
 func (o LinearOptions) Validate() error {
 	switch {
 	case o.Epochs < 1:
 		return fmt.Errorf("probe: %d epochs: want 1 or more", o.Epochs)
 	case o.WarmupEpochs < 0 || o.WarmupEpochs >= o.Epochs:
-		return fmt.Errorf("probe: a warm-up of %d epochs, of %d in all: want fewer", o.WarmupEpochs, o.Epochs)
+		return fmt.Errorf("probe: %d warm-up epochs of %d epochs in all: want fewer", o.WarmupEpochs, o.Epochs)
 	case o.Batch < 2:
-		return fmt.Errorf("probe: %d images of a step: want 2 or more, they are normalised by their own moments", o.Batch)
+		return fmt.Errorf("probe: %d images per step: want 2 or more, as they are normalised by their own moments",
+			o.Batch)
 	case !(o.BaseLR > 0) || math.IsInf(o.BaseLR, 1):
 		return fmt.Errorf("probe: learning rate %v: want more than 0", o.BaseLR)
 	case o.Optimizer != LARS && o.Optimizer != SGD:
@@ -45,8 +46,8 @@ func (o LinearOptions) Validate() error {
 	return nil
 }
 
-// Short says whether LARS would hardly move the weights of that many images: what
-// its steps come to, by the size of the weights, is less than 5.
+// Short reports whether LARS would hardly move the weights with that many images: all its
+// steps together are less than 5 times the size of the weights.
 func (o LinearOptions) Short(images int) bool {
 	batch := max(min(o.Batch, images), 1)
 	peak := o.BaseLR * float64(batch) / 256
@@ -54,25 +55,26 @@ func (o LinearOptions) Short(images int) bool {
 	return o.Optimizer == LARS && trust/(1-momentum)*peak/2*steps < 5
 }
 
-// Epoch is what became of one.
+// Epoch is the result of one epoch.
 type Epoch struct {
 	Number int     // from 1
-	LR     float64 // of its last step
-	Loss   float64 // mean over its steps
+	LR     float64 // at its last step
+	Loss   float64 // mean of its steps
 	Val    eval.Result
 }
 
-// Always is one set of training features for all epochs.
+// Always returns the same training features for all epochs.
 func Always(s *Set) func(epoch int) (*Set, error) {
 	return func(int) (*Set, error) { return s, nil }
 }
 
-// Linear trains a batch norm and a linear layer on features, and measures them on
-// the validation images after every epoch. Epochs give the training features of an
-// epoch, from 0: the same ones, or the features of images that were augmented again. The
-// learning rate follows batch size, warm-up and cosine as [optim.Schedule] does for
-// LocalMIM. Images that do not fill a batch are left out of an epoch.
-func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Set, error), val *Set, o LinearOptions) (*Head, []Epoch, error) {
+// Linear trains a batch norm and a linear layer on features, and measures them on the
+// validation images after every epoch. epochs returns the training features of an epoch, from
+// 0: the same ones, or features of images that were augmented again. The learning rate
+// follows batch size, warm-up and cosine as [optim.Schedule] does for LocalMIM. Images that
+// do not fill a batch are left out of an epoch.
+func Linear(ctx context.Context, pool *kernels.Pool, epochs func(epoch int) (*Set, error), val *Set,
+	o LinearOptions) (*Head, []Epoch, error) {
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
 	}
@@ -133,7 +135,7 @@ func finite(loss float64, epoch int) error {
 	return nil
 }
 
-// fits says whether the features of an epoch can be trained on.
+// fits returns an error unless the features of an epoch can be trained on.
 func (o LinearOptions) fits(images, val *Set, m *machine) error {
 	if err := match(images, val); err != nil {
 		return err
@@ -142,7 +144,7 @@ func (o LinearOptions) fits(images, val *Set, m *machine) error {
 		return fmt.Errorf("probe: one training image: want 2 or more")
 	}
 	if m != nil && len(m.Mean) != images.Width {
-		return fmt.Errorf("probe: %d features, and %d in the epoch before", images.Width, len(m.Mean))
+		return fmt.Errorf("probe: %d features, but %d in the epoch before", images.Width, len(m.Mean))
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ func ExampleLinear() {
 	pool := kernels.NewPool(0)
 	defer pool.Close()
 	o := probe.LinearOptions{Epochs: 10, Batch: 64, BaseLR: 1, Optimizer: probe.SGD}
-	_, epochs, err := probe.Linear(context.Background(), pool, probe.Always(cloud(1, 300, 8, 3, 0.1)), cloud(2, 90, 8, 3, 0.1), o)
+	_, epochs, err := probe.Linear(context.Background(), pool, probe.Always(cloud(1, 300, 8, 3, 0.1)),
+		cloud(2, 90, 8, 3, 0.1), o)
 	fmt.Println(epochs[9].Number, epochs[9].Val.Top1, err)
 	// Output: 10 100 <nil>
 }
@@ -37,26 +38,31 @@ func TestLinearSeparable(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := epochs[len(epochs)-1]
-		if last.Val.Top1 != 100 || last.Val.Count != 200 || last.Loss > 0.5*epochs[0].Loss || len(epochs) != 40 || !reflect.DeepEqual(reported, epochs) {
+		if last.Val.Top1 != 100 ||
+			last.Val.Count != 200 ||
+			last.Loss > 0.5*epochs[0].Loss ||
+			len(epochs) != 40 ||
+			!reflect.DeepEqual(reported, epochs) {
 			t.Errorf("%s: %+v, first %+v", c.optimizer, last, epochs[0])
 		}
-		// 4 steps an epoch, at half the rate for 256; what is left over is left out.
+		// 4 steps an epoch, at half the rate for 256; the images that do not fill a batch are left out.
 		if got, want := epochs[0].LR, c.lr/2*3/4/4; got < want*0.999 || got > want*1.001 {
 			t.Errorf("%s: rate %v at the end of the first epoch, want %v", c.optimizer, got, want)
 		}
-		// The same for any number of threads, another for another seed.
+		// The results are equal for any number of threads, and differ for another seed.
 		again, other, err := probe.Linear(t.Context(), newPool(t, 3), probe.Always(train), val, o)
 		if err != nil || !reflect.DeepEqual(again, head) || !reflect.DeepEqual(other, epochs) {
 			t.Errorf("%s: depends on the number of threads (%v)", c.optimizer, err)
 		}
 		o.Seed++
-		if head, _, err := probe.Linear(t.Context(), newPool(t, 2), probe.Always(train), val, o); err != nil || reflect.DeepEqual(again.Weight, head.Weight) {
+		if head, _, err := probe.Linear(t.Context(), newPool(t, 2), probe.Always(train), val, o); err != nil ||
+			reflect.DeepEqual(again.Weight, head.Weight) {
 			t.Errorf("%s: does not depend on the seed (%v)", c.optimizer, err)
 		}
 	}
 }
 
-// The features of an epoch are asked for once, in order.
+// Linear asks for the features of an epoch once, in order.
 func TestLinearEpochs(t *testing.T) {
 	val := cloud(2, 20, 4, 3, 1)
 	var asked []int
@@ -87,12 +93,14 @@ func TestLinearBadOptions(t *testing.T) {
 		change func(o *probe.LinearOptions)
 	}{
 		{"0 epochs", func(o *probe.LinearOptions) { o.Epochs = 0 }},
-		{"a warm-up of 90 epochs, of 90", func(o *probe.LinearOptions) { o.WarmupEpochs = 90 }},
-		{"a warm-up of -1 epochs", func(o *probe.LinearOptions) { o.WarmupEpochs = -1 }},
-		{"1 images of a step: want 2", func(o *probe.LinearOptions) { o.Batch = 1 }},
+		{"90 warm-up epochs of 90 epochs in all", func(o *probe.LinearOptions) { o.WarmupEpochs = 90 }},
+		{"-1 warm-up epochs", func(o *probe.LinearOptions) { o.WarmupEpochs = -1 }},
+		{"1 images per step: want 2", func(o *probe.LinearOptions) { o.Batch = 1 }},
 		{"learning rate 0", func(o *probe.LinearOptions) { o.BaseLR = 0 }},
 		{"optimizer \"adam\": want lars", func(o *probe.LinearOptions) { o.Optimizer = "adam" }},
-		{"want a smaller learning rate", func(o *probe.LinearOptions) { o.BaseLR, o.Optimizer, o.WarmupEpochs = 1e39, probe.SGD, 1 }},
+		{"want a smaller learning rate", func(o *probe.LinearOptions) {
+			o.BaseLR, o.Optimizer, o.WarmupEpochs = 1e39, probe.SGD, 1
+		}},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			o := probe.DefaultLinear()
@@ -104,7 +112,8 @@ func TestLinearBadOptions(t *testing.T) {
 		})
 	}
 	one := cloud(1, 1, 4, 3, 1)
-	if _, _, err := probe.Linear(t.Context(), newPool(t, 1), probe.Always(one), val, probe.DefaultLinear()); err == nil || !strings.Contains(err.Error(), "one training image") {
+	_, _, err := probe.Linear(t.Context(), newPool(t, 1), probe.Always(one), val, probe.DefaultLinear())
+	if err == nil || !strings.Contains(err.Error(), "one training image") {
 		t.Errorf("one image: %v", err)
 	}
 	o := probe.DefaultLinear()
@@ -115,7 +124,8 @@ func TestLinearBadOptions(t *testing.T) {
 
 func TestHeadFile(t *testing.T) {
 	o := probe.LinearOptions{Epochs: 1, Batch: 8, BaseLR: 0.1, Optimizer: probe.SGD}
-	head, _, err := probe.Linear(t.Context(), newPool(t, 1), probe.Always(cloud(1, 20, 4, 3, 1)), cloud(2, 20, 4, 3, 1), o)
+	head, _, err := probe.Linear(t.Context(), newPool(t, 1), probe.Always(cloud(1, 20, 4, 3, 1)),
+		cloud(2, 20, 4, 3, 1), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +139,9 @@ func TestHeadFile(t *testing.T) {
 	}
 	w, _ := f.Lookup("head.1.weight")
 	v, _ := f.Lookup("head.0.running_var")
-	if fmt.Sprint(w.Shape, v.Shape) != "[3 4] [4]" || !reflect.DeepEqual(w.F32, head.Weight) || f.Meta["classes"] != "[]" {
+	if fmt.Sprint(w.Shape, v.Shape) != "[3 4] [4]" ||
+		!reflect.DeepEqual(w.F32, head.Weight) ||
+		f.Meta["classes"] != "[]" {
 		t.Errorf("%v %v", w, v)
 	}
 }

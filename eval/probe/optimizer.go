@@ -15,7 +15,7 @@ const (
 
 const (
 	momentum = 0.9
-	trust    = 0.001 // norm of a step of LARS by that of the weights, at rate 1
+	trust    = 0.001 // LARS: norm of a step by the norm of the weights, at rate 1
 )
 
 // optimizer moves the weights of a machine against their gradients.

@@ -23,7 +23,7 @@ func newPool(t *testing.T, workers int) *kernels.Pool {
 	return p
 }
 
-// names are the names of some classes.
+// names returns the names of n classes.
 func names(n int) (out []string) {
 	for i := range n {
 		out = append(out, fmt.Sprint("class ", i))
@@ -31,8 +31,8 @@ func names(n int) (out []string) {
 	return out
 }
 
-// cloud is a set of random features around a centre for each class, spread times
-// as far from it as the centres are from each other.
+// cloud returns random features around a centre for each class. spread is their distance from
+// the centre, by the distance of the centres from each other.
 func cloud(seed uint64, images, width, classes int, spread float64) *probe.Set {
 	r, centres := rand.New(rand.NewPCG(seed, 0)), rand.New(rand.NewPCG(0, 0))
 	c := make([]float64, classes*width)
@@ -56,12 +56,13 @@ func ExampleKNN() {
 	classes := []string{"right", "up"}
 	train := &probe.Set{Width: 2, Classes: classes, Labels: []int{0, 0, 1}, Values: []float32{2, 0, 9, 1, 0, 3}}
 	val := &probe.Set{Width: 2, Classes: classes, Labels: []int{0, 1}, Values: []float32{5, 1, 1, 4}}
-	votes, err := probe.KNN(context.Background(), pool, train, val, probe.KNNOptions{K: []int{1, 3}, Temperature: probe.Temperature})
+	votes, err := probe.KNN(context.Background(), pool, train, val,
+		probe.KNNOptions{K: []int{1, 3}, Temperature: probe.Temperature})
 	fmt.Println(votes, err)
 	// Output: [{1 100 100} {3 100 100}] <nil>
 }
 
-// Other parts of the program rely on what a set says of itself.
+// Other parts of the program rely on these messages.
 func TestBadSets(t *testing.T) {
 	pool := newPool(t, 1)
 	for _, c := range []struct {
@@ -74,18 +75,25 @@ func TestBadSets(t *testing.T) {
 		{"image 2 is not labelled: 3 is not", func(_, v *probe.Set) { v.Labels[2] = 3 }},
 		{"image 1 has a feature that is NaN", func(s, _ *probe.Set) { s.Values[5] = float32(math.NaN()) }},
 		{"image 0 has a feature that is NaN or infinite", func(_, v *probe.Set) { v.Values[0] = float32(math.Inf(1)) }},
-		{"49 features are not 4 for each", func(s, _ *probe.Set) { s.Values = append(s.Values, 1) }},
-		{"1 classes: want 2 or more", func(s, _ *probe.Set) { s.Classes = names(1) }},
+		{"want 4 features for each of 12 images, got 49", func(s, _ *probe.Set) { s.Values = append(s.Values, 1) }},
+		{"want 2 classes or more to tell apart, got 1", func(s, _ *probe.Set) { s.Classes = names(1) }},
 		{"only in the validation images: \"class 3\"", func(_, v *probe.Set) { v.Classes = names(4) }},
-		{"class 1 is \"class 1\" in the training images and \"x\" in the validation", func(_, v *probe.Set) { v.Classes = []string{"class 0", "x", "class 2"} }},
-		{"training images have 4 features, validation images 5: want both of", func(_, v *probe.Set) { *v = *cloud(2, 12, 5, 3, 1) }},
+		{"class 1 is \"class 1\" in the training images and \"x\" in the validation", func(_, v *probe.Set) {
+			v.Classes = []string{"class 0", "x", "class 2"}
+		}},
+		{"training images have 4 features, validation images 5: want both from", func(_, v *probe.Set) {
+			*v = *cloud(2, 12, 5, 3, 1)
+		}},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			train, val := cloud(1, 12, 4, 3, 1), cloud(2, 12, 4, 3, 1)
 			c.change(train, val)
 			_, err := probe.KNN(t.Context(), pool, train, val, probe.KNNOptions{K: []int{1}, Temperature: 1})
 			_, _, err2 := probe.Linear(t.Context(), pool, probe.Always(train), val, probe.DefaultLinear())
-			for _, err := range []error{err, err2, probe.Dump(filepath.Join(t.TempDir(), "x.safetensors"), &probe.Dumped{Train: train, Val: val})} {
+			for _, err := range []error{
+				err, err2,
+				probe.Dump(filepath.Join(t.TempDir(), "x.safetensors"), &probe.Dumped{Train: train, Val: val}),
+			} {
 				if err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("got %v, want %q", err, c.want)
 				}
@@ -95,13 +103,15 @@ func TestBadSets(t *testing.T) {
 }
 
 func TestFew(t *testing.T) {
-	s := cloud(1, 50, 3, 4, 1) // 13, 13, 12 and 12 of each class
+	s := cloud(1, 50, 3, 4, 1) // the classes have 13, 13, 12 and 12 images
 	a, b, other := s.Few(5, 1), s.Few(5, 1), s.Few(5, 2)
 	counts := make([]int, 4)
 	for _, l := range a.Labels {
 		counts[l]++
 	}
-	if !slices.Equal(counts, []int{5, 5, 5, 5}) || !reflect.DeepEqual(a, b) || reflect.DeepEqual(a.Values, other.Values) {
+	if !slices.Equal(counts, []int{5, 5, 5, 5}) ||
+		!reflect.DeepEqual(a, b) ||
+		reflect.DeepEqual(a.Values, other.Values) {
 		t.Errorf("%v of each class", counts)
 	}
 	if err := a.Validate(); err != nil {
@@ -126,10 +136,13 @@ func TestDump(t *testing.T) {
 		want   string
 		change func(f *checkpoints.File)
 	}{
-		{"its format is \"\"", func(f *checkpoints.File) { delete(f.Meta, "format") }},
+		{"got format \"\"", func(f *checkpoints.File) { delete(f.Meta, "format") }},
 		{"names of classes", func(f *checkpoints.File) { f.Meta["classes"] = "[" }},
 		{"want a tensor val.features", func(f *checkpoints.File) { f.Tensors = f.Tensors[:3] }},
-		{"want a tensor train.labels [20] of int64", func(f *checkpoints.File) { f.Tensors[0] = f.Tensors[2]; f.Tensors[0].Name = "train.labels" }},
+		{"want a tensor train.labels [20] of int64", func(f *checkpoints.File) {
+			f.Tensors[0] = f.Tensors[2]
+			f.Tensors[0].Name = "train.labels"
+		}},
 		{"training images have 5 features, validation images 4", func(f *checkpoints.File) {
 			f.Tensors[3].Shape, f.Tensors[3].F32 = []int{9, 4}, f.Tensors[3].F32[:36]
 		}},

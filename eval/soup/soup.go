@@ -20,18 +20,18 @@ import (
 	"fasternet/ops"
 )
 
-// Method says which models are in a soup.
+// Method says which models go into a soup.
 type Method string
 
 // The methods.
 const (
 	Uniform Method = "uniform" // all of them
-	// Greedy tries the models from the best one on, and keeps each that does not make the soup's accuracy
-	// on the validation images worse.
+	// Greedy starts with the best model, tries the others in order of accuracy, and keeps a model unless
+	// it lowers the soup's accuracy on the validation images.
 	Greedy Method = "greedy"
 )
 
-// ParseMethod is an error for a method that does not exist.
+// ParseMethod returns an error for an unknown method.
 func ParseMethod(name string) (Method, error) {
 	switch m := Method(name); m {
 	case Uniform, Greedy:
@@ -40,7 +40,7 @@ func ParseMethod(name string) (Method, error) {
 	return "", fmt.Errorf("want %s or %s, got %q", Uniform, Greedy, name)
 }
 
-// Ingredient is a model that may be in a soup, and what it does alone.
+// Ingredient is a model that may go into a soup, and its own accuracy.
 type Ingredient struct {
 	Path string  `json:"path"`
 	Top1 float64 `json:"top1"` // percent
@@ -48,34 +48,36 @@ type Ingredient struct {
 	Used bool    `json:"used"`
 }
 
-// Options say how a soup is made.
+// Options say how to make a soup.
 type Options struct {
 	Method     Method
 	Train, Val data.Dataset // with the classes of the models
-	NormImages int          // training images that batch norms are measured on again
+	NormImages int          // measure batch norms again on so many training images
 	SkipBad    bool
-	Tried      func(i Ingredient, soup *eval.Result) // is called after a model was evaluated, and after it was tried in a soup
-	Progress   func(what string, done, total int)    // images; may be nil
+	// Tried is called after a model was evaluated, and after it was tried in a soup.
+	Tried    func(i Ingredient, soup *eval.Result)
+	Progress func(what string, done, total int) // counts images; may be nil
 }
 
-// Soup is a model made of others.
+// Soup is a model made from others.
 type Soup struct {
 	*model.Loaded
 	Result      eval.Result // on the validation images
 	Ingredients []Ingredient
-	NormImages  int // that the batch norms were measured on; 0 without batch norms
+	NormImages  int // used to measure the batch norms; 0 without batch norms
 }
 
-// Check is an error unless the weights of the models can be averaged: the same architecture, and the
-// same classes in the same order.
+// Check returns an error unless the weights of the models can be averaged: they need the same
+// architecture, and the same classes in the same order.
 func Check(models []*model.Loaded) error {
 	if len(models) < 2 {
-		return fmt.Errorf("a soup of %d models: want two or more", len(models))
+		return fmt.Errorf("a soup needs two models or more, got %d", len(models))
 	}
 	first := models[0]
 	for _, m := range models {
 		if f, ok := m.Model.(graph.Foldable); ok && f.Folded() {
-			return fmt.Errorf("%s: its batch norms are folded into the convolutions, and could not be measured again: take the run or its checkpoint, or export with --no-fold", m.Path)
+			return fmt.Errorf("%s: its batch norms are folded into the convolutions and cannot be measured again: "+
+				"take the run or its checkpoint, or export with --no-fold", m.Path)
 		}
 		if m.Temperature != 0 {
 			return fmt.Errorf("%s: its logits are divided by a temperature: take the run or its checkpoint", m.Path)
@@ -89,27 +91,31 @@ func Check(models []*model.Loaded) error {
 		}
 		for _, d := range differences {
 			if strings.HasPrefix(d.Key, "model.") && !slices.Contains(notOfFunction, d.Key) {
-				return fmt.Errorf("the models have different architectures: %s is %s in %s and %s in %s", d.Key, d.Values[0], first.Path, d.Values[1], m.Path)
+				return fmt.Errorf("the models have different architectures: %s is %s in %s and %s in %s",
+					d.Key, d.Values[0], first.Path, d.Values[1], m.Path)
 			}
 		}
-		if match := classes.Compare(m.Classes, first.Classes); match.Kind != classes.Same && !(match.Kind == classes.Unnamed && m.Model.Classes() == first.Model.Classes()) {
+		match := classes.Compare(m.Classes, first.Classes)
+		if match.Kind != classes.Same &&
+			!(match.Kind == classes.Unnamed && m.Model.Classes() == first.Model.Classes()) {
 			return fmt.Errorf("the models have different classes: %s", match.Difference(m.Path, first.Path))
 		}
 		a, b := first.Model.Store().Entries, m.Model.Store().Entries
 		for i := range max(len(a), len(b)) {
 			if i >= len(a) || i >= len(b) || a[i].Name != b[i].Name || !slices.Equal(a[i].Shape, b[i].Shape) {
-				return fmt.Errorf("the models have different architectures: %s and %s have other tensors; were they trained for images of one size?", first.Path, m.Path)
+				return fmt.Errorf("the models have different architectures: %s and %s have other tensors; "+
+					"were they trained with the same image size?", first.Path, m.Path)
 			}
 		}
 	}
 	return nil
 }
 
-// notOfFunction are keys of a model that do not change what it computes in evaluation; shapes are
-// compared.
+// notOfFunction lists keys of a model that do not change its output in evaluation. Check compares
+// the shapes instead.
 var notOfFunction = []string{"model.num_classes", "model.drop_path_rate", "model.init_std"}
 
-// mix sets the weights of a model to the mean of others.
+// mix sets the weights of a model to the mean of the others.
 func mix(into *model.Loaded, models []*model.Loaded) {
 	for i, e := range into.Model.Store().Entries {
 		var dst []float32
@@ -142,16 +148,17 @@ func mix(into *model.Loaded, models []*model.Loaded) {
 	}
 }
 
-// cook has what models are made and measured with.
+// cook holds the means to make and measure models.
 type cook struct {
 	Options
 	config *configs.Config
 	pool   *kernels.Pool
 }
 
-// Make averages models. The result and the figures are by the images and settings of a
-// configuration. The weights are averaged in float64.
-func Make(ctx context.Context, models []*model.Loaded, c *configs.Config, pool *kernels.Pool, o Options) (*Soup, error) {
+// Make averages models, in float64. The images and settings of the configuration give the result
+// and its figures.
+func Make(ctx context.Context, models []*model.Loaded, c *configs.Config, pool *kernels.Pool,
+	o Options) (*Soup, error) {
 	if err := Check(models); err != nil {
 		return nil, err
 	}
@@ -189,7 +196,7 @@ func (k *cook) tried(i Ingredient, soup *eval.Result) {
 	}
 }
 
-// greedy adds models from the best one on.
+// greedy adds models, from the best one on.
 func (k *cook) greedy(ctx context.Context, s *Soup, models []*model.Loaded) error {
 	order := make([]int, len(models))
 	for i := range order {
@@ -224,14 +231,14 @@ func (k *cook) greedy(ctx context.Context, s *Soup, models []*model.Loaded) erro
 		}
 		k.tried(s.Ingredients[i], &r)
 	}
-	if len(in) == 1 { // as it is, with its own statistics
+	if len(in) == 1 { // the model itself, with its own statistics
 		mix(s.Loaded, in)
 		s.NormImages = 0
 		r, err := k.evaluate(ctx, s.Model, "the soup")
 		s.Result = r
 		return err
 	}
-	r, err := k.taste(ctx, s, in) // the last one that was tried may not be in it
+	r, err := k.taste(ctx, s, in) // make it again: the model tried last may not be in it
 	s.Result = r
 	return err
 }
@@ -262,13 +269,17 @@ func (k *cook) evaluate(ctx context.Context, net graph.Model, what string) (eval
 	if err != nil {
 		return eval.Result{}, err
 	}
-	return eval.Evaluate(ctx, runner, k.Val, preprocess.Evaluation(k.config.Data, k.config.Model.InChans), eval.Options{
-		Batch: k.config.Train.ValBatchSize, Workers: k.config.Data.Workers, SkipBad: k.SkipBad, Progress: k.progress(what),
+	transform := preprocess.Evaluation(k.config.Data, k.config.Model.InChans)
+	return eval.Evaluate(ctx, runner, k.Val, transform, eval.Options{
+		Batch:    k.config.Train.ValBatchSize,
+		Workers:  k.config.Data.Workers,
+		SkipBad:  k.SkipBad,
+		Progress: k.progress(what),
 	})
 }
 
-// measureNorms measures the batch norms again: the mean of their statistics does not fit the mean
-// of the weights. It returns the number of training images, which are augmented as in training.
+// measureNorms measures the batch norms again, because the mean of their statistics does not fit the
+// mean of the weights. It returns the number of training images, which are augmented as in training.
 func (k *cook) measureNorms(ctx context.Context, net graph.Model) (images int, err error) {
 	norms := net.Store().Norms
 	if len(norms) == 0 {
@@ -281,7 +292,14 @@ func (k *cook) measureNorms(ctx context.Context, net graph.Model) (images int, e
 	}
 	batch := min(c.Train.BatchSize, 128, k.Train.Len())
 	loader, err := data.NewLoader(k.Train, data.LoaderOptions{
-		Batch: batch, Workers: c.Data.Workers, Prefetch: 2, Shuffle: true, DropLast: true, Seed: c.Seed, Transform: transform, ReplaceBad: k.SkipBad,
+		Batch:      batch,
+		Workers:    c.Data.Workers,
+		Prefetch:   2,
+		Shuffle:    true,
+		DropLast:   true,
+		Seed:       c.Seed,
+		Transform:  transform,
+		ReplaceBad: k.SkipBad,
 	})
 	if err != nil {
 		return 0, err

@@ -1,5 +1,5 @@
-// Package stages compares values within a model with what another framework has computed for
-// the same images and weights.
+// Package stages compares values within a model with the values that another framework has
+// computed from the same images and weights.
 package stages
 
 import (
@@ -17,49 +17,49 @@ import (
 // Inputs are the names that the images may have in a dump.
 var Inputs = []string{"input", "images", "x"}
 
-// Logits is the name of the result of the classifier.
+// Logits is the name of the classifier's result.
 const Logits = "logits"
 
 // Options say how to compare.
 type Options struct {
-	Tolerance float64 // of the largest magnitude in a stage of the other framework
-	Headless  bool    // the classifier has fresh values: it is not compared
+	Tolerance float64 // relative to the largest magnitude of a stage in the other framework
+	Headless  bool    // do not compare the classifier, as it has fresh values
 }
 
 // Stage is a value within a model, here and in the other framework.
 type Stage struct {
 	Name   string        `json:"name"`
-	Op     string        `json:"op"`    // that computes it here
-	Shape  []int         `json:"shape"` // here, and in the dump:
+	Op     string        `json:"op"`    // the op that computes it here
+	Shape  []int         `json:"shape"` // the shape here; Dump is the shape in the dump
 	Dump   []int         `json:"dump_shape"`
-	Layout string        `json:"layout"` // of the dump; "" if its shape does not fit
+	Layout string        `json:"layout"` // of the array in the dump; "" if its shape does not fit
 	Ours   inspect.Range `json:"ours"`
 	Theirs inspect.Range `json:"theirs"`
 	// Largest is the largest absolute difference; nil if a value is NaN or infinite on one
-	// side alone. Relative is it as a part of the largest magnitude in the dump.
+	// side alone. Relative is Largest divided by the largest magnitude in the dump.
 	Largest  *float64 `json:"max_abs_difference"`
 	Relative *float64 `json:"relative_difference"`
-	// At is where it is, in our shape, and Our and Their are the values there.
+	// At is the place of the largest difference, in our shape; Our and Their are the values there.
 	At      []int  `json:"at"`
 	Our     string `json:"our_value"`
 	Their   string `json:"their_value"`
 	Differs bool   `json:"differs"` // by more than the tolerance
 }
 
-// Result is a comparison.
+// Result is the result of a comparison.
 type Result struct {
 	Images    int     `json:"images"`
 	Size      [2]int  `json:"size"` // height and width of the images
 	Tolerance float64 `json:"tolerance"`
 	Stages    []Stage `json:"stages"` // in the order of the network
 	First     string  `json:"first_that_differs,omitempty"`
-	// Unknown are arrays of the dump that the model has no value for, Missing values of the
-	// model that are not in the dump.
+	// Unknown lists arrays of the dump that the model does not have. Missing lists values of
+	// the model that the dump does not have.
 	Unknown []string `json:"unknown,omitempty"`
 	Missing []string `json:"missing,omitempty"`
 }
 
-// value is one of ours.
+// value is one of our values.
 type value struct {
 	name, op string
 	shape    []int
@@ -68,8 +68,8 @@ type value struct {
 }
 
 // Compare runs the model on the images of a dump, [images, channels, height, width], and
-// compares the values that have the same names: what [graph.Program.FeatureNames] lists, the
-// results of all ops by the name of their layer, and the logits.
+// compares the values that have the same names: the features of [graph.Program.FeatureNames],
+// the results of all ops by the names of their layers, and the logits.
 func Compare(r *graph.Runner, dump *npy.Archive, o Options) (*Result, error) {
 	images, shape, err := input(dump, r.Model.Channels())
 	if err != nil {
@@ -99,15 +99,16 @@ func Compare(r *graph.Runner, dump *npy.Archive, o Options) (*Result, error) {
 		}
 	}
 	if len(out.Stages) == 0 {
-		return nil, fmt.Errorf("no array of the dump has the name of a value of the model: it has %q, the model %q", cut(out.Unknown), cut(out.Missing))
+		return nil, fmt.Errorf("the dump and the model have no name in common: the dump has %q, the model %q",
+			cut(out.Unknown), cut(out.Missing))
 	}
 	return out, nil
 }
 
-// cut is the beginning of a long list.
+// cut returns the beginning of a long list.
 func cut(names []string) []string { return names[:min(len(names), 12)] }
 
-// input are the images of a dump, [n, height, width, channels], and their shape there.
+// input returns the images of a dump, [n, height, width, channels], and their shape.
 func input(dump *npy.Archive, channels int) ([]float32, []int, error) {
 	for _, name := range Inputs {
 		if !dump.Has(name) {
@@ -118,7 +119,8 @@ func input(dump *npy.Archive, channels int) ([]float32, []int, error) {
 			return nil, nil, err
 		}
 		if len(shape) != 4 || shape[1] != channels || len(values) == 0 {
-			return nil, nil, fmt.Errorf("array %q has shape %v: want [images, %d channels, height, width]", name, shape, channels)
+			return nil, nil, fmt.Errorf("array %q has shape %v: want [images, %d channels, height, width]",
+				name, shape, channels)
 		}
 		n, pixels := shape[0], shape[2]*shape[3]
 		images := make([]float32, len(values))
@@ -135,12 +137,13 @@ func input(dump *npy.Archive, channels int) ([]float32, []int, error) {
 }
 
 // run computes the values that the dump has, in the order of the network.
-func run(r *graph.Runner, images []float32, shape []int, dump *npy.Archive, headless bool) (all []value, missing []string, err error) {
+func run(r *graph.Runner, images []float32, shape []int, dump *npy.Archive,
+	headless bool) (all []value, missing []string, err error) {
 	p, err := r.Features(graph.Shape{Batch: shape[0], Height: shape[2], Width: shape[3]})
 	if err != nil {
 		return nil, nil, err
 	}
-	order := map[string]int{} // of ops as FeatureOp names them
+	order := map[string]int{} // of each op, by its name in FeatureOp
 	last, lastOp := 0, ""
 	p.Observe(func(o ops.Observed) error {
 		kind := fmt.Sprintf("%s %q", o.Kind, o.Name)
@@ -186,14 +189,21 @@ func compare(v value, images int, dump *npy.Archive, tolerance float64) (Stage, 
 	}
 	channels := v.shape[len(v.shape)-1]
 	positions := len(v.values) / images / channels
-	s := Stage{Name: v.name, Op: v.op, Shape: v.shape, Dump: shape, Ours: inspect.RangeOf(v.values), Theirs: inspect.RangeOf(theirs)}
+	s := Stage{
+		Name:   v.name,
+		Op:     v.op,
+		Shape:  v.shape,
+		Dump:   shape,
+		Ours:   inspect.RangeOf(v.values),
+		Theirs: inspect.RangeOf(theirs),
+	}
 	fits := layouts(images, positions, channels, shape)
-	if len(fits) == 0 { // it is of another model, or another value
+	if len(fits) == 0 { // it comes from another model or another place
 		s.Differs = true
 		return s, nil
 	}
 	best := math.Inf(1)
-	for i, l := range fits { // of two that fit, the one that agrees is meant
+	for i, l := range fits { // if two layouts fit, take the one that agrees
 		d, at, their := difference(v.values, theirs, positions, channels, l)
 		if i > 0 && !(d < best) {
 			continue
@@ -217,9 +227,8 @@ func compare(v value, images int, dump *npy.Archive, tolerance float64) (Stage, 
 	return s, nil
 }
 
-// difference is the largest difference, where it is among our values, and the value of the
-// other side there. It is infinite where one side alone is not finite, or both are so in
-// other ways.
+// difference returns the largest difference, its place among our values, and the other value
+// there. It is infinite if only one side is finite, or the two are not finite in different ways.
 func difference(ours, theirs []float32, positions, channels int, l layout) (largest float64, at int, their float32) {
 	largest = -1
 	for i, v := range ours {

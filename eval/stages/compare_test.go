@@ -46,7 +46,7 @@ func archive(t *testing.T, entries ...entry) *npy.Archive {
 	return a
 }
 
-// channelsFirst turns values [n, positions, channels].
+// channelsFirst transposes values [n, positions, channels].
 func channelsFirst(values []float32, n, channels int) []float32 {
 	out := make([]float32, len(values))
 	positions := len(values) / n / channels
@@ -57,8 +57,8 @@ func channelsFirst(values []float32, n, channels int) []float32 {
 	return out
 }
 
-// setup is a model on two images, and a dump of what it computes itself, as another framework
-// has it.
+// setup makes a model for two images, and a dump of its own values in the form of another
+// framework.
 func setup(t *testing.T, text string) (*graph.Runner, []entry) {
 	t.Helper()
 	c, err := configs.Parse("test", text)
@@ -106,13 +106,17 @@ func setup(t *testing.T, text string) (*graph.Runner, []entry) {
 }
 
 const (
-	fasternet = "model: {name: fasternet, embed_dim: 8, depths: [1, 1], feature_dim: 16, num_classes: 5}\ndata: {image_size: 32}"
-	vit       = "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 5}\ndata: {image_size: 32}"
-	swin      = "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], patch_size: 4, window_size: 4, num_classes: 5}\ndata: {image_size: 32}"
+	fasternet = `model: {name: fasternet, embed_dim: 8, depths: [1, 1], feature_dim: 16, num_classes: 5}
+data: {image_size: 32}`
+	vit = `model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 5}
+data: {image_size: 32}`
+	swin = `model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], patch_size: 4, window_size: 4, ` +
+		`num_classes: 5}
+data: {image_size: 32}`
 )
 
-// Values that are the same agree, whatever their order; one that is not is found, and so is
-// all that comes after it.
+// Equal values agree in any order. A different value is found, and so are all values after
+// it.
 func TestCompare(t *testing.T) {
 	for _, c := range []struct{ name, text, want, disturbed string }{
 		{"fasternet", fasternet, "stage1 stage2 pooled prelogits logits", "stage2"},
@@ -136,7 +140,8 @@ func TestCompare(t *testing.T) {
 				t.Errorf("%s: %+v", c.name, s)
 			}
 		}
-		if _, err := Compare(r, archive(t, append(entries, entry{"other", []int{1}, []float32{1}})...), Options{}); err != nil {
+		dump := archive(t, append(entries, entry{"other", []int{1}, []float32{1}})...)
+		if _, err := Compare(r, dump, Options{}); err != nil {
 			t.Error(err)
 		}
 		i := slices.IndexFunc(entries, func(e entry) bool { return e.name == c.disturbed })
@@ -160,21 +165,30 @@ func TestCompareOps(t *testing.T) {
 	r, entries := setup(t, vit)
 	block := entry{"blocks.1.mlp", []int{2, 17, 24}, make([]float32, 2*17*24)}
 	got, err := Compare(r, archive(t, entries[0], block), Options{Tolerance: 1e-4})
-	if err != nil || len(got.Stages) != 1 || got.First != "blocks.1.mlp" || got.Stages[0].Op != "MLPBlock" || !slices.Contains(got.Missing, "blocks.0.attn") || !slices.Contains(got.Missing, "pooled") {
+	if err != nil ||
+		len(got.Stages) != 1 ||
+		got.First != "blocks.1.mlp" ||
+		got.Stages[0].Op != "MLPBlock" ||
+		!slices.Contains(got.Missing, "blocks.0.attn") ||
+		!slices.Contains(got.Missing, "pooled") {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	// A map without the class token, as the first half of what the other framework has.
+	// A map without the class token is the rest of the other framework's tokens.
 	tokens := entry{"patch_embed", []int{2, 17, 24}, nil}
-	got, err = Compare(r, archive(t, entries[0], entry{"patch_embed", []int{2, 16, 24}, make([]float32, 2*16*24)}), Options{})
+	got, err = Compare(r,
+		archive(t, entries[0], entry{"patch_embed", []int{2, 16, 24}, make([]float32, 2*16*24)}), Options{})
 	if err != nil || got.Stages[0].Layout != "channels last" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	tokens.values = make([]float32, 2*17*24)
-	if got, err = Compare(r, archive(t, entries[0], tokens), Options{}); err != nil || got.Stages[0].Layout != "without the first token" {
+	if got, err = Compare(r, archive(t, entries[0], tokens), Options{}); err != nil ||
+		got.Stages[0].Layout != "without the first token" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	wrong := entry{"patch_embed", []int{2, 15, 24}, make([]float32, 2*15*24)}
-	if got, err = Compare(r, archive(t, entries[0], wrong), Options{}); err != nil || got.Stages[0].Layout != "" || got.First != "patch_embed" {
+	if got, err = Compare(r, archive(t, entries[0], wrong), Options{}); err != nil ||
+		got.Stages[0].Layout != "" ||
+		got.First != "patch_embed" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	for _, c := range []struct {
@@ -183,14 +197,17 @@ func TestCompareOps(t *testing.T) {
 		want    string
 	}{
 		{"no images", entries[1:], `the dump has no array "input"`},
-		{"no values", entries[:1], "no array of the dump has the name of a value of the model"},
-		{"other channels", []entry{{"input", []int{1, 1, 32, 32}, make([]float32, 1024)}}, "want [images, 3 channels, height, width]"},
+		{"no values", entries[:1], "the dump and the model have no name in common"},
+		{"other channels", []entry{{"input", []int{1, 1, 32, 32}, make([]float32, 1024)}},
+			"want [images, 3 channels, height, width]"},
 	} {
-		if _, err := Compare(r, archive(t, c.entries...), Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Compare(r, archive(t, c.entries...), Options{}); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v", c.name, err)
 		}
 	}
-	if got, err := Compare(r, archive(t, entries...), Options{Headless: true}); err != nil || slices.ContainsFunc(got.Stages, func(s Stage) bool { return s.Name == Logits }) {
+	got, err = Compare(r, archive(t, entries...), Options{Headless: true})
+	if err != nil || slices.ContainsFunc(got.Stages, func(s Stage) bool { return s.Name == Logits }) {
 		t.Errorf("a fresh classifier is compared: %+v, %v", got, err)
 	}
 }

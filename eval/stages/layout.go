@@ -2,15 +2,15 @@ package stages
 
 import "slices"
 
-// layout says how the values of another framework become ours: for every one of our values,
-// in their order, the place of theirs.
+// layout maps the values of another framework to ours: place returns the place of the other
+// value for each of our values.
 type layout struct {
 	name  string
 	place func(image, position, channel int) int
 }
 
-// layouts are the orders in which the other framework may have values that are [images,
-// positions, channels] here. Their shape must allow it.
+// layouts returns the orders that the other framework's values may have, by their shape.
+// Ours are [images, positions, channels].
 func layouts(images, positions, channels int, theirs []int) []layout {
 	shape := squeeze(theirs)
 	total := 1
@@ -36,15 +36,17 @@ func layouts(images, positions, channels int, theirs []int) []layout {
 			all = append(all, layout{"channels first", func(i, p, c int) int { return i*size + c*positions + p }})
 		}
 	case images * (size + channels):
-		// A class token in front, which the map here does not have.
+		// A class token comes first, which our map does not have.
 		if lasts && len(shape) == 2 {
-			all = append(all, layout{"without the first token", func(i, p, c int) int { return i*(size+channels) + (p+1)*channels + c }})
+			all = append(all, layout{"without the first token", func(i, p, c int) int {
+				return i*(size+channels) + (p+1)*channels + c
+			}})
 		}
 	}
 	return all
 }
 
-// squeeze leaves out sizes of 1.
+// squeeze removes sizes of 1.
 func squeeze(shape []int) []int {
 	return slices.DeleteFunc(slices.Clone(shape), func(d int) bool { return d == 1 })
 }

@@ -17,17 +17,17 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// The measures of a contact sheet, in pixels.
+// The sizes of a contact sheet, in pixels.
 const (
 	margin   = 16
 	gap      = 6
 	groupGap = 20
-	line     = 18 // of text
+	line     = 18 // height of a line of text
 	textSize = 13
-	widest   = 4000 // of a picture with several groups in a line
+	widest   = 4000 // widest picture with several groups in a line
 )
 
-// WritePNG writes one picture: a row for every image, or some if its panels are many.
+// WritePNG writes one picture with a row for every image, or several rows if it has many panels.
 func (s *Sheet) WritePNG(w io.Writer) error {
 	m, err := s.Contact()
 	if err != nil {
@@ -39,8 +39,8 @@ func (s *Sheet) WritePNG(w io.Writer) error {
 	return nil
 }
 
-// Contact draws the sheet as one picture. Groups that would make it too wide go to
-// a further line. Names that are longer than their place are cut.
+// Contact draws the sheet as one picture. Groups that would make it too wide go to the next
+// line. It cuts names that are too long.
 func (s *Sheet) Contact() (*image.RGBA, error) {
 	if len(s.Entries) == 0 || len(s.Entries[0].Groups) == 0 {
 		return nil, fmt.Errorf("there is nothing to draw")
@@ -54,7 +54,7 @@ func (s *Sheet) Contact() (*image.RGBA, error) {
 	for _, n := range s.Notes {
 		notes = append(notes, wrap(face, n, width-2*margin)...)
 	}
-	once := len(lines) == 1 // the heads of the columns are the same for all images
+	once := len(lines) == 1 // write the heads of the columns once: they are the same for all images
 	heads := len(s.Entries) * len(lines)
 	if once {
 		heads = 1
@@ -84,7 +84,8 @@ func (s *Sheet) Contact() (*image.RGBA, error) {
 				y += 2 * line
 			}
 			columns(groups, func(p Panel, x int) {
-				draw.Draw(c.image, image.Rectangle{image.Pt(x, y), image.Pt(x, y).Add(panel)}, p.Image, p.Image.Bounds().Min, draw.Src)
+				place := image.Rectangle{image.Pt(x, y), image.Pt(x, y).Add(panel)}
+				draw.Draw(c.image, place, p.Image, p.Image.Bounds().Min, draw.Src)
 				for i, text := range p.caption(face, panel.X) {
 					c.text(text, x, y+panel.Y+2+i*line, panel.X)
 				}
@@ -95,7 +96,7 @@ func (s *Sheet) Contact() (*image.RGBA, error) {
 	return c.image, nil
 }
 
-// captionLines is the number of lines that the longest caption takes.
+// captionLines returns the number of lines of the longest caption.
 func (s *Sheet) captionLines(face font.Face, width int) int {
 	most := 1
 	for _, e := range s.Entries {
@@ -108,10 +109,10 @@ func (s *Sheet) captionLines(face font.Face, width int) int {
 	return most
 }
 
-// mostFolded is how many lines of a width a line of a caption may take.
+// mostFolded is the largest number of lines that a line of a caption is folded into.
 const mostFolded = 3
 
-// caption is the caption in lines of a width.
+// caption returns the caption, folded into lines of a width.
 func (p Panel) caption(face font.Face, width int) []string {
 	if len(p.Lines) == 0 {
 		return []string{p.Caption}
@@ -119,7 +120,7 @@ func (p Panel) caption(face font.Face, width int) []string {
 	var all []string
 	for _, text := range append([]string{p.Caption}, p.Lines...) {
 		lines := fold(face, printable.Line(text), width)
-		if len(lines) > mostFolded { // the last one is cut when it is drawn
+		if len(lines) > mostFolded { // drawing cuts the last line
 			lines = append(lines[:mostFolded-1], strings.Join(lines[mostFolded-1:], " "))
 		}
 		all = append(all, lines...)
@@ -127,7 +128,7 @@ func (p Panel) caption(face font.Face, width int) []string {
 	return all
 }
 
-// fold breaks a text into lines of a width: between words, and within a word that is wider.
+// fold breaks a text into lines of a width, between words, and within words that are wider.
 func fold(face font.Face, text string, width int) []string {
 	var lines []string
 	for _, l := range wrap(face, text, width) {
@@ -144,10 +145,10 @@ func fold(face font.Face, text string, width int) []string {
 	return lines
 }
 
-// panel is the size of the panels.
+// panel returns the size of the panels.
 func (s *Sheet) panel() image.Point { return s.Entries[0].Groups[0].Panels[0].Image.Bounds().Size() }
 
-// lines are the groups, from and to, that stand side by side, and the width of the
+// lines returns the groups, from and to, that are next to each other, and the width of the
 // picture.
 func (s *Sheet) lines() (lines [][2]int, width int) {
 	groups := s.Entries[0].Groups
@@ -162,8 +163,8 @@ func (s *Sheet) lines() (lines [][2]int, width int) {
 	return lines, width
 }
 
-// columns gives each panel of some groups its place, and returns the width of a
-// picture of them.
+// columns gives each panel of some groups its place, and returns the width of their
+// picture.
 func columns(groups []Group, visit func(p Panel, x int)) int {
 	x := margin
 	for _, g := range groups {
@@ -185,7 +186,7 @@ type contact struct {
 
 // heads writes the titles of groups, and below them the titles of their panels.
 func (c *contact) heads(groups []Group, y int) {
-	group, left := 0, 0 // the group of the next panel, and how many are left of the one before
+	group, left := 0, 0 // the next group, and how many panels are left of the one before
 	columns(groups, func(p Panel, x int) {
 		if left == 0 {
 			g := groups[group]

@@ -1,3 +1,3 @@
-// Package viz draws what a model of masked images sees, what it has to predict and what it
-// predicts, and where a classifier looks: as a page for a browser or as one picture.
+// Package viz draws what a model of masked images sees, its targets and its predictions, and
+// where a classifier looks: as a page for a browser or as one picture.
 package viz

@@ -10,10 +10,9 @@ import (
 	"fasternet/internal/disk"
 )
 
-// WriteSample draws images of a data set as [Reconstructions] does, to
-// epoch-NNN.png in a folder, which it makes. epoch counts those that are done.
-// Called with the same images and seed during a training, it shows what the model
-// learns.
+// WriteSample draws images of a data set like [Reconstructions], to epoch-NNN.png in a
+// folder, which it makes. epoch counts the finished epochs. With the same images and seed
+// during a training, it shows how the model learns.
 func WriteSample(ctx context.Context, dir string, epoch int, r *localmim.Runner, ds data.Dataset, o Options) error {
 	sheet, err := Reconstructions(ctx, r, ds, o)
 	if err != nil {
@@ -25,5 +24,5 @@ func WriteSample(ctx context.Context, dir string, epoch int, r *localmim.Runner,
 	return sheet.Write(filepath.Join(dir, SampleName(epoch)))
 }
 
-// SampleName is the name of the picture after so many epochs.
+// SampleName returns the name of the picture after so many epochs.
 func SampleName(epoch int) string { return fmt.Sprintf("epoch-%03d.png", epoch) }

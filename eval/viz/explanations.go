@@ -11,15 +11,15 @@ import (
 	"fasternet/graph"
 )
 
-// mostHeads is how many heads are drawn one by one.
+// mostHeads is the largest number of heads that are drawn one by one.
 const mostHeads = 16
 
-// leastSide is the least side of a picture, in pixels.
+// leastSide is the smallest side of a picture, in pixels.
 const leastSide = 192
 
-// Explanations draws where a classifier looks in images of a data set: Grad-CAM for its answer and, of
-// a ViT, the attention of the last block, the mean over its heads and every head. names are those of
-// the model's classes.
+// Explanations draws where a classifier looks in images of a data set: Grad-CAM for its answer and, for
+// a ViT, the attention of the last block: the mean over its heads, and every head. names are the names
+// of the model's classes.
 func Explanations(ctx context.Context, r *graph.Runner, ds data.Dataset, names []string, o Options) (*Sheet, error) {
 	found, err := Explain(ctx, r, ds, o)
 	if err != nil {
@@ -41,11 +41,13 @@ func Explanations(ctx context.Context, r *graph.Runner, ds data.Dataset, names [
 		first := Group{Panels: []Panel{{Title: "image", Image: picture}}}
 		if !o.Headless {
 			first.Panels[0].Caption = answerOf(x, names)
-			first.Panels = append(first.Panels, Panel{Title: "Grad-CAM", Caption: "for " + answerOf(x, names), Image: x.CAM.Over(picture)})
+			cam := Panel{Title: "Grad-CAM", Caption: "for " + answerOf(x, names), Image: x.CAM.Over(picture)}
+			first.Panels = append(first.Panels, cam)
 		}
 		groups := []Group{first}
 		if x.Attention != nil {
-			groups[0].Panels = append(groups[0].Panels, attentionPanel("attention, mean of the heads", *x.Attention, picture))
+			mean := attentionPanel("attention, mean of the heads", *x.Attention, picture)
+			groups[0].Panels = append(groups[0].Panels, mean)
 			heads := Group{Title: "heads"}
 			for h, heat := range x.Heads {
 				heads.Panels = append(heads.Panels, attentionPanel(fmt.Sprintf("head %d", h+1), heat, picture))
@@ -61,24 +63,30 @@ func attentionPanel(title string, heat Heat, picture *image.RGBA) Panel {
 	return Panel{Title: title, Caption: fmt.Sprintf("brightest: %.3g", heat.Most), Image: heat.Over(picture)}
 }
 
-// answerOf is what the model says about an image, and how sure it is.
+// answerOf returns the model's answer to an image, and its probability.
 func answerOf(x Explanation, names []string) string {
 	if x.Answer < 0 {
-		return "no answer: the logits are not numbers"
+		return "no answer: the logits are NaN"
 	}
 	return fmt.Sprintf("%s, %.1f %%", eval.ClassName(names, x.Answer), 100*x.Confidence)
 }
 
-// What Grad-CAM and attention show.
+// These notes say what Grad-CAM and attention show.
 const (
-	CAMNote       = "Grad-CAM (Selvaraju et al., 2017): the channels of the last map, each weighted with its mean gradient of the logit of the answer; what speaks against the answer is cut off. Each picture has its own scale: its largest value is the brightest."
-	AttentionNote = "Attention of the last block: how much of each patch the class token reads, or the patches on average if the classifier takes their mean."
-	WindowsNote   = "A Swin attends within windows, which have no class token: it has no attention over the whole image to be drawn."
+	CAMNote = "Grad-CAM (Selvaraju et al., 2017): the channels of the last map, " +
+		"each weighted with its mean gradient of the logit of the answer; " +
+		"values that speak against the answer are not shown. " +
+		"Each picture has its own scale: its largest value is the brightest."
+	AttentionNote = "Attention of the last block: how much of each patch the class token reads, " +
+		"or the patches on average if the classifier takes their mean."
+	WindowsNote = "Swin attends within windows and has no class token, " +
+		"so there is no attention over the whole image to draw."
 )
 
 func explanationNotes(x Explanation, m graph.Model, headless bool) (notes []string) {
 	if !headless {
-		notes = append(notes, fmt.Sprintf("%s The map has %s cells; colours are interpolated between their centres.", CAMNote, x.CAM.Grid))
+		notes = append(notes, fmt.Sprintf("%s The map has %s cells; colours are interpolated between their centres.",
+			CAMNote, x.CAM.Grid))
 	}
 	if note := AttentionOf(m); note != "" {
 		notes = append(notes, note)
@@ -86,8 +94,8 @@ func explanationNotes(x Explanation, m graph.Model, headless bool) (notes []stri
 	return notes
 }
 
-// AcrossClasses are images of all classes in turn, the first of each class before the second ones;
-// most at most. Of several labels of an image the first counts.
+// AcrossClasses returns at most so many images of all classes in turn: first the first image of each
+// class, then the second ones. If an image has several labels, the first one counts.
 func AcrossClasses(ds data.Dataset, most int) []int {
 	byClass := make([][]int, len(ds.Classes()))
 	for i := range ds.Len() {
@@ -105,7 +113,7 @@ func AcrossClasses(ds data.Dataset, most int) []int {
 			have = append(have, of)
 		}
 	}
-	if n := len(have); n > most && most > 1 { // spread over the classes
+	if n := len(have); n > most && most > 1 { // choose classes at even distances
 		spread := make([][]int, most)
 		for i := range spread {
 			spread[i] = have[i*(n-1)/(most-1)]

@@ -14,14 +14,14 @@ import (
 	"fasternet/layers"
 )
 
-// Heat is a map of a place where a model looks: [rows, cols], from 0 to 1.
+// Heat is a map of where a model looks: [rows, cols], from 0 to 1.
 type Heat struct {
 	Grid
 	Values []float32
-	Most   float64 // the largest value before it was scaled to 1; 0 of a map of zeros
+	Most   float64 // the largest value before scaling to 1; 0 for a map of zeros
 }
 
-// newHeat scales values.
+// newHeat scales values to 1.
 func newHeat(values []float32, grid Grid) Heat {
 	h := Heat{Grid: grid, Values: make([]float32, len(values)), Most: largest(values)}
 	if h.Most > 0 {
@@ -36,13 +36,13 @@ func newHeat(values []float32, grid Grid) Heat {
 
 // Explanation says where a model looks in an image.
 type Explanation struct {
-	Index      int // of the image in the data set that was given
+	Index      int // of the image in the data set
 	Label      int // its class
-	Answer     int // of the model; -1 if its logits are not numbers
+	Answer     int // the model's answer; -1 if its logits are NaN
 	Confidence float64
-	CAM        Heat      // of Grad-CAM for the answer
-	Attention  *Heat     // of a transformer that has attention over the whole image, mean over the heads
-	Heads      []Heat    // of the same
+	CAM        Heat      // Grad-CAM for the answer
+	Attention  *Heat     // for a transformer with attention over the whole image: mean of the heads
+	Heads      []Heat    // the attention of each head
 	Pixels     []float32 // [height, width, channels] as the model gets them
 }
 
@@ -51,8 +51,8 @@ type attentive interface {
 	AttentionMaps(k *kernels.Set, tokens []float32, images int) ([]float32, error)
 }
 
-// Explain runs Grad-CAM on images of a data set, for the class that the model answers. Images that
-// cannot be read are left out. Equal arguments give equal values.
+// Explain runs Grad-CAM on images of a data set, for the class that the model answers. It leaves out
+// images that cannot be read. Equal arguments give equal values.
 func Explain(ctx context.Context, r *graph.Runner, ds data.Dataset, o Options) ([]Explanation, error) {
 	var all []Explanation
 	seen := 0
@@ -101,14 +101,14 @@ func explain(r *graph.Runner, b *data.Batch, headless, multiLabel bool) ([]Expla
 	return out, nil
 }
 
-// Attentive says whether the attention of a model can be drawn.
+// Attentive reports whether the attention of a model can be drawn.
 func Attentive(m graph.Model) bool {
 	_, ok := m.(attentive)
 	return ok
 }
 
-// AttentionOf says what the drawings of a model's attention show, or why there are none; it is "" for a model
-// that has no attention.
+// AttentionOf says what the drawings of a model's attention show, or why there are none; it is "" for a
+// model without attention.
 func AttentionOf(m graph.Model) string {
 	switch m.(type) {
 	case attentive:
@@ -157,7 +157,7 @@ func camOf(r *graph.Runner, shape graph.Shape, images []float32, multiLabel bool
 	return nil
 }
 
-// probability is the probability of an answer by softmax; NaN without one.
+// probability returns the softmax probability of an answer; NaN without one.
 func probability(row []float32, answer int) float64 {
 	if answer < 0 {
 		return math.NaN()
@@ -210,8 +210,8 @@ func attend(r *graph.Runner, m attentive, shape graph.Shape, images []float32, o
 	return nil
 }
 
-// At is the value at a place of the image, from 0 to 1 along each side: between the centres of the
-// cells it is interpolated, and beyond the outer ones it is theirs.
+// At returns the value at a place of the image, from 0 to 1 along each side. It interpolates between
+// the centres of the cells; beyond the outer centres it keeps their values.
 func (h Heat) At(y, x float64) float64 {
 	row, down := between(y, h.Rows)
 	col, right := between(x, h.Cols)
@@ -221,14 +221,14 @@ func (h Heat) At(y, x float64) float64 {
 	return (1-down)*((1-right)*value(0, 0)+right*value(0, 1)) + down*((1-right)*value(1, 0)+right*value(1, 1))
 }
 
-// between is the cell whose centre comes before a place, and how far it is to the next one.
+// between returns the cell whose centre comes before a place, and the distance to it, in cells.
 func between(at float64, cells int) (int, float64) {
 	v := min(max(at*float64(cells)-0.5, 0), float64(cells-1))
 	return int(v), v - math.Floor(v)
 }
 
-// Overlay is the map in colours that let the image below be seen: nothing where it is 0, and more the
-// larger it is.
+// Overlay draws the map in colours over a transparent ground: invisible at 0, and stronger the
+// larger the value is.
 func (h Heat) Overlay(width, height int) *image.NRGBA {
 	const opaque = 0.78
 	m, heat := image.NewNRGBA(image.Rect(0, 0, width, height)), heatColours()
@@ -236,7 +236,8 @@ func (h Heat) Overlay(width, height int) *image.NRGBA {
 		for x := range width {
 			v := h.At((float64(y)+0.5)/float64(height), (float64(x)+0.5)/float64(width))
 			// Black would hide the image: the colours begin with red.
-			c := color.NRGBAModel.Convert(heat[int((0.3+0.65*v)*float64(len(heat)-1))]).(color.NRGBA) //nolint:forcetypeassert // of this model
+			place := int((0.3 + 0.65*v) * float64(len(heat)-1))
+			c := color.NRGBAModel.Convert(heat[place]).(color.NRGBA) //nolint:forcetypeassert // of this model
 			c.A = eightBit(opaque * math.Pow(v, 0.75))
 			m.SetNRGBA(x, y, c)
 		}
@@ -244,7 +245,7 @@ func (h Heat) Overlay(width, height int) *image.NRGBA {
 	return m
 }
 
-// Over is an image with the map over it.
+// Over draws the map over an image.
 func (h Heat) Over(picture *image.RGBA) *image.RGBA {
 	size := picture.Bounds().Size()
 	out, heat := image.NewRGBA(picture.Bounds()), h.Overlay(size.X, size.Y)

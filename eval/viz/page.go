@@ -12,8 +12,7 @@ import (
 	"fasternet/internal/printable"
 )
 
-// WriteHTML writes a page that needs nothing else: the pictures are within it,
-// and there are no scripts.
+// WriteHTML writes a page in one file: it contains the pictures and has no scripts.
 func (s *Sheet) WriteHTML(w io.Writer) error {
 	if err := pageTemplate.Execute(printable.NewWriter(w), s); err != nil {
 		return fmt.Errorf("viz: page: %w", err)
@@ -21,7 +20,7 @@ func (s *Sheet) WriteHTML(w io.Writer) error {
 	return nil
 }
 
-// inline is a picture as an address.
+// inline encodes a picture as a data: address.
 func inline(m image.Image) (template.URL, error) {
 	var b bytes.Buffer
 	b.WriteString("data:image/png;base64,")
@@ -45,7 +44,8 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 <title>{{.Title}}</title>
 <style>
 :root { color-scheme: light dark }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 1.5em auto; padding: 0 1em; overflow-wrap: anywhere }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 1.5em auto; padding: 0 1em;
+  overflow-wrap: anywhere }
 h2 { margin: 2em 0 0; padding-top: .6em; border-top: 1px solid #8886; font-size: 1.2em }
 h3 { margin: 1em 0 .3em; font-size: 1em }
 .panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(9.5em, 45%), 1fr)); gap: .8em }
@@ -62,7 +62,10 @@ ul { padding-left: 1.2em }
 <h2>{{.Name}}</h2>
 {{range .Groups}}{{$group := .Title}}{{with .Title}}<h3>{{.}}</h3>
 {{end}}<div class="panels">
-{{range .Panels}}<figure><img width="{{.Image.Bounds.Dx}}" height="{{.Image.Bounds.Dy}}" alt="{{or .Title .Caption}}{{with $group}}, {{.}}{{end}}: {{$name}}" src="{{inline .Image}}"><figcaption>{{with .Title}}{{.}}<br>{{end}}{{with .Caption}}{{.}}{{end}}{{range .Lines}}<br>{{.}}{{end}}</figcaption></figure>
+{{range .Panels}}<figure><img width="{{.Image.Bounds.Dx}}" height="{{.Image.Bounds.Dy}}"
+alt="{{or .Title .Caption}}{{with $group}}, {{.}}{{end}}: {{$name}}" src="{{inline .Image}}">
+<figcaption>{{with .Title}}{{.}}<br>{{end}}{{with .Caption}}{{.}}{{end}}
+{{range .Lines}}<br>{{.}}{{end}}</figcaption></figure>
 {{end}}</div>
 {{end}}</section>
 {{end}}</html>

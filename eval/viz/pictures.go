@@ -8,12 +8,12 @@ import (
 	"gonum.org/v1/plot/palette/moreland"
 )
 
-// Colours are how the values of a network's input become those of a picture:
-// mean and deviation of each channel, for pixels from 0 to 1.
+// Colours turn the values of a network's input into the colours of a picture: the mean and
+// the deviation of each channel, for pixels from 0 to 1.
 type Colours struct{ Mean, Std []float32 }
 
-// Picture draws an image [height, width, channels] of normalised values, every
-// pixel as a square of zoom × zoom. What is too dark or too bright is cut.
+// Picture draws an image [height, width, channels] of normalised values, every pixel as a
+// square of zoom × zoom. It cuts values that are too dark or too bright.
 func (c Colours) Picture(values []float32, height, width, zoom int) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, width*zoom, height*zoom))
 	channels := len(c.Mean)
@@ -22,7 +22,7 @@ func (c Colours) Picture(values []float32, height, width, zoom int) *image.RGBA 
 			pixel := values[(y*width+x)*channels:][:channels]
 			var rgb [3]uint8
 			for i := range rgb {
-				j := i % channels // a grey image has one
+				j := i % channels // a grey image has one channel
 				rgb[i] = eightBit(float64(pixel[j])*float64(c.Std[j]) + float64(c.Mean[j]))
 			}
 			square(m, x, y, zoom, color.RGBA{rgb[0], rgb[1], rgb[2], 255})
@@ -31,9 +31,9 @@ func (c Colours) Picture(values []float32, height, width, zoom int) *image.RGBA 
 	return m
 }
 
-// eightBit is a value from 0 to 1 as one of 0 to 255.
+// eightBit scales a value from 0 to 1 to 0 to 255.
 func eightBit(v float64) uint8 {
-	if !(v > 0) { // nor NaN
+	if !(v > 0) { // NaN too
 		return 0
 	}
 	return uint8(math.Round(min(v, 1) * 255))
@@ -49,8 +49,8 @@ func square(m *image.RGBA, x, y, side int, c color.RGBA) {
 	}
 }
 
-// Blend is x·(1-m) + y·m of images [height, width, channels] and a mask of the
-// cells of a grid.
+// Blend computes x·(1-m) + y·m of images [height, width, channels] with a mask of the cells
+// of a grid.
 func Blend(x, y, mask []float32, grid Grid, height, width, channels int) []float32 {
 	out := make([]float32, len(x))
 	for i := range out {
@@ -72,9 +72,8 @@ func MaskPicture(mask []float32, grid Grid, side int) *image.RGBA {
 	return m
 }
 
-// HeatPicture draws a value for every cell, from black at 0 through blue, red and
-// yellow to white at most. Where a mask is given, cells that are visible are grey; it may
-// be nil.
+// HeatPicture draws a value for every cell, from black at 0 through blue, red and yellow to
+// white at most. With a mask, visible cells are grey; the mask may be nil.
 func HeatPicture(values []float32, most float64, mask []float32, grid Grid, side int) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, grid.Cols*side, grid.Rows*side))
 	heat := heatColours()
@@ -93,14 +92,14 @@ func HeatPicture(values []float32, most float64, mask []float32, grid Grid, side
 	return m
 }
 
-// heatColours are the colours of a black body, evenly brighter for the eye.
+// heatColours returns the colours of a black body; their brightness rises evenly for the eye.
 func heatColours() []color.Color {
 	p := moreland.ExtendedBlackBody()
 	p.SetMax(1)
 	return p.Palette(256).Colors()
 }
 
-// largest is the largest of the values, of those that are numbers.
+// largest returns the largest value that is a number.
 func largest(values []float32) float64 {
 	most := 0.0
 	for _, v := range values {

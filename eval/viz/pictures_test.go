@@ -14,7 +14,7 @@ import (
 )
 
 func ExampleGlyphs() {
-	// One cell whose gradients all point down: the edge lies across.
+	// The gradients of one cell all point down: the edge lies across.
 	m := Glyphs([]float32{1, 0}, Grid{Rows: 1, Cols: 1}, 1, 2, 9, 1)
 	lit := 0
 	for i := 0; i < len(m.Pix); i += 4 {
@@ -26,8 +26,8 @@ func ExampleGlyphs() {
 	// Output: (9,9) true
 }
 
-// angle is the direction of the bright pixels of a picture in degrees, up from
-// the right, in [0, 180).
+// angle returns the direction of the bright pixels of a picture in degrees, up from the
+// right, in [0, 180).
 func angle(t *testing.T, m image.Image, side int) float64 {
 	t.Helper()
 	var xx, yy, xy float64
@@ -44,8 +44,8 @@ func angle(t *testing.T, m image.Image, side int) float64 {
 	return math.Mod(90/math.Pi*math.Atan2(2*xy, xx-yy)+180, 180)
 }
 
-// The line of a glyph lies along the edge in the image, for edges of all
-// directions, up to half a bin.
+// The line of a glyph lies along the edge in the image, for edges of all directions, with an
+// error of at most half a bin.
 func TestGlyphsLieAlongEdges(t *testing.T) {
 	const size, bins = 16, 9
 	for degrees := 0.0; degrees < 180; degrees += 7.5 {
@@ -65,7 +65,7 @@ func TestGlyphsLieAlongEdges(t *testing.T) {
 		if err := hog.Compute(target, slope); err != nil {
 			t.Fatal(err)
 		}
-		main := make([]float32, bins) // without what the mirror images at the borders add
+		main := make([]float32, bins) // leave out what the mirror images at the borders add
 		at := slices.Index(target[0][:bins], slices.Max(target[0][:bins]))
 		main[at] = target[0][at]
 		got := angle(t, Glyphs(main, Grid{Rows: 1, Cols: 1}, 1, bins, 64, main[at]), 64)
@@ -94,7 +94,7 @@ func TestGlyphLengths(t *testing.T) {
 		}
 		return n
 	}
-	// One bin has its middle at 90°: the gradient points across, the line is upright.
+	// The middle of the only bin is 90°: the gradient points across, so the line is upright.
 	if got := width([]float32{-1}, 1); got != 0 {
 		t.Errorf("a negative value is drawn, %d wide", got)
 	}
@@ -117,7 +117,7 @@ func TestGlyphLengths(t *testing.T) {
 	}
 }
 
-// What is predicted perfectly is the image again, to the byte, in all scales.
+// A perfect prediction shows the same image again, to the byte, at all scales.
 func TestRestoredPixelsAreExact(t *testing.T) {
 	const size = 16
 	for _, channels := range []int{1, 3} {
@@ -130,7 +130,14 @@ func TestRestoredPixelsAreExact(t *testing.T) {
 			}
 		}
 		image := make([]float32, len(source.Pix))
-		transform := &data.EvalTransform{Size: size, Crop: data.CropSquash, Interpolation: picture.Bicubic, Mean: mean, Std: std, Channels: channels}
+		transform := &data.EvalTransform{
+			Size:          size,
+			Crop:          data.CropSquash,
+			Interpolation: picture.Bicubic,
+			Mean:          mean,
+			Std:           std,
+			Channels:      channels,
+		}
 		if err := transform.Apply(source, nil, image); err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +147,9 @@ func TestRestoredPixelsAreExact(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			targets := [][]float32{make([]float32, len(image)), make([]float32, len(image)), make([]float32, len(image))}
+			targets := [][]float32{
+				make([]float32, len(image)), make([]float32, len(image)), make([]float32, len(image)),
+			}
 			if err := pixels.Compute(targets, image); err != nil {
 				t.Fatal(err)
 			}
@@ -180,10 +189,13 @@ func TestBlendAndMaps(t *testing.T) {
 		t.Errorf("mask: %v, %v, %v", m.Bounds(), m.RGBAAt(4, 4), m.RGBAAt(5, 0))
 	}
 	h := HeatPicture([]float32{0, 2}, 2, nil, grid, 5)
-	if dark, bright := h.RGBAAt(0, 0), h.RGBAAt(9, 4); dark.R+dark.G+dark.B > 20 || bright.R < 240 || bright.G < 240 || bright.B < 240 {
+	dark, bright := h.RGBAAt(0, 0), h.RGBAAt(9, 4)
+	if dark.R+dark.G+dark.B > 20 || bright.R < 240 || bright.G < 240 || bright.B < 240 {
 		t.Errorf("heat from %v to %v", dark, bright)
 	}
-	if h = HeatPicture([]float32{1, float32(math.NaN())}, 1, []float32{0, 1}, grid, 5); h.RGBAAt(0, 0) != (color.RGBA{128, 128, 128, 255}) || h.RGBAAt(9, 0).G > 20 {
+	h = HeatPicture([]float32{1, float32(math.NaN())}, 1, []float32{0, 1}, grid, 5)
+	grey := color.RGBA{128, 128, 128, 255}
+	if h.RGBAAt(0, 0) != grey || h.RGBAAt(9, 0).G > 20 {
 		t.Errorf("a visible cell is %v, a NaN %v", h.RGBAAt(0, 0), h.RGBAAt(9, 0))
 	}
 }

@@ -13,29 +13,30 @@ import (
 	"fasternet/graph/localmim/masking"
 )
 
-// Options say what is drawn.
+// Options say what to draw.
 type Options struct {
 	Title     string
-	Transform *data.EvalTransform // of the images; it also tells how to undo its normalisation
-	Most      int                 // images at most, the first of the data set; 0 for all
-	Seed      uint64              // of the masks
-	Workers   int                 // that read images; 0 for one a processor
+	Transform *data.EvalTransform // for the images; it also says how to undo its normalisation
+	Most      int                 // draw at most so many images, from the first on; 0 for all
+	Seed      uint64              // for the masks
+	Workers   int                 // goroutines that read images; 0 for one per processor
 
-	ReplaceBad bool // draw another image in the place of one that cannot be read
-	SkipBad    bool // of [Explain]: leave out images that cannot be read
-	Headless   bool // of [Explain]: the model has no classifier, only attention
-	MultiLabel bool // of [Explain]: the probability of the answer is its logistic function, not a softmax
+	ReplaceBad bool // draw another image instead of one that cannot be read
+	// The rest is for [Explain].
+	SkipBad    bool // leave out images that cannot be read
+	Headless   bool // the model has no classifier, only attention
+	MultiLabel bool // the probability of the answer is its logistic function, not a softmax
 
-	Progress func(done, total int) // of [Explain], in images; may be nil
+	Progress func(done, total int) // counts images; may be nil
 }
 
-// together is how many images are run at a time, which is also how many have the
-// same mask where a mask is for a batch.
+// together is how many images are run at a time. They have the same mask if the mask is one
+// for the batch.
 const together = 8
 
-// Reconstructions runs a model on images of a data set and draws for each: the
-// image, what the encoder sees of it, and at every scale the mask, the target, the
-// prediction and the error. Equal arguments give equal pictures.
+// Reconstructions runs a model on images of a data set and draws for each the image, the
+// part that the encoder sees, and at every scale the mask, the target, the prediction and
+// the error. Equal arguments give equal pictures.
 func Reconstructions(ctx context.Context, r *localmim.Runner, ds data.Dataset, o Options) (*Sheet, error) {
 	task, err := masking.ForTraining(r.Model)
 	if err != nil {
@@ -66,7 +67,10 @@ func Reconstructions(ctx context.Context, r *localmim.Runner, ds data.Dataset, o
 }
 
 // each visits the images in batches, with their names.
-func each(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, visit func(b *data.Batch, names []string) error) error {
+func each(
+	ctx context.Context, ds data.Dataset, o Options, extra data.Extra,
+	visit func(b *data.Batch, names []string) error,
+) error {
 	return batches(ctx, ds, o, extra, func(b *data.Batch) error {
 		var names []string
 		for _, i := range b.Indices {
@@ -77,7 +81,7 @@ func each(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, vis
 			names = append(names, name)
 		}
 		for _, r := range b.Replaced {
-			names[r.At] = "another image in the place of " + ds.Name(r.Index)
+			names[r.At] = "another image instead of " + ds.Name(r.Index)
 		}
 		return visit(b, names)
 	})
@@ -114,7 +118,7 @@ func batches(ctx context.Context, ds data.Dataset, o Options, extra data.Extra, 
 	}
 }
 
-// firstOf are the first images of a data set.
+// firstOf is a data set with the first images of another.
 type firstOf struct {
 	data.Dataset
 	n int
@@ -131,12 +135,12 @@ type reconstruction struct {
 	colours Colours
 	zoom    int
 	sheet   *Sheet
-	errors  [][][]float32 // of each image and scale: [cells]
+	errors  [][][]float32 // by image and scale: [cells]
 	weights [][][]float32
 }
 
-// zoomFor is how many pixels of a picture a pixel of an image has along a side:
-// so many that small images are seen and that a glyph can be told.
+// zoomFor returns the side of the square that is drawn for a pixel: large enough to see
+// small images and to recognise a glyph.
 func (d *reconstruction) zoomFor() int {
 	const side, glyph = 192, 8
 	size := d.config.Data.ImageSize
@@ -153,26 +157,35 @@ func (d *reconstruction) notes(o Options) []string {
 	c := d.config
 	side, visible := d.net.Units()
 	notes := []string{
-		fmt.Sprintf("%d of the %d×%d units of %d pixels are visible (seed of the masks: %d). What the encoder does not see has the mean colour. In a mask white is visible and black is masked; "+
-			"a cell that is masked in part is grey, and its error counts in that part.", visible, side, side, c.MIM.MaskUnit, o.Seed),
+		fmt.Sprintf("%d of the %d×%d units of %d pixels are visible (seed of the masks: %d). "+
+			"The parts that the encoder does not see have the mean colour. "+
+			"In a mask, white is visible and black is masked; "+
+			"a cell that is masked in part is grey, and that part of its error counts.",
+			visible, side, side, c.MIM.MaskUnit, o.Seed),
 	}
 	if c.MIM.Target == "hog" {
-		notes = append(notes, fmt.Sprintf("Histograms of oriented gradients: in each cell a line for each of %d orientations in 180°, along the edge, "+
-			"which is at a right angle to the gradient. Its length is the mean over the colour channels; "+
-			"the longest of the target reaches from side to side, and the prediction is drawn to the same measure.", c.MIM.NBins))
+		notes = append(notes, fmt.Sprintf(
+			"Histograms of oriented gradients: each cell has a line for each of %d orientations in 180°. "+
+				"A line follows the edge, at a right angle to the gradient. "+
+				"Its length is the mean over the colour channels; "+
+				"the longest line of the target reaches from side to side, and the prediction has the same scale.",
+			c.MIM.NBins))
 	} else {
 		text := "The model predicts pixels."
 		if c.MIM.NormPixLoss {
-			text = "The model predicts pixels that are normalised in each cell. They are shown with the TRUE mean and deviation of the cell, " +
-				"which the model does not know: it looks better than what it could do alone."
+			text = "The model predicts pixels that are normalised in each cell. " +
+				"They are shown with the TRUE mean and deviation of the cell, which the model does not know: " +
+				"it looks better than the model could do alone."
 		}
-		notes = append(notes, text+" In “with the visible” what is not masked is the image itself.")
+		text += " In “with the visible”, the parts that are not masked come from the image itself."
+		notes = append(notes, text)
 	}
-	return append(notes, "Error: mean squared difference of a cell; black is none, white the largest at this scale in these images, visible cells are grey.")
+	return append(notes, "Error: mean squared difference of a cell. "+
+		"Black is none, white is the largest at this scale in these images, and visible cells are grey.")
 }
 
-// batch draws the images of a batch, all but their errors, whose colours depend on
-// the others.
+// batch draws the images of a batch, except for their errors, whose colours depend on all
+// images.
 func (d *reconstruction) batch(b *data.Batch, p *localmim.Program, names []string) error {
 	e := b.Extra.(*masking.Batch)
 	predictions := make([][]float32, len(d.scales))
@@ -186,7 +199,9 @@ func (d *reconstruction) batch(b *data.Batch, p *localmim.Program, names []strin
 	grid := d.units()
 	for i, name := range names {
 		pixels := b.Images[i*size:][:size]
-		seen := Blend(pixels, make([]float32, size), e.Mask[i*grid.Size():][:grid.Size()], grid, b.Height, b.Width, b.Channels)
+		hidden := make([]float32, size)
+		mask := e.Mask[i*grid.Size():][:grid.Size()]
+		seen := Blend(pixels, hidden, mask, grid, b.Height, b.Width, b.Channels)
 		entry := Entry{Name: name, Groups: []Group{{Panels: []Panel{
 			{Title: "image", Image: d.picture(pixels)},
 			{Title: "visible to the encoder", Image: d.picture(seen)},
@@ -216,7 +231,7 @@ func (d *reconstruction) batch(b *data.Batch, p *localmim.Program, names []strin
 
 func (d *reconstruction) grid(k int) Grid { return Grid{d.scales[k].Grid, d.scales[k].Grid} }
 
-// units is the grid of what is masked as a whole.
+// units returns the grid of the units that are masked as a whole.
 func (d *reconstruction) units() Grid {
 	side, _ := d.net.Units()
 	return Grid{side, side}
@@ -232,7 +247,7 @@ func (d *reconstruction) picture(values []float32) image.Image {
 	return d.colours.Picture(values, size, size, d.zoom)
 }
 
-// values are the panels of a target and a prediction.
+// values draws the panels of a target and a prediction.
 func (d *reconstruction) values(k int, pixels, target, prediction, mask []float32) ([]Panel, error) {
 	c, s := d.config, d.scales[k]
 	switch made := d.target.(type) {
@@ -241,7 +256,10 @@ func (d *reconstruction) values(k int, pixels, target, prediction, mask []float3
 		glyphs := func(values []float32) image.Image {
 			return Glyphs(values, d.grid(k), c.Model.InChans, c.MIM.NBins, s.Cell*d.zoom, most)
 		}
-		return []Panel{{Title: "target (HOG)", Image: glyphs(target)}, {Title: "prediction", Image: glyphs(prediction)}}, nil
+		return []Panel{
+			{Title: "target (HOG)", Image: glyphs(target)},
+			{Title: "prediction", Image: glyphs(prediction)},
+		}, nil
 	case *masking.Pixels:
 		restored := make([]float32, len(pixels))
 		if err := made.Restore(restored, prediction, k, pixels); err != nil {
@@ -258,11 +276,11 @@ func (d *reconstruction) values(k int, pixels, target, prediction, mask []float3
 			{Title: "with the visible", Caption: caption, Image: d.picture(pasted)},
 		}, nil
 	default:
-		return nil, fmt.Errorf("viz: there is no picture of the target %T", made)
+		return nil, fmt.Errorf("viz: a target %T cannot be drawn", made)
 	}
 }
 
-// addErrors draws the errors of all images, all of a scale with the same
+// addErrors draws the errors of all images. All errors of a scale have the same
 // colours.
 func (d *reconstruction) addErrors() {
 	for k, s := range d.scales {
@@ -276,9 +294,10 @@ func (d *reconstruction) addErrors() {
 		}
 		for i := range d.errors {
 			g := &d.sheet.Entries[i].Groups[1+k]
+			mean := localmim.MaskedMean(d.errors[i][k], d.weights[i][k])
 			g.Panels = append(g.Panels, Panel{
 				Title:   "error",
-				Caption: fmt.Sprintf("mean %.3g, white %.3g", localmim.MaskedMean(d.errors[i][k], d.weights[i][k]), most),
+				Caption: fmt.Sprintf("mean %.3g, white %.3g", mean, most),
 				Image:   HeatPicture(d.errors[i][k], most, d.weights[i][k], d.grid(k), s.Cell*d.zoom),
 			})
 		}

@@ -12,16 +12,15 @@ import (
 	"fasternet/data/picture"
 )
 
-// samplesInRow is how many images stand side by side.
+// samplesInRow is how many images are in a row.
 const samplesInRow = 8
 
-// least is how many pixels a picture is high, at least: below it is what it shows.
+// least is the least height of a picture, in pixels. Its caption is below.
 const least = 160
 
-// Samples draws the first images of an epoch of training as the model sees them:
-// augmented, normalised and mixed, in the order of the epoch. Captions say the class, or
-// both of a mixed image with their shares, the file, and what was done to it. The loader
-// must trace.
+// Samples draws the first images of an epoch of training as the model sees them: augmented,
+// normalised and mixed, in the order of the epoch. Captions give the class (of a mixed image,
+// both classes with their shares), the file, and what was done to it. The loader must trace.
 func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count int, colours Colours) (*Sheet, error) {
 	it := l.Epoch(ctx, epoch, 0)
 	defer it.Close()
@@ -35,12 +34,13 @@ func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count 
 			return nil, err
 		}
 		if len(b.Traces) != b.Size {
-			return nil, errors.New("viz: the loader does not say what its pictures show: want LoaderOptions.Trace")
+			return nil, errors.New("viz: the loader does not trace what its pictures show: set LoaderOptions.Trace")
 		}
 		size := b.Height * b.Width * b.Channels
 		for k := 0; k < b.Size && drawn < count; k++ {
 			if drawn%samplesInRow == 0 {
-				s.Entries = append(s.Entries, Entry{Name: fmt.Sprintf("from image %d of the epoch on", drawn+1), Groups: []Group{{}}})
+				name := fmt.Sprintf("from image %d of the epoch on", drawn+1)
+				s.Entries = append(s.Entries, Entry{Name: name, Groups: []Group{{}}})
 			}
 			row := &s.Entries[len(s.Entries)-1].Groups[0]
 			classes, more := shown(b, k, ds)
@@ -54,8 +54,8 @@ func Samples(ctx context.Context, l *data.Loader, ds data.Dataset, epoch, count 
 	return s, nil
 }
 
-// shown says which classes a picture shows, and in further lines of which file it is, or of
-// which two, and what was done to each before they were mixed.
+// shown returns the classes that a picture shows and, in further lines, its file or both its
+// files, and what was done to each before they were mixed.
 func shown(b *data.Batch, k int, ds data.Dataset) (classes string, more []string) {
 	t := b.Traces[k]
 	class := func(k int) string {
@@ -75,11 +75,12 @@ func shown(b *data.Batch, k int, ds data.Dataset) (classes string, more []string
 	if t.Cut {
 		how = "CutMix"
 	}
-	return fmt.Sprintf("%.2f %s + %.2f %s (%s, λ %.3g)", t.Lambda, class(k), 1-t.Lambda, class(t.Partner), how, t.Lambda),
+	return fmt.Sprintf("%.2f %s + %.2f %s (%s, λ %.3g)",
+			t.Lambda, class(k), 1-t.Lambda, class(t.Partner), how, t.Lambda),
 		[]string{file(k), done(t), "+ " + file(t.Partner), done(b.Traces[t.Partner])}
 }
 
-// done says what was done to a picture.
+// done lists what was done to a picture.
 func done(t data.Trace) string {
 	var all []string
 	c := t.Crop

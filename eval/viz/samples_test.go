@@ -16,7 +16,7 @@ import (
 	"golang.org/x/image/font"
 )
 
-// pictures is a dataset of random images of two classes, of which one cannot be read.
+// pictures is a data set of random images of two classes. One image cannot be read.
 type pictures struct{ broken int }
 
 func (pictures) Len() int { return 16 }
@@ -36,8 +36,8 @@ func (p pictures) Image(i int) (*picture.Image, error) {
 	return m, nil
 }
 
-// Every picture has what it shows below it: the class, or both and their shares, the file or
-// both, and what was done.
+// Every picture has a text below it: the class, or both classes and their shares, the file
+// or both files, and what was done.
 func TestSamples(t *testing.T) {
 	p, err := policy.Parse("rand-m9-n2")
 	if err != nil {
@@ -45,8 +45,16 @@ func TestSamples(t *testing.T) {
 	}
 	mean := []float32{0.5, 0.5, 0.5}
 	transform := &data.TrainTransform{
-		Size: 64, Scale: [2]float64{0.3, 0.9}, Ratio: [2]float64{0.75, 4. / 3}, HFlip: 0.5, Interpolation: picture.Bilinear, Mean: mean, Std: mean, Channels: 3,
-		RandAugment: &p, Erasing: augment.Erasing{Prob: 0.5, Mode: augment.EraseConst, Count: 1, Area: [2]float64{0.1, 0.2}},
+		Size:          64,
+		Scale:         [2]float64{0.3, 0.9},
+		Ratio:         [2]float64{0.75, 4. / 3},
+		HFlip:         0.5,
+		Interpolation: picture.Bilinear,
+		Mean:          mean,
+		Std:           mean,
+		Channels:      3,
+		RandAugment:   &p,
+		Erasing:       augment.Erasing{Prob: 0.5, Mode: augment.EraseConst, Count: 1, Area: [2]float64{0.1, 0.2}},
 	}
 	colours := Colours{Mean: mean, Std: mean}
 	for _, c := range []struct {
@@ -55,11 +63,13 @@ func TestSamples(t *testing.T) {
 		broken int
 	}{
 		{"plain", nil, -1},
-		{"mixed", &data.Mixup{MixupAlpha: 1, CutmixAlpha: 1, Prob: 1, SwitchProb: 0.5, Mode: data.MixElem, Classes: 2}, -1},
+		{"mixed",
+			&data.Mixup{MixupAlpha: 1, CutmixAlpha: 1, Prob: 1, SwitchProb: 0.5, Mode: data.MixElem, Classes: 2}, -1},
 		{"one is broken", nil, 6},
 	} {
 		ds := pictures{c.broken}
-		l, err := data.NewLoader(ds, data.LoaderOptions{Batch: 8, Transform: transform, Mix: c.mix, Trace: true, ReplaceBad: true})
+		l, err := data.NewLoader(ds,
+			data.LoaderOptions{Batch: 8, Transform: transform, Mix: c.mix, Trace: true, ReplaceBad: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +87,7 @@ func TestSamples(t *testing.T) {
 		for i, p := range all {
 			file := i
 			if i == c.broken {
-				file = i + 1 // another image is shown in its place
+				file = i + 1 // another image is shown instead
 			}
 			class, other := ds.Classes()[file%2], ds.Classes()[1-file%2]
 			name := fmt.Sprintf("%02d.png", file)
@@ -85,7 +95,12 @@ func TestSamples(t *testing.T) {
 				if p.Caption != class || p.Lines[0] != name {
 					t.Errorf("%s: picture %d is captioned %q %q", c.name, i, p.Caption, p.Lines)
 				}
-			} else if partner := fmt.Sprintf("%02d.png", i/8*8+7-i%8); !strings.Contains(p.Caption, class) || !strings.Contains(p.Caption, other) || !strings.Contains(p.Caption, "λ ") || p.Lines[0] != name || p.Lines[2] != "+ "+partner || len(p.Lines) != 4 {
+			} else if partner := fmt.Sprintf("%02d.png", i/8*8+7-i%8); !strings.Contains(p.Caption, class) ||
+				!strings.Contains(p.Caption, other) ||
+				!strings.Contains(p.Caption, "λ ") ||
+				p.Lines[0] != name ||
+				p.Lines[2] != "+ "+partner ||
+				len(p.Lines) != 4 {
 				t.Errorf("%s: picture %d is captioned %q %q", c.name, i, p.Caption, p.Lines)
 			}
 			for l := 1; l < len(p.Lines); l += 2 {
@@ -95,7 +110,8 @@ func TestSamples(t *testing.T) {
 			}
 		}
 		var page, contact bytes.Buffer
-		if err := s.WriteHTML(&page); err != nil || !strings.Contains(page.String(), "<br>"+strings.ReplaceAll(all[0].Lines[0], "+", "&#43;")) {
+		if err := s.WriteHTML(&page); err != nil ||
+			!strings.Contains(page.String(), "<br>"+strings.ReplaceAll(all[0].Lines[0], "+", "&#43;")) {
 			t.Errorf("%s: the page: %v", c.name, err)
 		}
 		if err := s.WritePNG(&contact); err != nil {
@@ -109,18 +125,22 @@ func TestSamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Samples(t.Context(), plain, pictures{-1}, 0, 4, colours); err == nil || !strings.Contains(err.Error(), "LoaderOptions.Trace") {
+	if _, err := Samples(t.Context(), plain, pictures{-1}, 0, 4, colours); err == nil ||
+		!strings.Contains(err.Error(), "LoaderOptions.Trace") {
 		t.Errorf("a loader that does not trace: %v", err)
 	}
 }
 
-// Lines of a caption are folded into the width of their picture, words too.
+// Lines of a caption are folded to the width of their picture, long words too.
 func TestFold(t *testing.T) {
 	face, err := newFace()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"", "short", "a few words that need more than one line", strings.Repeat("w", 60), "x " + strings.Repeat("ä", 40) + " y"} {
+	for _, text := range []string{
+		"", "short", "a few words that need more than one line", strings.Repeat("w", 60),
+		"x " + strings.Repeat("ä", 40) + " y",
+	} {
 		lines := fold(face, text, 100)
 		if strings.ReplaceAll(strings.Join(lines, ""), " ", "") != strings.ReplaceAll(text, " ", "") {
 			t.Errorf("%q becomes %q", text, lines)

@@ -10,35 +10,34 @@ import (
 	"fasternet/checkpoints"
 )
 
-// Sheet is what is to be looked at: for every image the same panels.
+// Sheet is a set of pictures to look at: the same panels for every image.
 type Sheet struct {
 	Title   string
-	Notes   []string // what a reader must know
+	Notes   []string // what the reader must know
 	Entries []Entry
 }
 
-// Entry are the panels of an image.
+// Entry holds the panels of an image.
 type Entry struct {
 	Name   string
 	Groups []Group
 }
 
-// Group are panels that belong together, such as the panels of a scale.
+// Group holds panels that belong together, such as the panels of a scale.
 type Group struct {
 	Title  string
 	Panels []Panel
 }
 
-// Panel is a picture. All of a sheet have the same size.
+// Panel is a picture. All panels of a sheet have the same size.
 type Panel struct {
 	Title   string
-	Caption string   // what is special about this one; may be empty
+	Caption string   // what is special about this panel; may be empty
 	Lines   []string // more about it, below the caption
 	Image   image.Image
 }
 
-// CheckFile returns an error unless a sheet can be written to a file of this
-// name.
+// CheckFile returns an error unless a sheet can be written to a file of this name.
 func CheckFile(path string) error {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".html", ".png":
@@ -47,10 +46,13 @@ func CheckFile(path string) error {
 	return fmt.Errorf("%q: want a name that ends in .html (a page) or .png (a picture)", path)
 }
 
-// Write writes a page or a picture, by the ending of the name. The file appears
-// when it is complete.
+// Write writes a page or a picture, by the ending of the name. The file appears when it is
+// complete.
 func (s *Sheet) Write(path string) error {
-	write := map[string]func(io.Writer) error{".html": s.WriteHTML, ".png": s.WritePNG}[strings.ToLower(filepath.Ext(path))]
+	write := map[string]func(io.Writer) error{
+		".html": s.WriteHTML,
+		".png":  s.WritePNG,
+	}[strings.ToLower(filepath.Ext(path))]
 	if write == nil {
 		return fmt.Errorf("viz: %w", CheckFile(path))
 	}

@@ -41,13 +41,15 @@ func (images) Image(i int) (*picture.Image, error) {
 var families = map[string]string{
 	"vit hog": "model: {name: vit, embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {taps: [1, 2], scales: [2, 0.5], decoder_dim: 16, decoder_heads: 2}",
-	"swin pixel": "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 2], window_size: 2, patch_size: 2, mlp_ratio: 2, in_chans: 1}\n" +
+	"swin pixel": "model: {name: swin, embed_dim: 8, depths: [2, 2], num_heads: [2, 2], " +
+		"window_size: 2, patch_size: 2, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {target: pixel, decoder_dim: 16, decoder_heads: 2}",
 }
 
 func sheetOf(t *testing.T, family string, n int, seed uint64) *Sheet {
 	t.Helper()
-	c, err := configs.Parse("test", families[family]+"\ntask: localmim\ndata: {name: fashion-mnist, image_size: 16, mean: [0.3], std: [0.4]}\n")
+	const common = "\ntask: localmim\ndata: {name: fashion-mnist, image_size: 16, mean: [0.3], std: [0.4]}\n"
+	c, err := configs.Parse("test", families[family]+common)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func page(t *testing.T, s *Sheet) string {
 	return b.String()
 }
 
-// A page needs nothing from elsewhere, and shows everything.
+// A page needs no other file, and shows everything.
 func TestPage(t *testing.T) {
 	for _, family := range slices.Sorted(maps.Keys(families)) {
 		text := page(t, sheetOf(t, family, 9, 5)) // more than a batch
@@ -85,7 +87,8 @@ func TestPage(t *testing.T) {
 			}
 		}
 		want := 9 * (2 + 2*4)
-		if got := strings.Count(text, `src="data:image/png;base64,`); got != want || strings.Count(text, "<img") != want {
+		got := strings.Count(text, `src="data:image/png;base64,`)
+		if got != want || strings.Count(text, "<img") != want {
 			t.Errorf("%s: %d pictures, want %d", family, got, want)
 		}
 		if pixel := strings.Contains(family, "pixel"); strings.Contains(text, "TRUE mean and deviation") != pixel {
@@ -136,7 +139,7 @@ func TestContact(t *testing.T) {
 	if got := m.Bounds().Dy(); got < rows || got > rows+12*line {
 		t.Errorf("%d high, want some more than %d", got, rows)
 	}
-	// The last panel of the last row is where it should be.
+	// The last panel of the last row is in its place.
 	b := m.Bounds().Max
 	left, top := b.X-margin-panel, b.Y-margin-groupGap/2-line-panel
 	group := s.Entries[2].Groups[2].Panels
@@ -150,13 +153,20 @@ func TestContact(t *testing.T) {
 	}
 }
 
-// Groups that do not fit side by side go to a further line.
+// Groups that do not fit next to each other go to the next line.
 func TestContactOfManyPanels(t *testing.T) {
-	panel := Panel{Title: "panel", Caption: strings.Repeat("long ", 100), Image: image.NewRGBA(image.Rect(0, 0, 500, 20))}
+	panel := Panel{
+		Title:   "panel",
+		Caption: strings.Repeat("long ", 100),
+		Image:   image.NewRGBA(image.Rect(0, 0, 500, 20)),
+	}
 	four := Group{Title: "group", Panels: []Panel{panel, panel, panel, panel}}
 	for _, c := range []struct{ groups, want int }{{1, 1}, {2, 2}, {5, 5}} {
 		t.Run(fmt.Sprint(c.groups), func(t *testing.T) {
-			s := &Sheet{Title: "many", Entries: []Entry{{Name: "image", Groups: slices.Repeat([]Group{four}, c.groups)}}}
+			s := &Sheet{
+				Title:   "many",
+				Entries: []Entry{{Name: "image", Groups: slices.Repeat([]Group{four}, c.groups)}},
+			}
 			lines, _ := s.lines()
 			m, err := s.Contact()
 			if err != nil || len(lines) != c.want || m.Bounds().Dx() != 2*margin+4*500+3*gap {
@@ -177,7 +187,14 @@ func TestBadSheets(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("an incomplete file was left")
 	}
-	transform := &data.EvalTransform{Size: 16, Crop: data.CropSquash, Interpolation: picture.Bicubic, Mean: []float32{0}, Std: []float32{1}, Channels: 1}
+	transform := &data.EvalTransform{
+		Size:          16,
+		Crop:          data.CropSquash,
+		Interpolation: picture.Bicubic,
+		Mean:          []float32{0},
+		Std:           []float32{1},
+		Channels:      1,
+	}
 	if err := each(context.Background(), images(0), Options{Transform: transform}, nil, nil); err == nil {
 		t.Error("no images")
 	}

@@ -14,7 +14,7 @@ import (
 // Producer is the name of the program in the files that it writes.
 const Producer = "fasternet-train"
 
-// The names of input, output and of the dimensions that are chosen at run time.
+// The names of the input, the output and the dimensions that are chosen at run time.
 const (
 	Input  = "input"
 	Output = "logits"
@@ -23,26 +23,25 @@ const (
 	Width  = "width"
 )
 
-// Options describe a graph besides the model.
+// Options describe a graph, besides the model.
 type Options struct {
 	Opset         int // 13 to [onnx.LastOpset]
-	Height, Width int // of the images
-	// Dynamic says that height and width are chosen at run time. The error says that the model
-	// is for one size.
+	Height, Width int // size of the images
+	// Dynamic says that height and width are chosen at run time. It is an error if the model has
+	// only one size.
 	Dynamic bool
 	// Half computes in float16; input and output are float32.
 	Half bool
-	// Pixels is for images of bytes [batch, height, width, channels], which the graph
-	// normalises; nil for images of float32 [batch, channels, height, width], normalised.
+	// Pixels is set if images are bytes [batch, height, width, channels], which the graph
+	// normalises; nil for normalised images of float32 [batch, channels, height, width].
 	Pixels *Pixels
 }
 
-// Pixels say how the graph normalises pixels, as a part of 255: minus mean, by std, which have a
-// value for each channel.
+// Pixels say how the graph normalises pixels, as a part of 255: (pixel - mean) / std, with a value for
+// each channel.
 type Pixels struct{ Mean, Std []float32 }
 
-// Build makes the graph of a model in folded form. The tensors share memory
-// with the model.
+// Build makes the graph of a model in folded form. The tensors share memory with the model.
 func Build(m graph.Model, o Options) (*onnx.Model, error) {
 	ir, err := onnx.IRVersion(o.Opset)
 	if err != nil {
@@ -52,7 +51,7 @@ func Build(m graph.Model, o Options) (*onnx.Model, error) {
 		return nil, fmt.Errorf("onnx: the model is not in folded form")
 	}
 	if o.Half && graph.IsInt8(m) {
-		return nil, fmt.Errorf("onnx: a model in 8 bits is not written in float16")
+		return nil, fmt.Errorf("onnx: a model in 8 bits cannot be written in float16")
 	}
 	if o.Dynamic {
 		if err := graph.AnySize(m); err != nil {
@@ -87,13 +86,15 @@ func Build(m graph.Model, o Options) (*onnx.Model, error) {
 		IRVersion: ir, Opset: int64(o.Opset), Producer: Producer,
 		Graph: onnx.Graph{
 			Name: "classifier", Nodes: b.nodes, Initializers: b.initializers,
-			Inputs:  []onnx.Value{o.input(m.Channels())},
-			Outputs: []onnx.Value{{Name: Output, Type: onnx.Float32, Shape: []onnx.Dim{{Name: Batch}, {Size: int64(m.Classes())}}}},
+			Inputs: []onnx.Value{o.input(m.Channels())},
+			Outputs: []onnx.Value{
+				{Name: Output, Type: onnx.Float32, Shape: []onnx.Dim{{Name: Batch}, {Size: int64(m.Classes())}}},
+			},
 		},
 	}, nil
 }
 
-// input is the input of the graph.
+// input returns the input of the graph.
 func (o Options) input(channels int) onnx.Value {
 	h, w := onnx.Dim{Size: int64(o.Height)}, onnx.Dim{Size: int64(o.Width)}
 	if o.Dynamic {
@@ -106,12 +107,13 @@ func (o Options) input(channels int) onnx.Value {
 	return onnx.Value{Name: Input, Type: onnx.Float32, Shape: []onnx.Dim{{Name: Batch}, c, h, w}}
 }
 
-// images adds what happens to the input before the first layer, and returns its name then.
+// images adds the preparation of the input before the first layer, and returns the name of the result.
 func (b *Builder) images(channels int, o Options) (string, error) {
 	x := Input
 	if p := o.Pixels; p != nil {
 		if len(p.Mean) != channels || len(p.Std) != channels {
-			return "", fmt.Errorf("onnx: %d means and %d deviations of pixels with %d channels", len(p.Mean), len(p.Std), channels)
+			return "", fmt.Errorf("onnx: pixels with %d channels need as many means and deviations, got %d and %d",
+				channels, len(p.Mean), len(p.Std))
 		}
 		factor := onnx.Tensor{Name: "pixels.factor", Shape: []int{channels}}
 		term := onnx.Tensor{Name: "pixels.term", Shape: []int{channels}}
@@ -139,7 +141,7 @@ func (b *Builder) cast(name, x string, to onnx.ElemType) string {
 	return b.Node("Cast", b.Name(name), []string{x}, onnx.Int("to", int(to)))
 }
 
-// halve makes all values of float32 float16.
+// halve converts all values from float32 to float16.
 func halve(all []onnx.Tensor) error {
 	for i := range all {
 		t := &all[i]

@@ -11,17 +11,17 @@ import (
 	"fasternet/ops"
 )
 
-// Builder collects the nodes of a graph. Its methods add nodes and return the names of their
-// results; where a node has one result, the result has the name of the node. What is wrong
-// with a node becomes the error of the op, after its form has returned.
+// Builder collects the nodes of a graph. Its methods add nodes and return the names of their results.
+// The only result of a node has the name of the node. Errors of nodes become the error of the op, after
+// its form has returned.
 type Builder struct {
 	opset        int
 	nodes        []onnx.Node
 	initializers []onnx.Tensor
 	known        map[string]bool // values that nodes may read
-	names        map[string]bool // of nodes
+	names        map[string]bool // names of nodes
 	converted    map[conversion]Value
-	grids        map[string]string // the name of the grid of a value of 8 bits
+	grids        map[string]string // the name of the grid of each value in 8 bits
 	int8         map[*ops.Param]*ops.Int8Weight
 	err          error
 }
@@ -33,7 +33,13 @@ type conversion struct {
 
 // newBuilder starts a graph with the parameters and buffers of a model.
 func newBuilder(m graph.Model, opset int) *Builder {
-	b := &Builder{opset: opset, known: map[string]bool{Input: true}, names: map[string]bool{}, converted: map[conversion]Value{}, grids: map[string]string{}}
+	b := &Builder{
+		opset:     opset,
+		known:     map[string]bool{Input: true},
+		names:     map[string]bool{},
+		converted: map[conversion]Value{},
+		grids:     map[string]string{},
+	}
 	weights, replaced := int8Weights(m)
 	b.int8 = weights
 	for _, e := range m.Store().Entries {
@@ -58,7 +64,7 @@ func newBuilder(m graph.Model, opset int) *Builder {
 	return b
 }
 
-// fail makes an error the error of the op, unless there is one.
+// fail sets the error of the op, unless it already has one.
 func (b *Builder) fail(format string, args ...any) {
 	if b.err == nil {
 		b.err = fmt.Errorf(format, args...)
@@ -68,7 +74,7 @@ func (b *Builder) fail(format string, args ...any) {
 // finish makes a value the output of the graph.
 func (b *Builder) finish(v Value) error {
 	if v.Layout != FeatureLayout {
-		return fmt.Errorf("onnx: the last op gives %v, want %v", v.Layout, FeatureLayout)
+		return fmt.Errorf("onnx: the last op returns %v, want %v", v.Layout, FeatureLayout)
 	}
 	if v.Name == Input || len(b.nodes) == 0 {
 		return errors.New("onnx: the model has no ops")
@@ -87,11 +93,11 @@ func (b *Builder) finish(v Value) error {
 	return nil
 }
 
-// Opset is the version of the operator set: 13 to [onnx.LastOpset]. Nodes may be of operators that it has.
+// Opset returns the version of the operator set, 13 to [onnx.LastOpset]. Nodes may use its operators.
 func (b *Builder) Opset() int { return b.opset }
 
-// Name is a name for a node that no node has yet: base, or base with a number. The layer's
-// name with a word for the step is a good base: "stages.0.dw.padded".
+// Name returns an unused name for a node: base, or base with a number. A good base is the layer's name
+// with a word for the step: "stages.0.dw.padded".
 func (b *Builder) Name(base string) string {
 	name := base
 	for i := 2; b.names[name] || b.known[name]; i++ {
@@ -100,19 +106,19 @@ func (b *Builder) Name(base string) string {
 	return name
 }
 
-// Node adds a node of an ONNX operator with one result, and returns the name of the result,
-// which is the name of the node. The inputs are results of other nodes, initializers, or ""
-// for an optional input that is left out.
+// Node adds a node of an ONNX operator with one result, and returns the name of the result, which is
+// the name of the node. The inputs are results of other nodes, initializers, or "" for an optional input
+// that is left out.
 func (b *Builder) Node(op, name string, inputs []string, attributes ...onnx.Attribute) string {
 	b.Add(onnx.Node{Name: name, Op: op, Inputs: inputs, Outputs: []string{name}, Attributes: attributes})
 	return name
 }
 
-// Add adds any node. Names of nodes and of results are taken once, and inputs are there before.
+// Add adds any node. Names of nodes and results must be new, and the inputs must exist.
 func (b *Builder) Add(n onnx.Node) {
 	for _, in := range n.Inputs {
 		if in != "" && !b.known[in] {
-			b.fail("the node %s %q reads %q, which is not there", n.Op, n.Name, in)
+			b.fail("the node %s %q reads %q, which does not exist", n.Op, n.Name, in)
 		}
 	}
 	if n.Name == "" || b.names[n.Name] {
@@ -121,15 +127,14 @@ func (b *Builder) Add(n onnx.Node) {
 	b.names[n.Name] = true
 	for _, out := range n.Outputs {
 		if b.known[out] || out == Output {
-			b.fail("the node %s %q computes %q, which is there already", n.Op, n.Name, out)
+			b.fail("the node %s %q computes %q, which already exists", n.Op, n.Name, out)
 		}
 		b.known[out] = true
 	}
 	b.nodes = append(b.nodes, n)
 }
 
-// Param is the name of the initializer of a parameter of the model, in the shape of the state
-// dict.
+// Param returns the name of the initializer of a parameter, which has the shape of the state dict.
 func (b *Builder) Param(p *ops.Param) string {
 	if p == nil {
 		b.fail("a parameter is nil")
@@ -141,9 +146,9 @@ func (b *Builder) Param(p *ops.Param) string {
 	return p.Name
 }
 
-// Constant adds an initializer that is no parameter, once a name: a second one of the same
-// name must have the same shape, and is taken for the same. Its values depend on the sizes of
-// the model only, never on parameters.
+// Constant adds an initializer other than a parameter, once for each name: a second one with the same
+// name must have the same shape, and counts as the same. Its values depend only on the sizes of the
+// model, never on parameters.
 func (b *Builder) Constant(t onnx.Tensor) string {
 	if !b.known[t.Name] {
 		b.known[t.Name] = true
@@ -152,12 +157,12 @@ func (b *Builder) Constant(t onnx.Tensor) string {
 	}
 	i := slices.IndexFunc(b.initializers, func(o onnx.Tensor) bool { return o.Name == t.Name })
 	if i < 0 || !slices.Equal(b.initializers[i].Shape, t.Shape) {
-		b.fail("there is another value %q", t.Name)
+		b.fail("there is already another value %q", t.Name)
 	}
 	return t.Name
 }
 
-// reduce adds a reduction over axes, which are an attribute before opset 18.
+// reduce adds a reduction over axes. Before opset 18, the axes are an attribute.
 func (b *Builder) reduce(op, name, x string, keep int, axes ...int) string {
 	if b.opset < 18 {
 		return b.Node(op, name, []string{x}, onnx.Ints("axes", axes...), onnx.Int("keepdims", keep))
@@ -165,7 +170,7 @@ func (b *Builder) reduce(op, name, x string, keep int, axes ...int) string {
 	return b.Node(op, name, []string{x, b.Ints(axes...)}, onnx.Int("keepdims", keep))
 }
 
-// Ints adds a list of integers, as operators want shapes and axes.
+// Ints adds a list of integers, the form of shapes and axes in operators.
 func (b *Builder) Ints(vs ...int) string {
 	t := onnx.Tensor{Name: "ints", Shape: []int{len(vs)}}
 	for _, v := range vs {
@@ -180,23 +185,22 @@ func (b *Builder) Scalar(name string, v float32) string {
 	return b.Constant(onnx.Tensor{Name: name, Shape: []int{}, F32: []float32{v}})
 }
 
-// Reshape adds another shape; 0 stands for the size that the input has there, which keeps
-// the batch.
+// Reshape adds a change of shape; 0 keeps the size of the input in that place, such as the batch.
 func (b *Builder) Reshape(name, x string, shape ...int) string {
 	return b.Node("Reshape", name, []string{x, b.Ints(shape...)})
 }
 
-// Transpose adds another order of the axes.
+// Transpose adds a change of the order of axes.
 func (b *Builder) Transpose(name, x string, order ...int) string {
 	return b.Node("Transpose", name, []string{x}, onnx.Ints("perm", order...))
 }
 
-// Slice adds places from, …, to-1 of an axis.
+// Slice adds a cut of the places from, …, to-1 of an axis.
 func (b *Builder) Slice(name, x string, axis, from, to int) string {
 	return b.Node("Slice", name, []string{x, b.Ints(from), b.Ints(to), b.Ints(axis)})
 }
 
-// Split adds a division of an axis into parts of the given sizes, and returns the parts.
+// Split adds a split of an axis into parts of the given sizes, and returns the parts.
 func (b *Builder) Split(name, x string, axis int, sizes ...int) []string {
 	t := onnx.Tensor{Name: "split", Shape: []int{len(sizes)}}
 	var parts []string
@@ -206,12 +210,16 @@ func (b *Builder) Split(name, x string, axis int, sizes ...int) []string {
 		parts = append(parts, fmt.Sprintf("%s.%d", name, i))
 	}
 	b.Add(onnx.Node{
-		Name: name, Op: "Split", Inputs: []string{x, b.Constant(t)}, Outputs: parts, Attributes: []onnx.Attribute{onnx.Int("axis", axis)},
+		Name:       name,
+		Op:         "Split",
+		Inputs:     []string{x, b.Constant(t)},
+		Outputs:    parts,
+		Attributes: []onnx.Attribute{onnx.Int("axis", axis)},
 	})
 	return parts
 }
 
-// As is a value in one of the layouts: as it is, or converted to the first one.
+// As returns a value in one of the layouts: unchanged, or converted to the first one.
 func (b *Builder) As(v Value, layouts ...Layout) (Value, error) {
 	if len(layouts) == 0 || slices.Contains(layouts, v.Layout) {
 		return v, nil
@@ -236,7 +244,8 @@ func (b *Builder) As(v Value, layouts ...Layout) (Value, error) {
 		for _, l := range layouts {
 			want = append(want, l.String())
 		}
-		return Value{}, fmt.Errorf("its input %s is %v of shape %v, its ONNX form needs %s", v.Name, v.Layout, s, strings.Join(want, " or "))
+		return Value{}, fmt.Errorf("its input %s is %v of shape %v, but its ONNX form needs %s",
+			v.Name, v.Layout, s, strings.Join(want, " or "))
 	}
 	b.converted[to] = c
 	return c, nil

@@ -14,12 +14,13 @@ import (
 	"fasternet/graph"
 )
 
-// OptionsOf are the options that a file was written with. size is the side of the images that
-// the model is for, and pixels what a graph for bytes does to them: see [Options.Pixels].
+// OptionsOf returns the options with which a file was written. size is the side of the model's images,
+// and pixels the normalisation in a graph for bytes: see [Options.Pixels].
 func OptionsOf(file *onnx.Model, size int, pixels Pixels) (Options, error) {
 	o := Options{Opset: int(file.Opset)}
 	if len(file.Graph.Inputs) != 1 || len(file.Graph.Inputs[0].Shape) != 4 {
-		return o, fmt.Errorf("it has %d inputs, want one image [batch, channels, height, width]", len(file.Graph.Inputs))
+		return o, fmt.Errorf("it has %d inputs, want one image [batch, channels, height, width]",
+			len(file.Graph.Inputs))
 	}
 	in := file.Graph.Inputs[0]
 	h, w := in.Shape[2], in.Shape[3]
@@ -29,7 +30,7 @@ func OptionsOf(file *onnx.Model, size int, pixels Pixels) (Options, error) {
 	if o.Dynamic = h.Name != "" && w.Name != ""; o.Dynamic {
 		h, w = onnx.Dim{Size: int64(size)}, onnx.Dim{Size: int64(size)}
 	}
-	const side, area = 1 << 13, 1 << 24 // the tokens of an image are listed
+	const side, area = 1 << 13, 1 << 24 // a limit, because the tokens of an image are listed
 	if min(h.Size, w.Size) < 1 || max(h.Size, w.Size) > side || h.Size*w.Size > area {
 		return o, fmt.Errorf("its input is %d×%d pixels", h.Size, w.Size)
 	}
@@ -38,7 +39,7 @@ func OptionsOf(file *onnx.Model, size int, pixels Pixels) (Options, error) {
 	return o, nil
 }
 
-// Check is CheckAs for a graph of one size, for images that are normalised.
+// Check is CheckAs for a graph of one size, with normalised images.
 func Check(file *onnx.Model, m graph.Model) error {
 	o, err := OptionsOf(file, 0, Pixels{})
 	if err != nil {
@@ -47,9 +48,9 @@ func Check(file *onnx.Model, m graph.Model) error {
 	return CheckAs(file, m, o)
 }
 
-// CheckAs compares a file with the graph that Build makes of a model with options that OptionsOf
-// has returned, and returns an error that names the first difference: then the file computes something
-// else than the model. Values of parameters and buffers are not compared.
+// CheckAs compares a file with the graph that Build makes of a model with the options from OptionsOf.
+// It returns an error that names the first difference: then the file computes something else than the
+// model. It does not compare values of parameters and buffers.
 func CheckAs(file *onnx.Model, m graph.Model, o Options) error {
 	if len(file.Unknown) > 0 {
 		return fmt.Errorf("it has a field %s, which this program does not write", file.Unknown[0])
@@ -75,7 +76,7 @@ func CheckAs(file *onnx.Model, m graph.Model, o Options) error {
 	return sameList("initializer", headers(a.Initializers, state), headers(b.Initializers, state))
 }
 
-// StateLen is how many of the initializers of a graph are the state of a model. They come first.
+// StateLen returns how many of the initializers of a graph are the state of a model. They come first.
 func StateLen(g *onnx.Graph, m graph.Model) (n int) {
 	for n < len(g.Initializers) {
 		if _, ok := m.Store().Lookup(g.Initializers[n].Name); !ok {
@@ -86,7 +87,7 @@ func StateLen(g *onnx.Graph, m graph.Model) (n int) {
 	return n
 }
 
-// headers leaves the values of the first n tensors out.
+// headers drops the values of the first n tensors.
 func headers(ts []onnx.Tensor, n int) []onnx.Tensor {
 	ts = slices.Clone(ts)
 	for i := range ts[:min(n, len(ts))] {
@@ -103,7 +104,7 @@ func headers(ts []onnx.Tensor, n int) []onnx.Tensor {
 func sameList[T any](what string, got, want []T) error {
 	for i := range max(len(got), len(want)) {
 		if i < min(len(got), len(want)) && reflect.DeepEqual(got[i], want[i]) {
-			continue // at once, where a mask is long; otherwise nil and empty are to be the same
+			continue // the quick way for long masks; below, nil and empty count as the same
 		}
 		var a, b string
 		if i < len(got) {

@@ -5,7 +5,7 @@ import (
 	"fasternet/ops"
 )
 
-// patchConv is a convolution of patches.
+// patchConv adds a convolution of patches.
 func patchConv(b *Builder, r Op, p ops.PatchConv) (Value, error) {
 	x, err := r.Input(b, MapLayout)
 	if err != nil {
@@ -15,13 +15,17 @@ func patchConv(b *Builder, r Op, p ops.PatchConv) (Value, error) {
 		return Value{}, errUnfolded
 	}
 	if q := p.Int8; q != nil {
-		v := b.Conv(layerName(p.Weight), x.Name, Convolution{Weight: p.Weight, Int8: q.Weight, In: q.In, Stride: p.Stride})
+		int8 := Convolution{Weight: p.Weight, Int8: q.Weight, In: q.In, Stride: p.Stride}
+		v := b.Conv(layerName(p.Weight), x.Name, int8)
 		return Value{Name: b.round(p.Name, v, q.Out), Layout: MapLayout}, nil
 	}
-	return Value{Name: b.Conv(layerName(p.Weight), x.Name, Convolution{Weight: p.Weight, Bias: p.Bias, Stride: p.Stride}), Layout: MapLayout}, nil
+	return Value{
+		Name:   b.Conv(layerName(p.Weight), x.Name, Convolution{Weight: p.Weight, Bias: p.Bias, Stride: p.Stride}),
+		Layout: MapLayout,
+	}, nil
 }
 
-// fasterNetBlock is a partial convolution and an MLP, with a residual.
+// fasterNetBlock adds a partial convolution and an MLP, with a residual.
 func fasterNetBlock(b *Builder, r Op, o ops.Block) (Value, error) {
 	x, err := r.Input(b, MapLayout)
 	if err != nil {
@@ -46,7 +50,8 @@ func fasterNetBlock(b *Builder, r Op, o ops.Block) (Value, error) {
 // responseNorm adds global response normalisation of a map.
 func (b *Builder) responseNorm(name, x string, g *ops.GRN) string {
 	channels := g.Weight.Size()
-	weight, bias := b.Reshape(name+".weights", b.Param(g.Weight), 1, channels, 1, 1), b.Reshape(name+".biases", b.Param(g.Bias), 1, channels, 1, 1)
+	weight := b.Reshape(name+".weights", b.Param(g.Weight), 1, channels, 1, 1)
+	bias := b.Reshape(name+".biases", b.Param(g.Bias), 1, channels, 1, 1)
 	norms := b.reduce("ReduceL2", name+".norms", x, 1, 2, 3)
 	mean := b.reduce("ReduceMean", name+".mean", norms, 1, 1)
 	mean = b.Node("Add", name+".epsilon", []string{mean, b.Scalar("grn.epsilon", ops.GRNEps)})
@@ -68,7 +73,7 @@ func (b *Builder) pconv(weight *ops.Param, x string, c int) string {
 	return b.Node("Concat", name, []string{b.Conv(conv, parts[0], o), parts[1]}, onnx.Int("axis", 1))
 }
 
-// globalAvgPool is the mean over the pixels of a map, or over tokens.
+// globalAvgPool adds the mean over the pixels of a map, or over tokens.
 func globalAvgPool(b *Builder, r Op, _ ops.Pool) (Value, error) {
 	x, err := r.Input(b, MapLayout, TokenLayout)
 	if err != nil {
@@ -88,7 +93,7 @@ func activate(b *Builder, r Op, a ops.Activated) (Value, error) {
 	return Value{Name: b.Activation(b.Name(r.Name), x.Name, a.Act), Layout: x.Layout}, nil
 }
 
-// linear is a layer on features; as a 1×1 convolution it stays a map.
+// linear adds a linear layer on features; as a 1×1 convolution, the result stays a map.
 func linear(b *Builder, r Op, d ops.Dense) (Value, error) {
 	x, err := r.Input(b, PixelLayout, FeatureLayout)
 	if err != nil {
@@ -98,15 +103,30 @@ func linear(b *Builder, r Op, d ops.Dense) (Value, error) {
 		return b.int8Linear(r, x, d), nil
 	}
 	if x.Layout == PixelLayout && d.Weight.Shape().Dims() == 4 {
-		return Value{Name: b.Conv(layerName(d.Weight), x.Name, Convolution{Weight: d.Weight, Bias: d.Bias, Stride: 1}), Layout: PixelLayout}, nil
+		return Value{
+			Name:   b.Conv(layerName(d.Weight), x.Name, Convolution{Weight: d.Weight, Bias: d.Bias, Stride: 1}),
+			Layout: PixelLayout,
+		}, nil
 	}
 	if x.Layout == PixelLayout {
-		x = Value{Name: b.Node("Flatten", b.Name("flatten"), []string{x.Name}, onnx.Int("axis", 1)), Layout: FeatureLayout}
+		x = Value{
+			Name:   b.Node("Flatten", b.Name("flatten"), []string{x.Name}, onnx.Int("axis", 1)),
+			Layout: FeatureLayout,
+		}
 	}
 	inputs := []string{x.Name, b.Param(d.Weight)}
 	if d.Bias != nil {
 		inputs = append(inputs, b.Param(d.Bias))
 	}
-	return Value{Name: b.Node("Gemm", b.Name(r.Name), inputs,
-		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1)), Layout: FeatureLayout}, nil
+	return b.gemm(r, inputs), nil
+}
+
+// gemm adds x·Wᵀ + b on features.
+func (b *Builder) gemm(r Op, inputs []string) Value {
+	v := b.Node("Gemm", b.Name(r.Name), inputs,
+		onnx.Float("alpha", 1),
+		onnx.Float("beta", 1),
+		onnx.Int("transA", 0),
+		onnx.Int("transB", 1))
+	return Value{Name: v, Layout: FeatureLayout}
 }

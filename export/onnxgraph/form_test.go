@@ -31,7 +31,7 @@ func gateForm(b *onnxgraph.Builder, op onnxgraph.Op, g Gate) (onnxgraph.Value, e
 	return onnxgraph.Value{Name: v, Layout: x.Layout}, nil
 }
 
-// One of the kinds below is wrong in a way of its own.
+// Each of these kinds is wrong in its own way.
 var badForms = map[string]func(b *onnxgraph.Builder, op onnxgraph.Op) (string, error){
 	"test.Missing": func(b *onnxgraph.Builder, op onnxgraph.Op) (string, error) {
 		return b.Node("Relu", op.Name, []string{"elsewhere"}), nil
@@ -66,7 +66,7 @@ func init() {
 	}
 }
 
-// gate adds the op, which is only recorded here.
+// gate records the op, without computing it.
 func gate(t *ops.Tape, name string, x *gorgonia.Node, about Gate, kind string) (*gorgonia.Node, error) {
 	return t.Record(ops.Spec{
 		Kind: kind, Name: name, Inputs: gorgonia.Nodes{x, t.Param(about.Scale)}, Shape: x.Shape().Clone(), About: about,
@@ -74,7 +74,7 @@ func gate(t *ops.Tape, name string, x *gorgonia.Node, about Gate, kind string) (
 	})
 }
 
-// foreign is a model of another package, with an op of its own.
+// foreign is a model of another package, with its own op.
 type foreign struct {
 	store   *layers.Store
 	forward func(m *foreign, p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error)
@@ -99,7 +99,7 @@ func (m *foreign) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, err
 	return m.forward(m, p, x)
 }
 
-// classify is gate, norm, pool and a linear layer.
+// classify builds gate, norm, pool and a linear layer.
 func classify(kind string) func(m *foreign, p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	return func(m *foreign, p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 		defer p.Within("part")()
@@ -117,7 +117,7 @@ func classify(kind string) func(m *foreign, p *layers.Pass, x *gorgonia.Node) (*
 	}
 }
 
-// A program that has an op of its own says how it is computed in ONNX, in an init function:
+// A program with its own op says how it is computed in ONNX, in an init function:
 //
 //	func init() { onnxgraph.Register("test.Gate", gateForm) }
 func ExampleRegister() {
@@ -141,7 +141,7 @@ func ExampleRegister() {
 	// Gemm head [pool head.weight]
 }
 
-// A file with the op of another package is read back as one of ours, and a change is found.
+// A file with the op of another package is read back like one of ours, and a change is found.
 func TestCheckForeign(t *testing.T) {
 	m := newForeign(classify(kindGate))
 	for opset := 13; opset <= 17; opset++ {
@@ -179,20 +179,27 @@ func TestFormErrors(t *testing.T) {
 		forward forward
 		want    string
 	}{
-		{"no form", classify("test.Unknown"), `onnx: test.Unknown "gate" (in part) has no ONNX form: the program that adds the op adds one with onnxgraph.Register`},
-		{"our kind", classify(ops.KindGlobalAvgPool), `GlobalAvgPool "gate": the op is described by a onnxgraph_test.Gate, the ONNX form of its kind is for a ops.Pool: give the op a kind of its own`},
-		{"an unknown value", classify("test.Missing"), `test.Missing "gate": the node Relu "gate" reads "elsewhere", which is not there`},
+		{"no form", classify("test.Unknown"),
+			`onnx: test.Unknown "gate" (in part) has no ONNX form: ` +
+				`the program that adds the op adds one with onnxgraph.Register`},
+		{"our kind", classify(ops.KindGlobalAvgPool),
+			`GlobalAvgPool "gate": the op is described by a onnxgraph_test.Gate, ` +
+				`but the ONNX form of its kind is for a ops.Pool: give the op its own kind`},
+		{"an unknown value", classify("test.Missing"),
+			`test.Missing "gate": the node Relu "gate" reads "elsewhere", which does not exist`},
 		{"a name that is taken", classify("test.Twice"), `the name "gate" of a node Relu is empty or taken`},
 		{"a foreign parameter", classify("test.Param"), `the parameter "strange" does not belong to the model`},
 		{"no parameter", classify("test.NilParam"), "a parameter is nil"},
 		{"no result", classify("test.Nothing"), `its ONNX form returns the value "nothing", which no node computes`},
-		{"two constants", classify("test.Constant"), `there is another value "c"`},
-		{"a panic", classify("test.Panic"), `test.Panic "gate": its ONNX form panics: `},
+		{"two constants", classify("test.Constant"), `there is already another value "c"`},
+		{"a panic", classify("test.Panic"), `test.Panic "gate": its ONNX form panicked: `},
 		{"an error", classify("test.Error"), `test.Error "gate": no luck`},
 		{"no logits", func(m *foreign, p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 			return gate(p.Tape, "gate", x, Gate{m.scale}, "test.Map")
-		}, "the last op gives a map [batch, channels, height, width], want features"},
-		{"no ops", func(m *foreign, p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) { return x, nil }, "onnx: the last op gives a map"},
+		}, "the last op returns a map [batch, channels, height, width], want features"},
+		{"no ops", func(m *foreign, p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
+			return x, nil
+		}, "onnx: the last op returns a map"},
 		{"another input", func(_ *foreign, p *layers.Pass, _ *gorgonia.Node) (*gorgonia.Node, error) {
 			return ops.MeanTokens(p.Tape, "mean", p.Input("tokens", 1, 4, 3), 0, 2)
 		}, `MeanTokens "mean" reads the input "tokens", which the ONNX graph does not have`},
@@ -208,7 +215,7 @@ func TestFormErrors(t *testing.T) {
 	}
 }
 
-// A second form for a kind would win or lose by the order of init functions.
+// A second form for a kind would depend on the order of init functions.
 func TestRegisterTwice(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -219,7 +226,8 @@ func TestRegisterTwice(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer func() {
-				if s := fmt.Sprint(recover()); !strings.Contains(s, "have an ONNX form already: give the new op a kind of its own") {
+				s := fmt.Sprint(recover())
+				if !strings.Contains(s, "already have an ONNX form: give the new op its own kind") {
 					t.Errorf("got %v", s)
 				}
 			}()

@@ -12,12 +12,12 @@ import (
 	"fasternet/ops"
 )
 
-// A model in 8 bits has a pair of QuantizeLinear and DequantizeLinear after each value that is
-// rounded. Runtimes find the pairs around an operator, and compute it in integers. Weights and
-// biases are integers in the file, with a scale for each output.
+// A model in 8 bits has a pair of QuantizeLinear and DequantizeLinear after each rounded value. Runtimes
+// find the pairs around an operator, and compute it in integers. Weights and biases are integers in the
+// file, with a scale for each output.
 
-// The endings of the names of what belongs to a weight, and to a value of 8 bits; but for
-// biasScale and weightZero they are those in files of safetensors.
+// The endings of names for the parts of a weight, and of a value in 8 bits. Except for biasScale and
+// weightZero, they are the same as in safetensors files.
 const (
 	WeightScale = "_scale"             // [out]
 	WeightBias  = "_bias"              // int32, [out]
@@ -27,7 +27,7 @@ const (
 	GridZero    = ".output_zero_point" // a byte
 )
 
-// int8Weights are the weights of 8 bits of a model, and the biases that theirs replace.
+// int8Weights returns the weights in 8 bits of a model, and the biases that they replace.
 func int8Weights(m graph.Model) (weights map[*ops.Param]*ops.Int8Weight, replaced map[*ops.Param]bool) {
 	weights, replaced = map[*ops.Param]*ops.Int8Weight{}, map[*ops.Param]bool{}
 	q, ok := m.(graph.Int8Model)
@@ -48,7 +48,7 @@ func int8Weights(m graph.Model) (weights map[*ops.Param]*ops.Int8Weight, replace
 	return weights, replaced
 }
 
-// addInt8 adds a weight of 8 bits as an initializer.
+// addInt8 adds a weight in 8 bits as an initializer.
 func (b *Builder) addInt8(e layers.Entry, w *ops.Int8Weight) {
 	q := w.Integers()
 	raw := make([]byte, len(q))
@@ -80,7 +80,7 @@ func (b *Builder) int8Inputs(w *ops.Int8Weight, in ops.Grid, matrix bool) []stri
 		steps[o] = graph.BiasStep(in, w.Scale[o])
 		n := math.RoundToEven(float64(v) / float64(steps[o]))
 		if !(math.Abs(n) <= math.MaxInt32) {
-			b.fail("the bias %g of output %d of %s does not fit into 32 bits at a step of %g", v, o, name, steps[o])
+			b.fail("the bias %g of output %d of %s does not fit into 32 bits with a step of %g", v, o, name, steps[o])
 		}
 		biases = binary.LittleEndian.AppendUint32(biases, uint32(int32(n)))
 	}
@@ -88,7 +88,9 @@ func (b *Builder) int8Inputs(w *ops.Int8Weight, in ops.Grid, matrix bool) []stri
 	values := b.int8Values(w, matrix)
 	bias := b.Constant(onnx.Tensor{Name: name + WeightBias, Shape: vector, Type: onnx.Int32, Raw: biases})
 	step := b.Constant(onnx.Tensor{Name: name + biasScale, Shape: vector, F32: steps})
-	return []string{values, b.Node("DequantizeLinear", b.Name(name+".biases"), []string{bias, step}, onnx.Int("axis", 0))}
+	return []string{
+		values, b.Node("DequantizeLinear", b.Name(name+".biases"), []string{bias, step}, onnx.Int("axis", 0)),
+	}
 }
 
 // linear adds a linear layer over the last axis, in 8 bits if it has the form q: see [Builder.Linear].
@@ -107,7 +109,7 @@ func (b *Builder) linear(name, x string, weight, bias *ops.Param, q *ops.Int8Lin
 	return b.Node("Add", name, []string{v, sum})
 }
 
-// round adds the rounding of a value to a grid of that name.
+// round adds the rounding of a value to a grid with that name.
 func (b *Builder) round(grid, x string, g ops.Grid) string {
 	scale := b.Constant(onnx.Tensor{Name: grid + GridScale, Shape: []int{}, F32: []float32{g.Scale}})
 	zero := b.Constant(onnx.Tensor{Name: grid + GridZero, Shape: []int{}, Type: onnx.Uint8, Raw: []byte{g.Zero}})
@@ -117,7 +119,7 @@ func (b *Builder) round(grid, x string, g ops.Grid) string {
 	return v
 }
 
-// quantise rounds a map to the grid that has the name of where it comes from.
+// quantise rounds a map to a grid with the name of its source.
 func quantise(b *Builder, r Op, q ops.Quantised) (Value, error) {
 	x, err := r.Input(b)
 	if err != nil {
@@ -126,12 +128,12 @@ func quantise(b *Builder, r Op, q ops.Quantised) (Value, error) {
 	return Value{Name: b.round(strings.TrimSuffix(r.Name, graph.BytesSuffix), x.Name, q.Grid), Layout: x.Layout}, nil
 }
 
-// dequantise does nothing: in the graph a value of 8 bits is one of float32 that was rounded.
+// dequantise does nothing: in the graph, a value in 8 bits is a rounded value in float32.
 func dequantise(b *Builder, r Op, _ ops.Dequantised) (Value, error) {
 	return r.Input(b)
 }
 
-// int8Block is a block of a FasterNet. Each operator has roundings before and after it.
+// int8Block adds a block of a FasterNet. Each operator has roundings before and after it.
 func (b *Builder) int8Block(r Op, x string, o ops.Block) Value {
 	q, c, cp := o.Int8, r.Shape[3], o.PConv.Shape()[0]
 	in, ok := b.grids[x]
@@ -151,7 +153,8 @@ func (b *Builder) int8Block(r Op, x string, o ops.Block) Value {
 	name = layerName(o.Conv1)
 	v := b.Conv(name, mixed, Convolution{Weight: o.Conv1, Int8: q.Conv1, In: q.In, Stride: 1})
 	after := o.Name + ".mlp.2"
-	if o.Act != kernels.ReLU || q.Before != q.After { // else one rounding does: values below 0 are not on the grid
+	// otherwise one rounding is enough, because values below 0 are not on the grid
+	if o.Act != kernels.ReLU || q.Before != q.After {
 		v = b.round(name, v, q.Before)
 	}
 	if o.Act == kernels.GELU && b.opset >= 20 { // runtimes do not fuse the formula between roundings
@@ -174,6 +177,9 @@ func (b *Builder) int8Linear(r Op, x Value, d ops.Dense) Value {
 		v = b.Node("Flatten", b.Name("flatten"), []string{v}, onnx.Int("axis", 1))
 	}
 	v = b.round(d.Int8.Name, v, d.Int8.In)
-	return Value{Name: b.Node("Gemm", b.Name(r.Name), append([]string{v}, b.int8Inputs(d.Int8.Weight, d.Int8.In, true)...),
-		onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1)), Layout: FeatureLayout}
+	return Value{
+		Name: b.Node("Gemm", b.Name(r.Name), append([]string{v}, b.int8Inputs(d.Int8.Weight, d.Int8.In, true)...),
+			onnx.Float("alpha", 1), onnx.Float("beta", 1), onnx.Int("transA", 0), onnx.Int("transB", 1)),
+		Layout: FeatureLayout,
+	}
 }

@@ -12,11 +12,13 @@ import (
 	"fasternet/ops"
 )
 
-// Every kind of op of package ops has an ONNX form, but for those that only training has.
+// Every kind of op of package ops has an ONNX form, except for kinds that occur only in training.
 func TestKindsHaveForms(t *testing.T) {
 	training := []string{
 		ops.KindGradient, ops.KindRecompute, ops.KindPack, ops.KindClassifierLoss, ops.KindSoftmaxCrossEntropy,
-		ops.KindAvgPoolTokens, ops.KindChannelSimilarity, ops.KindCutUnits, ops.KindProject, ops.KindReconstruction, ops.KindReshape, ops.KindSelectTokens, // of LocalMIM
+		// for LocalMIM
+		ops.KindAvgPoolTokens, ops.KindChannelSimilarity, ops.KindCutUnits, ops.KindProject,
+		ops.KindReconstruction, ops.KindReshape, ops.KindSelectTokens,
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), "../../ops/kinds.go", nil, 0)
 	if err != nil {

@@ -44,7 +44,7 @@ func build(t testing.TB, m graph.Model, opset int) *onnx.Model {
 	return g
 }
 
-// The graph of a small model.
+// Prints the graph of a small model.
 func ExampleBuild() {
 	c := configs.Default().Model
 	configs.Change(&c, func(a *fasternet.Config) { a.EmbedDim, a.Depths, a.ActLayer = 8, []int{1}, "relu" })
@@ -78,8 +78,8 @@ func ExampleBuild() {
 	// Gemm head
 }
 
-// Initializers come in the order of the reference's fused state dict; every
-// value is computed before it is used, and once.
+// Initializers come in the order of the reference's fused state dict; every value is computed before
+// its use, and once.
 func TestStructure(t *testing.T) {
 	var ref struct {
 		FusedStateDict [][2]any `json:"fused_state_dict"`
@@ -110,7 +110,7 @@ func TestGRN(t *testing.T) {
 	}
 }
 
-// checkNodes looks at the flow of values, and counts the nodes by operator.
+// checkNodes checks the flow of values, and counts the nodes by operator.
 func checkNodes(t *testing.T, g *onnx.Model) map[string]int {
 	t.Helper()
 	known, used, ops := map[string]bool{"": true, "input": true}, map[string]bool{}, map[string]int{}
@@ -244,7 +244,7 @@ func TestBuildErrors(t *testing.T) {
 	}
 }
 
-// hidden is a model that does not say that it can be folded.
+// hidden is a model that hides that it can be folded.
 type hidden struct{ graph.Model }
 
 // other is a model with an op that has no ONNX form.

@@ -2,7 +2,7 @@ package onnxgraph
 
 import "fasternet/ops"
 
-// add is the sum of two values, in the layout of the first.
+// add adds two values, in the layout of the first.
 func add(b *Builder, r Op, _ ops.Sum) (Value, error) {
 	x := r.Inputs[0]
 	y, err := b.As(r.Inputs[1], x.Layout)
@@ -12,5 +12,5 @@ func add(b *Builder, r Op, _ ops.Sum) (Value, error) {
 	return Value{Name: b.Node("Add", b.Name(r.Name), []string{x.Name, y.Name}), Layout: x.Layout}, nil
 }
 
-// pass is an op that hands its value on, such as one of the two sides of a branch.
+// pass returns its input unchanged, for ops such as one of the two sides of a branch.
 func pass(b *Builder, r Op, _ any) (Value, error) { return r.Input(b) }

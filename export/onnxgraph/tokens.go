@@ -8,7 +8,7 @@ import (
 	"fasternet/ops"
 )
 
-// patchEmbed cuts the images into tokens.
+// patchEmbed adds the cut of the images into tokens.
 func patchEmbed(b *Builder, r Op, p ops.PatchEmbedding) (Value, error) {
 	x, err := r.Input(b, MapLayout)
 	if err != nil {
@@ -18,7 +18,8 @@ func patchEmbed(b *Builder, r Op, p ops.PatchEmbedding) (Value, error) {
 	if p.Int8 != nil {
 		v = b.int8Patches(r, x.Name, p)
 	} else {
-		v = b.Conv(layerName(p.Weight), x.Name, Convolution{Weight: p.Weight, Bias: p.Bias, Stride: p.Weight.Shape()[2]})
+		v = b.Conv(layerName(p.Weight), x.Name,
+			Convolution{Weight: p.Weight, Bias: p.Bias, Stride: p.Weight.Shape()[2]})
 		v = b.Reshape(p.Name+".flat", v, 0, r.Shape[3], tokens(r.Shape))
 		v = b.Transpose(p.Name+".tokens", v, 0, 2, 1)
 	}
@@ -62,7 +63,7 @@ func patchMerge(b *Builder, r Op, m ops.Merging) (Value, error) {
 	return Value{Name: b.linear(layerName(m.Reduction), v, m.Reduction, nil, m.Int8), Layout: TokenLayout}, nil
 }
 
-// tokenMean is the mean over some tokens, or one of them.
+// tokenMean adds the mean over some tokens, or takes one of them.
 func tokenMean(b *Builder, r Op, m ops.TokenMean) (Value, error) {
 	x, err := r.Input(b, TokenLayout)
 	if err != nil {
@@ -88,15 +89,15 @@ func embed(b *Builder, r Op, e ops.Embedding) (Value, error) {
 	return Value{Name: b.positions(x.Name, e, [2]int{r.In[1], r.In[2]}), Layout: TokenLayout}, nil
 }
 
-// positions adds the class token in front of the tokens of a grid, and the
-// position embeddings. The tokens get a row of zeros there and the class token
-// is a part of what is added to all images: its place needs no batch.
+// positions adds the class token before the tokens of a grid, and the position embeddings. The tokens
+// get a row of zeros for the class token, which is a part of what is added to all images, so that it
+// needs no batch.
 func (b *Builder) positions(x string, e ops.Embedding, to [2]int) string {
 	from := e.Grid
 	tokens := to[0] * to[1]
 	x = b.Node("Pad", "embed.room", []string{x, b.Ints(0, 1, 0, 0, 0, 0)})
 	class := b.Node("Pad", "embed.class", []string{b.Param(e.Class), b.Ints(0, 0, 0, 0, tokens, 0)})
-	positions := "pos_embed" // also of those that are not learned
+	positions := "pos_embed" // for fixed positions too
 	if e.Position != nil {
 		positions = b.Param(e.Position)
 	}
@@ -107,8 +108,8 @@ func (b *Builder) positions(x string, e ops.Embedding, to [2]int) string {
 	return b.Node("Add", "pos_embed.tokens", []string{x, added})
 }
 
-// resize adds the matrix that interpolates position embeddings of one grid for
-// another: what becomes of unit vectors.
+// resize adds the matrix that interpolates position embeddings of one grid for another. Its columns are
+// interpolated unit vectors.
 func (b *Builder) resize(from, to [2]int) string {
 	old, places := 1+from[0]*from[1], 1+to[0]*to[1]
 	units := make([]float32, old*old)

@@ -11,14 +11,14 @@ import (
 	"fasternet/ops"
 )
 
-// attended is how the tokens of an attention lie.
+// attended describes how the tokens of an attention are grouped.
 type attended struct {
 	dim, heads int
-	windows    *windows // nil where all tokens of an image attend to each other
-	tokens     int      // that attend to each other: of an image, or of a window
+	windows    *windows // nil if all tokens of an image attend to each other
+	tokens     int      // number of tokens that attend to each other: in an image, or in a window
 }
 
-// attentionBlock is attention with its norm and its residual.
+// attentionBlock adds attention with its norm and its residual.
 func attentionBlock(b *Builder, r Op, a ops.Attention) (Value, error) {
 	x, err := r.Input(b, TokenLayout)
 	if err != nil {
@@ -43,7 +43,7 @@ func attentionBlock(b *Builder, r Op, a ops.Attention) (Value, error) {
 	return Value{Name: b.Node("Add", b.Name(parent(a.Name)+".attended"), []string{x.Name, v}), Layout: TokenLayout}, nil
 }
 
-// mlpBlock is an MLP with its norm and its residual.
+// mlpBlock adds an MLP with its norm and its residual.
 func mlpBlock(b *Builder, r Op, m ops.MLP) (Value, error) {
 	x, err := r.Input(b, TokenLayout)
 	if err != nil {
@@ -53,10 +53,13 @@ func mlpBlock(b *Builder, r Op, m ops.MLP) (Value, error) {
 	v = b.linear(layerName(m.Fc1), v, m.Fc1, m.Fc1Bias, m.Fc1Int8)
 	v = b.Activation(m.Name+".act", v, kernels.GELU)
 	v = b.linear(layerName(m.Fc2), v, m.Fc2, m.Fc2Bias, m.Fc2Int8)
-	return Value{Name: b.Node("Add", b.Name(cmp.Or(parent(m.Name), m.Name)), []string{x.Name, v}), Layout: TokenLayout}, nil
+	return Value{
+		Name:   b.Node("Add", b.Name(cmp.Or(parent(m.Name), m.Name)), []string{x.Name, v}),
+		Layout: TokenLayout,
+	}, nil
 }
 
-// normalise is a layer norm over the channels.
+// normalise adds a layer norm over the channels.
 func normalise(b *Builder, r Op, n ops.Normalisation) (Value, error) {
 	x, err := r.Input(b, TokenLayout, FeatureLayout)
 	if err != nil {
@@ -65,9 +68,8 @@ func normalise(b *Builder, r Op, n ops.Normalisation) (Value, error) {
 	return Value{Name: b.LayerNorm(b.Name(r.Name), x.Name, n.LayerNorm), Layout: x.Layout}, nil
 }
 
-// attention adds the attention of tokens [batch, tokens, dim], or of tokens of
-// windows [batch, windows, tokens, dim]. The batch stays the first dimension
-// everywhere, so that its name is not lost.
+// attention adds the attention of tokens [batch, tokens, dim], or of tokens in windows [batch, windows,
+// tokens, dim]. The batch stays the first dimension everywhere, so that its name is not lost.
 func (b *Builder) attention(a ops.Attention, x string, o attended) string {
 	name := a.Name
 	lead := []int{0}
@@ -78,8 +80,8 @@ func (b *Builder) attention(a ops.Attention, x string, o attended) string {
 	depth := o.dim / o.heads
 	x = b.linear(name+".qkv", x, a.QKV, a.QKVBias, a.QKVInt8)
 	parts := b.Split(name+".split", x, -1, o.dim, o.dim, o.dim)
-	// order keeps the axes of lead and puts the middle one of the three after
-	// them first, then the two named.
+	// order keeps the leading axes, then puts the middle one of the three axes after them, then
+	// the two named ones.
 	order := func(second, third int) []int {
 		return append([]int{0, 1}[:at:at], at+1, at+second, at+third)
 	}
@@ -90,7 +92,8 @@ func (b *Builder) attention(a ops.Attention, x string, o attended) string {
 	q := heads(".q", 0, order(0, 2))
 	k := heads(".k", 1, order(2, 0))
 	v := heads(".v", 2, order(0, 2))
-	q = b.Node("Mul", name+".scaled", []string{q, b.Scalar(fmt.Sprintf("scale.%d", depth), float32(1/math.Sqrt(float64(depth))))})
+	scale := b.Scalar(fmt.Sprintf("scale.%d", depth), float32(1/math.Sqrt(float64(depth))))
+	q = b.Node("Mul", name+".scaled", []string{q, scale})
 	p := b.Node("MatMul", name+".products", []string{q, k})
 	if o.windows != nil {
 		p = o.windows.bias(b, name, p, a.Table)

@@ -22,7 +22,8 @@ func smallTransformer(t testing.TB, family string) graph.Model {
 	var err error
 	if family == "vit" {
 		configs.Change(&c, func(a *vit.Config) {
-			a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize, a.PosEmbed, a.MLPRatio = 24, 2, configs.Heads{3}, 8, "fixed", 2
+			a.EmbedDim, a.Depth, a.NumHeads, a.PatchSize = 24, 2, configs.Heads{3}, 8
+			a.PosEmbed, a.MLPRatio = "fixed", 2
 		})
 		m, err = vit.New(c, 32, 1)
 	} else {
@@ -37,8 +38,8 @@ func smallTransformer(t testing.TB, family string) graph.Model {
 	return m
 }
 
-// The state dict comes first, values flow from the input to the logits, and the
-// operators are those that the operator set has.
+// The state dict comes first, values flow from the input to the logits, and the operators exist in the
+// operator set.
 func TestTransformerStructure(t *testing.T) {
 	for _, c := range []struct {
 		family string
@@ -54,7 +55,8 @@ func TestTransformerStructure(t *testing.T) {
 				for i, e := range m.Store().Entries {
 					x := g.Graph.Initializers[i]
 					if x.Name != e.Name || !slices.Equal(x.Shape, e.Shape) {
-						t.Errorf("%s: initializer %d is %s %v, want %s %v", c.family, i, x.Name, x.Shape, e.Name, e.Shape)
+						t.Errorf("%s: initializer %d is %s %v, want %s %v",
+							c.family, i, x.Name, x.Shape, e.Name, e.Shape)
 					}
 				}
 				ops := checkNodes(t, g)
@@ -63,7 +65,8 @@ func TestTransformerStructure(t *testing.T) {
 					whole, parts = 0, c.norms
 				}
 				if ops["LayerNormalization"] != whole || ops["Sqrt"] != parts {
-					t.Errorf("%s, opset %d: %d layer norms and %d in parts, want %d and %d", c.family, opset, ops["LayerNormalization"], ops["Sqrt"], whole, parts)
+					t.Errorf("%s, opset %d: %d layer norms and %d in parts, want %d and %d",
+						c.family, opset, ops["LayerNormalization"], ops["Sqrt"], whole, parts)
 				}
 				for _, n := range g.Graph.Nodes {
 					if n.Op != "Reshape" {
@@ -78,8 +81,8 @@ func TestTransformerStructure(t *testing.T) {
 	}
 }
 
-// A shifted window is masked where the roll brought strangers together: in the
-// last window of 2×2, all but one of four quarters are strangers to each other.
+// A shifted window is masked if the roll has put distant tokens together: in the last window of 2×2, most
+// tokens come from different quarters.
 func TestMask(t *testing.T) {
 	g, err := onnxgraph.Build(smallTransformer(t, "swin"), onnxgraph.Options{Opset: 17, Height: 32, Width: 32})
 	if err != nil {
@@ -152,8 +155,10 @@ func TestCheckTransformers(t *testing.T) {
 		size   [2]int
 	}{{"vit", [2]int{32, 7}}, {"swin", [2]int{32, 20}}} {
 		t.Run(test.family, func(t *testing.T) {
-			_, err := onnxgraph.Build(smallTransformer(t, test.family), onnxgraph.Options{Opset: 17, Height: test.size[0], Width: test.size[1]})
-			if want := fmt.Sprintf("images of %d×%d pixels", test.size[0], test.size[1]); err == nil || !strings.Contains(err.Error(), want) {
+			o := onnxgraph.Options{Opset: 17, Height: test.size[0], Width: test.size[1]}
+			_, err := onnxgraph.Build(smallTransformer(t, test.family), o)
+			want := fmt.Sprintf("images of %d×%d pixels", test.size[0], test.size[1])
+			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: got %v, want %q", test.family, err, want)
 			}
 		})

@@ -7,17 +7,17 @@ import (
 	"fasternet/ops"
 )
 
-// masked is added to the logits of attention where there shall be none: far
-// below any logit, and a number in half precision too.
+// masked is added to the logits of attention between tokens of different windows: it is far below any
+// logit, and a finite number in half precision too.
 const masked = -1e4
 
-// windows is the attention pattern of a block of Swin as ONNX can have it: all
-// windows are full. A map of height × width tokens is padded to whole windows
-// and rolled up and left by the shift; a mask keeps apart what has come
-// together so. The model itself cuts such windows (ops.ShiftedWindows).
+// windows is the attention pattern of a block of Swin in a form for ONNX: all windows are full. A map of
+// height × width tokens is padded to whole windows and rolled up and left by the shift; a mask separates
+// tokens that only the roll has put together. The model itself cuts the windows instead
+// (ops.ShiftedWindows).
 type windows struct {
 	height, width, side, shift int
-	down, across               int // windows
+	down, across               int // number of windows
 }
 
 func newWindows(height, width, side, shift int) *windows {
@@ -26,7 +26,7 @@ func newWindows(height, width, side, shift int) *windows {
 
 func (w *windows) count() int { return w.down * w.across }
 
-// padded is the size of the map in whole windows.
+// padded returns the size of the map in whole windows.
 func (w *windows) padded() (height, width int) { return w.down * w.side, w.across * w.side }
 
 func (w *windows) pads() bool {
@@ -50,7 +50,7 @@ func (w *windows) cut(b *Builder, name, x string, dim int) string {
 	return b.Reshape(name, x, 0, w.count(), s*s, dim)
 }
 
-// join is the way back.
+// join adds the inverse of cut.
 func (w *windows) join(b *Builder, name, x string, dim int) string {
 	s := w.side
 	h, v := w.padded()
@@ -84,11 +84,15 @@ func (w *windows) roll(b *Builder, name, x string, shift int) string {
 	return x
 }
 
-// bias adds the relative position bias to the logits [batch, windows, heads,
-// tokens, tokens], and the mask.
+// bias adds the relative position bias to the logits [batch, windows, heads, tokens, tokens], and the
+// mask.
 func (w *windows) bias(b *Builder, name, x string, table *ops.Param) string {
 	n := w.side * w.side
-	index := b.Constant(onnx.Tensor{Name: fmt.Sprintf("relative_position_index.%d", w.side), Shape: []int{n, n}, I64: ops.RelativeIndex(w.side)})
+	index := b.Constant(onnx.Tensor{
+		Name:  fmt.Sprintf("relative_position_index.%d", w.side),
+		Shape: []int{n, n},
+		I64:   ops.RelativeIndex(w.side),
+	})
 	v := b.Node("Gather", name+".bias.places", []string{b.Param(table), index}, onnx.Int("axis", 0))
 	x = b.Node("Add", name+".biased", []string{x, b.Transpose(name+".bias", v, 2, 0, 1)})
 	if w.shift == 0 && !w.pads() {
@@ -97,8 +101,8 @@ func (w *windows) bias(b *Builder, name, x string, table *ops.Param) string {
 	return b.Node("Add", name+".masked", []string{x, b.Constant(w.mask())})
 }
 
-// mask is 0 for two tokens that attend to each other, by window: [windows, 1,
-// tokens, tokens]. Tokens that the padding has added attend to each other.
+// mask is 0 for two tokens that attend to each other, by window: [windows, 1, tokens, tokens]. Tokens
+// from the padding attend to each other.
 func (w *windows) mask() onnx.Tensor {
 	n := w.side * w.side
 	h, v := w.padded()
@@ -106,7 +110,7 @@ func (w *windows) mask() onnx.Tensor {
 		Name:  fmt.Sprintf("mask.%dx%d.%d.%d", w.height, w.width, w.side, w.shift),
 		Shape: []int{w.count(), 1, n, n}, F32: make([]float32, w.count()*n*n),
 	}
-	// region is the number of the window that a token is in before the roll.
+	// region returns the number of the window of a token before the roll.
 	region := func(y, x int) int {
 		if y >= w.height || x >= w.width {
 			return -1

@@ -8,14 +8,13 @@ import (
 	"fasternet/ops"
 )
 
-// balanceImages is how many images the ranges of channels are measured on.
+// balanceImages is how many images are used to measure the ranges of channels.
 const balanceImages = 64
 
-// balance gives the channels of the inputs of layers other units: what makes a channel is divided by
-// a factor, and the weights of the channel are multiplied by it. In transformers a few channels have
-// a range many times as large as the others (Dettmers et al., 2022), which one grid for all serves
-// badly; weights have room for a part of that (Xiao et al., "SmoothQuant", 2023). The results are
-// the same but for rounding.
+// balance rescales the channels of the inputs of layers: it divides a channel by a factor, and multiplies
+// the weights of the channel by it. In transformers, a few channels have ranges many times as large as the
+// others (Dettmers et al., 2022), so that one grid fits badly; the weights can take a part of the range
+// (Xiao et al., "SmoothQuant", 2023). The results stay the same except for rounding.
 func balance(c *configs.Config, m graph.Int8Model, units []graph.Int8Unit, images Images) error {
 	some := false
 	for _, u := range units {
@@ -37,13 +36,13 @@ func balance(c *configs.Config, m graph.Int8Model, units []graph.Int8Unit, image
 	return nil
 }
 
-// channelFactors are those of the channels of an input with the least error of the results, as it is
-// estimated for each of some powers of the ranges.
+// channelFactors returns the factors of the channels of an input with the least error of the results. It
+// estimates the error for several powers of the ranges.
 func channelFactors(w *ops.Param, v *measured) []float64 {
 	in := len(v.mean)
 	out := w.Size() / in
 	reach, column := make([]float64, in), make([]float64, in) // the largest magnitudes
-	squares := make([]float64, in)                            // of the columns of weights
+	squares := make([]float64, in)                            // squares of the columns of weights
 	for c := range in {
 		reach[c] = max(-v.low[c], v.high[c], 0)
 		for o := range out {
@@ -59,15 +58,15 @@ func channelFactors(w *ops.Param, v *measured) []float64 {
 	least := estimate(w, v, squares, best)
 	for power := 0.3; power < 0.95; power += 0.1 {
 		factors := make([]float64, in)
-		mean := 0.0 // of the logarithms
+		mean := 0.0 // mean of the logarithms
 		for c := range factors {
 			factors[c] = 1
-			if reach[c] > 1e-12 && column[c] > 1e-12 { // else it does not matter, or is constant
+			if reach[c] > 1e-12 && column[c] > 1e-12 { // otherwise the channel does not matter, or is constant
 				factors[c] = math.Pow(reach[c], power) / math.Pow(column[c], 1-power)
 			}
 			mean += math.Log(factors[c]) / float64(in)
 		}
-		for c := range factors { // around 1, so that parameters stay of their size
+		for c := range factors { // around 1, so that parameters keep their size
 			factors[c] = min(max(factors[c]/math.Exp(mean), 1e-3), 1e3)
 		}
 		if e := estimate(w, v, squares, factors); e < least {
@@ -77,9 +76,9 @@ func channelFactors(w *ops.Param, v *measured) []float64 {
 	return best
 }
 
-// estimate is the mean square of the error of the results, summed over them: from rounding the input
-// to 256 steps of its range, and the weights of an output to 255 of theirs. It is in squares of a
-// twelfth, the variance within a step.
+// estimate returns the mean square of the error of the results, summed over them, from rounding the input
+// to 256 steps of its range, and the weights of an output to 255 steps of theirs. Its unit is a twelfth of
+// a squared step, the variance within a step.
 func estimate(w *ops.Param, v *measured, squares, factors []float64) float64 {
 	in := len(factors)
 	low, high, ofInput, size := 0.0, 0.0, 0.0, 0.0
@@ -100,7 +99,7 @@ func estimate(w *ops.Param, v *measured, squares, factors []float64) float64 {
 	return step*step*ofInput + ofWeights*size
 }
 
-// rescale divides what makes the channels of an input by factors, and multiplies their weights.
+// rescale divides the channels of an input by factors, and multiplies their weights by them.
 func rescale(u graph.Int8Unit, factors []float64) {
 	for _, s := range u.Scales {
 		row := s.Param.Size() / s.Param.Shape()[0]

@@ -12,11 +12,11 @@ import (
 	"fasternet/ops"
 )
 
-// correctionImages is how many images the means are compared on.
+// correctionImages is how many images are used to compare the means.
 const correctionImages = 32
 
-// correct runs the model in 8 bits, unit after unit, and adds to the biases what the means of the
-// results differ from those of the exact model: values that are rounded or cut off have other means.
+// correct runs the model in 8 bits, unit after unit, and adds to the biases the difference of the mean
+// results to the exact model: rounding and clipping change the means.
 func correct(c *configs.Config, exact graph.Model, m graph.Int8Model, units []graph.Int8Unit, images Images) error {
 	pool := kernels.NewPool(0)
 	defer pool.Close()
@@ -27,12 +27,12 @@ func correct(c *configs.Config, exact graph.Model, m graph.Int8Model, units []gr
 	}
 	state := m.Int8()
 	for _, u := range units {
-		if u.Op == "" { // its bias has what rounding the weights changes on the mean, and no more
+		if u.Op == "" { // its bias corrects only the effect of rounding the weights on the mean
 			continue
 		}
 		want, ok := wants[u.Op]
 		if !ok {
-			return fmt.Errorf("%s: nothing was measured of its result", u.Name)
+			return fmt.Errorf("%s: no values of its result were measured", u.Name)
 		}
 		gots, err := means(c, m, images, n, pool, u.Op)
 		if err != nil {
@@ -48,8 +48,8 @@ func correct(c *configs.Config, exact graph.Model, m graph.Int8Model, units []gr
 	return nil
 }
 
-// means are those of the channels of the results of ops, by name, over the first n images; with a
-// name, of one op alone.
+// means returns the mean of each channel of the results of ops, by name, over the first n images; with a
+// name, only for that op.
 func means(
 	c *configs.Config,
 	m graph.Model,
@@ -94,7 +94,7 @@ func means(
 	return all, nil
 }
 
-// roundBiases makes the biases multiples of the steps of the products, as files of ONNX have them.
+// roundBiases rounds the biases to multiples of the steps of the products, as ONNX files need them.
 func roundBiases(m graph.Int8Model, units []graph.Int8Unit) error {
 	s := m.Int8()
 	for _, u := range units {

@@ -1,4 +1,4 @@
-// Package quantise makes a model compute in 8-bit integers. It measures the values within the
-// folded model on some images, chooses the grids that they are rounded to, rounds the weights, and
-// corrects what that changes on the mean.
+// Package quantise converts a model to 8-bit integers. It measures the values within the folded model on
+// some images, chooses the grids to round them to, rounds the weights, and corrects the effect on the
+// means.
 package quantise

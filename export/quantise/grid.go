@@ -8,18 +8,18 @@ import (
 	"fasternet/ops"
 )
 
-// Method is how the range of values is chosen that 256 steps divide.
+// Method says how to choose the range of values that 256 steps divide.
 type Method string
 
-// The methods. MSE takes the range with the least mean squared error; Percentile leaves out one
-// value in 10,000 on either side; MinMax leaves out none.
+// The methods. MSE takes the range with the least mean squared error; Percentile leaves out one value in
+// 10,000 on each side; MinMax takes the whole range.
 const (
 	MSE        Method = "mse"
 	Percentile Method = "percentile"
 	MinMax     Method = "minmax"
 )
 
-// Methods are all, the default first.
+// Methods lists all methods, the default first.
 var Methods = []Method{MSE, Percentile, MinMax}
 
 // ParseMethod reads the name of a method; "" is the default.
@@ -33,7 +33,7 @@ func ParseMethod(name string) (Method, error) {
 	return "", fmt.Errorf("want mse, percentile or minmax, got %q", name)
 }
 
-// gridOf is the grid of a range, which includes 0 exactly.
+// gridOf returns the grid of a range, which includes 0 exactly.
 func gridOf(low, high float64) ops.Grid {
 	low, high = min(low, 0), max(high, 0)
 	if high-low < 1e-20 {
@@ -43,8 +43,8 @@ func gridOf(low, high float64) ops.Grid {
 	return ops.Grid{Scale: scale, Zero: uint8(min(max(math.RoundToEven(-low/float64(scale)), 0), 255))}
 }
 
-// grid chooses the grid of a map. rounded is what becomes of a value on a grid, and
-// exact what it should be; for a map that is only rounded both may be nil.
+// grid chooses the grid of a map. rounded computes the result of a value on a grid, and exact the right
+// result; for a map that is only rounded, both may be nil.
 func (m Method) grid(
 	v *measured,
 	exact func(x float64) float64,
@@ -82,7 +82,7 @@ func (m Method) grid(
 		return sum
 	}
 	best, least := gridOf(low, high), math.Inf(1)
-	// One end after the other, twice: the error has one valley in each.
+	// Search one end after the other, twice: the error has one minimum in each.
 	a, b := 1.0, 1.0
 	for range 2 {
 		for _, end := range []*float64{&b, &a} {

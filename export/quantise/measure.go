@@ -12,28 +12,28 @@ import (
 	"fasternet/ops"
 )
 
-// measured is what is known of the values of one map.
+// measured holds the statistics of the values of one map.
 type measured struct {
 	name         string
-	counts       [bins]int64 // of the values from -reach to reach
+	counts       [bins]int64 // counts of the values from -reach to reach
 	reach        float64     // a power of 2
 	least, most  float64
-	mean, square []float64 // of each channel
-	low, high    []float64 // likewise
+	mean, square []float64 // for each channel
+	low, high    []float64 // for each channel
 	rows         int
 	bad          bool // NaN or infinite values
 }
 
-// bins are many more than the 256 steps of a grid. The largest values are rare, and count: all
-// values are in a bin.
+// bins is much larger than the 256 steps of a grid. The largest values are rare, but they count, so every
+// value is in a bin.
 const bins = 8192
 
-// binOf is the bin of a value within reach.
+// binOf returns the bin of a value within reach.
 func (v *measured) binOf(x float64) int {
 	return min(int((x+v.reach)/(2*v.reach)*bins), bins-1)
 }
 
-// bin is the value in the middle of a bin.
+// bin returns the value in the middle of a bin.
 func (v *measured) bin(i int) float64 {
 	return (float64(i)+0.5)/bins*2*v.reach - v.reach
 }
@@ -53,7 +53,7 @@ func (v *measured) extend(x float64) {
 	}
 }
 
-// add adds rows of a map of one image, or of a part of it. bias is added to the values; nil for none.
+// add adds rows of a map of one image, or of a part of it. It adds bias to the values; nil for none.
 func (v *measured) add(m kernels.Matrix, bias []float32) {
 	if v.mean == nil {
 		v.mean, v.square = make([]float64, m.Cols), make([]float64, m.Cols)
@@ -87,7 +87,7 @@ func (v *measured) add(m kernels.Matrix, bias []float32) {
 // finish turns sums into means.
 func (v *measured) finish() error {
 	if v.bad {
-		return fmt.Errorf("the values of %s are NaN or infinite for some image: the weights or the images are no use",
+		return fmt.Errorf("the values of %s are NaN or infinite for some image: the weights or the images are broken",
 			v.name)
 	}
 	v.least, v.most = math.Inf(1), math.Inf(-1)
@@ -99,7 +99,7 @@ func (v *measured) finish() error {
 	return nil
 }
 
-// percentiles are the values that a part of all values is below, and above.
+// percentiles returns the values below and above which a part of all values lies.
 func (v *measured) percentiles(part float64) (low, high float64) {
 	most := int64(part * float64(v.rows*len(v.mean)))
 	from, to := 0, bins-1
@@ -112,7 +112,7 @@ func (v *measured) percentiles(part float64) (low, high float64) {
 	return max(v.bin(from), v.least), min(v.bin(to), v.most)
 }
 
-// values are those of a model, by the names of the ops and of the parts of blocks.
+// values holds the statistics of a model, by the names of the ops and of the parts of blocks.
 type values map[string]*measured
 
 func (v values) at(name string) *measured {
@@ -124,13 +124,13 @@ func (v values) at(name string) *measured {
 	return m
 }
 
-// part is the name of a value within a block.
+// part returns the name of a value within a block.
 func part(block string, p ops.BlockPart) string { return block + "." + string(p) }
 
-// branchPart is what a block adds to its input.
+// branchPart is the part of a block that is added to its input.
 const branchPart ops.BlockPart = "branch"
 
-// measure runs the model in float32. One worker does it, so that sums have one order.
+// measure runs the model in float32. It uses one worker, so that sums have one order.
 func measure(c *configs.Config, m graph.Int8Model, images Images) (values, error) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
@@ -188,7 +188,7 @@ type deadChannels struct {
 	channels int
 }
 
-// constant lists the maps with channels that have one value.
+// constant lists the maps with channels that have only one value.
 func (v values) constant() (dead []deadChannels) {
 	for name, m := range v {
 		n := 0

@@ -11,38 +11,38 @@ import (
 	"fasternet/ops"
 )
 
-// Images are those that values are measured on: [Count, Height, Width, Channels], as the model
-// gets them.
+// Images are the images to measure values on: [Count, Height, Width, Channels], in the form for the
+// model.
 type Images struct {
 	Data                           []float32
 	Count, Height, Width, Channels int
 }
 
-// batch are n images from the one at i on.
+// batch returns n images from image i on.
 func (im Images) batch(i, n int) []float32 {
 	each := im.Height * im.Width * im.Channels
 	return im.Data[i*each : (i+n)*each]
 }
 
-// Options of a quantisation. The zero value is the default of each.
+// Options are the options of a quantisation. The zero value of each is the default.
 type Options struct {
 	Method Method
-	// Float names units that stay in float32: their names, those of their weights, or patterns
-	// with * and ?.
+	// Float names units that stay in float32: names of units, of their weights, or patterns with * and
+	// ?.
 	Float []string
-	// NoCorrection leaves out the correction of means. NoEqualisation leaves the units of channels as
-	// they are: of a block of a FasterNet those between the partial convolution and the first product,
-	// and of other layers those of the input.
+	// NoCorrection turns off the correction of means. NoEqualisation turns off the rescaling of channels:
+	// in a block of a FasterNet between the partial convolution and the first product, and in other
+	// layers in the input.
 	NoCorrection, NoEqualisation bool
 }
 
-// FewImages is how many images are so few that the measured ranges mean little.
+// FewImages is the number of images below which the measured ranges mean little.
 const FewImages = 32
 
 // Result is a model in 8 bits.
 type Result struct {
 	Model graph.Int8Model
-	// Float are the units that stay in float32.
+	// Float lists the units that stay in float32.
 	Float []string
 	Notes []string
 }
@@ -51,14 +51,14 @@ func (r *Result) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-// Run makes a copy of a model, which a configuration describes, that computes in 8 bits. A model that
-// has a folded form is folded first, and its weights are brought to the size of the images.
+// Run copies a model with its configuration, and converts the copy to 8 bits. A model with a folded form
+// is folded first, and its weights are adapted to the size of the images.
 func Run(c *configs.Config, m graph.Model, images Images, o Options) (*Result, error) {
 	if err := Able(m); err != nil {
 		return nil, err
 	}
 	if images.Count < 1 {
-		return nil, fmt.Errorf("there are no images to measure the values of the model on")
+		return nil, fmt.Errorf("no images to measure the values of the model on")
 	}
 	m, err := graph.ForSize(m, images.Height)
 	if err != nil {
@@ -74,7 +74,7 @@ func Run(c *configs.Config, m graph.Model, images Images, o Options) (*Result, e
 		return nil, err
 	}
 	if images.Count < FewImages {
-		r.note("%d images are few to measure the range of values on: take %d or more, or the accuracy may suffer",
+		r.note("%d images are few to measure the range of values: take %d or more, or the accuracy may suffer",
 			images.Count, FewImages)
 	}
 	if !o.NoEqualisation {
@@ -87,7 +87,7 @@ func Run(c *configs.Config, m graph.Model, images Images, o Options) (*Result, e
 		return nil, err
 	}
 	if dead := values.constant(); len(dead) > 0 {
-		r.note("%d channels have one value in all images (the first are in %s): they need no care",
+		r.note("%d channels have the same value in all images (the first are in %s): nothing to do",
 			dead[0].channels+rest(dead), dead[0].name)
 	}
 	s := &graph.Int8State{Factors: map[string]graph.Int8Factors{}, Grids: map[string]ops.Grid{}}
@@ -118,7 +118,7 @@ func rest(dead []deadChannels) (n int) {
 	return n
 }
 
-// Able says why a model has no form of 8 bits; nil if it has one.
+// Able returns an error that says why a model has no form in 8 bits; nil if it has one.
 func Able(m graph.Model) error {
 	f, ok := m.(graph.Int8Model)
 	if !ok {
@@ -126,15 +126,15 @@ func Able(m graph.Model) error {
 		if c, ok := m.(interface{ Config() configs.Model }); ok {
 			name = "a " + c.Config().Title()
 		}
-		return fmt.Errorf("%s has no form of 8 bits", name)
+		return fmt.Errorf("%s has no form in 8 bits", name)
 	}
 	if f.Int8() != nil {
-		return fmt.Errorf("the model computes in 8 bits already: take the one in float32 that it was made of")
+		return fmt.Errorf("the model is already in 8 bits: take the float32 model that it was made from")
 	}
 	return f.NoInt8()
 }
 
-// copyFolded is a copy of a model, folded if it has that form.
+// copyFolded copies a model, and folds it if it has a folded form.
 func copyFolded(f graph.Int8Model, size int) (graph.Int8Model, error) {
 	if foldable, ok := f.(graph.Foldable); ok {
 		folded, err := foldable.Fold()
@@ -152,7 +152,7 @@ func copyFolded(f graph.Int8Model, size int) (graph.Int8Model, error) {
 	return made.(graph.Int8Model), nil
 }
 
-// choose finds the units that are to be in 8 bits.
+// choose finds the units to convert to 8 bits.
 func (r *Result) choose(units []graph.Int8Unit, float []string) (out []graph.Int8Unit, err error) {
 	used := make([]bool, len(float))
 	var names []string
@@ -177,7 +177,7 @@ func (r *Result) choose(units []graph.Int8Unit, float []string) (out []graph.Int
 		}
 	}
 	if i := slices.Index(used, false); i >= 0 {
-		return nil, fmt.Errorf("no layer is called %q: there are %s", float[i], strings.Join(names, ", "))
+		return nil, fmt.Errorf("no layer has the name %q; there are %s", float[i], strings.Join(names, ", "))
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("all layers stay in float32: export without int8")
@@ -185,7 +185,7 @@ func (r *Result) choose(units []graph.Int8Unit, float []string) (out []graph.Int
 	return out, nil
 }
 
-// named says whether a pattern names a unit, or a weight of it.
+// named reports whether a pattern names a unit, or a weight of it.
 func named(u graph.Int8Unit, pattern string) bool {
 	if match(pattern, u.Name) {
 		return true
@@ -198,8 +198,8 @@ func named(u graph.Int8Unit, pattern string) bool {
 	return false
 }
 
-// match says whether a name is that of a pattern, in which * stands for any characters, dots too,
-// and ? for one.
+// match reports whether a name matches a pattern, in which * stands for any characters, dots too, and ?
+// for one.
 func match(pattern, name string) bool {
 	switch {
 	case pattern == "":

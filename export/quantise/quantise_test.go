@@ -25,7 +25,7 @@ func config(t testing.TB) *configs.Config {
 	return c
 }
 
-// small is a model with random weights and statistics.
+// small makes a model with random weights and statistics.
 func small(t testing.TB, change func(c *configs.Model, a *fasternet.Config)) *fasternet.Model {
 	t.Helper()
 	m := config(t).Model
@@ -60,7 +60,7 @@ func images(n, side, channels int) Images {
 	return im
 }
 
-// logits of a model for the first images, on a number of threads with a set of kernels.
+// logits returns the logits for the first images, on a number of threads with a set of kernels.
 func logits(t testing.TB, k *kernels.Set, m graph.Model, im Images, threads int) []float32 {
 	t.Helper()
 	pool := k.NewPool(threads)
@@ -76,7 +76,7 @@ func logits(t testing.TB, k *kernels.Set, m graph.Model, im Images, threads int)
 	return slices.Clone(out)
 }
 
-// noise is the error of values as a part of their size.
+// noise returns the error of values relative to their size.
 func noise(got, want []float32) float64 {
 	var e, s float64
 	for i, w := range want {
@@ -87,8 +87,7 @@ func noise(got, want []float32) float64 {
 	return math.Sqrt(e / s)
 }
 
-// A model in 8 bits computes what it did, but for rounding, and the same bits on any number of
-// threads.
+// A model in 8 bits computes the same except for rounding, and the same bits on any number of threads.
 func TestRun(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -98,8 +97,12 @@ func TestRun(t *testing.T) {
 	}{
 		{"GELU", nil, Options{}, 0.1},
 		{"ReLU", func(_ *configs.Model, a *fasternet.Config) { a.ActLayer = "relu" }, Options{}, 0.1},
-		{"odd channels", func(_ *configs.Model, a *fasternet.Config) { a.EmbedDim, a.MLPRatio = 20, 1.5 }, Options{}, 0.1},
-		{"layer scale, colour", func(c *configs.Model, a *fasternet.Config) { c.InChans, a.LayerScaleInitValue = 3, 0.5 }, Options{}, 0.1},
+		{"odd channels", func(_ *configs.Model, a *fasternet.Config) {
+			a.EmbedDim, a.MLPRatio = 20, 1.5
+		}, Options{}, 0.1},
+		{"layer scale, colour", func(c *configs.Model, a *fasternet.Config) {
+			c.InChans, a.LayerScaleInitValue = 3, 0.5
+		}, Options{}, 0.1},
 		{"patches that overlap", func(_ *configs.Model, a *fasternet.Config) { a.PatchSize2 = 3 }, Options{}, 0.1},
 		{"percentile", nil, Options{Method: Percentile}, 0.1},
 		{"min and max", nil, Options{Method: MinMax, NoCorrection: true, NoEqualisation: true}, 0.2},
@@ -124,14 +127,15 @@ func TestRun(t *testing.T) {
 					t.Errorf("other logits on %d threads", threads)
 				}
 			}
-			if len(c.o.Float) > 0 && !slices.Equal(r.Float, []string{"stages.2.blocks.0", "stages.2.blocks.1", "head"}) {
+			if len(c.o.Float) > 0 &&
+				!slices.Equal(r.Float, []string{"stages.2.blocks.0", "stages.2.blocks.1", "head"}) {
 				t.Errorf("in float32 are %v", r.Float)
 			}
 		})
 	}
 }
 
-// What cannot be done is said.
+// Errors say what cannot be done.
 func TestRunErrors(t *testing.T) {
 	plain := small(t, nil)
 	sick := small(t, nil)
@@ -156,8 +160,9 @@ func TestRunErrors(t *testing.T) {
 		{"no images", plain, Images{Height: 32, Width: 32, Channels: 1}, Options{}, "no images"},
 		{"NaN weights", sick, images(2, 32, 1), Options{}, "NaN or infinite"},
 		{"infinite pixels", plain, bad, Options{}, "NaN or infinite"},
-		{"twice", done.Model, images(2, 32, 1), Options{}, "8 bits already"},
-		{"an unknown layer", plain, images(2, 32, 1), Options{Float: []string{"stages.9*"}}, `no layer is called "stages.9*"`},
+		{"twice", done.Model, images(2, 32, 1), Options{}, "already in 8 bits"},
+		{"an unknown layer", plain, images(2, 32, 1), Options{Float: []string{"stages.9*"}},
+			`no layer has the name "stages.9*"`},
 		{"all in float32", plain, images(2, 32, 1), Options{Float: []string{"*"}}, "all layers stay"},
 		{"GRN", grn, images(2, 32, 1), Options{}, "model.grn"},
 	} {
@@ -167,7 +172,7 @@ func TestRunErrors(t *testing.T) {
 	}
 }
 
-// Scales that are no numbers, or of another model, are refused by name.
+// Scales that are not finite, or come from another model, are refused by name.
 func TestCheck(t *testing.T) {
 	r, err := Run(config(t), small(t, nil), images(2, 32, 1), Options{})
 	if err != nil {
@@ -180,13 +185,23 @@ func TestCheck(t *testing.T) {
 		change func(s *graph.Int8State)
 		want   string
 	}{
-		{"a grid of NaN", func(s *graph.Int8State) { s.Grids["patch_embed"] = ops.Grid{Scale: nan} }, "patch_embed: its scale is NaN"},
+		{"a grid of NaN", func(s *graph.Int8State) {
+			s.Grids["patch_embed"] = ops.Grid{Scale: nan}
+		}, "patch_embed: its scale is NaN"},
 		{"a grid of 0", func(s *graph.Int8State) { s.Grids["stages.1"] = ops.Grid{} }, "stages.1: its scale is 0"},
-		{"a scale of +Inf", func(s *graph.Int8State) { s.Factors["head.weight"].Scale[1] = float32(math.Inf(1)) }, "head.weight: output 1: its scale is +Inf"},
-		{"a correction of NaN", func(s *graph.Int8State) { s.Factors["head.weight"].Bias[0] = nan }, "head.weight: output 0: its bias is NaN"},
+		{"a scale of +Inf", func(s *graph.Int8State) {
+			s.Factors["head.weight"].Scale[1] = float32(math.Inf(1))
+		}, "head.weight: output 1: its scale is +Inf"},
+		{"a correction of NaN", func(s *graph.Int8State) {
+			s.Factors["head.weight"].Bias[0] = nan
+		}, "head.weight: output 0: its bias is NaN"},
 		{"a scale below 0", func(s *graph.Int8State) { s.Factors["head.weight"].Scale[0] = -1 }, "want a positive one"},
-		{"no grid", func(s *graph.Int8State) { delete(s.Grids, "stages.0.blocks.0.mlp.2") }, "stages.0.blocks.0.mlp.2 have no scale"},
-		{"half of a block", func(s *graph.Int8State) { delete(s.Factors, "stages.0.blocks.0.mlp.0.weight") }, "2 of its 3 weights"},
+		{"no grid", func(s *graph.Int8State) {
+			delete(s.Grids, "stages.0.blocks.0.mlp.2")
+		}, "stages.0.blocks.0.mlp.2 have no scale"},
+		{"half of a block", func(s *graph.Int8State) {
+			delete(s.Factors, "stages.0.blocks.0.mlp.0.weight")
+		}, "2 of its 3 weights"},
 		{"another weight", func(s *graph.Int8State) { s.Factors["other"] = graph.Int8Factors{} }, "other"},
 		{"another grid", func(s *graph.Int8State) { s.Grids["other"] = ops.Grid{Scale: 1} }, "other"},
 	} {

@@ -11,20 +11,20 @@ import (
 	"fasternet/ops"
 )
 
-// Row is the error of a layer, as a ratio of the signal to the noise in decibels: 20 dB are an
-// error of a tenth, 40 dB of a hundredth. It is at most 200.
+// Row is the error of a layer, as a ratio of signal to noise in decibels: 20 dB is an error of a tenth,
+// 40 dB of a hundredth. It is at most 200.
 type Row struct {
 	Name   string   `json:"name"`
 	Format string   `json:"format"`        // int8 or float32
-	Values *float64 `json:"sqnr_db"`       // of its results, with all that comes before it; nil if they are not seen
-	Alone  float64  `json:"sqnr_alone_db"` // of the logits, if no other layer is of 8 bits; 0 for float32
+	Values *float64 `json:"sqnr_db"`       // of its results, with all layers before it in 8 bits; nil if not measured
+	Alone  float64  `json:"sqnr_alone_db"` // of the logits if only this layer is in 8 bits; 0 for float32
 }
 
-// reportImages is how many images errors are measured on.
+// reportImages is how many images are used to measure errors.
 const reportImages = 16
 
-// Report measures the errors of the layers of a model in 8 bits, next to the one in float32 that
-// it was made of.
+// Report measures the errors of the layers of a model in 8 bits against the float32 model that it was
+// made from.
 func Report(c *configs.Config, exact graph.Model, m graph.Int8Model, images Images, pool *kernels.Pool) ([]Row, error) {
 	n := min(images.Count, reportImages)
 	wants, wantLogits, err := maps(c, exact, images, n, pool)
@@ -36,7 +36,7 @@ func Report(c *configs.Config, exact graph.Model, m graph.Int8Model, images Imag
 		return nil, err
 	}
 	state := m.Int8()
-	defer func() { _ = m.SetInt8(state) }() // which was there before
+	defer func() { _ = m.SetInt8(state) }() // restore the state
 	var rows []Row
 	for _, u := range m.Int8Units() {
 		r := Row{Name: u.Name, Format: "float32"}
@@ -63,7 +63,7 @@ func Report(c *configs.Config, exact graph.Model, m graph.Int8Model, images Imag
 	return rows, nil
 }
 
-// maps are the results of the ops of a model in float32, by name, and its logits.
+// maps returns the results of the ops of a model in float32, by name, and its logits.
 func maps(
 	c *configs.Config,
 	m graph.Model,

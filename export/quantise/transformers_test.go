@@ -12,7 +12,7 @@ import (
 	"fasternet/kernels"
 )
 
-// transformer is a small model with random weights. The first norm of each block has a channel that is
+// transformer makes a small model with random weights. The first norm of each block has a channel that is
 // much larger than the others, and its weights are smaller.
 func transformer(t testing.TB, yaml string, settings ...string) (*configs.Config, graph.Model) {
 	t.Helper()
@@ -53,7 +53,7 @@ const (
 		"data: {image_size: 32, mean: [0.5], std: [0.2]}"
 )
 
-// Transformers in 8 bits compute what they did, but for rounding, and the same bits on any number of
+// Transformers in 8 bits compute the same except for rounding, and the same bits on any number of
 // threads.
 func TestTransformers(t *testing.T) {
 	for _, c := range []struct {
@@ -63,7 +63,11 @@ func TestTransformers(t *testing.T) {
 		float      []string
 	}{
 		{name: "ViT", yaml: smallViT},
-		{name: "class token, no bias", yaml: smallViT, settings: []string{"model.global_pool=false", "model.qkv_bias=false"}},
+		{
+			name:     "class token, no bias",
+			yaml:     smallViT,
+			settings: []string{"model.global_pool=false", "model.qkv_bias=false"},
+		},
 		{
 			name: "norm before the pool", yaml: smallViT,
 			settings: []string{"model.norm_before_pool=true", "model.pos_embed=fixed"},
@@ -75,7 +79,9 @@ func TestTransformers(t *testing.T) {
 		{name: "percentile", yaml: smallViT, o: Options{Method: Percentile}},
 		{
 			name: "layers in float32", yaml: smallViT,
-			o:     Options{Float: []string{"patch_*", "blocks.0.mlp.fc2", "blocks.1.mlp.fc1", "blocks.1.attn.qkv", "head"}},
+			o: Options{
+				Float: []string{"patch_*", "blocks.0.mlp.fc2", "blocks.1.mlp.fc1", "blocks.1.attn.qkv", "head"},
+			},
 			float: []string{"patch_embed.proj", "blocks.0.mlp.fc2", "blocks.1.attn.qkv", "blocks.1.mlp.fc1", "head"},
 		},
 		{name: "Swin", yaml: smallSwin},
@@ -84,7 +90,9 @@ func TestTransformers(t *testing.T) {
 			settings: []string{"model.norm_before_pool=false", "model.patch_norm=false"},
 		},
 		{
-			name: "Swin, layers in float32", yaml: smallSwin, o: Options{Float: []string{"*downsample*", "*.attn.proj"}},
+			name: "Swin, layers in float32",
+			yaml: smallSwin,
+			o:    Options{Float: []string{"*downsample*", "*.attn.proj"}},
 			float: []string{
 				"layers.0.blocks.0.attn.proj", "layers.0.downsample.reduction",
 				"layers.1.blocks.0.attn.proj", "layers.1.blocks.1.attn.proj",
@@ -118,7 +126,7 @@ func TestTransformers(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// What is float32 rounds otherwise, and a byte becomes its neighbour.
+				// Values in float32 round differently, and a byte becomes its neighbour.
 				golden.CheckRel(t, string(v), logits(t, k, r.Model, few, 2), got, 0.03)
 			}
 		})
@@ -142,7 +150,7 @@ func TestEachLayer(t *testing.T) {
 			}
 			return noise(logits(t, kernels.Default(), r.Model, few, 1), want)
 		}
-		// In float32 the rounded weights alone make the difference.
+		// In float32, only the rounded weights make the difference.
 		weights := off(nil)
 		for _, u := range r.Model.Int8Units() {
 			alone := all.Only([]graph.Int8Unit{u})
@@ -157,14 +165,15 @@ func TestEachLayer(t *testing.T) {
 				changed.Scale /= 4
 				wrong.Grids[name] = changed
 				if e := off(wrong); e < 1.2*good {
-					t.Errorf("%s: off by %.3g with a wrong grid of %s, and by %.3g with the right one", u.Name, e, name, good)
+					t.Errorf("%s: off by %.3g with a wrong grid of %s, and by %.3g with the right one",
+						u.Name, e, name, good)
 				}
 			}
 			wrong, w := alone.Clone(), u.Weights[0].Name
 			f := wrong.Factors[w]
 			f.Bias = slices.Clone(f.Bias)
 			for i := range f.Bias {
-				f.Bias[i] += float32(i%2) / 2 // a layer norm does not see a step that all have
+				f.Bias[i] += float32(i%2) / 2 // a layer norm does not see the same step in all channels
 			}
 			wrong.Factors[w] = f
 			if e := off(wrong); e < 1.2*good {
@@ -174,8 +183,8 @@ func TestEachLayer(t *testing.T) {
 	}
 }
 
-// Factors of channels change nothing in float32, and make the error of rounding smaller where a few
-// channels are large.
+// Factors of channels change nothing in float32, and reduce the error of rounding if a few channels are
+// large.
 func TestBalance(t *testing.T) {
 	for _, yaml := range []string{smallViT, smallSwin} {
 		config, m := transformer(t, yaml)

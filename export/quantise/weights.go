@@ -9,7 +9,7 @@ import (
 	"fasternet/ops"
 )
 
-// quantiser fills the state of a model.
+// quantiser sets the state of a model.
 type quantiser struct {
 	units   []graph.Int8Unit
 	values  values
@@ -17,7 +17,7 @@ type quantiser struct {
 	options Options
 }
 
-// grids chooses the grids of a unit that have not been chosen.
+// grids chooses the grids of a unit that are not chosen yet.
 func (q *quantiser) grids(u graph.Int8Unit) error {
 	choose := func(name, of string, exact func(float64) float64, rounded func(ops.Grid) func(float64) float64) error {
 		if _, done := q.state.Grids[name]; done {
@@ -25,14 +25,14 @@ func (q *quantiser) grids(u graph.Int8Unit) error {
 		}
 		v, ok := q.values[of]
 		if !ok {
-			return fmt.Errorf("%s: nothing was measured of %s", u.Name, of)
+			return fmt.Errorf("%s: no values of %s were measured", u.Name, of)
 		}
 		q.state.Grids[name] = q.method().grid(v, exact, rounded)
 		return nil
 	}
 	for _, name := range u.Grids {
 		if u.Block != nil && name != u.In() && name != u.Out || u.Activated != "" && name == u.Out {
-			continue // of values within the block, or before an activation
+			continue // for values within the block, or before an activation
 		}
 		if err := choose(name, name, nil, nil); err != nil {
 			return err
@@ -53,26 +53,26 @@ func (q *quantiser) grids(u graph.Int8Unit) error {
 	}
 	to, act := q.state.Grids[after], u.Block.MLP.Act
 	if act == kernels.ReLU {
-		q.state.Grids[before] = to // what is below 0 becomes 0 by itself
+		q.state.Grids[before] = to // values below 0 become 0 by themselves
 		return nil
 	}
 	exact, rounded := throughActivation(act, to)
 	return choose(before, part(u.Name, ops.HiddenPart), exact, rounded)
 }
 
-// beforeGELU chooses the grid of the result of a layer that GELU follows.
+// beforeGELU chooses the grid of the result of a layer before a GELU.
 func (q *quantiser) beforeGELU(u graph.Int8Unit) error {
 	before, after := q.values[u.Out], q.values[u.Activated]
 	if before == nil || after == nil {
-		return fmt.Errorf("%s: nothing was measured of %s or %s", u.Name, u.Out, u.Activated)
+		return fmt.Errorf("%s: no values of %s or %s were measured", u.Name, u.Out, u.Activated)
 	}
 	exact, rounded := throughActivation(kernels.GELU, q.method().grid(after, nil, nil))
 	q.state.Grids[u.Out] = q.method().grid(before, exact, rounded)
 	return nil
 }
 
-// throughActivation is what an activation should give, and what it gives of values on a grid, on the
-// grid to. For the grid before it that error counts.
+// throughActivation compares the right results of an activation with its results for values on a grid,
+// rounded to the grid to. This error decides the grid before the activation.
 func throughActivation(
 	act kernels.Activation,
 	to ops.Grid,
@@ -103,16 +103,16 @@ func activate(act kernels.Activation, x float64) float64 {
 	case kernels.Identity:
 		return x
 	}
-	panic(fmt.Sprintf("quantise: activation %v", act)) // a model with another was refused
+	panic(fmt.Sprintf("quantise: activation %v", act)) // other activations were refused
 }
 
-// inputs are the means and the mean squares of what a weight is multiplied with, for each input
-// channel.
+// inputs holds the means and the mean squares of the values that a weight is multiplied by, for each
+// input channel.
 type inputs struct{ mean, square []float64 }
 
 func (q *quantiser) of(name string) inputs { return inputs{q.values[name].mean, q.values[name].square} }
 
-// weights rounds the weights of a unit. Their biases take up what rounding changes for the means of
+// weights rounds the weights of a unit. The biases compensate for the effect of rounding on the means of
 // the inputs.
 func (q *quantiser) weights(u graph.Int8Unit) {
 	if u.Block == nil {
@@ -133,17 +133,17 @@ func (q *quantiser) weights(u graph.Int8Unit) {
 	q.state.Factors[b.MLP.Conv2.Name] = round(b.MLP.Conv2, nil, q.of(part(u.Name, ops.ActivatedPart)))
 }
 
-// equalise gives the convolved channels of a block other units, which the first product takes
-// back: they have the grid of the map that goes into the block, whose range can be quite another
-// one. A factor balances the errors of rounding the channel and of rounding its column of weights;
-// the channel must stay within the grid.
+// equalise rescales the convolved channels of a block; the first product reverses it. The channels share
+// the grid of the map that goes into the block, whose range can be very different. A factor balances the
+// errors of rounding the channel and of rounding its column of weights; the channel must stay within the
+// grid.
 func (q *quantiser) equalise(u graph.Int8Unit, conv *measured) []float64 {
 	factors := make([]float64, len(conv.mean))
 	g := q.state.Grids[u.In()]
 	low, high := g.Value(0), g.Value(255)
 	w1, wp := u.Block.MLP.Conv1, u.Block.PConv.Weight
 	hidden, c := w1.Shape()[0], w1.Shape()[1]
-	steps := 0.0 // Σ of the squared steps of the rows of conv1
+	steps := 0.0 // sum of the squared steps of the rows of conv1
 	for o := range hidden {
 		most := 0.0
 		for _, v := range w1.Data()[o*c : (o+1)*c] {
@@ -170,7 +170,7 @@ func (q *quantiser) equalise(u graph.Int8Unit, conv *measured) []float64 {
 		}
 		k := math.Sqrt(math.Sqrt(float64(g.Scale) * float64(g.Scale) * column / (conv.square[i] * steps)))
 		if k = min(k, fit); k-k != 0 || k < 1e-3 || k > 1e3 {
-			continue // a channel of zeros, or one whose size is no use
+			continue // a channel of zeros, or too large or too small
 		}
 		factors[i] = k
 		n := wp.Size() / len(factors)
@@ -186,9 +186,9 @@ func (q *quantiser) equalise(u graph.Int8Unit, conv *measured) []float64 {
 	return factors
 }
 
-// round rounds a weight [out, in, …] to 8 bits, with a factor for each output, and leaves in the
-// parameter what the integers stand for. The factor is the one with the least error of the output;
-// bias is the one in float32, or nil.
+// round rounds a weight [out, in, …] to 8 bits, with a factor for each output, and stores the values of
+// the integers in the parameter. The factor is the one with the least error of the output; bias is the
+// bias in float32, or nil.
 func round(p, bias *ops.Param, in inputs) graph.Int8Factors {
 	out, channels := p.Shape()[0], p.Shape()[1]
 	n := p.Size() / out
@@ -232,7 +232,7 @@ func round(p, bias *ops.Param, in inputs) graph.Int8Factors {
 	return f
 }
 
-// roundWeight is the integer of a weight.
+// roundWeight returns the integer of a weight.
 func roundWeight(v, scale float32) float64 {
 	return min(max(math.RoundToEven(float64(v)/float64(scale)), -ops.MostInt8), ops.MostInt8)
 }

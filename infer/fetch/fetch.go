@@ -1,10 +1,10 @@
-// Package fetch lets a program that uses package infer name weights of the Hugging Face hub
-// (hf://ORG/NAME) and of URLs where it names files. It is imported for its effect:
+// Package fetch lets a program that uses package infer open weights of the Hugging Face hub
+// (hf://ORG/NAME) and of URLs as if they were files. Import it for its effect:
 //
 //	import _ "fasternet/infer/fetch"
 //
-// Package infer alone knows no network. The environment says where the hub and the cache are, as
-// for the commands.
+// Without it, package infer uses no network. The environment says where the hub and the cache
+// are, as for the commands.
 package fetch
 
 import (

@@ -9,10 +9,10 @@ import (
 	"fasternet/eval"
 )
 
-// fewClasses is how many classes are named in a finding.
+// fewClasses is how many classes a finding names.
 const fewClasses = 20
 
-// classes reports classes without images, and those that only one part has.
+// classes reports classes without images, and classes that only one part has.
 func (r *Report) classes(parts []part) {
 	var train, val data.Dataset
 	for _, p := range parts {
@@ -26,7 +26,7 @@ func (r *Report) classes(parts []part) {
 	if train != nil && data.CheckFaults(train, true) == nil {
 		if err := data.CheckLabels(train, "training"); err != nil {
 			r.add(Error, Classes, err.Error())
-			return // the rest would say it again
+			return // the other findings would say the same
 		}
 	}
 	r.Findings = append(r.Findings, classFindings(train, val)...)
@@ -53,31 +53,37 @@ func classFindings(train, val data.Dataset) (found []Finding) {
 	if train == nil || val == nil {
 		for _, ds := range []data.Dataset{train, val} {
 			if ds != nil {
-				report(Note, whose(ds, func(_, n int) bool { return n == 0 }), "class %q has no images", "%d classes have no images: %s")
+				report(Note, whose(ds, func(_, n int) bool { return n == 0 }),
+					"class %q has no images",
+					"%d classes have no images: %s")
 			}
 		}
 		return found
 	}
 	match := classes.Compare(val.Classes(), train.Classes())
 	inTrain, inVal := countClasses(train), countClasses(val)
-	trained := func(c int) int { // images of class c of the validation part
+	// the number of images of class c of the validation part
+	trained := func(c int) int {
 		if at := match.Index[c]; at >= 0 && at < len(inTrain) {
 			return inTrain[at]
 		}
 		return 0
 	}
-	validated := make([]int, len(inTrain)) // images of each class of the training part
+	validated := make([]int, len(inTrain)) // validation images of each class of the training part
 	for c, n := range inVal {
 		if at := match.Index[c]; at >= 0 && at < len(validated) {
 			validated[at] += n
 		}
 	}
 	report(Error, whose(val, func(c, n int) bool { return n > 0 && trained(c) == 0 }),
-		"class %q has images only in the validation part: it cannot be learned", "%d classes have images only in the validation part: they cannot be learned: %s")
+		"class %q has images only in the validation part: it cannot be learned",
+		"%d classes have images only in the validation part: they cannot be learned: %s")
 	report(Note, whose(train, func(c, n int) bool { return n == 0 && validated[c] == 0 }),
-		"class %q has no images", "%d classes have no images: %s")
+		"class %q has no images",
+		"%d classes have no images: %s")
 	report(Note, whose(train, func(c, n int) bool { return n > 0 && validated[c] == 0 }),
-		"class %q has no images in the validation part: its accuracy is not measured", "%d classes have no images in the validation part: their accuracy is not measured: %s")
+		"class %q has no images in the validation part: its accuracy is not measured",
+		"%d classes have no images in the validation part: their accuracy is not measured: %s")
 	return found
 }
 
@@ -94,7 +100,7 @@ func countClasses(ds data.Dataset) []int {
 	return counts
 }
 
-// list names the first of some classes.
+// list names the first few classes.
 func list(names []string) string {
 	text := strings.Join(names[:min(len(names), fewClasses)], ", ")
 	if more := len(names) - fewClasses; more > 0 {

@@ -13,16 +13,16 @@ import (
 	"fasternet/train"
 )
 
-// mostDropped is how large a part of the training images may be dropped in the incomplete
-// last batch of an epoch without a note.
+// mostDropped is the largest part of the training images that each epoch may drop in its last,
+// incomplete batch without a note.
 const mostDropped = 0.1
 
-// mostEnlarged is how much larger data.image_size may be than most images without a note.
+// mostEnlarged is how many times larger than most images data.image_size may be without a note.
 const mostEnlarged = 1.5
 
-// Config looks at the data set of a configuration as a run does at its start, without
-// reading all images, and reports what does not fit. It does not judge keys that are
-// already known to be wrong, which have their defaults in c; wrong may be nil.
+// Config looks at the data set of a configuration like a run at its start, without reading all
+// images, and reports what does not fit. It skips keys that are already known to be wrong; they
+// have their defaults in c. wrong may be nil.
 func Config(c *configs.Config, wrong func(key string) bool) *Report {
 	if wrong == nil {
 		wrong = func(string) bool { return false }
@@ -33,7 +33,7 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 	}
 	var validation data.Dataset
 	training := r.open(c, data.Train)
-	if training != nil || !c.Data.HoldsOut() { // otherwise it is made of the other one
+	if training != nil || !c.Data.HoldsOut() { // otherwise the validation part comes from the training part
 		validation = r.open(c, data.Val)
 	}
 	if training != nil {
@@ -67,7 +67,10 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 
 // there reports whether there is a data set. A configuration may be for another machine.
 func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
-	for _, key := range []string{"data", "data.name", "data.dir", "data.train", "data.val", "data.val_fraction", "data.classes", "data.label_kind", "data.label_key"} {
+	for _, key := range []string{
+		"data", "data.name", "data.dir", "data.train", "data.val",
+		"data.val_fraction", "data.classes", "data.label_kind", "data.label_key",
+	} {
 		if wrong(key) {
 			r.add(Note, NotThere, key+" is wrong: the data set was not looked at")
 			return false
@@ -91,14 +94,14 @@ func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
 	return true
 }
 
-// open opens a part; nil if it cannot be.
+// open opens a part; nil if that fails.
 func (r *Report) open(c *configs.Config, split data.Split) data.Dataset {
 	ds, err := sets.Inspect(c.Data, split == data.Train)
 	if err != nil {
 		r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", partName[split], err))
 		return nil
 	}
-	if c.Data.HoldsOut() && split == data.Val { // both parts are made of one
+	if c.Data.HoldsOut() && split == data.Val { // both parts come from the same files
 		return ds
 	}
 	var images []data.Fault
@@ -116,10 +119,10 @@ func (r *Report) open(c *configs.Config, split data.Split) data.Dataset {
 			more += f.Count()
 		}
 		if more > 0 {
-			text += fmt.Sprintf(" (and %d more images that are not there; data verify names all)", more)
+			text += fmt.Sprintf(" (and %d more images are missing; data verify lists all)", more)
 		}
 		if c.Data.OnBadImage == "skip" {
-			r.add(Note, Broken, text+"; another image takes the place (data.on_bad_image: skip)")
+			r.add(Note, Broken, text+"; another image is used instead (data.on_bad_image: skip)")
 		} else {
 			r.add(Error, Broken, text)
 		}
@@ -133,7 +136,9 @@ func (r *Report) head(c *configs.Config, ds data.Dataset, wrong func(key string)
 	switch {
 	case !c.Classifies() || wrong("model.num_classes"):
 	case c.Model.NumClasses > 0 && c.Model.NumClasses < n:
-		r.add(Error, Setting, fmt.Sprintf("model.num_classes: the data set has %d classes, the model only %d; 0 takes the number of the data set", n, c.Model.NumClasses))
+		r.add(Error, Setting, fmt.Sprintf(
+			"model.num_classes: the data set has %d classes, the model only %d; 0 takes the number of the data set",
+			n, c.Model.NumClasses))
 	default:
 		if note := eval.HeadNote(c.Model.NumClasses, n); note != "" {
 			r.add(Note, Setting, note)
@@ -154,17 +159,21 @@ func (r *Report) batches(c *configs.Config, ds data.Dataset, wrong func(key stri
 	}
 	steps := loader.Steps()
 	if left := n - steps*batch; float64(left) > mostDropped*float64(n) {
-		r.add(Note, Setting, fmt.Sprintf("train.batch_size: of %d training images each epoch leaves out %d, which make no whole batch of %d; a smaller batch leaves out fewer", n, left, batch))
+		r.add(Note, Setting, fmt.Sprintf("train.batch_size: of %d training images each epoch leaves out %d, "+
+			"which do not fill a batch of %d; a smaller batch leaves out fewer", n, left, batch))
 	}
 	if c.Train.AccumSteps > steps && !wrong("train.accum_steps") {
-		r.add(Note, Setting, fmt.Sprintf("train.accum_steps: %d batches make an update, but an epoch has %d: its updates are smaller", c.Train.AccumSteps, steps))
+		r.add(Note, Setting, fmt.Sprintf(
+			"train.accum_steps: %d batches make an update, but an epoch has only %d: its updates are smaller",
+			c.Train.AccumSteps, steps))
 	}
 	if c.Train.PreciseBN > n && !wrong("train.precise_bn") {
-		r.add(Note, Setting, fmt.Sprintf("train.precise_bn: %d images are asked for, there are %d training images", c.Train.PreciseBN, n))
+		r.add(Note, Setting, fmt.Sprintf("train.precise_bn: wants %d images, but there are only %d training images",
+			c.Train.PreciseBN, n))
 	}
 }
 
-// images decodes some images of a part, and compares them with what the model gets.
+// images decodes some images of a part, and compares them with the input of the model.
 func (r *Report) images(c *configs.Config, ds data.Dataset, part string, wrong func(key string) bool) {
 	info, err := data.Describe(ds, true)
 	if err != nil {
@@ -172,36 +181,42 @@ func (r *Report) images(c *configs.Config, ds data.Dataset, part string, wrong f
 		return
 	}
 	r.Images += info.Decoded
-	missing := 0 // reported already
+	missing := 0 // number of images that are reported already
 	for _, f := range data.FaultsOf(ds) {
 		if f.Image {
 			missing++
 		}
 	}
 	if info.Bad > missing {
-		level, hint := Error, "data verify names all that cannot"
+		level, hint := Error, "data verify lists all of them"
 		if c.Data.OnBadImage == "skip" {
-			level, hint = Note, "others take their places (data.on_bad_image: skip)"
+			level, hint = Note, "other images are used instead (data.on_bad_image: skip)"
 		}
-		r.add(level, Broken, fmt.Sprintf("%v; of %d %s images that were looked at %d cannot be read; %s", info.BadErr, info.Bad+info.Decoded, part, info.Bad, hint))
+		r.add(level, Broken, fmt.Sprintf("%v; %d of the %d %s images that were looked at cannot be read; %s",
+			info.BadErr, info.Bad, info.Bad+info.Decoded, part, hint))
 	}
 	if info.Decoded == 0 || part != "training" {
 		return
 	}
-	if size := c.Data.ImageSize; !wrong("data.image_size") && float64(max(info.Height.Median, info.Width.Median))*mostEnlarged < float64(size) {
-		r.add(Note, Setting, fmt.Sprintf("data.image_size: half of the %s images that were looked at have %d×%d pixels (width × height) or less, and are enlarged to %d",
+	size := c.Data.ImageSize
+	side := max(info.Height.Median, info.Width.Median)
+	if !wrong("data.image_size") && float64(side)*mostEnlarged < float64(size) {
+		r.add(Note, Setting, fmt.Sprintf("data.image_size: half of the %s images that were looked at "+
+			"have at most %d×%d pixels (width × height), and are enlarged to %d",
 			part, info.Width.Median, info.Height.Median, size))
 	}
 	switch grey := info.Grey; {
 	case wrong("model.in_chans"):
 	case c.Model.InChans == 1 && grey < info.Decoded:
-		r.add(Note, Setting, fmt.Sprintf("model.in_chans: %d of %d %s images that were looked at have colours, which 1 channel does not see", info.Decoded-grey, info.Decoded, part))
+		r.add(Note, Setting, fmt.Sprintf("model.in_chans: %d of %d %s images that were looked at have colours, "+
+			"which a model with 1 channel does not see", info.Decoded-grey, info.Decoded, part))
 	case c.Model.InChans == 3 && grey == info.Decoded:
-		r.add(Note, Setting, fmt.Sprintf("model.in_chans: all %d %s images that were looked at are grey; 1 channel would do", grey, part))
+		r.add(Note, Setting, fmt.Sprintf(
+			"model.in_chans: all %d %s images that were looked at are grey; 1 channel is enough", grey, part))
 	}
 }
 
-// labels compares the classes of the parts as a run does; the validation part may be nil.
+// labels compares the classes of the parts like a run; the validation part may be nil.
 func (r *Report) labels(training, validation data.Dataset) {
 	var notes []string
 	var err error

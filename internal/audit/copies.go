@@ -7,12 +7,11 @@ import (
 	"fasternet/data"
 )
 
-// fewCopies is how many of one image are named in the text of a finding.
+// fewCopies is how many copies of an image the text of a finding names.
 const fewCopies = 4
 
-// copies reports images that are there twice: in training and validation, so that
-// validation rewards memorising; in two classes, one of which must be wrong; or in one
-// class.
+// copies reports images that occur twice: in training and validation, so that validation
+// rewards memorising; in two classes, one of which must be wrong; or in one class.
 func (r *Report) copies(parts []part, level CopiesLevel, labelled bool) {
 	if level == CopiesOff {
 		return

@@ -20,17 +20,17 @@ type Options struct {
 	Progress  func(part string, done, total int) // may be nil
 }
 
-// CopiesLevel says how an image that is there twice is reported.
+// CopiesLevel says how to report an image that occurs twice.
 type CopiesLevel string
 
 // The levels of copies.
 const (
-	CopiesError CopiesLevel = "error" // in training and validation, or in two classes
+	CopiesError CopiesLevel = "error" // an error in training and validation, or in two classes
 	CopiesNote  CopiesLevel = "note"
-	CopiesOff   CopiesLevel = "off" // they are not looked for
+	CopiesOff   CopiesLevel = "off" // do not look for copies
 )
 
-// partName is what the parts are called in messages.
+// partName is the name of a part in messages.
 var partName = map[data.Split]string{data.Train: "training", data.Val: "validation"}
 
 // part is a part of a data set that could be opened.
@@ -50,16 +50,21 @@ func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error)
 		if err != nil {
 			r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", name, err))
 			if c.Data.HoldsOut() {
-				break // the other one is made of it
+				break // the other part comes from the same files
 			}
 			continue
 		}
 		for _, f := range data.FaultsOf(ds) {
-			if !f.Image { // images are looked at one by one
+			if !f.Image { // images are checked one by one
 				r.add(Error, Fault, f.Err.Error())
 			}
 		}
-		options := data.VerifyOptions{Workers: c.Data.Workers, MinSide: o.MinSide, MaxPixels: o.MaxPixels, Copies: o.Copies != CopiesOff}
+		options := data.VerifyOptions{
+			Workers:   c.Data.Workers,
+			MinSide:   o.MinSide,
+			MaxPixels: o.MaxPixels,
+			Copies:    o.Copies != CopiesOff,
+		}
 		if o.Progress != nil {
 			options.Progress = func(done, total int) { o.Progress(name, done, total) }
 		}
@@ -84,8 +89,8 @@ func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error)
 	return r, nil
 }
 
-// broken reports the images that cannot be used. If the opener knows more about one, such
-// as the line of a list, its text is used.
+// broken reports the images that cannot be used. If the opener knows more about an image, such
+// as its line in a list, the finding has the opener's text.
 func (r *Report) broken(v *data.Verified) {
 	faults := data.FaultsOf(v.Dataset)
 	for _, b := range v.Broken {
@@ -106,11 +111,12 @@ func (r *Report) sizes(v *data.Verified) {
 		r.add(Note, Tiny, fmt.Sprintf("%s is tiny: %d×%d pixels (width × height)", s.Name, s.Width, s.Height), s.Name)
 	}
 	for _, s := range v.Huge {
-		r.add(Note, Huge, fmt.Sprintf("%s is huge: %d×%d pixels (width × height); decoding takes long, data pack --short-side makes a smaller copy", s.Name, s.Width, s.Height), s.Name)
+		r.add(Note, Huge, fmt.Sprintf("%s is huge: %d×%d pixels (width × height); "+
+			"decoding takes long, data pack --short-side makes a smaller copy", s.Name, s.Width, s.Height), s.Name)
 	}
 }
 
-// pixels reports settings that lose something of the images of a part.
+// pixels reports settings that lose a part of the images.
 func (r *Report) pixels(part string, v *data.Verified) {
 	_, warnings := data.DescribeTraits(v.Dataset, v.Traits)
 	for _, text := range warnings {
@@ -118,8 +124,8 @@ func (r *Report) pixels(part string, v *data.Verified) {
 	}
 }
 
-// leftOut reports the files that are not images of the data set, and what else the
-// openers of the parts noticed.
+// leftOut reports the files that are not images of the data set, and the remarks of the openers
+// of the parts.
 func (r *Report) leftOut(d configs.Data, parts []part) {
 	of := map[data.Split]data.Dataset{}
 	for _, p := range parts {

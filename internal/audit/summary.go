@@ -10,23 +10,29 @@ import (
 	"fasternet/internal/printable"
 )
 
-// order has the kinds in the order in which they are reported, with words for the
-// errors among them.
+// order lists the kinds in the order in which they are reported, with the words for their
+// errors.
 var order = []struct {
 	kind      Kind
 	one, many string
 }{
 	{Unopened, "part cannot be opened", "parts cannot be opened"},
-	{Fault, "folder or list is not as it should be", "folders or lists are not as they should be"},
+	{Fault, "folder or list has an error", "folders or lists have errors"},
 	{Broken, "of %d images is broken", "of %d images are broken"},
 	{Leak, "image is in training and validation", "images are in training and validation"},
 	{Conflict, "image is in two classes", "images are in two classes"},
 	{Setting, "setting does not fit", "settings do not fit"},
 	{Classes, "finding about classes", "findings about classes"},
-	{Repeat, "", ""}, {Tiny, "", ""}, {Huge, "", ""}, {Pixels, "", ""}, {Remark, "", ""}, {LeftOut, "", ""}, {NotThere, "", ""},
+	{Repeat, "", ""},
+	{Tiny, "", ""},
+	{Huge, "", ""},
+	{Pixels, "", ""},
+	{Remark, "", ""},
+	{LeftOut, "", ""},
+	{NotThere, "", ""},
 }
 
-// sort puts the findings into the order of their kinds.
+// sort sorts the findings by their kinds.
 func (r *Report) sort() {
 	at := map[Kind]int{}
 	for i, o := range order {
@@ -35,20 +41,20 @@ func (r *Report) sort() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return at[a.Kind] - at[b.Kind] })
 }
 
-// Counts are the numbers of images and of findings.
+// Counts holds the numbers of images and of findings.
 type Counts struct {
 	Images   int `json:"images"`
 	Broken   int `json:"broken"`
-	Faults   int `json:"faults"` // of folders and lists, and parts that cannot be opened
+	Faults   int `json:"faults"` // folders and lists with errors, and parts that cannot be opened
 	Leak     int `json:"in_training_and_validation"`
 	Conflict int `json:"in_two_classes"`
 	Repeat   int `json:"more_than_once_in_a_class"`
 	Classes  int `json:"classes"`
-	LeftOut  int `json:"left_out"` // files
+	LeftOut  int `json:"left_out"` // number of files
 	Tiny     int `json:"tiny"`
 	Huge     int `json:"huge"`
-	Errors   int `json:"errors"` // findings
-	Notes    int `json:"notes"`  // findings
+	Errors   int `json:"errors"` // findings that are errors
+	Notes    int `json:"notes"`  // other findings
 }
 
 // Counts counts what was found.
@@ -67,9 +73,9 @@ func (r *Report) Counts() Counts {
 	}
 }
 
-// Write writes a line for each finding, and for each file that is left out. Of a kind
-// it writes at most so many, 0 for all; but always all images that cannot be used, and
-// all faults of folders and lists.
+// Write writes a line for each finding, and for each file that is left out. It writes at most
+// so many of a kind, 0 for all, but always all images that cannot be used and all faults of
+// folders and lists.
 func (r *Report) Write(w io.Writer, most int) error {
 	var b strings.Builder
 	for _, o := range order {
@@ -108,7 +114,7 @@ func writeFiles(b *strings.Builder, files []string, most int) {
 	}
 }
 
-// Err says in one line what errors were found; nil if there are only notes.
+// Err sums up the errors in one line; nil if there are only notes.
 func (r *Report) Err() error {
 	var parts []string
 	for _, o := range order {

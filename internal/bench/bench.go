@@ -17,62 +17,63 @@ import (
 	"fasternet/train"
 )
 
-// Options say what to time.
+// Options say what to time, and how.
 type Options struct {
 	Train      bool
 	Batch      int
-	Threads    int // 0 for one a processor
-	Size       int // side of the images; 0 for the configured one
-	Warmup     int // runs that are not timed
-	Iterations int // runs that are; 0 for as many as fit into Seconds
+	Threads    int // 0 for one per processor
+	Size       int // side of the images; 0 takes it from the configuration
+	Warmup     int // runs before the timed ones
+	Iterations int // timed runs; 0 for as many as fit into Seconds
 	Seconds    float64
-	Least      int    // runs at least, however long they take; 0 for five
-	Profile    bool   // time of each operation and of its parts
+	Least      int    // the least number of runs, even if they take long; 0 for five
+	Profile    bool   // time each operation and its parts
 	Precision  string // fp32, bf16 or auto; "" takes it from the configuration
 
-	// Model to time; nil for a new one of the configuration.
+	// Model is the model to time; nil makes a new one from the configuration.
 	Model graph.Model
 
-	profile *profiled // nil without
+	profile *profiled // nil without Profile
 }
 
-// Paper sets the protocol of the authors for latency on a CPU: batch 1, one
-// thread, 10 runs to warm up, 200 that count.
+// Paper sets the protocol of the authors for latency on a CPU: batch 1, one thread, 10 runs to
+// warm up, 200 timed runs.
 func (o *Options) Paper() {
 	o.Train, o.Batch, o.Threads, o.Warmup, o.Iterations = false, 1, 1, 10, 200
 }
 
 // Result is the timing of a model.
 type Result struct {
-	Model      string         `json:"model"`
-	Mode       string         `json:"mode"` // train or infer
-	Kernels    string         `json:"kernels"`
-	Precision  string         `json:"precision"`           // fp32, bf16 or int8
-	BF16Path   string         `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, neon_bf16, or go for an emulation
-	BNFolded   bool           `json:"bn_folded"`
-	Threads    int            `json:"threads"`
-	Batch      int            `json:"batch"`
-	Size       int            `json:"size"`
-	Warmup     int            `json:"warmup"`
-	Runs       int            `json:"runs"`
-	MedianMS   float64        `json:"median_ms"`
-	MeanMS     float64        `json:"mean_ms"` // the figure of the authors' protocol
-	P10MS      float64        `json:"p10_ms"`
-	P90MS      float64        `json:"p90_ms"`
-	BestMS     float64        `json:"best_ms"`
-	CPUMS      float64        `json:"cpu_ms"`    // processor time of a run, all threads, also while they wait; the mean; 0 where it is not known
+	Model     string `json:"model"`
+	Mode      string `json:"mode"` // train or infer
+	Kernels   string `json:"kernels"`
+	Precision string `json:"precision"` // fp32, bf16 or int8
+	// BF16Path says how bf16 is computed: amx, avx512_bf16, neon_bf16, or go for an emulation.
+	BF16Path string  `json:"bf16_path,omitempty"`
+	BNFolded bool    `json:"bn_folded"`
+	Threads  int     `json:"threads"`
+	Batch    int     `json:"batch"`
+	Size     int     `json:"size"`
+	Warmup   int     `json:"warmup"`
+	Runs     int     `json:"runs"`
+	MedianMS float64 `json:"median_ms"`
+	MeanMS   float64 `json:"mean_ms"` // the authors' protocol reports the mean
+	P10MS    float64 `json:"p10_ms"`
+	P90MS    float64 `json:"p90_ms"`
+	BestMS   float64 `json:"best_ms"`
+	// CPUMS is the mean processor time of a run, over all threads, even while they wait; 0 if unknown.
+	CPUMS      float64        `json:"cpu_ms"`
 	ImgPerS    float64        `json:"img_per_s"` // at the median
 	GMACs      float64        `json:"gmacs"`     // of the forward pass of one image
 	GFLOPS     float64        `json:"gflops"`    // 2 FLOPs a MAC; training counts as three forward passes
 	PeakRSSMiB float64        `json:"peak_rss_mib"`
 	ArenaMiB   float64        `json:"arena_mib"`                    // activations
-	Recomputed bool           `json:"grad_checkpointing,omitempty"` // blocks are computed again in the backward pass
+	Recomputed bool           `json:"grad_checkpointing,omitempty"` // the backward pass computes blocks again
 	Profile    []ProfileEntry `json:"profile,omitempty"`
 	Sums       *ProfileSums   `json:"profile_sums,omitempty"`
 }
 
-// Run times the model of a configuration. A step of training is forward,
-// backward and AdamW.
+// Run times the model of a configuration. A training step is forward, backward and AdamW.
 func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result, error) {
 	c, err := o.prepare(c)
 	if err != nil {
@@ -104,7 +105,15 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	if o.profile != nil {
 		step, before = o.profile.around(step), o.profile.take
 	}
-	times, err := measure(ctx, timing{step: step, before: before, warm: warm, warmup: o.Warmup, iterations: o.Iterations, seconds: o.Seconds, least: o.Least})
+	times, err := measure(ctx, timing{
+		step:       step,
+		before:     before,
+		warm:       warm,
+		warmup:     o.Warmup,
+		iterations: o.Iterations,
+		seconds:    o.Seconds,
+		least:      o.Least,
+	})
 	if err != nil {
 		return Result{}, err
 	}
@@ -113,9 +122,25 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	macs := float64(total.MACs + total.AttentionMACs)
 	median := quantile(times, 0.5)
 	r := Result{
-		Model: name, Mode: o.mode(), Kernels: string(pool.Kernels().Variant()), Precision: subject.precision.String(), BNFolded: subject.folded, Threads: pool.Workers(), Batch: o.Batch, Size: o.Size,
-		Warmup: o.Warmup, Runs: len(times), MedianMS: median, MeanMS: mean(times), P10MS: quantile(times, 0.1), P90MS: quantile(times, 0.9), BestMS: times[0], CPUMS: used,
-		ImgPerS: 1000 * float64(o.Batch) / median, GMACs: macs / 1e9, GFLOPS: 2 * macs * float64(o.Batch) / median / 1e6,
+		Model:      name,
+		Mode:       o.mode(),
+		Kernels:    string(pool.Kernels().Variant()),
+		Precision:  subject.precision.String(),
+		BNFolded:   subject.folded,
+		Threads:    pool.Workers(),
+		Batch:      o.Batch,
+		Size:       o.Size,
+		Warmup:     o.Warmup,
+		Runs:       len(times),
+		MedianMS:   median,
+		MeanMS:     mean(times),
+		P10MS:      quantile(times, 0.1),
+		P90MS:      quantile(times, 0.9),
+		BestMS:     times[0],
+		CPUMS:      used,
+		ImgPerS:    1000 * float64(o.Batch) / median,
+		GMACs:      macs / 1e9,
+		GFLOPS:     2 * macs * float64(o.Batch) / median / 1e6,
 		PeakRSSMiB: PeakRSS() / (1 << 20), ArenaMiB: float64(subject.program.ArenaBytes()) / (1 << 20),
 	}
 	if o.Train {
@@ -132,8 +157,8 @@ func Run(ctx context.Context, name string, c *configs.Config, o Options) (Result
 	return r, err
 }
 
-// prepare checks the options, and fills in what they leave to the configuration. It returns the
-// configuration with what they change in it.
+// prepare checks the options, and takes values that they leave open from the configuration. It
+// returns the configuration with the changes from the options.
 func (o *Options) prepare(c *configs.Config) (*configs.Config, error) {
 	if o.Size == 0 {
 		o.Size = c.Data.ImageSize
@@ -157,7 +182,7 @@ func (o *Options) mode() string {
 	return "infer"
 }
 
-// subject is what is timed.
+// subject is the model to time.
 type subject struct {
 	program interface {
 		Profile(*ops.Profile)
@@ -167,10 +192,10 @@ type subject struct {
 	counts    []graph.LayerCount
 	precision kernels.Precision
 	folded    bool
-	steps     // of training
+	steps     // for training
 }
 
-// steps are the two halves of a step of training, and what ranks need between them.
+// steps are the two halves of a training step, and what ranks need between them.
 type steps struct {
 	gradients func() error
 	update    func()
@@ -180,7 +205,7 @@ type steps struct {
 	optimizer *optim.Optimizer
 }
 
-// step is one without other ranks.
+// step runs a step without other ranks.
 func (s steps) step() error {
 	if err := s.gradients(); err != nil {
 		return err
@@ -212,7 +237,13 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	if err != nil {
 		return subject{}, err
 	}
-	s := subject{program: program, step: inference(program, net, o), counts: counts, precision: runner.Format(), folded: folded}
+	s := subject{
+		program:   program,
+		step:      inference(program, net, o),
+		counts:    counts,
+		precision: runner.Format(),
+		folded:    folded,
+	}
 	if o.Train {
 		if s.steps, err = training(program, net, depths, pool, c, o); err != nil {
 			return subject{}, err
@@ -223,8 +254,8 @@ func (o Options) subject(c *configs.Config, pool *kernels.Pool) (subject, error)
 	return s, nil
 }
 
-// runner runs the model as the configuration says. The loss of a distillation needs a teacher:
-// the student is timed without it.
+// runner runs the model with the settings of the configuration. The loss of a distillation needs a
+// teacher, so the student is timed without it.
 func (o Options) runner(c *configs.Config, net graph.Model, pool *kernels.Pool) (*graph.Runner, *graph.Layers, error) {
 	if !o.Train {
 		r, err := model.NewRunner(c, net, pool)
@@ -237,7 +268,7 @@ func (o Options) runner(c *configs.Config, net graph.Model, pool *kernels.Pool) 
 	return r, depths, err
 }
 
-// model is the model to time, and whether its batch norms are folded.
+// model returns the model to time, and whether its batch norms are folded.
 func (o Options) model(c *configs.Config) (net graph.Model, folded bool, err error) {
 	if net = o.Model; net == nil {
 		if net, err = model.New(c, max(c.Model.NumClasses, 10)); err != nil {
@@ -250,8 +281,7 @@ func (o Options) model(c *configs.Config) (net graph.Model, folded bool, err err
 	return prepare(net)
 }
 
-// prepare makes a model ready for inference, and says whether its batch norms
-// are folded.
+// prepare makes a model ready for inference. It reports whether its batch norms are folded.
 func prepare(net graph.Model) (_ graph.Model, folded bool, err error) {
 	_, folded = net.(graph.Foldable)
 	net, err = graph.ForInference(net)
@@ -275,7 +305,9 @@ func inference(p *graph.Program, net graph.Model, o Options) func() error {
 	}
 }
 
-func training(p *graph.Program, net graph.Model, depths *graph.Layers, pool *kernels.Pool, c *configs.Config, o Options) (steps, error) {
+func training(
+	p *graph.Program, net graph.Model, depths *graph.Layers, pool *kernels.Pool, c *configs.Config, o Options,
+) (steps, error) {
 	x, targets := images(net, o), make([]float32, o.Batch*net.Classes())
 	for i := range o.Batch {
 		targets[i*net.Classes()+i%net.Classes()] = 1

@@ -27,12 +27,32 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := bench.Run(t.Context(), "quickstart", c, bench.Options{Train: true, Batch: 3, Threads: 2, Size: 40, Warmup: 1, Seconds: 0.02, Profile: true})
+	r, err := bench.Run(t.Context(), "quickstart", c, bench.Options{
+		Train:   true,
+		Batch:   3,
+		Threads: 2,
+		Size:    40,
+		Warmup:  1,
+		Seconds: 0.02,
+		Profile: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Mode != "train" || r.Size != 40 || r.Threads != 2 || r.Runs < 5 || !(r.BestMS <= r.P10MS && r.P10MS <= r.MedianMS && r.MedianMS <= r.P90MS) ||
-		r.MeanMS <= 0 || !(r.CPUMS >= 0 && r.CPUMS <= 4*r.MeanMS) || r.Warmup != 1 || r.BNFolded || r.PeakRSSMiB < 1 || r.ArenaMiB <= 0 || r.GMACs <= 0 || len(r.Profile) == 0 {
+	sorted := r.BestMS <= r.P10MS && r.P10MS <= r.MedianMS && r.MedianMS <= r.P90MS
+	if !sorted ||
+		r.Mode != "train" ||
+		r.Size != 40 ||
+		r.Threads != 2 ||
+		r.Warmup != 1 ||
+		r.Runs < 5 ||
+		r.MeanMS <= 0 ||
+		!(r.CPUMS >= 0 && r.CPUMS <= 4*r.MeanMS) ||
+		r.BNFolded ||
+		r.PeakRSSMiB < 1 ||
+		r.ArenaMiB <= 0 ||
+		r.GMACs <= 0 ||
+		len(r.Profile) == 0 {
 		t.Errorf("got %+v", r)
 	}
 	share := 0.0
@@ -51,7 +71,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// The protocol of the authors, and a model that is there already.
+// Times a model with the protocol of the authors, and a model that exists already.
 func TestPaperProtocol(t *testing.T) {
 	c, err := configs.Load("quickstart")
 	if err != nil {
@@ -64,7 +84,13 @@ func TestPaperProtocol(t *testing.T) {
 	o := bench.Options{Train: true, Batch: 8, Size: 32, Model: net}
 	o.Paper()
 	r, err := bench.Run(t.Context(), "mine", c, o)
-	if err != nil || r.Mode != "infer" || !r.BNFolded || r.Batch != 1 || r.Threads != 1 || r.Warmup != 10 || r.Runs != 200 {
+	if err != nil ||
+		r.Mode != "infer" ||
+		!r.BNFolded ||
+		r.Batch != 1 ||
+		r.Threads != 1 ||
+		r.Warmup != 10 ||
+		r.Runs != 200 {
 		t.Errorf("got %+v, %v", r, err)
 	}
 }

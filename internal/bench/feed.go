@@ -16,23 +16,24 @@ import (
 	"fasternet/train"
 )
 
-// FeedOptions say how the feed of training is timed.
+// FeedOptions say how to time the feed of training.
 type FeedOptions struct {
-	Images  int          // that are timed stage by stage; 0 for none
-	Rounds  int          // of training steps from the data set and from memory, in turn; 0 for none
-	Seconds float64      // of a round
-	Notice  func(string) // is told what comes next; may be nil
+	Images  int          // number of images to time stage by stage; 0 for none
+	Rounds  int          // rounds of training steps from the data set and from memory, in turn; 0 for none
+	Seconds float64      // length of a round
+	Notice  func(string) // gets a line about each round; may be nil
 }
 
-// Feed is how fast a data set comes to a model.
+// Feed says how fast a data set feeds a model.
 type Feed struct {
 	Dataset    string  `json:"dataset"`
 	Images     int     `json:"images"`
-	KiBAnImage float64 `json:"kib_an_image,omitempty"` // of files; decoded ones have none
+	KiBAnImage float64 `json:"kib_an_image,omitempty"` // size of the files; decoded images have none
 	Size       int     `json:"size"`
 	Precision  string  `json:"precision,omitempty"` // of the training steps: fp32 or bf16
-	BF16Path   string  `json:"bf16_path,omitempty"` // how bf16 is computed: amx, avx512_bf16, neon_bf16, or go for an emulation
-	// Processor time, milliseconds an image.
+	// BF16Path says how bf16 is computed: amx, avx512_bf16, neon_bf16, or go for an emulation.
+	BF16Path string `json:"bf16_path,omitempty"`
+	// The stages, in milliseconds of processor time per image.
 	Read      float64 `json:"read_ms"`
 	Decode    float64 `json:"decode_ms"`
 	Resize    float64 `json:"crop_resize_ms"`
@@ -43,17 +44,18 @@ type Feed struct {
 	Rounds  int     `json:"rounds"`
 	Memory  float64 `json:"memory_img_per_s,omitempty"` // training on one batch in memory
 	Fed     float64 `json:"fed_img_per_s,omitempty"`    // training on the data set
-	Loss    float64 `json:"loss_percent"`               // median over the rounds of how much slower that is
-	Waiting float64 `json:"waiting_percent"`            // share of the steps' time without a batch
+	Loss    float64 `json:"loss_percent"`               // how much slower that is: the median over the rounds
+	Waiting float64 `json:"waiting_percent"`            // share of the steps' time spent waiting for a batch
 }
 
-// MeasureFeed times the data set of a configuration stage by stage, and training
-// steps on it in turn with steps on a batch that lies in memory.
+// MeasureFeed times the data set of a configuration stage by stage, and then training steps on
+// it in turn with steps on one batch in memory.
 func MeasureFeed(ctx context.Context, c *configs.Config, o FeedOptions) (Feed, error) {
 	if !c.Classifies() {
 		return Feed{}, errors.New("the feed of a pre-training cannot be timed alone; its log says how long it waited")
 	}
-	if _, err := kernels.Default().ParsePrecision(c.Precision); err != nil && o.Rounds > 0 { // before the stages are timed
+	// find a wrong precision before timing the stages
+	if _, err := kernels.Default().ParsePrecision(c.Precision); err != nil && o.Rounds > 0 {
 		return Feed{}, err
 	}
 	ds, err := sets.Open(c.Data, true)
@@ -89,7 +91,7 @@ func (f *Feed) stages(s data.Stages) {
 	f.Augment, f.Normalise, f.All = each(s.Augment), each(s.Normalise), each(s.All)
 }
 
-// feedRun trains on batches from anywhere.
+// feedRun trains on batches from the loader or from memory.
 type feedRun struct {
 	steps  *train.Steps
 	loader *data.Loader
@@ -102,7 +104,7 @@ func (r *feedRun) step(b *data.Batch) error {
 	return err
 }
 
-// next is a batch of the loader, epoch after epoch.
+// next returns a batch of the loader, epoch after epoch.
 func (r *feedRun) next(ctx context.Context) (*data.Batch, error) {
 	for {
 		if r.it == nil {
@@ -149,7 +151,7 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 	inMemory := *b
 	inMemory.Images, inMemory.Targets = slices.Clone(b.Images), slices.Clone(b.Targets)
 	r.stop()
-	for range 2 { // packs weights, touches memory
+	for range 2 { // pack weights and touch memory
 		if err := r.step(&inMemory); err != nil {
 			return err
 		}
@@ -165,8 +167,7 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 		if err != nil {
 			return err
 		}
-		// The batches ahead are made before the clock runs: a round is a piece of a
-		// long run.
+		// The loader makes some batches ahead before the clock runs, as in a long run.
 		if _, err := r.next(ctx); err != nil {
 			return err
 		}
@@ -194,8 +195,10 @@ func (f *Feed) train(ctx context.Context, c *configs.Config, ds data.Dataset, o 
 	return nil
 }
 
-// round runs steps for some seconds, three at least.
-func round(ctx context.Context, seconds float64, step func() (time.Duration, error)) (total time.Duration, steps int, waited time.Duration, err error) {
+// round runs steps for some seconds, and at least three.
+func round(
+	ctx context.Context, seconds float64, step func() (time.Duration, error),
+) (total time.Duration, steps int, waited time.Duration, err error) {
 	begin := time.Now()
 	for steps < 3 || time.Since(begin).Seconds() < seconds {
 		if err := ctx.Err(); err != nil {

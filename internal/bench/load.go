@@ -16,35 +16,41 @@ import (
 type Load struct {
 	URL     string
 	Token   string   // "" for none
-	Bodies  [][]byte // image files, which the clients send in turn
-	Clients int      // each sends a request as soon as the one before it is answered
-	Seconds float64  // that are counted, after Warmup
+	Bodies  [][]byte // image files that the clients send in turn
+	Clients int      // each sends its next request as soon as it has an answer
+	Seconds float64  // time to measure, after Warmup
 	Warmup  float64
 }
 
-// LoadResult is what came of it.
+// LoadResult is the result of a Load.
 type LoadResult struct {
 	Clients int     `json:"clients"`
 	Seconds float64 `json:"seconds"`
 	Images  int     `json:"images"` // answered with status 200
 	ImgPerS float64 `json:"img_per_s"`
-	P50MS   float64 `json:"p50_ms"` // from the first byte sent to the last received, of those
+	P50MS   float64 `json:"p50_ms"` // from the first byte sent to the last received, for these
 	P90MS   float64 `json:"p90_ms"`
 	P99MS   float64 `json:"p99_ms"`
 	MostMS  float64 `json:"max_ms"`
 	Refused int     `json:"refused"` // answered with status 503
 }
 
-// pause is how long a client waits after a refusal. It is less than the server asks for, so that an
-// overload is one.
+// pause is how long a client waits after a refusal. It is less than the server asks for, so that the
+// server stays overloaded.
 const pause = 20 * time.Millisecond
 
-// Run asks. Another status than 200 and 503 is an error.
+// Run sends the requests. A status other than 200 and 503 is an error.
 func (l Load) Run(ctx context.Context) (LoadResult, error) {
 	warmup, timed := time.Duration(l.Warmup*float64(time.Second)), time.Duration(l.Seconds*float64(time.Second))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: l.Clients, MaxConnsPerHost: l.Clients, DisableCompression: true}}
+	client := &http.Client{
+		Transport: &http.Transport{
+			MaxIdleConnsPerHost: l.Clients,
+			MaxConnsPerHost:     l.Clients,
+			DisableCompression:  true,
+		},
+	}
 	defer client.CloseIdleConnections()
 	began := time.Now()
 	from, to := began.Add(warmup), began.Add(warmup+timed)
@@ -82,11 +88,15 @@ func (l Load) Run(ctx context.Context) (LoadResult, error) {
 		return r, err
 	}
 	if len(times) == 0 {
-		return r, errors.New("no request was answered with 200 in that time: want more --seconds, or fewer clients")
+		return r, errors.New("the server answered no request with 200 in that time: " +
+			"try more --seconds, or fewer clients")
 	}
 	slices.Sort(times)
 	r.Images, r.ImgPerS = len(times), float64(len(times))/l.Seconds
-	r.P50MS, r.P90MS, r.P99MS, r.MostMS = quantile(times, 0.5), quantile(times, 0.9), quantile(times, 0.99), times[len(times)-1]
+	r.P50MS = quantile(times, 0.5)
+	r.P90MS = quantile(times, 0.9)
+	r.P99MS = quantile(times, 0.99)
+	r.MostMS = times[len(times)-1]
 	return r, nil
 }
 

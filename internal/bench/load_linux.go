@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// loadAverage is how many processes wanted a processor in the last minute, on average; -1 if it is not known.
+// loadAverage returns how many processes wanted a processor in the last minute, on average; -1 if unknown.
 func loadAverage() float64 {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

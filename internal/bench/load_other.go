@@ -2,5 +2,5 @@
 
 package bench
 
-// loadAverage is not known here.
+// loadAverage returns -1: the load is unknown here.
 func loadAverage() float64 { return -1 }

@@ -6,24 +6,23 @@ import (
 	"time"
 )
 
-// least is the number of runs without which there is no median.
+// least is the smallest number of runs for a median.
 const least = 5
 
 // timing is a step to run again and again.
 type timing struct {
 	step   func() error
-	warm   func() error     // after the runs that are not timed; may be nil
-	before func()           // before every run, not timed; may be nil
-	after  func(ms float64) // after every run, not timed; may be nil
+	warm   func() error     // called after the warm-up runs; may be nil
+	before func()           // called before every run, not timed; may be nil
+	after  func(ms float64) // called after every run, not timed; may be nil
 	warmup int
-	// How long: a number of runs, or, if it is 0, the time, and the least number
-	// at least.
+	// Run so many times, or, with 0, for so many seconds and at least so many times.
 	iterations int
 	seconds    float64
 	least      int // 0 for five
 }
 
-// measure returns the times of the runs in milliseconds, sorted.
+// measure returns the sorted times of the runs in milliseconds.
 func measure(ctx context.Context, t timing) ([]float64, error) {
 	run := func() (time.Duration, error) {
 		if err := ctx.Err(); err != nil {

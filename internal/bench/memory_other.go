@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// PeakRSS is the memory that Go has from the system: the closest there is to
-// the peak of the resident memory.
+// PeakRSS returns the memory that Go has from the system, the best estimate of the peak of the
+// resident memory here.
 func PeakRSS() float64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.Sys)
 }
 
-// cpuTime is not known here.
+// cpuTime returns 0: it is unknown here.
 func cpuTime() time.Duration { return 0 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PeakRSS is the largest resident memory of the process so far, in bytes.
+// PeakRSS returns the largest resident memory of the process so far, in bytes.
 func PeakRSS() float64 {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
@@ -21,8 +21,8 @@ func PeakRSS() float64 {
 	return float64(u.Maxrss) * 1024
 }
 
-// cpuTime is the processor time that the process has used so far, of all its
-// threads. It does not count what other programs use.
+// cpuTime returns the processor time of all threads of the process so far. It does not count
+// other programs.
 func cpuTime() time.Duration {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Operator is a 3×3 convolution of the paper's Tab. 1.
+// Operator is a 3×3 convolution of the paper's table 1.
 type Operator string
 
 // The operators, in the order of the table.
@@ -21,12 +21,12 @@ const (
 var Operators = []Operator{Conv, GroupConv, DWConv, PConv}
 
 const (
-	groups  = 16 // of GroupConv
-	divisor = 4  // of the channels, for those that PConv convolves
+	groups  = 16 // groups of GroupConv
+	divisor = 4  // PConv convolves one of so many channels
 	taps    = 9
 )
 
-// ParseOperators reads names separated by commas; none means all.
+// ParseOperators reads names separated by commas; "" means all.
 func ParseOperators(list string) ([]Operator, error) {
 	if list == "" {
 		return Operators, nil
@@ -53,12 +53,12 @@ func (m Map) String() string { return fmt.Sprintf("%d×%d²", m.Channels, m.Side
 // Maps are the maps of the paper's table: the stages of a network at 224².
 var Maps = []Map{{96, 56}, {192, 28}, {384, 14}, {768, 7}}
 
-// MACs is the cost of a layer for one image, which the paper calls FLOPs: a
-// multiply-add counts once (its §3).
+// MACs returns the cost of a layer for one image. The paper calls it FLOPs: a multiply-add counts
+// once (§3).
 func (o Operator) MACs(m Map) int { return m.Side * m.Side * o.weights(m) }
 
-// Memory is the number of values that a layer reads and writes for one image:
-// the map, in and out, and the weights (§3 of the paper).
+// Memory returns the number of values that a layer reads and writes for one image: the map, in
+// and out, and the weights (§3 of the paper).
 func (o Operator) Memory(m Map) int {
 	c := m.Channels
 	if o == PConv {
@@ -69,8 +69,8 @@ func (o Operator) Memory(m Map) int {
 
 func (o Operator) weights(m Map) int { return taps * o.inputs(m) * o.outputs(m) }
 
-// inputs is the number of channels that one of the output sees; outputs is that
-// of channels that are computed.
+// inputs returns how many channels a channel of the output sees; outputs returns how many channels
+// are computed.
 func (o Operator) inputs(m Map) int {
 	switch o {
 	case GroupConv:

@@ -8,42 +8,47 @@ import (
 	"fasternet/kernels"
 )
 
-// depth is the number of layers that are stacked.
+// depth is the number of layers in a stack.
 const depth = 10
 
-// stack is ten layers of one operator with weights of their own, and the maps
-// of a batch. A layer runs over the whole batch before the next, on strips of
-// lines.
+// stack holds ten layers of one operator, each with its own weights, and the maps of a batch. A
+// layer runs over the whole batch before the next one, strip by strip.
 type stack struct {
 	Map
 	batch   int
 	pool    *kernels.Pool
 	input   []float32
-	maps    [2][]float32 // the layers write them by turns; PConv stays in the first
-	scratch [][]float32  // of each worker
-	lines   int          // of a strip
-	parts   int          // of the channels, each for the whole batch before the next
+	maps    [2][]float32 // the layers write them in turn; PConv stays in the first
+	scratch [][]float32  // one for each worker
+	lines   int          // height of a strip
+	parts   int          // parts of the channels: each runs over the whole batch before the next
 	inPlace bool
 	layers  [depth]layer
 
-	// Of the layer in progress.
+	// for the layer in progress
 	layer    layer
 	src, dst []float32
 }
 
-// layer computes a part of the channels of the strip of an image that begins at
-// line y.
+// layer computes a part of the channels for the strip of an image that begins at line y.
 type layer func(part int, dst, image kernels.Matrix, y int, scratch []float32)
 
 func newStack(o Operator, m Map, batch int, pool *kernels.Pool) *stack {
 	size := m.Side * m.Side * m.Channels
-	s := &stack{Map: m, batch: batch, pool: pool, input: kernels.Aligned(batch * size), lines: m.Side, inPlace: o == PConv}
+	s := &stack{
+		Map:     m,
+		batch:   batch,
+		pool:    pool,
+		input:   kernels.Aligned(batch * size),
+		lines:   m.Side,
+		inPlace: o == PConv,
+	}
 	for i := range s.maps {
 		s.maps[i] = kernels.Aligned(batch * size)
 	}
 	fill(s.input, 1)
 	weights := make([]float32, o.weights(m))
-	fill(weights, 1/math.Sqrt(float64(taps*o.inputs(m)))) // keeps the size of the values
+	fill(weights, 1/math.Sqrt(float64(taps*o.inputs(m)))) // keeps the magnitude of the values
 	if !s.inPlace {
 		s.lines = stripLines(m, batch, pool.Workers())
 	}
@@ -57,10 +62,10 @@ func newStack(o Operator, m Map, batch int, pool *kernels.Pool) *stack {
 	return s
 }
 
-// stripLines is the height of strips: small enough for the cache, and at least
-// one strip for a worker.
+// stripLines returns the height of strips: small enough for the cache, and with a strip for every
+// worker.
 func stripLines(m Map, batch, workers int) int {
-	const most = 1 << 16 // values of a padded strip
+	const most = 1 << 16 // the most values of a padded strip
 	lines := max(min(m.Side, most/((m.Side+2)*m.Channels)-2), 1)
 	for lines > 1 && batch*((m.Side+lines-1)/lines) < workers {
 		lines--
@@ -75,8 +80,8 @@ func fill(x []float32, deviation float64) {
 	}
 }
 
-// newLayer makes a layer with a copy of the weights, and says in how many parts
-// it is best computed and how much scratch memory it needs.
+// newLayer makes a layer with a copy of the weights. It also returns the best number of parts and
+// the size of the scratch memory.
 func newLayer(k *kernels.Set, o Operator, m Map, lines int, weights []float32) (l layer, parts, scratch int) {
 	switch o {
 	case GroupConv:
@@ -89,7 +94,8 @@ func newLayer(k *kernels.Set, o Operator, m Map, lines int, weights []float32) (
 				g.Convolve(k, dst, image, y, scratch, w)
 			}, 1, g.ScratchLen(w)
 		}
-		return func(part int, dst, image kernels.Matrix, y int, scratch []float32) { // the weights of a part stay in the cache
+		// the weights of a part stay in the cache
+		return func(part int, dst, image kernels.Matrix, y int, scratch []float32) {
 			g := g
 			g.Height = dst.Rows / m.Side
 			g.ConvolveBundle(k, part, dst, image, y, scratch, w)
@@ -116,14 +122,14 @@ func newLayer(k *kernels.Set, o Operator, m Map, lines int, weights []float32) (
 	}, 1, p.PaddedLen()
 }
 
-// reset undoes what an operator that works in place did to its map.
+// reset restores the map of an operator that works in place.
 func (s *stack) reset() {
 	if s.inPlace {
 		copy(s.maps[0], s.input)
 	}
 }
 
-// run passes the batch through the ten layers.
+// run runs the batch through the ten layers.
 func (s *stack) run() {
 	src := s.input
 	for i, l := range s.layers {
@@ -148,7 +154,7 @@ func (s *stack) strip(worker, task int) {
 	s.layer(part, of(s.dst).Slice(from*s.Side, to*s.Side), of(s.src), from, s.scratch[worker])
 }
 
-// output is the map of the last layer.
+// output returns the map of the last layer.
 func (s *stack) output() []float32 {
 	if s.inPlace {
 		return s.maps[0]

@@ -7,35 +7,35 @@ import (
 	"fasternet/kernels"
 )
 
-// OperatorOptions say how to time the operators of the paper's Tab. 1.
+// OperatorOptions say how to time the operators of the paper's table 1.
 type OperatorOptions struct {
 	Operators  []Operator // nil for all
 	Warmup     int        // runs that are not timed
-	Iterations int        // runs of batch 1 on one thread; a tenth of it, but five at least, for the throughput
-	Batch      int        // of the throughput
-	Threads    int        // of the throughput; 0 for one a processor
+	Iterations int        // runs of batch 1 on one thread; the throughput takes a tenth of it, at least five
+	Batch      int        // for the throughput
+	Threads    int        // for the throughput; 0 for one per processor
 }
 
-// OperatorTable is the paper's Tab. 1 on this machine.
+// OperatorTable is the paper's table 1 on this machine.
 type OperatorTable struct {
 	Kernels   string           `json:"kernels"`
 	Processor string           `json:"processor"`
-	Layers    int              `json:"layers"` // stacked
+	Layers    int              `json:"layers"` // number of stacked layers
 	Batch     int              `json:"batch"`
 	Threads   int              `json:"threads"`
 	Rows      []OperatorTiming `json:"rows"`
-	// Mean achieved FLOPS of PConv over that of another operator: latency and
+	// Ratios divide the mean FLOPS of PConv by the mean FLOPS of another operator, for latency and
 	// throughput.
 	Ratios []OperatorRatio `json:"ratios"`
 }
 
-// OperatorTiming is a row of the table. FLOPs are multiply-adds, counted once,
-// as in the paper; memory is in values.
+// OperatorTiming is a row of the table. FLOPs are multiply-adds, counted once, as in the paper;
+// memory is counted in values.
 type OperatorTiming struct {
 	Operator Operator `json:"operator"`
 	Map
-	MFLOPs        float64 `json:"mflops"`         // of all layers for an image
-	MValues       float64 `json:"memory_mvalues"` // read and written by all layers for an image
+	MFLOPs        float64 `json:"mflops"`         // all layers, for one image
+	MValues       float64 `json:"memory_mvalues"` // read and written by all layers, for one image
 	LatencyMS     float64 `json:"latency_ms"`     // median, batch 1, one thread
 	P10MS         float64 `json:"p10_ms"`         //
 	P90MS         float64 `json:"p90_ms"`         //
@@ -51,11 +51,12 @@ type OperatorRatio struct {
 	Throughput float64  `json:"throughput_flops"`
 }
 
-// RunOperators times ten stacked layers of each operator at each map size. row,
-// if it is not nil, gets each row when it is there.
+// RunOperators times ten stacked layers of each operator at each map size. It calls row, unless
+// it is nil, with each row as soon as it is measured.
 func RunOperators(ctx context.Context, o OperatorOptions, row func(OperatorTiming)) (OperatorTable, error) {
 	if o.Batch < 1 || o.Iterations < 1 || o.Warmup < 0 || o.Threads < 0 {
-		return OperatorTable{}, fmt.Errorf("bench: want a batch and iterations of 1 or more, and no negative warm-up or threads; got %+v", o)
+		return OperatorTable{}, fmt.Errorf("bench: want a batch and iterations of 1 or more, "+
+			"and no negative warm-up or threads; got %+v", o)
 	}
 	if o.Operators == nil {
 		o.Operators = Operators
@@ -63,7 +64,13 @@ func RunOperators(ctx context.Context, o OperatorOptions, row func(OperatorTimin
 	one, all := kernels.NewPool(1), kernels.NewPool(o.Threads)
 	defer one.Close()
 	defer all.Close()
-	t := OperatorTable{Kernels: string(all.Kernels().Variant()), Processor: kernels.CPU(), Layers: depth, Batch: o.Batch, Threads: all.Workers()}
+	t := OperatorTable{
+		Kernels:   string(all.Kernels().Variant()),
+		Processor: kernels.CPU(),
+		Layers:    depth,
+		Batch:     o.Batch,
+		Threads:   all.Workers(),
+	}
 	for _, op := range o.Operators {
 		for _, m := range Maps {
 			r, err := timeOperator(ctx, op, m, o, one, all)
@@ -80,8 +87,15 @@ func RunOperators(ctx context.Context, o OperatorOptions, row func(OperatorTimin
 	return t, nil
 }
 
-func timeOperator(ctx context.Context, op Operator, m Map, o OperatorOptions, one, all *kernels.Pool) (OperatorTiming, error) {
-	r := OperatorTiming{Operator: op, Map: m, MFLOPs: float64(depth*op.MACs(m)) / 1e6, MValues: float64(depth*op.Memory(m)) / 1e6}
+func timeOperator(
+	ctx context.Context, op Operator, m Map, o OperatorOptions, one, all *kernels.Pool,
+) (OperatorTiming, error) {
+	r := OperatorTiming{
+		Operator: op,
+		Map:      m,
+		MFLOPs:   float64(depth*op.MACs(m)) / 1e6,
+		MValues:  float64(depth*op.Memory(m)) / 1e6,
+	}
 	times, err := newStack(op, m, 1, one).time(ctx, o.Warmup, o.Iterations)
 	if err != nil {
 		return r, err
@@ -115,8 +129,8 @@ func ratios(rows []OperatorTiming) []OperatorRatio {
 	return out
 }
 
-// MeanFLOPS is the mean of an operator's achieved FLOPS over the map sizes, the
-// average of the paper's table. It is false if there is no such row.
+// MeanFLOPS averages the FLOPS of an operator over the map sizes, like the paper's table. It
+// returns false if there is no such row.
 func MeanFLOPS(rows []OperatorTiming, o Operator) (OperatorTiming, bool) {
 	mean, n := OperatorTiming{Operator: o}, 0.0
 	for _, r := range rows {

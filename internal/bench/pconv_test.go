@@ -10,11 +10,11 @@ import (
 	"fasternet/kernels"
 )
 
-// The counts of the paper's Tab. 1 and of its §3.
+// Checks the counts of the paper's table 1 and §3.
 func TestOperatorCounts(t *testing.T) {
 	for _, c := range []struct {
 		operator Operator
-		mflops   []float64 // of ten layers
+		mflops   []float64 // for ten layers
 	}{
 		{Conv, []float64{2601.12, 2601.12, 2601.12, 2601.12}},
 		{GroupConv, []float64{162.57, 162.57, 162.57, 162.57}},
@@ -27,10 +27,10 @@ func TestOperatorCounts(t *testing.T) {
 			}
 		}
 	}
-	// A quarter of Conv's memory only as long as the map term dominates.
+	// It is a quarter of Conv's memory only if the map is much larger than the weights.
 	for i, want := range []float64{0.227, 0.152, 0.082, 0.065} {
 		if got := float64(PConv.Memory(Maps[i])) / float64(Conv.Memory(Maps[i])); math.Abs(got-want) > 0.0005 {
-			t.Errorf("memory access of PConv over that of Conv at %v: %v, want %v", Maps[i], got, want)
+			t.Errorf("memory access of PConv divided by Conv's at %v: %v, want %v", Maps[i], got, want)
 		}
 	}
 	if got, want := DWConv.Memory(Maps[3]), 49*2*768+9*768; got != want {
@@ -41,7 +41,7 @@ func TestOperatorCounts(t *testing.T) {
 	}
 }
 
-// convolve is a layer by the definition, on images [side, side, channels].
+// convolve computes a layer by its definition, on images [side, side, channels].
 func convolve(o Operator, m Map, x, w []float64) []float64 {
 	out := slices.Clone(x) // channels that are not convolved stay
 	in := o.inputs(m)
@@ -62,7 +62,7 @@ func convolve(o Operator, m Map, x, w []float64) []float64 {
 	return out
 }
 
-// What is timed is what it is said to be.
+// The timed layers compute the operators.
 func TestStack(t *testing.T) {
 	const batch = 2
 	for _, o := range Operators {
@@ -72,7 +72,7 @@ func TestStack(t *testing.T) {
 				pool := kernels.NewPool(threads)
 				defer pool.Close()
 				s := newStack(o, m, batch, pool)
-				for range 2 { // again, from the same input
+				for range 2 { // twice, from the same input
 					s.reset()
 					s.run()
 				}
@@ -108,22 +108,33 @@ func TestRunOperators(t *testing.T) {
 	defer func() { Maps = before }()
 	Maps = []Map{{32, 6}, {64, 3}}
 	n := 0
-	table, err := RunOperators(t.Context(), OperatorOptions{Iterations: 3, Batch: 2, Threads: 2}, func(OperatorTiming) { n++ })
+	table, err := RunOperators(t.Context(), OperatorOptions{Iterations: 3, Batch: 2, Threads: 2},
+		func(OperatorTiming) { n++ })
 	if err != nil || n != 8 || len(table.Rows) != 8 || len(table.Ratios) != 3 || table.Threads != 2 {
 		t.Fatalf("%d rows shown, %+v, %v", n, table, err)
 	}
 	for _, r := range table.Rows {
-		if !(r.P10MS <= r.LatencyMS && r.LatencyMS <= r.P90MS) || r.ImgPerS <= 0 || math.Abs(r.LatencyGFLOPS*r.LatencyMS-r.MFLOPs) > 1e-6*r.MFLOPs {
+		if !(r.P10MS <= r.LatencyMS && r.LatencyMS <= r.P90MS) ||
+			r.ImgPerS <= 0 ||
+			math.Abs(r.LatencyGFLOPS*r.LatencyMS-r.MFLOPs) > 1e-6*r.MFLOPs {
 			t.Errorf("got %+v", r)
 		}
 	}
 	if q := table.Ratios[2]; q.Over != DWConv || q.Latency <= 0 || q.Throughput <= 0 {
 		t.Errorf("got %+v", q)
 	}
-	if table, err := RunOperators(t.Context(), OperatorOptions{Operators: []Operator{Conv}, Iterations: 1, Batch: 1}, nil); err != nil || len(table.Rows) != 2 || table.Ratios != nil {
+	few := OperatorOptions{Operators: []Operator{Conv}, Iterations: 1, Batch: 1}
+	table, err = RunOperators(t.Context(), few, nil)
+	if err != nil || len(table.Rows) != 2 || table.Ratios != nil {
 		t.Errorf("got %+v, %v", table, err)
 	}
-	for _, o := range []OperatorOptions{{}, {Iterations: 1}, {Batch: 1}, {Iterations: 1, Batch: 1, Warmup: -1}, {Iterations: 1, Batch: 1, Threads: -1}} {
+	for _, o := range []OperatorOptions{
+		{},
+		{Iterations: 1},
+		{Batch: 1},
+		{Iterations: 1, Batch: 1, Warmup: -1},
+		{Iterations: 1, Batch: 1, Threads: -1},
+	} {
 		if _, err := RunOperators(t.Context(), o, nil); err == nil {
 			t.Errorf("%+v is accepted", o)
 		}
@@ -147,12 +158,18 @@ func TestParseOperators(t *testing.T) {
 	}
 }
 
-// Runs are as many as asked for, those to warm up are not among them, and what
-// comes before a run is not timed.
+// measure runs as many times as asked for, not counting the warm-up, and does not time the function
+// before a run.
 func TestMeasure(t *testing.T) {
 	var runs, before int
 	warm := 0
-	times, err := measure(t.Context(), timing{step: func() error { runs++; return nil }, before: func() { before++ }, warm: func() error { warm = runs; return nil }, warmup: 3, iterations: 7})
+	times, err := measure(t.Context(), timing{
+		step:       func() error { runs++; return nil },
+		before:     func() { before++ },
+		warm:       func() error { warm = runs; return nil },
+		warmup:     3,
+		iterations: 7,
+	})
 	if err != nil || len(times) != 7 || runs != 10 || before != 10 || warm != 3 || !slices.IsSorted(times) {
 		t.Errorf("%d times, %d runs, %d before, warm after %d, %v", len(times), runs, before, warm, err)
 	}

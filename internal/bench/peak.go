@@ -15,31 +15,31 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
-// PeakOptions say how to measure what the processor can do at most.
+// PeakOptions say how to measure the peak of the processor.
 type PeakOptions struct {
-	Threads int           // of the second figure; 0 for one a processor
+	Threads int           // for the second figure; 0 for one per processor
 	Rounds  int           // the result is the median over them
-	Each    time.Duration // of a measurement in a round, about
-	Memory  int           // bytes of each of the three arrays; 0 for four times the last cache, and 64 MiB at least
+	Each    time.Duration // approximate time of a measurement in a round
+	Memory  int           // bytes of each of the three arrays; 0 for four times the last cache, at least 64 MiB
 }
 
-// NewPeakOptions are the default: enough rounds for a median, each so short that one or the
-// other goes undisturbed on a busy machine; all together some seconds.
+// NewPeakOptions returns the defaults: enough rounds for a median, and each so short that some run
+// undisturbed on a busy machine; all together take some seconds.
 func NewPeakOptions() PeakOptions { return PeakOptions{Rounds: 15, Each: 4 * time.Millisecond} }
 
-// PeakTable is what the processor can do at most.
+// PeakTable holds the peak rates of the processor.
 type PeakTable struct {
 	Processor string       `json:"processor"`
 	Kernels   string       `json:"kernels"` // in use
 	Threads   int          `json:"threads"`
 	Rounds    int          `json:"rounds"`
 	Products  []PeakTiming `json:"products"` // multiply-adds in registers
-	Memory    []PeakTiming `json:"memory"`   // of arrays that do not fit into a cache
+	Memory    []PeakTiming `json:"memory"`   // loops over arrays that do not fit into a cache
 	ArrayMiB  float64      `json:"array_mib"`
 	CacheMiB  float64      `json:"last_cache_mib"` // as the processor says; 0 if it does not
 }
 
-// PeakTiming is a row.
+// PeakTiming is a row of the table.
 type PeakTiming struct {
 	Format  string   `json:"format"`            // fp32, bf16 or int8; or read, copy or triad
 	Path    string   `json:"path"`              // the instructions; or the kernels
@@ -49,24 +49,30 @@ type PeakTiming struct {
 	Missing string   `json:"missing,omitempty"` // why there is no figure
 }
 
-// PeakRate is what the rounds found. On a machine that does nothing else the two are nearly
-// the same. The best of products is that of each thread in a tenth of a round, while the others
-// were at it too.
+// PeakRate holds the median and the best of the rounds. They are nearly equal on an idle machine.
+// For products, the best adds up the best tenth of a round of each thread, while the other threads
+// were busy too.
 type PeakRate struct {
 	Median float64 `json:"median"`
 	Best   float64 `json:"best"`
 }
 
-// RunPeak measures products in registers in every format that the processor has, and the
-// bandwidth of the memory: one thread alone, and all of them.
+// RunPeak measures products in registers in every format that the processor has, and the bandwidth
+// of the memory, with one thread and with all of them.
 func RunPeak(ctx context.Context, o PeakOptions) (PeakTable, error) {
 	if o.Rounds < 1 || o.Each <= 0 || o.Threads < 0 || o.Memory < 0 {
-		return PeakTable{}, fmt.Errorf("bench: peak: want rounds and time above 0, and no negative threads or memory; got %+v", o)
+		return PeakTable{}, fmt.Errorf("bench: peak: want rounds and time above 0, "+
+			"and no negative threads or memory; got %+v", o)
 	}
 	one, all := kernels.NewPool(1), kernels.NewPool(o.Threads)
 	defer one.Close()
 	defer all.Close()
-	t := PeakTable{Processor: kernels.CPU(), Kernels: string(all.Kernels().Variant()), Threads: all.Workers(), Rounds: o.Rounds}
+	t := PeakTable{
+		Processor: kernels.CPU(),
+		Kernels:   string(all.Kernels().Variant()),
+		Threads:   all.Workers(),
+		Rounds:    o.Rounds,
+	}
 	t.CacheMiB = float64(max(cpuid.CPU.Cache.L3, 0)) / (1 << 20)
 	var m peakMeasure
 	for _, p := range kernels.Peaks() {
@@ -94,15 +100,15 @@ func RunPeak(ctx context.Context, o PeakOptions) (PeakTable, error) {
 		m.add(&t.Memory[i].All, all, nil)
 		m.last().task = r.all
 		for _, p := range m[len(m)-2:] {
-			p.slices = 1 // of whole arrays
+			p.slices = 1 // a slice is a whole array
 		}
 	}
 	t.ArrayMiB = float64(o.Memory) / (1 << 20)
 	return t, m.run(ctx, o)
 }
 
-// peakMeasure is all that is measured in a round: one after the other, so that what else
-// the machine does meets all of them.
+// peakMeasure lists the measurements of a round. They run one after the other, so that other work of
+// the machine disturbs all of them.
 type peakMeasure []*peakItem
 
 type peakItem struct {
@@ -110,10 +116,10 @@ type peakItem struct {
 	pool   *kernels.Pool
 	task   func(worker, n int) (ops int) // n rounds on each worker
 	n      int
-	slices int       // that a round is measured in
-	rates  []float64 // of the rounds, in 10⁹ a second
-	best   []float64 // of a slice of each worker while the others were at it too
-	alone  []float64 // of a slice of each worker at all
+	slices int       // number of slices of a round
+	rates  []float64 // of the rounds, in 10⁹ per second
+	best   []float64 // best slice of each worker while the others were busy too
+	alone  []float64 // best slice of each worker
 }
 
 func (m *peakMeasure) add(result *PeakRate, pool *kernels.Pool, run func(n int) int) {
@@ -122,8 +128,7 @@ func (m *peakMeasure) add(result *PeakRate, pool *kernels.Pool, run func(n int) 
 
 func (m peakMeasure) last() *peakItem { return m[len(m)-1] }
 
-// run finds how many rounds of each loop take about the time that was asked for, and
-// measures them.
+// run finds how many rounds of each loop take about the requested time, and measures them.
 func (m peakMeasure) run(ctx context.Context, o PeakOptions) error {
 	for _, p := range m {
 		if err := ctx.Err(); err != nil {
@@ -149,8 +154,8 @@ func (m peakMeasure) run(ctx context.Context, o PeakOptions) error {
 	return nil
 }
 
-// plan doubles the number of rounds until it takes long enough to be extrapolated: three
-// times, since what else the machine does may have taken the time.
+// plan doubles the number of rounds until the time is long enough to extrapolate. It needs that
+// three times, because other work of the machine may have taken the time.
 func (p *peakItem) plan(each time.Duration) {
 	for p.n = 1; ; p.n *= 2 {
 		best := time.Duration(math.MaxInt64)
@@ -170,12 +175,11 @@ func (p *peakItem) plan(each time.Duration) {
 	}
 }
 
-// together is how long workers wait for each other before they begin. Longer, and one of them
-// has no processor at all.
+// together is how long workers wait for each other before they begin. If it takes longer, a worker
+// has no processor.
 const together = 20 * time.Millisecond
 
-// once lets all workers do a round. They begin at the same time, as far as the machine lets
-// them.
+// once lets all workers run a round. They begin at the same time, if the machine allows it.
 func (p *peakItem) once() [][]peakSlice {
 	workers := p.pool.Workers()
 	runs := make([][]peakSlice, workers)
@@ -196,7 +200,7 @@ func (p *peakItem) once() [][]peakSlice {
 	return runs
 }
 
-// count takes the rates of a round.
+// count adds the rates of a round.
 func (p *peakItem) count(runs [][]peakSlice) {
 	p.rates = append(p.rates, rateOf(runs))
 	if p.best == nil {
@@ -207,7 +211,7 @@ func (p *peakItem) count(runs [][]peakSlice) {
 	bestSlices(p.alone, runs, 0, math.MaxInt64)
 }
 
-// peakSlice is a piece of what one worker did.
+// peakSlice is a slice of the work of one worker.
 type peakSlice struct {
 	ops        int
 	begin, end time.Duration
@@ -215,7 +219,7 @@ type peakSlice struct {
 
 func (s peakSlice) rate() float64 { return float64(s.ops) / float64(max(s.end-s.begin, 1)) }
 
-// whole are the slices of a worker as one.
+// whole joins the slices of a worker.
 func whole(slices []peakSlice) peakSlice {
 	w := peakSlice{begin: slices[0].begin, end: slices[len(slices)-1].end}
 	for _, s := range slices {
@@ -224,7 +228,7 @@ func whole(slices []peakSlice) peakSlice {
 	return w
 }
 
-// window is the time in which all workers were at it.
+// window returns the time in which all workers were busy.
 func window(runs [][]peakSlice) (from, to time.Duration) {
 	to = math.MaxInt64
 	for _, r := range runs {
@@ -234,9 +238,9 @@ func window(runs [][]peakSlice) (from, to time.Duration) {
 	return from, to
 }
 
-// rateOf adds up the rates of the workers, each over its own time, if they have run side by
-// side. Where one began much later, since the machine did something else, that would be more
-// than all can do together: what counts then is the time from the first to the last.
+// rateOf adds up the rates of the workers, each over its own time, if they ran at the same time. If
+// one began much later, the sum would be more than they can do together; then the time counts from
+// the first to the last.
 func rateOf(runs [][]peakSlice) float64 {
 	from, to := window(runs)
 	first, last, ops, sum, shared := time.Duration(math.MaxInt64), time.Duration(0), 0, 0.0, true
@@ -271,16 +275,16 @@ func sumOf(x []float64) (sum float64) {
 	return sum
 }
 
-// memoryRow is a kernel that goes through whole arrays.
+// memoryRow is a kernel that runs over whole arrays.
 type memoryRow struct {
 	PeakTiming
 	one func(n int) (bytes int)
 	all func(worker, n int) (bytes int)
 }
 
-// memoryRows makes the arrays and the loops over them. Bytes are counted as the STREAM
-// benchmark counts them: those that the loop reads and writes, and not those that a
-// processor reads of a line before it is overwritten.
+// memoryRows makes the arrays and the loops over them. It counts bytes like the STREAM benchmark:
+// bytes that the loop reads and writes, but not lines that a processor reads before it overwrites
+// them.
 func memoryRows(o *PeakOptions, all *kernels.Pool) ([]memoryRow, error) {
 	const arrays, least, most = 3, 64 << 20, 1 << 30
 	if o.Memory == 0 {
@@ -289,13 +293,13 @@ func memoryRows(o *PeakOptions, all *kernels.Pool) ([]memoryRow, error) {
 	if err := memory.Check("the arrays to measure memory with", arrays*o.Memory); err != nil {
 		return nil, err
 	}
-	n := max(o.Memory/4/all.Workers()/16*16, 16) // of a worker
+	n := max(o.Memory/4/all.Workers()/16*16, 16) // values per worker
 	parts := make([][arrays][]float32, all.Workers())
 	var whole [arrays][]float32
 	for i := range whole {
 		whole[i] = kernels.Aligned(n * len(parts))
 	}
-	all.Run(len(parts), func(_, w int) { // who uses a part touches it first
+	all.Run(len(parts), func(_, w int) { // the worker that uses a part touches it first
 		for i, v := range whole {
 			parts[w][i] = v[w*n : (w+1)*n]
 			for k := range parts[w][i] {
@@ -307,13 +311,18 @@ func memoryRows(o *PeakOptions, all *kernels.Pool) ([]memoryRow, error) {
 	var rows []memoryRow
 	for _, op := range []struct {
 		name  string
-		bytes int // of a value
+		bytes int // per value
 		run   func(a, b, c []float32)
 	}{
 		{"read", 4, func(a, _, _ []float32) { k.SumSquares(a) }},
-		{"copy", 8, func(a, b, _ []float32) { k.Copy(kernels.NewMatrix(a, 1, len(a)), kernels.NewMatrix(b, 1, len(b))) }},
+		{"copy", 8, func(a, b, _ []float32) {
+			k.Copy(kernels.NewMatrix(a, 1, len(a)), kernels.NewMatrix(b, 1, len(b)))
+		}},
 		{"triad", 12, func(a, b, c []float32) {
-			k.Combine(kernels.NewMatrix(a, 1, len(a)), kernels.NewMatrix(b, 1, len(b)), kernels.NewMatrix(c, 1, len(c)), 1, 0.5)
+			k.Combine(
+				kernels.NewMatrix(a, 1, len(a)),
+				kernels.NewMatrix(b, 1, len(b)),
+				kernels.NewMatrix(c, 1, len(c)), 1, 0.5)
 		}},
 	} {
 		sweep := func(v [arrays][]float32, n int) int {

@@ -65,7 +65,8 @@ func TestBadPeak(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := bench.RunPeak(ctx, bench.PeakOptions{Rounds: 1, Each: time.Millisecond, Memory: 1 << 20}); !errors.Is(err, context.Canceled) {
+	short := bench.PeakOptions{Rounds: 1, Each: time.Millisecond, Memory: 1 << 20}
+	if _, err := bench.RunPeak(ctx, short); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 }

@@ -10,11 +10,12 @@ import (
 	"fasternet/train"
 )
 
-// pretraining is a LocalMIM on images of noise. Every step has another mask, as
-// in a run; targets are noise and cost nothing, as a loader makes them ahead.
+// pretraining sets up LocalMIM on images of noise. Every step has another mask, like a run. The
+// targets are noise and cost nothing, because a loader makes them ahead.
 func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, error) {
 	if o.Size != c.Data.ImageSize {
-		return subject{}, fmt.Errorf("size: the masks and targets of a pre-training are for images of %d pixels: change data.image_size", c.Data.ImageSize)
+		return subject{}, fmt.Errorf("size: the masks and targets of a pre-training are for images of %d pixels: "+
+			"change data.image_size", c.Data.ImageSize)
 	}
 	net, err := localmim.New(c, c.Seed)
 	if err != nil {

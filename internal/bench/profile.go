@@ -10,59 +10,61 @@ import (
 	"fasternet/ops"
 )
 
-// ProfileEntry is the time of an operation in one run: what the medians of its parts add up to.
+// ProfileEntry is the time of an operation in one run: the sum of the medians of its parts.
 type ProfileEntry struct {
 	Op    string      `json:"op"`
 	Name  string      `json:"name"`
 	Pass  ops.Pass    `json:"pass"` // forward, backward, around
 	MS    float64     `json:"ms"`
-	Share float64     `json:"share"` // of the run
+	Share float64     `json:"share"` // share of the run
 	Parts []PartEntry `json:"parts"` // the longest first; their times add up to MS
-	// Regions of parallel work in a run, their tasks, and the time of the longest task of
-	// each: more threads than there are cannot make the operation shorter.
+	// Regions is the number of parallel regions in a run, Tasks of their tasks; LongestMS sums up the
+	// longest task of each region: more threads cannot make the operation shorter than that.
 	Regions   float64 `json:"regions"`
 	Tasks     float64 `json:"tasks"`
 	LongestMS float64 `json:"longest_ms"`
 }
 
-// PartEntry is the time of a part in one run, the median over the runs. It is summed over all
-// threads and divided by their number.
+// PartEntry is the time of a part in one run: the median over the runs, summed over all threads and
+// divided by their number.
 type PartEntry struct {
-	Part   string   `json:"part"` // of products with their inner index and columns, or the rows and columns of Aᵀ·B
+	Part   string   `json:"part"` // a product has its inner index and columns, or the rows and columns of Aᵀ·B
 	Pass   ops.Pass `json:"pass"`
-	Calls  float64  `json:"calls"` // of kernels
+	Calls  float64  `json:"calls"` // calls of kernels
 	MS     float64  `json:"ms"`
-	Share  float64  `json:"share"`             // of the run
-	GFLOPS float64  `json:"gflops,omitempty"`  // of all threads while they do it
+	Share  float64  `json:"share"`             // share of the run
+	GFLOPS float64  `json:"gflops,omitempty"`  // of all threads together, during this part
 	OfPeak float64  `json:"of_peak,omitempty"` // share of the peak of its precision
 	GBps   float64  `json:"gb_per_s,omitempty"`
 
-	// Sums over the run, from which the rates are.
+	// sums over the run, for the rates
 	flops, bytes float64
 	precision    kernels.Precision
 	kernels      bool
-	kind         string // the part without sizes
+	kind         string // the name of the part without sizes
 }
 
-// ProfileSums are the parts of the whole run.
+// ProfileSums adds up the parts of the whole run.
 type ProfileSums struct {
-	RunMS     float64            `json:"run_ms"` // what the medians of all parts add up to; the shares are of it
-	Parts     []PartEntry        `json:"parts"`  // of each kind in each pass, the longest first; their times add up to RunMS
-	Peaks     map[string]float64 `json:"peaks"`  // GFLOPS of all threads, by precision: the best of some rounds before and after the runs
+	RunMS float64 `json:"run_ms"` // the sum of the medians of all parts; shares refer to it
+	// Parts has each kind in each pass, the longest first; their times add up to RunMS.
+	Parts []PartEntry `json:"parts"`
+	// Peaks holds GFLOPS of all threads, by precision: the best of some rounds before and after the runs.
+	Peaks     map[string]float64 `json:"peaks"`
 	Regions   float64            `json:"regions"`
 	LongestMS float64            `json:"longest_ms"`
 }
 
-// profiled is a profile that begins after the runs that are not timed.
+// profiled is a profile that begins after the warm-up.
 type profiled struct {
 	*ops.Profile
 	runs  []profiledRun
-	last  time.Duration // of the run that has not been taken
+	last  time.Duration // time of the run that was not taken yet
 	peaks peakMeasure
 	rates map[kernels.Precision]*peakItem
 }
 
-// profiledRun is what was measured in one run.
+// profiledRun is the measurement of one run.
 type profiledRun struct {
 	time time.Duration
 	ops  []ops.OpTime
@@ -78,7 +80,7 @@ func (p *profiled) around(step func() error) func() error {
 	}
 }
 
-// take puts the last run away. It is called between runs.
+// take stores the last run. Call it between runs.
 func (p *profiled) take() {
 	if p.Profile != nil && p.last > 0 {
 		p.runs = append(p.runs, profiledRun{p.last, p.Take()})
@@ -86,13 +88,13 @@ func (p *profiled) take() {
 	p.last = 0
 }
 
-// The sections of a step that are no operations belong to the optimizer.
+// The sections of a step that are not operations belong to the optimizer.
 const (
 	optimizerSection = "optimizer"
 	updateSection    = "update"
 )
 
-// section measures a part of a step that is no operation. It may be called on nil.
+// section measures a part of a step that is not an operation. It may be called on nil.
 func (p *profiled) section(name string, run func()) {
 	if p == nil {
 		run()
@@ -101,13 +103,13 @@ func (p *profiled) section(name string, run func()) {
 	p.Section(optimizerSection, name, run)
 }
 
-// begin measures the peaks a first time, and returns the profile of what follows.
+// begin measures the peaks a first time, and returns the profile of the following runs.
 func (p *profiled) begin(ctx context.Context, pool *kernels.Pool, precision kernels.Precision) (*ops.Profile, error) {
 	p.rates = map[kernels.Precision]*peakItem{}
 	for _, in := range slices.Compact([]kernels.Precision{kernels.FP32, precision}) {
 		loop, err := pool.Kernels().Peak(in)
 		if err != nil {
-			continue // an emulation: there is nothing to compare with
+			continue // an emulation has no peak to compare with
 		}
 		p.peaks.add(new(PeakRate), pool, loop.Run)
 		p.rates[in] = p.peaks.last()
@@ -132,7 +134,7 @@ func (p *profiled) end(ctx context.Context, workers int) ([]ProfileEntry, *Profi
 	s := &ProfileSums{Peaks: map[string]float64{}}
 	for in, m := range p.rates {
 		s.Peaks[in.String()] = m.result.Best
-		if slices.Min(m.best) == 0 { // they never ran at the same time, on a busy machine
+		if slices.Min(m.best) == 0 { // on a busy machine, they never ran at the same time
 			s.Peaks[in.String()] = sumOf(m.alone)
 		}
 	}
@@ -156,8 +158,8 @@ func (p *profiled) end(ctx context.Context, workers int) ([]ProfileEntry, *Profi
 	return entries, s, nil
 }
 
-// medians are the entries of several runs, part by part: what else the machine does meets one
-// part in one run, and another part in the next.
+// medians returns the medians of several runs, part by part, because other work of the machine
+// disturbs different parts in different runs.
 func medians(runs []profiledRun, workers int) []ProfileEntry {
 	type partKey struct {
 		op   opKey
@@ -213,13 +215,13 @@ func medians(runs []profiledRun, workers int) []ProfileEntry {
 	return out
 }
 
-// opKey tells operations apart.
+// opKey identifies an operation.
 type opKey struct {
 	kind, name string
 	pass       ops.Pass
 }
 
-// median is that of the values of some runs, and of zeros for the others.
+// median returns the median of the values of some runs, with zeros for the other runs.
 func median(values []float64, runs int) float64 {
 	for len(values) < runs {
 		values = append(values, 0)
@@ -228,11 +230,11 @@ func median(values []float64, runs int) float64 {
 	return quantile(values, 0.5)
 }
 
-// betweenOps is what a run does outside of its operations.
+// betweenOps is the name of the time outside of operations.
 var betweenOps = ops.OpTime{Kind: "graph", Name: "between the operations", Pass: ops.Around}
 
-// between is what a run does outside of its operations, on one thread: it binds the inputs of the
-// graph and goes from op to op.
+// between returns the time of a run outside of its operations, on one thread: it binds the inputs of
+// the graph and goes from op to op.
 func between(r profiledRun, workers int) ops.OpTime {
 	t := betweenOps
 	t.Calls, t.Total = 1, r.time
@@ -241,7 +243,8 @@ func between(r profiledRun, workers int) ops.OpTime {
 	}
 	t.Parts = []ops.OpPart{{Part: kernels.Part{Time: t.Total}, Rest: ops.RestOther}}
 	if workers > 1 {
-		t.Parts = append(t.Parts, ops.OpPart{Part: kernels.Part{Time: time.Duration(workers-1) * t.Total}, Rest: ops.RestAlone})
+		rest := kernels.Part{Time: time.Duration(workers-1) * t.Total}
+		t.Parts = append(t.Parts, ops.OpPart{Part: rest, Rest: ops.RestAlone})
 	}
 	return t
 }
@@ -250,7 +253,13 @@ func newPart(p ops.OpPart, pass ops.Pass) *PartEntry {
 	if p.Rest != "" {
 		return &PartEntry{Part: p.Rest, kind: p.Rest, Pass: pass}
 	}
-	return &PartEntry{Part: p.String(), kind: p.WithoutSizes().String(), Pass: pass, kernels: true, precision: p.Precision}
+	return &PartEntry{
+		Part:      p.String(),
+		kind:      p.WithoutSizes().String(),
+		Pass:      pass,
+		kernels:   true,
+		precision: p.Precision,
+	}
 }
 
 // finish computes the rates and the shares.
@@ -265,7 +274,7 @@ func (x *PartEntry) finish(s *ProfileSums) {
 	}
 }
 
-// sumParts adds up the parts of the same kind in each pass, whatever their sizes.
+// sumParts adds up the parts of the same kind in each pass, over all sizes.
 func sumParts(entries []ProfileEntry) []PartEntry {
 	type key struct {
 		part string
@@ -277,7 +286,13 @@ func sumParts(entries []ProfileEntry) []PartEntry {
 		for _, p := range e.Parts {
 			k := key{p.kind, p.Pass}
 			if sums[k] == nil {
-				sums[k] = &PartEntry{Part: k.part, kind: k.part, Pass: k.pass, precision: p.precision, kernels: p.kernels}
+				sums[k] = &PartEntry{
+					Part:      k.part,
+					kind:      k.part,
+					Pass:      k.pass,
+					precision: p.precision,
+					kernels:   p.kernels,
+				}
 				order = append(order, sums[k])
 			}
 			x := sums[k]

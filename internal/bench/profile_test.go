@@ -22,7 +22,7 @@ func load(t *testing.T, preset string) *configs.Config {
 	return c
 }
 
-// The parts of every operation add up to its time, the operations to that of a run, and the
+// The parts of every operation add up to its time, the operations to the time of a run, and the
 // products to the MACs of the model.
 func TestProfileAddsUp(t *testing.T) {
 	for _, o := range []Options{
@@ -65,22 +65,28 @@ func TestProfileAddsUp(t *testing.T) {
 			}
 		}
 		s := r.Sums
-		if !near(share, 1) || !near(total, s.RunMS) || !near(sums, s.RunMS) || s.Regions <= 0 || !near(longest, s.LongestMS) || s.Peaks["fp32"] <= 0 {
+		if !near(share, 1) ||
+			!near(total, s.RunMS) ||
+			!near(sums, s.RunMS) ||
+			s.Regions <= 0 ||
+			!near(longest, s.LongestMS) ||
+			s.Peaks["fp32"] <= 0 {
 			t.Errorf("shares of %v, %v ms and %v ms: %+v", share, total, sums, s)
 		}
 		forward := 2 * r.GMACs * 1e9 * float64(o.Batch)
 		if !near(flops[ops.Forward], forward) {
 			t.Errorf("%v FLOPs forward, want %v", flops[ops.Forward], forward)
 		}
-		// The images need no gradient.
+		// The images have no gradient.
 		if f := flops[ops.Backward]; o.Train != (f > 1.8*forward && f <= 2*forward) || o.Train != (sections == 2) {
-			t.Errorf("train %v: %v FLOPs backward, %v forward; %d sections of the optimizer", o.Train, f, forward, sections)
+			t.Errorf("train %v: %v FLOPs backward, %v forward; %d sections of the optimizer",
+				o.Train, f, forward, sections)
 		}
 	}
 }
 
-// Nothing that is measured has another measurement inside, in a step of any family: with a
-// clock that every look moves by 1, each call takes 1.
+// No measurement contains another one, in a step of any family. With a clock that moves by 1 at
+// every look, each call takes 1.
 func TestNothingIsMeasuredTwice(t *testing.T) {
 	for _, c := range []struct {
 		preset    string
@@ -106,7 +112,12 @@ func TestNothingIsMeasuredTwice(t *testing.T) {
 			var now atomic.Int64
 			pool := kernels.Default().Metered(func() time.Duration { return time.Duration(now.Add(1)) }).NewPool(1)
 			defer pool.Close()
-			o := Options{Train: true, Batch: 1, Size: config.Data.ImageSize, profile: &profiled{Profile: ops.NewProfile(pool)}}
+			o := Options{
+				Train:   true,
+				Batch:   1,
+				Size:    config.Data.ImageSize,
+				profile: &profiled{Profile: ops.NewProfile(pool)},
+			}
 			s, err := o.subject(config, pool)
 			if err != nil {
 				t.Fatal(err)
@@ -120,12 +131,17 @@ func TestNothingIsMeasuredTwice(t *testing.T) {
 				for _, p := range op.Parts {
 					parts = append(parts, p.Work.WithoutSizes().String())
 					if p.Rest == "" && p.Time != time.Duration(p.Calls) || p.Time < 0 {
-						t.Errorf("%s %s: %s is measured within another: %d calls take %d", op.Kind, op.Name, p.Work, p.Calls, p.Time)
+						t.Errorf("%s %s: %s is measured within another: %d calls take %d",
+							op.Kind, op.Name, p.Work, p.Calls, p.Time)
 					}
 				}
 			}
-			for _, want := range []string{"product AᵀB", "activation", "packing", "copies", "update", "clearing", "addition"} {
-				if !slices.ContainsFunc(parts, func(p string) bool { return strings.Replace(p, " bf16", "", 1) == want }) {
+			for _, want := range []string{
+				"product AᵀB", "activation", "packing", "copies", "update", "clearing", "addition",
+			} {
+				if !slices.ContainsFunc(parts, func(p string) bool {
+					return strings.Replace(p, " bf16", "", 1) == want
+				}) {
 					t.Errorf("no %s", want)
 				}
 			}

@@ -16,10 +16,10 @@ import (
 	"fasternet/train"
 )
 
-// Traffic is a group that knows what it has carried.
+// Traffic is a group that counts its traffic.
 type Traffic interface{ Stats() engine.Stats }
 
-// RanksResult is the timing of training steps on several ranks. Times are milliseconds a
+// RanksResult is the timing of training steps on several ranks. Times are milliseconds per
 // step.
 type RanksResult struct {
 	Model     string `json:"model"`
@@ -30,37 +30,40 @@ type RanksResult struct {
 	Batch     int    `json:"batch_per_rank"`
 	Size      int    `json:"size"`
 	Threads   int    `json:"threads_per_rank"`
-	Overlap   bool   `json:"overlapping"` // sums start in the backward pass, and not after it
+	Overlap   bool   `json:"overlapping"` // sums start during the backward pass
 	Rounds    int    `json:"rounds"`
-	Steps     int    `json:"steps"` // of each kind
+	Steps     int    `json:"steps"` // steps of each kind
 
-	StepMS     float64 `json:"step_ms"`     // median, ranks together
-	AloneMS    float64 `json:"alone_ms"`    // the same steps at the same time, without sums: median of the slowest rank
-	WaitMS     float64 `json:"wait_ms"`     // of StepMS: after the backward pass, for sums; mean over the ranks
+	StepMS  float64 `json:"step_ms"`  // with sums: the median
+	AloneMS float64 `json:"alone_ms"` // without sums, at the same time: the median of the slowest rank
+	// part of StepMS: waiting for sums after the backward pass; mean over the ranks
+	WaitMS     float64 `json:"wait_ms"`
 	TransferMS float64 `json:"transfer_ms"` // while a sum was on its way, hidden or not; mean over the ranks
 	SentMiB    float64 `json:"sent_mib"`    // by a rank in a step
-	Gradients  int     `json:"gradients"`   // numbers
+	Gradients  int     `json:"gradients"`   // number of values
 
-	Share      float64 `json:"communication_share"` // WaitMS of StepMS
-	Hidden     float64 `json:"hidden_share"`        // of TransferMS: what the backward pass hides
-	Efficiency float64 `json:"efficiency"`          // AloneMS of StepMS
+	Share      float64 `json:"communication_share"` // WaitMS/StepMS
+	Hidden     float64 `json:"hidden_share"`        // the part of TransferMS that the backward pass hides
+	Efficiency float64 `json:"efficiency"`          // AloneMS/StepMS
 	ImgPerS    float64 `json:"img_per_s"`           // of all ranks
 }
 
-// ownTimes is what a rank measured.
+// ownTimes holds the measurements of a rank.
 type ownTimes struct {
 	Step, Alone, Wait, Transfer float64
 	Sent                        int64
 	Host                        string
 }
 
-// RunRanks times training steps whose gradients are summed over the ranks of a group,
-// each with a batch of its own, in turn with steps of the same ranks that keep their
-// gradients: what the processors and the memory of a host are shared by slows both.
-func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g collective.Group, overlap bool) (RanksResult, error) {
+// RunRanks times training steps whose gradients are summed over the ranks of a group, each rank
+// with its own batch. In turn, it times the same steps without sums, so that sharing the processors
+// and the memory of a host slows both.
+func RunRanks(
+	ctx context.Context, name string, c *configs.Config, o Options, g collective.Group, overlap bool,
+) (RanksResult, error) {
 	traffic, ok := g.(Traffic)
 	if !ok {
-		return RanksResult{}, errors.New("this group of ranks does not measure")
+		return RanksResult{}, errors.New("this group of ranks cannot measure its traffic")
 	}
 	if o.Size == 0 {
 		o.Size = c.Data.ImageSize
@@ -69,10 +72,10 @@ func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g 
 		return RanksResult{}, err
 	}
 	if !o.Train {
-		return RanksResult{}, errors.New("inference has nothing to do with other ranks: --train times training")
+		return RanksResult{}, errors.New("inference runs on one rank: time training with --train")
 	}
 	if o.Profile {
-		return RanksResult{}, errors.New("a profile is of one rank: leave --profile or mpirun out")
+		return RanksResult{}, errors.New("a profile measures one rank: leave out --profile or mpirun")
 	}
 	if o.Precision != "" {
 		c = c.In(o.Precision)
@@ -86,7 +89,13 @@ func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g 
 	if err != nil {
 		return RanksResult{}, err
 	}
-	m := &ranksTiming{s: s.steps, g: g, traffic: traffic, sums: train.NewAveraging(g, s.params, s.learned), overlap: overlap}
+	m := &ranksTiming{
+		s:       s.steps,
+		g:       g,
+		traffic: traffic,
+		sums:    train.NewAveraging(g, s.params, s.learned),
+		overlap: overlap,
+	}
 	rounds, each, err := m.plan(ctx, o)
 	if err != nil {
 		return RanksResult{}, err
@@ -97,8 +106,13 @@ func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g 
 		}
 	}
 	r := RanksResult{
-		Model: name, Precision: s.precision.String(), Kernels: string(pool.Kernels().Variant()), Ranks: g.Size(), Batch: o.Batch, Size: o.Size,
-		Threads: pool.Workers(), Overlap: overlap, Rounds: rounds, Steps: rounds * each,
+		Model:     name,
+		Precision: s.precision.String(),
+		Kernels:   string(pool.Kernels().Variant()),
+		Ranks:     g.Size(),
+		Batch:     o.Batch,
+		Size:      o.Size,
+		Threads:   pool.Workers(), Overlap: overlap, Rounds: rounds, Steps: rounds * each,
 	}
 	for _, p := range s.params {
 		r.Gradients += p.Size()
@@ -106,7 +120,7 @@ func RunRanks(ctx context.Context, name string, c *configs.Config, o Options, g 
 	return r, m.result(&r)
 }
 
-// ranksTiming is the steps that are timed.
+// ranksTiming runs the steps to time.
 type ranksTiming struct {
 	s       steps
 	g       collective.Group
@@ -115,13 +129,13 @@ type ranksTiming struct {
 	overlap bool
 
 	together, alone, waits []float64
-	carried                engine.Stats // in the steps together
+	carried                engine.Stats // traffic of the steps with sums
 }
 
-// plan warms up, and says how many steps are timed: the same on all ranks, and together
-// at most the time that was asked for.
+// plan warms up, and returns how many steps to time: the same number on all ranks, and together at
+// most the requested time.
 func (m *ranksTiming) plan(ctx context.Context, o Options) (rounds, each int, err error) {
-	const most = 3 // rounds
+	const most = 3 // the most rounds
 	for range max(1, o.Warmup) {
 		if _, _, err := m.step(ctx, true); err != nil {
 			return 0, 0, err
@@ -132,7 +146,7 @@ func (m *ranksTiming) plan(ctx context.Context, o Options) (rounds, each int, er
 		return 0, 0, err
 	}
 	slowest := []float64{time.Since(begin).Seconds() / float64(m.g.Size())}
-	if err := m.g.Sum64(slowest); err != nil { // the mean: it is the number that has to be the same
+	if err := m.g.Sum64(slowest); err != nil { // the mean, so that all ranks have the same number
 		return 0, 0, err
 	}
 	n := o.Iterations
@@ -143,7 +157,7 @@ func (m *ranksTiming) plan(ctx context.Context, o Options) (rounds, each int, er
 	return rounds, (n + rounds - 1) / rounds, nil
 }
 
-// step is one step, in which the gradients are summed or not.
+// step runs one step, with or without sums.
 func (m *ranksTiming) step(ctx context.Context, sum bool) (total, wait time.Duration, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, 0, err
@@ -170,7 +184,7 @@ func (m *ranksTiming) step(ctx context.Context, sum bool) (total, wait time.Dura
 	return time.Since(begin), wait, nil
 }
 
-// round times steps of both kinds. A rank that is ahead waits before them.
+// round times steps of both kinds. A faster rank waits before them.
 func (m *ranksTiming) round(ctx context.Context, n int) error {
 	for _, sum := range []bool{true, false} {
 		m.g.Progress(fmt.Sprintf("bench, sums %v", sum))
@@ -198,7 +212,7 @@ func (m *ranksTiming) round(ctx context.Context, n int) error {
 	return nil
 }
 
-// result brings together what the ranks measured.
+// result combines the measurements of the ranks.
 func (m *ranksTiming) result(r *RanksResult) error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -241,17 +255,17 @@ func (m *ranksTiming) result(r *RanksResult) error {
 	return nil
 }
 
-// SumTime is how long sums of a length take.
+// SumTime is the time of sums of a length.
 type SumTime struct {
 	Bytes  int     `json:"bytes"`
 	Rounds int     `json:"rounds"`
 	MS     float64 `json:"ms"`         // median
 	Best   float64 `json:"best_ms"`    //
-	GbpsUp float64 `json:"gbit_per_s"` // that a rank sends, at the median
+	GbpsUp float64 `json:"gbit_per_s"` // rate at which a rank sends, at the median
 }
 
-// RunSums times sums of several lengths, one after the other, on all ranks; rank 0's
-// times are returned.
+// RunSums times sums of several lengths, one after the other, on all ranks. It returns the times
+// of rank 0.
 func RunSums(ctx context.Context, g collective.Group, seconds float64) ([]SumTime, error) {
 	var out []SumTime
 	for bytes := 256; bytes <= 64<<20; bytes *= 4 {

@@ -12,23 +12,23 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
-// rehearsal is a run whose work is cut for a number of threads, on one thread: medians over
+// rehearsal is a run on one thread whose work is cut for a number of threads. It has medians over
 // some runs, in milliseconds.
 type rehearsal struct {
 	ops     []rehearsedOp
-	between float64 // outside of the operations
+	between float64 // time outside of the operations
 	runs    int
 }
 
 type rehearsedOp struct {
 	kind, name string
 	pass       ops.Pass
-	serial     float64     // outside of its regions
-	regions    [][]float64 // the tasks of each
-	bytes      int         // between memory and the last cache
+	serial     float64     // time outside of its regions
+	regions    [][]float64 // times of the tasks of each region
+	bytes      int         // moved between memory and the last cache
 }
 
-// busy is the time of all tasks, and of what is outside of them.
+// busy returns the time of all tasks and of everything outside of them.
 func (r *rehearsal) busy() float64 {
 	sum := r.between
 	for _, o := range r.ops {
@@ -40,8 +40,8 @@ func (r *rehearsal) busy() float64 {
 	return sum
 }
 
-// rehearsals are those for several numbers of threads. Numbers for which the work is cut in the
-// same way share one.
+// rehearsals holds a rehearsal for several numbers of threads. Numbers with the same cuts share
+// one.
 type rehearsals struct {
 	byThreads map[int]*rehearsal
 	shapes    []rehearsedShape
@@ -52,10 +52,10 @@ type rehearsedShape struct {
 	of  *rehearsal
 }
 
-// opCut is how the work of an operation is cut.
+// opCut says how the work of an operation is cut.
 type opCut struct {
 	key   opKey
-	tasks string // of its regions
+	tasks string // the tasks of its regions
 }
 
 func cutOf(run []ops.TracedOp) []opCut {
@@ -70,7 +70,7 @@ func cutOf(run []ops.TracedOp) []opCut {
 	return out
 }
 
-// add rehearses for n threads.
+// add rehearses the run for n threads.
 func (rs *rehearsals) add(ctx context.Context, o Options, c *configs.Config, n int) error {
 	pool := kernels.Default().NewRehearsal(n)
 	defer pool.Close()
@@ -113,8 +113,8 @@ func (rs *rehearsals) add(ctx context.Context, o Options, c *configs.Config, n i
 	return nil
 }
 
-// sectionMemory adds to the sections of a step what they read and write: the parameters, and what
-// the optimizer keeps of them.
+// sectionMemory adds to the sections of a step the memory that they read and write: the parameters
+// and the optimizer's state.
 func (s steps) sectionMemory(run []ops.TracedOp) {
 	for i, o := range run {
 		if o.Kind != optimizerSection {
@@ -142,13 +142,13 @@ type tracedRun struct {
 	ops []ops.TracedOp
 }
 
-// medianRun is the run whose tasks take the median over some runs.
+// medianRun makes a run whose tasks take the median of some runs.
 func medianRun(runs []tracedRun) (*rehearsal, error) {
 	first := runs[0].ops
 	cut := cutOf(first)
 	for _, r := range runs[1:] {
 		if !slices.Equal(cut, cutOf(r.ops)) {
-			return nil, fmt.Errorf("the runs of the model differ in their operations: there is nothing to take medians of")
+			return nil, fmt.Errorf("the runs of the model differ in their operations, so there are no medians")
 		}
 	}
 	over := func(of func(r tracedRun) float64) float64 {

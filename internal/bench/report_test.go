@@ -9,16 +9,28 @@ import (
 	"fasternet/kernels"
 )
 
-// A report has the machine and a timing of each row, or why there is none.
+// A report describes the machine and has a timing of each row, or the reason why there is none.
 func TestReport(t *testing.T) {
 	var said []string
 	r, err := RunReport(context.Background(), "quickstart", load(t, "quickstart"), ReportOptions{
-		Threads: 2, Seconds: 3, Progress: func(line string) { said = append(said, line) }, Peak: PeakOptions{Rounds: 1, Each: time.Millisecond, Memory: 1 << 20},
+		Threads:  2,
+		Seconds:  3,
+		Progress: func(line string) { said = append(said, line) },
+		Peak:     PeakOptions{Rounds: 1, Each: time.Millisecond, Memory: 1 << 20},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Processor != kernels.CPU() || r.System == "" || r.Threads != 2 || r.Go == "" || !strings.Contains(r.Platform, "/") || r.Kernels == "" || len(r.Available) == 0 || r.BF16 == "" || r.Memory == 0 || r.Seconds <= 0 {
+	if r.Processor != kernels.CPU() ||
+		r.System == "" ||
+		r.Threads != 2 ||
+		r.Go == "" ||
+		!strings.Contains(r.Platform, "/") ||
+		r.Kernels == "" ||
+		len(r.Available) == 0 ||
+		r.BF16 == "" ||
+		r.Memory == 0 ||
+		r.Seconds <= 0 {
 		t.Errorf("the machine: %+v", r)
 	}
 	if len(r.Peak.Products) == 0 || len(r.Peak.Memory) != 3 {
@@ -31,7 +43,14 @@ func TestReport(t *testing.T) {
 		if (row.Result == nil) == (row.Missing == "") {
 			t.Errorf("%s: %+v", row, row)
 		}
-		if v := row.Result; v != nil && (v.ImgPerS <= 0 || v.Runs < 3 || v.Batch != row.Batch || v.Threads != row.Threads || v.Precision != row.Precision || v.Mode != row.Mode) {
+		v := row.Result
+		if v != nil &&
+			(v.ImgPerS <= 0 ||
+				v.Runs < 3 ||
+				v.Batch != row.Batch ||
+				v.Threads != row.Threads ||
+				v.Precision != row.Precision ||
+				v.Mode != row.Mode) {
 			t.Errorf("%s: %+v", row, v)
 		}
 		if row.Again != (i == len(r.Timings)-1) {
@@ -40,7 +59,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// What takes much longer than its share is left out, and says how long it would take.
+// A row that takes much longer than its share is left out, and says how long it would take.
 func TestReportLeavesOut(t *testing.T) {
 	row := ReportRow{Mode: "train", Batch: 32, Threads: 4, Precision: "fp32"}
 	row.time(context.Background(), "quickstart", load(t, "quickstart"), 5, 400)

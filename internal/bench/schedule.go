@@ -1,15 +1,15 @@
 package bench
 
-// schedule is how long a region takes on some workers if nothing else takes time: each begins
-// with its own range of the tasks, and then takes the last ones of the others, as
-// [kernels.Pool.Run] has it.
+// schedule returns how long a region takes on some workers if nothing else takes time. Like in
+// [kernels.Pool.Run], each worker begins with its own range of the tasks, and then takes the last
+// tasks of the others.
 func schedule(tasks []float64, workers int) float64 {
 	if workers < 2 || len(tasks) < 2 {
 		return sumOf(tasks)
 	}
 	type worker struct {
 		free     float64
-		from, to int // tasks of its range that nobody has begun
+		from, to int // tasks of its range that have not begun
 	}
 	n := len(tasks)
 	all := make([]worker, workers)
@@ -18,7 +18,7 @@ func schedule(tasks []float64, workers int) float64 {
 	}
 	end := 0.0
 	for range n {
-		next := 0 // the worker that is free first
+		next := 0 // the first worker that becomes free
 		for w := range all {
 			if all[w].free < all[next].free {
 				next = w

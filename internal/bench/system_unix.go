@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// system names the operating system and its version, as far as it says.
+// system names the operating system and its version, if it is known.
 func system() string {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
@@ -23,7 +23,7 @@ func system() string {
 	return name
 }
 
-// distribution is the name that a Linux gives itself, with its version.
+// distribution returns the name and version of a Linux distribution.
 func distribution() string {
 	text, err := os.ReadFile("/etc/os-release")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
-// outside is the time of an operation outside of its regions.
+// outside returns the time of an operation outside of its regions.
 func outside(o ops.TracedOp) time.Duration {
 	d := o.Wall
 	for _, r := range o.Regions {
@@ -19,15 +19,15 @@ func outside(o ops.TracedOp) time.Duration {
 	return max(d, 0)
 }
 
-// threadModel predicts the time of a run on more threads than there are.
+// threadModel predicts the time of a run on more threads than the machine has.
 type threadModel struct {
 	table     *ThreadTable
-	bandwidth float64 // that was given
+	bandwidth float64 // given by the user
 }
 
-// barrier is the cost of a region in milliseconds. Each thread more than there are processors
-// is assumed to add as much as those that are there: worker 0 gives each its range and its
-// signal, and each counts its tasks as done.
+// barrier returns the cost of a region in milliseconds. It assumes that each thread beyond the number
+// of processors adds as much as the others: worker 0 gives each its range and its signal, and each
+// counts its tasks as done.
 func (m *threadModel) barrier(threads int) float64 {
 	us := m.table.BarrierUS
 	most := len(us)
@@ -40,8 +40,8 @@ func (m *threadModel) barrier(threads int) float64 {
 	return (us[most-1] + float64(threads-most)*max(us[most-1]-us[0], 0)/float64(most-1)) / 1000
 }
 
-// bytesPerMS is the bandwidth for a number of threads, 0 if it is not known or has no part in
-// it: the tasks of one thread were measured with what that thread has.
+// bytesPerMS returns the bandwidth for a number of threads. It is 0 if it is unknown, or for one
+// thread, whose tasks were measured with that thread's bandwidth.
 func (m *threadModel) bytesPerMS(threads int) float64 {
 	switch {
 	case threads == 1 || len(m.table.MemoryGBps) == 0 && m.bandwidth == 0:
@@ -54,7 +54,7 @@ func (m *threadModel) bytesPerMS(threads int) float64 {
 	return min(m.table.MemoryGBps[0]*float64(threads), max(m.table.MemoryGBps[1], m.table.MemoryGBps[0])) * 1e6
 }
 
-// row is the prediction for a number of threads, and what each part of a run loses.
+// row predicts the time on a number of threads, and the loss of each part of a run.
 func (m *threadModel) row(r *rehearsal, threads int, one float64) (ThreadRow, []ThreadLoss) {
 	var lost []ThreadLoss
 	n := float64(threads)
@@ -62,7 +62,16 @@ func (m *threadModel) row(r *rehearsal, threads int, one float64) (ThreadRow, []
 	barrier, rate, bytes := m.barrier(threads), m.bytesPerMS(threads), 0
 	serial := func(op, name string, pass ops.Pass, of int, ms float64) float64 {
 		row.SerialMS += ms * (1 - 1/n)
-		lost = append(lost, ThreadLoss{Op: op, Name: name, Pass: pass, Ops: 1, Of: of, WorkMS: ms, TakesMS: ms, LostMS: ms * (1 - 1/n)})
+		lost = append(lost, ThreadLoss{
+			Op:      op,
+			Name:    name,
+			Pass:    pass,
+			Ops:     1,
+			Of:      of,
+			WorkMS:  ms,
+			TakesMS: ms,
+			LostMS:  ms * (1 - 1/n),
+		})
 		return ms
 	}
 	row.PredictedMS = serial(betweenOps.Kind, betweenOps.Name, betweenOps.Pass, 0, r.between)
@@ -109,7 +118,12 @@ func (r *ThreadRow) limit() string {
 		name string
 		ms   float64
 	}{
-		{"too few tasks", r.FewMS}, {"uneven tasks", r.UnevenMS}, {"serial code", r.SerialMS}, {"barriers", r.BarrierMS}, {"memory", r.MemoryMS}, {"small pieces", r.SmallMS},
+		{"too few tasks", r.FewMS},
+		{"uneven tasks", r.UnevenMS},
+		{"serial code", r.SerialMS},
+		{"barriers", r.BarrierMS},
+		{"memory", r.MemoryMS},
+		{"small pieces", r.SmallMS},
 	} {
 		if l.ms > most {
 			limit, most = l.name, l.ms
@@ -118,7 +132,7 @@ func (r *ThreadRow) limit() string {
 	return limit
 }
 
-// predict fills in the rows of the table, and what the largest number of threads loses.
+// predict fills in the rows of the table, and the losses of the largest number of threads.
 func (rs *rehearsals) predict(t *ThreadTable, m *threadModel, threads []int, measured map[int]float64) {
 	t.CacheMiB = float64(max(cpuid.CPU.Cache.L3, 0)) / (1 << 20)
 	one := rs.byThreads[1]
@@ -131,11 +145,11 @@ func (rs *rehearsals) predict(t *ThreadTable, m *threadModel, threads []int, mea
 		row.SpeedUp = one.busy() / row.PredictedMS
 		row.Efficiency = row.SpeedUp / float64(n)
 		row.ImgPerS = 1000 * float64(t.Batch) / row.PredictedMS
-		t.Rows, t.Lost = append(t.Rows, row), joined(lost) // in the end that of the last number
+		t.Rows, t.Lost = append(t.Rows, row), joined(lost) // at the end, the losses of the last number
 	}
 }
 
-// joined adds up the losses of operations of the same kind that are cut in the same way.
+// joined adds up the losses of operations of the same kind with the same cuts.
 func joined(all []ThreadLoss) []ThreadLoss {
 	type key struct {
 		op                string

@@ -13,16 +13,16 @@ import (
 	"fasternet/ops"
 )
 
-// ThreadOptions say for how many threads a model is to be timed, and for how many its time is
-// to be predicted. Of Options, Threads, Iterations and Profile are not used.
+// ThreadOptions say for how many threads to time a model, and for how many to predict its time.
+// Threads, Iterations and Profile of Options are not used.
 type ThreadOptions struct {
 	Options
 	Measure   []int   // at most as many as there are processors; nil for 1, 2, 4, … and all of them
-	Predict   []int   // those of Measure are predicted too
-	Bandwidth float64 // of the memory of a machine with more threads than this one, GB/s; 0 if it is not known
+	Predict   []int   // the numbers of Measure are predicted too
+	Bandwidth float64 // of the memory of a machine with more threads than this one, GB/s; 0 if unknown
 }
 
-// ThreadTable is how the time of a run depends on the number of threads.
+// ThreadTable says how the time of a run depends on the number of threads.
 type ThreadTable struct {
 	Model      string      `json:"model"`
 	Mode       string      `json:"mode"`
@@ -33,22 +33,23 @@ type ThreadTable struct {
 	BF16Path   string      `json:"bf16_path,omitempty"`
 	Batch      int         `json:"batch"`
 	Size       int         `json:"size"`
-	Runs       int         `json:"runs"` // on one thread, whose medians the predictions are made of; the fewest of them
+	Runs       int         `json:"runs"` // the least number of runs on one thread for a prediction
 	Rows       []ThreadRow `json:"threads"`
-	// Lost is where the largest number of threads loses its time, the largest loss first.
+	// Lost lists the losses of the largest number of threads, the largest first.
 	Lost []ThreadLoss `json:"lost"`
-	// BarrierUS is what a parallel region costs with 1, 2, … threads, as far as there are processors.
+	// BarrierUS is the cost of a parallel region with 1, 2, … threads, up to the number of processors.
 	BarrierUS  []float64 `json:"barrier_us"`
-	MemoryGBps []float64 `json:"memory_gb_per_s"` // of one thread, and of all; none if it was not measured
+	MemoryGBps []float64 `json:"memory_gb_per_s"` // of one thread, and of all; empty if it was not measured
 	CacheMiB   float64   `json:"last_cache_mib"`
-	GivenGBps  float64   `json:"given_gb_per_s,omitempty"` // the bandwidth that was given for more threads than processors
+	// GivenGBps is the given bandwidth for more threads than processors.
+	GivenGBps float64 `json:"given_gb_per_s,omitempty"`
 }
 
-// ThreadRow is the time of a run with a number of threads. What is lost adds up to the
-// difference between PredictedMS and the time of one thread divided by their number.
+// ThreadRow is the time of a run with a number of threads. The losses add up to the difference
+// between PredictedMS and the time of one thread divided by the number of threads.
 type ThreadRow struct {
 	Threads     int     `json:"threads"`
-	MeasuredMS  float64 `json:"measured_ms,omitempty"` // the median; 0 where it was not measured
+	MeasuredMS  float64 `json:"measured_ms,omitempty"` // the median; 0 if it was not measured
 	PredictedMS float64 `json:"predicted_ms"`
 	SpeedUp     float64 `json:"speed_up"`   // predicted, over one thread
 	Efficiency  float64 `json:"efficiency"` // speed-up over threads
@@ -58,41 +59,41 @@ type ThreadRow struct {
 	UnevenMS  float64 `json:"uneven_ms"`  // tasks that do not divide evenly among the threads
 	SerialMS  float64 `json:"serial_ms"`  // code outside of regions, which one thread runs
 	BarrierMS float64 `json:"barrier_ms"` // beginning and ending regions
-	MemoryMS  float64 `json:"memory_ms"`  // waiting for memory, where its bandwidth is known
-	SmallMS   float64 `json:"small_ms"`   // the work of one thread, cut for so many, takes longer
+	MemoryMS  float64 `json:"memory_ms"`  // waiting for memory, if its bandwidth is known
+	SmallMS   float64 `json:"small_ms"`   // extra time on one thread because the work is cut for so many
 	Limit     string  `json:"limit"`      // the largest of these; "" if all are 0
 
-	Regions   int     `json:"regions"`        // parallel regions of more than one task in a run
-	Tasks     int     `json:"tasks"`          // of all regions
-	MemoryMiB float64 `json:"memory_mib"`     // that a run moves between memory and the last cache, at least
-	NeedsGBps float64 `json:"needs_gb_per_s"` // the bandwidth that takes
+	Regions   int     `json:"regions"`        // parallel regions with more than one task, in a run
+	Tasks     int     `json:"tasks"`          // tasks of all regions
+	MemoryMiB float64 `json:"memory_mib"`     // least memory that a run moves to and from the last cache
+	NeedsGBps float64 `json:"needs_gb_per_s"` // the bandwidth for that
 }
 
-// ThreadLoss is what a region loses, or the code outside of regions of an operation, together
-// with that of all operations of the same kind whose regions have as many tasks.
+// ThreadLoss is the loss of a region, or of the code outside of the regions of an operation. It adds
+// up all operations of the same kind whose regions have as many tasks.
 type ThreadLoss struct {
 	Op        string   `json:"op"`
 	Pass      ops.Pass `json:"pass"`
 	Name      string   `json:"name"`       // of the first operation
 	Ops       int      `json:"ops"`        // how many operations
 	Region    int      `json:"region"`     // number within the operation, from 1; 0 for the code outside
-	Of        int      `json:"of"`         // regions of the operation
-	Tasks     int      `json:"tasks"`      // of one operation
-	WorkMS    float64  `json:"work_ms"`    // of all, on one thread
+	Of        int      `json:"of"`         // number of regions of the operation
+	Tasks     int      `json:"tasks"`      // tasks of one operation
+	WorkMS    float64  `json:"work_ms"`    // work of all operations, on one thread
 	LongestMS float64  `json:"longest_ms"` // the longest task, the largest over the operations
-	TakesMS   float64  `json:"takes_ms"`   // of all operations together
-	LostMS    float64  `json:"lost_ms"`    // TakesMS without the share of each thread in the work
+	TakesMS   float64  `json:"takes_ms"`   // predicted time of all operations together
+	LostMS    float64  `json:"lost_ms"`    // TakesMS less an even share of the work
 }
 
-// NewThreadOptions are the default numbers of threads to predict.
+// NewThreadOptions returns the defaults.
 func NewThreadOptions() ThreadOptions { return ThreadOptions{Predict: []int{8, 16, 64}} }
 
 // MostThreads is the largest number of threads that can be predicted.
 const MostThreads = 1024
 
-// RunThreads times a model with the numbers of threads that the machine has processors for, and
-// predicts the time for others: it runs on one thread the work as it is cut for so many, takes
-// the time of every task, and lays the tasks out as the pool would.
+// RunThreads times a model with up to as many threads as the machine has processors, and predicts the
+// time for other numbers: on one thread it runs the work that is cut for so many, times every task,
+// and schedules the tasks as the pool would.
 func RunThreads(ctx context.Context, name string, c *configs.Config, o ThreadOptions) (ThreadTable, error) {
 	c, err := o.prepare(c)
 	if err != nil {
@@ -102,14 +103,20 @@ func RunThreads(ctx context.Context, name string, c *configs.Config, o ThreadOpt
 	if err := o.checkThreads(procs); err != nil {
 		return ThreadTable{}, err
 	}
-	if c.Classifies() && o.Model == nil { // once for all of them
+	if c.Classifies() && o.Model == nil { // once for all rows
 		if o.Model, err = model.New(c, max(c.Model.NumClasses, 10)); err != nil {
 			return ThreadTable{}, err
 		}
 	}
 	t := ThreadTable{
-		Model: name, Mode: o.mode(), Processor: kernels.CPU(), Processors: procs, Kernels: string(kernels.Default().Variant()), Batch: o.Batch, Size: o.Size,
-		GivenGBps: o.Bandwidth,
+		Model:      name,
+		Mode:       o.mode(),
+		Processor:  kernels.CPU(),
+		Processors: procs,
+		Kernels:    string(kernels.Default().Variant()),
+		Batch:      o.Batch,
+		Size:       o.Size,
+		GivenGBps:  o.Bandwidth,
 	}
 	measured := map[int]float64{}
 	for _, n := range o.Measure {
@@ -137,13 +144,13 @@ func RunThreads(ctx context.Context, name string, c *configs.Config, o ThreadOpt
 	return t, nil
 }
 
-// ThreadsError is a number of threads, or a bandwidth, that cannot be; Flag names which, as a
-// command calls it.
+// ThreadsError says that a number of threads or a bandwidth is not possible; Flag is the flag of
+// the command.
 type ThreadsError struct{ Flag, Text string }
 
 func (e *ThreadsError) Error() string { return e.Text }
 
-// checkThreads says what is wrong with the numbers, and fills in those to measure.
+// checkThreads checks the numbers, and fills in the numbers to measure.
 func (o *ThreadOptions) checkThreads(procs int) error {
 	if len(o.Measure) == 0 {
 		for n := 1; n < procs; n *= 2 {
@@ -153,7 +160,10 @@ func (o *ThreadOptions) checkThreads(procs int) error {
 	}
 	for _, n := range o.Measure {
 		if n < 1 || n > procs {
-			return &ThreadsError{"threads", fmt.Sprintf("%d cannot be timed: want 1 to %d, the number of processors; --predict takes others", n, procs)}
+			text := fmt.Sprintf("%d cannot be timed: want 1 to %d, the number of processors; "+
+				"--predict takes other numbers",
+				n, procs)
+			return &ThreadsError{"threads", text}
 		}
 	}
 	for _, n := range o.Predict {
@@ -167,7 +177,7 @@ func (o *ThreadOptions) checkThreads(procs int) error {
 	return nil
 }
 
-// timeThreads is the median time of a run on a number of threads, in milliseconds.
+// timeThreads returns the median time of a run on a number of threads, in milliseconds.
 func (o *ThreadOptions) timeThreads(ctx context.Context, c *configs.Config, n int, t *ThreadTable) (float64, error) {
 	pool := kernels.Default().NewPool(n)
 	defer pool.Close()
@@ -186,11 +196,11 @@ func (o *ThreadOptions) timeThreads(ctx context.Context, c *configs.Config, n in
 	return quantile(times, 0.5), nil
 }
 
-// share is how long each number of threads is timed.
+// share returns how long to time each number of threads.
 func (o *ThreadOptions) share() float64 { return o.Seconds / float64(max(len(o.Measure), 1)) }
 
-// barriers are the costs of a parallel region with 1, 2, … threads, in microseconds: what it
-// takes beyond its tasks, one a thread, which wait for some time to pass.
+// barriers returns the costs of a parallel region with 1, 2, … threads, in microseconds: its time
+// beyond the time of its tasks, one per thread, which wait for some time to pass.
 func barriers(ctx context.Context, most int) ([]float64, error) {
 	const rounds, each = 1000, 20 * time.Microsecond
 	var out []float64
@@ -213,15 +223,15 @@ func barriers(ctx context.Context, most int) ([]float64, error) {
 		slices.Sort(times)
 		us := max(quantile(times, 0.5), 0)
 		if n == 1 {
-			us = 0 // its tasks are the caller's loop; what is left is the clock
+			us = 0 // the caller runs the task itself; the rest is the clock
 		}
 		out = append(out, us)
 	}
 	return out, nil
 }
 
-// bandwidth is that of copying between arrays in memory, of one thread and of all, in GB/s; nil
-// where there is no room for the arrays.
+// bandwidth measures copying between arrays in memory, with one thread and with all, in GB/s; nil
+// if there is no room for the arrays.
 func bandwidth(ctx context.Context, threads int) ([]float64, error) {
 	one, all := kernels.NewPool(1), kernels.NewPool(threads)
 	defer one.Close()
@@ -229,7 +239,7 @@ func bandwidth(ctx context.Context, threads int) ([]float64, error) {
 	p := PeakOptions{Rounds: 7, Each: 4 * time.Millisecond}
 	rows, err := memoryRows(&p, all)
 	if err != nil {
-		return nil, nil // no room: it stays unknown, and the table says so
+		return nil, nil // no room: the table says that it is unknown
 	}
 	var m peakMeasure
 	rates := make([]PeakRate, 2)

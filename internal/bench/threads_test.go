@@ -36,7 +36,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// An operation that finds what it needs in the cache moves nothing.
+// An operation that finds its data in the cache moves nothing.
 func TestTraffic(t *testing.T) {
 	const page = pageBytes
 	at := func(pages, n int) ops.Extent {
@@ -46,7 +46,7 @@ func TestTraffic(t *testing.T) {
 		{Memory: []ops.Extent{at(0, 2), at(2, 1)}},
 		{Memory: []ops.Extent{at(2, 1), at(10, 3)}},
 		{},
-		{Memory: []ops.Extent{{Address: 1000*page + 20*page + page/2, Bytes: page}}}, // of two pages
+		{Memory: []ops.Extent{{Address: 1000*page + 20*page + page/2, Bytes: page}}}, // on two pages
 	}
 	for _, c := range []struct {
 		name  string
@@ -69,11 +69,12 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
-// What is lost adds up to the difference between the prediction and an even share, and each
-// loss is found where it is.
+// The losses add up to the difference between the prediction and an even share, and each
+// loss is in its place.
 func TestThreadModel(t *testing.T) {
 	even := slices.Repeat([]float64{1}, 64)
-	table := &ThreadTable{Processors: 2, BarrierUS: []float64{0, 500}, MemoryGBps: []float64{1e-3, 1.5e-3}} // 1 and 1.5 kB a millisecond
+	// 1 and 1.5 kB per millisecond
+	table := &ThreadTable{Processors: 2, BarrierUS: []float64{0, 500}, MemoryGBps: []float64{1e-3, 1.5e-3}}
 	for _, c := range []struct {
 		name      string
 		of        rehearsal
@@ -82,16 +83,23 @@ func TestThreadModel(t *testing.T) {
 		want      float64 // milliseconds
 		limit     string
 	}{
-		{"one thread", rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}, serial: 3}}, between: 2}, 1, 0, 69, ""},
+		{"one thread",
+			rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}, serial: 3}}, between: 2}, 1, 0, 69, ""},
 		{"even, two threads", rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}}}}, 2, 0, 32.5, "barriers"},
 		{"even, four threads", rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}}}}, 4, 0, 17.5, "barriers"},
 		{"few tasks", rehearsal{ops: []rehearsedOp{{regions: [][]float64{{8, 8}}}}}, 4, 0, 9.5, "too few tasks"},
-		{"uneven tasks", rehearsal{ops: []rehearsedOp{{regions: [][]float64{{1, 1, 1, 1, 1, 1, 1, 20}}}}}, 4, 0, 22.5, "uneven tasks"},
-		{"serial code", rehearsal{ops: []rehearsedOp{{serial: 10, regions: [][]float64{even}}}}, 4, 0, 27.5, "serial code"},
+		{"uneven tasks",
+			rehearsal{ops: []rehearsedOp{{regions: [][]float64{{1, 1, 1, 1, 1, 1, 1, 20}}}}}, 4, 0, 22.5,
+			"uneven tasks"},
+		{"serial code",
+			rehearsal{ops: []rehearsedOp{{serial: 10, regions: [][]float64{even}}}}, 4, 0, 27.5, "serial code"},
 		{"between operations", rehearsal{between: 10}, 2, 0, 10, "serial code"},
-		{"memory of this machine", rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}, bytes: 60000}}}, 2, 0, 40, "memory"},
-		{"memory that is not known", rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}, bytes: 60000}}}, 4, 0, 17.5, "barriers"},
-		{"memory that is given", rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}, bytes: 60000}}}, 4, 2e-3, 30, "memory"},
+		{"memory of this machine",
+			rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}, bytes: 60000}}}, 2, 0, 40, "memory"},
+		{"unknown memory",
+			rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}, bytes: 60000}}}, 4, 0, 17.5, "barriers"},
+		{"given memory",
+			rehearsal{ops: []rehearsedOp{{regions: [][]float64{even}, bytes: 60000}}}, 4, 2e-3, 30, "memory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := threadModel{table, c.bandwidth}
@@ -99,7 +107,8 @@ func TestThreadModel(t *testing.T) {
 			if math.Abs(row.PredictedMS-c.want) > 1e-9 || row.Limit != c.limit {
 				t.Errorf("%v ms, %q, want %v, %q", row.PredictedMS, row.Limit, c.want, c.limit)
 			}
-			sum := c.of.busy()/float64(c.threads) + row.FewMS + row.UnevenMS + row.SerialMS + row.BarrierMS + row.MemoryMS + row.SmallMS
+			losses := row.FewMS + row.UnevenMS + row.SerialMS + row.BarrierMS + row.MemoryMS + row.SmallMS
+			sum := c.of.busy()/float64(c.threads) + losses
 			if math.Abs(sum-row.PredictedMS) > 1e-9 {
 				t.Errorf("the parts add up to %v, and the prediction is %v: %+v", sum, row.PredictedMS, row)
 			}
@@ -114,7 +123,7 @@ func TestThreadModel(t *testing.T) {
 	}
 }
 
-// Operations that are cut in the same way are shown together, the largest loss first.
+// Operations with the same cuts are shown together, the largest loss first.
 func TestJoinedLosses(t *testing.T) {
 	got := joined([]ThreadLoss{
 		{Op: "a", Name: "a.0", Ops: 1, Region: 1, Of: 2, Tasks: 4, LostMS: 1, WorkMS: 2, TakesMS: 3, LongestMS: 4},
@@ -122,7 +131,19 @@ func TestJoinedLosses(t *testing.T) {
 		{Op: "a", Name: "a.1", Ops: 1, Region: 1, Of: 2, Tasks: 5, LostMS: 1},
 		{Op: "a", Name: "a.2", Ops: 1, Region: 1, Of: 2, Tasks: 4, LostMS: 2, WorkMS: 2, TakesMS: 4, LongestMS: 3},
 	})
-	if len(got) != 3 || got[0] != (ThreadLoss{Op: "a", Name: "a.0", Ops: 2, Region: 1, Of: 2, Tasks: 4, LostMS: 3, WorkMS: 4, TakesMS: 7, LongestMS: 4}) || got[1].Op != "b" {
+	first := ThreadLoss{
+		Op:        "a",
+		Name:      "a.0",
+		Ops:       2,
+		Region:    1,
+		Of:        2,
+		Tasks:     4,
+		LostMS:    3,
+		WorkMS:    4,
+		TakesMS:   7,
+		LongestMS: 4,
+	}
+	if len(got) != 3 || got[0] != first || got[1].Op != "b" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -144,7 +165,12 @@ func TestRunThreads(t *testing.T) {
 	var got []int
 	for _, r := range table.Rows {
 		got = append(got, r.Threads)
-		if (r.MeasuredMS > 0) != (r.Threads <= procs && r.Threads != 3 || r.Threads == procs) || !(r.PredictedMS > 0) || r.ImgPerS <= 0 || r.Tasks < 50 || (r.Regions > 10) != (r.Threads > 1) || r.NeedsGBps < 0 {
+		if (r.MeasuredMS > 0) != (r.Threads <= procs && r.Threads != 3 || r.Threads == procs) ||
+			!(r.PredictedMS > 0) ||
+			r.ImgPerS <= 0 ||
+			r.Tasks < 50 ||
+			(r.Regions > 10) != (r.Threads > 1) ||
+			r.NeedsGBps < 0 {
 			t.Errorf("%+v", r)
 		}
 		if r.Threads > 1 && (r.Limit == "" || r.Efficiency > 1.5) {
@@ -174,9 +200,13 @@ func TestThreadOptions(t *testing.T) {
 		name, flag, want string
 		change           func(*ThreadOptions)
 	}{
-		{"more than there are", "threads", "the number of processors", func(o *ThreadOptions) { o.Measure = []int{runtime.GOMAXPROCS(0) + 1} }},
+		{"more than there are", "threads", "the number of processors", func(o *ThreadOptions) {
+			o.Measure = []int{runtime.GOMAXPROCS(0) + 1}
+		}},
 		{"none", "threads", "want 1 to", func(o *ThreadOptions) { o.Measure = []int{0} }},
-		{"too many", "predict", "want 1 to 1024 threads, got 1025", func(o *ThreadOptions) { o.Predict = []int{8, 1025} }},
+		{"too many", "predict", "want 1 to 1024 threads, got 1025", func(o *ThreadOptions) {
+			o.Predict = []int{8, 1025}
+		}},
 		{"negative", "predict", "got -1", func(o *ThreadOptions) { o.Predict = []int{-1} }},
 		{"bandwidth", "bandwidth", "want 0 or more GB/s", func(o *ThreadOptions) { o.Bandwidth = math.NaN() }},
 	} {

@@ -6,13 +6,13 @@ import (
 	"fasternet/ops"
 )
 
-// pageBytes is what a [cache] keeps or drops at a time.
+// pageBytes is the size of a page, which a [cache] keeps or drops as a whole.
 const pageBytes = 16 << 10
 
-// cache is the last cache of a processor, which keeps what was used last.
+// cache is the last cache of a processor. It keeps the pages that were used last.
 type cache struct {
 	pages int
-	order *list.List // the page that was used last first
+	order *list.List // the page used last comes first
 	where map[uintptr]*list.Element
 }
 
@@ -38,12 +38,12 @@ func (c *cache) touch(e ops.Extent) (missed int) {
 	return missed
 }
 
-// traffic is what each operation of a run moves between memory and a cache of so many bytes, if
-// it goes once through everything that it reads and writes. The run is one of many.
+// traffic returns what each operation of a run moves between memory and a cache of so many bytes, if
+// it goes once through everything that it reads and writes. The run repeats.
 func traffic(run []ops.TracedOp, cacheBytes int) []int {
 	c := newCache(cacheBytes)
 	out := make([]int, len(run))
-	for range 2 { // the second time the cache has what the run before has left
+	for range 2 { // the second time, the cache holds what the run before has left
 		for i, o := range run {
 			out[i] = 0
 			for _, e := range o.Memory {

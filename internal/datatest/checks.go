@@ -1,4 +1,4 @@
-// Package datatest has what tests of data sets and images share: files to read, goldens and
+// Package datatest has code that tests of data sets and images share: files to read, goldens and
 // comparisons.
 package datatest
 
@@ -32,7 +32,7 @@ func Near(t *testing.T, what string, got, want []float32, tolerance float64) {
 	}
 }
 
-// AllocatedBy is how many bytes f allocates.
+// AllocatedBy returns how many bytes f allocates.
 func AllocatedBy(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -41,7 +41,7 @@ func AllocatedBy(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// Pixels is the image of package picture, whose own tests use this package too.
+// Pixels is the image type of package picture, whose own tests use this package too.
 type Pixels interface {
 	~struct {
 		Pix                     []uint8
@@ -71,7 +71,7 @@ func SameImage[I Pixels](t *testing.T, what string, gotImage, wantImage *I) {
 	}
 }
 
-// RandomImage is an image of noise.
+// RandomImage makes an image of noise.
 func RandomImage[I Pixels](r *rand.Rand, height, width, channels int) *I {
 	m := I(pixels{make([]uint8, height*width*channels), height, width, channels})
 	for i := range pixels(m).Pix {

@@ -11,7 +11,7 @@ import (
 	"github.com/nlpodyssey/safetensors"
 )
 
-// GoldenFile is the content of a golden file.
+// GoldenFile reads a golden file.
 func GoldenFile(t testing.TB, name string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(golden.Path(t, name))
@@ -21,7 +21,7 @@ func GoldenFile(t testing.TB, name string) []byte {
 	return content
 }
 
-// Tensors are the tensors of a golden file.
+// Tensors holds the tensors of a golden file.
 type Tensors struct {
 	t testing.TB
 	safetensors.SafeTensors
@@ -37,7 +37,7 @@ func Goldens(t testing.TB, name string) Tensors {
 	return Tensors{t, st}
 }
 
-// Get is a tensor of the file.
+// Get returns a tensor of the file.
 func (g Tensors) Get(name string) ([]uint64, []byte) {
 	g.t.Helper()
 	v, ok := g.Tensor(name)
@@ -47,7 +47,7 @@ func (g Tensors) Get(name string) ([]uint64, []byte) {
 	return v.Shape(), v.Data()
 }
 
-// GoldenImage is a u8 tensor [H, W, C].
+// GoldenImage returns a u8 tensor [H, W, C] as an image.
 func GoldenImage[I Pixels](g Tensors, name string) *I {
 	g.t.Helper()
 	shape, raw := g.Get(name)
@@ -55,7 +55,7 @@ func GoldenImage[I Pixels](g Tensors, name string) *I {
 	return &m
 }
 
-// Floats is a tensor of the file.
+// Floats returns a tensor of the file as float32.
 func (g Tensors) Floats(name string) (shape []uint64, values []float32) {
 	shape, raw := g.Get(name)
 	for i := 0; i < len(raw); i += 4 {
@@ -64,7 +64,7 @@ func (g Tensors) Floats(name string) (shape []uint64, values []float32) {
 	return shape, values
 }
 
-// Ints is a tensor of the file.
+// Ints returns a tensor of the file as integers.
 func (g Tensors) Ints(name string) (values []int) {
 	_, raw := g.Get(name)
 	for i := 0; i < len(raw); i += 8 {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// EncodePNG is the PNG file of an image.
+// EncodePNG encodes an image as PNG.
 func EncodePNG(t testing.TB, m image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -22,7 +22,7 @@ func EncodePNG(t testing.TB, m image.Image) []byte {
 	return b.Bytes()
 }
 
-// EncodeJPEG is the JPEG file of an image, of quality 100.
+// EncodeJPEG encodes an image as JPEG with quality 100.
 func EncodeJPEG(t testing.TB, m image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -32,7 +32,7 @@ func EncodeJPEG(t testing.TB, m image.Image) []byte {
 	return b.Bytes()
 }
 
-// WriteFile writes a file, and the folders above it.
+// WriteFile writes a file and makes the folders above it.
 func WriteFile(t testing.TB, path string, content []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -43,7 +43,7 @@ func WriteFile(t testing.TB, path string, content []byte) {
 	}
 }
 
-// Filled is an image of one colour.
+// Filled makes an image of one colour.
 func Filled[M interface {
 	image.Image
 	Set(x, y int, c color.Color)
@@ -56,7 +56,7 @@ func Filled[M interface {
 	return m
 }
 
-// Scene is a smooth coloured image with an edge.
+// Scene makes a smooth coloured image with an edge.
 func Scene(width, height int) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -71,21 +71,22 @@ func Scene(width, height int) *image.RGBA {
 	return m
 }
 
-// WithOrientation puts an EXIF segment into a JPEG file.
+// WithOrientation adds an EXIF segment to a JPEG file.
 func WithOrientation(jpeg []byte, o int) []byte {
-	exif := []byte("Exif\x00\x00" + "MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00")
+	tiff := "MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01"
+	exif := []byte("Exif\x00\x00" + tiff + "\x00\x00\x00\x00\x00\x00\x00\x00")
 	exif[len(exif)-7] = byte(o)
 	segment := binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(len(exif)+2))
 	return bytes.Join([][]byte{jpeg[:2], segment, exif, jpeg[2:]}, nil)
 }
 
-// PNGOf is a small image file of one colour.
+// PNGOf makes a small PNG file of one colour.
 func PNGOf(t testing.TB, v uint8) []byte {
 	return EncodePNG(t, Filled(image.NewRGBA(image.Rect(0, 0, 4, 3)), color.RGBA{v, 2 * v, 3, 255}))
 }
 
-// BlankWebP is a lossless WebP image of one colour: its codes have one symbol each, so
-// that a pixel takes no bits, and every size the same 26 bytes.
+// BlankWebP makes a lossless WebP image of one colour. Its codes have one symbol each, so a pixel
+// takes no bits, and an image of any size takes the same 26 bytes.
 func BlankWebP(width, height int) []byte {
 	// Signature; width, height and alpha, 14, 14 and 1 bits; version 0 (3 bits); no
 	// transform, no cache, no meta codes (3 bits of 0); five codes of one symbol.
@@ -120,7 +121,7 @@ func BlankWebP(width, height int) []byte {
 	return out
 }
 
-// SameStrips is a grey TIFF image whose strips all lie in the same few bytes.
+// SameStrips makes a grey TIFF image whose strips share the same few bytes.
 func SameStrips(width, height, rows int, strip []byte, compression, bits uint32) []byte {
 	n := (height + rows - 1) / rows
 	var b bytes.Buffer
@@ -130,7 +131,8 @@ func SameStrips(width, height, rows int, strip []byte, compression, bits uint32)
 	put(uint32(8))
 	put(uint16(8))
 	for _, tag := range [][4]uint32{
-		{256, 4, 1, uint32(width)}, {257, 4, 1, uint32(height)}, {258, 3, 1, bits}, {259, 3, 1, compression}, {262, 3, 1, 1},
+		{256, 4, 1, uint32(width)}, {257, 4, 1, uint32(height)},
+		{258, 3, 1, bits}, {259, 3, 1, compression}, {262, 3, 1, 1},
 		{273, 4, uint32(n), at}, {278, 4, 1, uint32(rows)}, {279, 4, uint32(n), at + 4*uint32(n)},
 	} {
 		put(uint16(tag[0]))
@@ -155,8 +157,8 @@ func SameStrips(width, height, rows int, strip []byte, compression, bits uint32)
 	return b.Bytes()
 }
 
-// GreyTIFF is a TIFF file of 8-bit grey values with an orientation, whose tag has a type:
-// 3 or 8 of 16 bits, 4 or 9 of 32.
+// GreyTIFF makes a TIFF file of 8-bit grey values with an orientation. kind is the type of the
+// orientation tag: 3 or 8 for 16 bits, 4 or 9 for 32.
 func GreyTIFF(order binary.AppendByteOrder, height, width, kind, o int, pix []byte) []byte {
 	b := []byte("II")
 	if order.AppendUint16(nil, 1)[1] == 1 {
@@ -164,7 +166,18 @@ func GreyTIFF(order binary.AppendByteOrder, height, width, kind, o int, pix []by
 	}
 	b = order.AppendUint32(order.AppendUint16(b, 42), uint32(8+len(pix)))
 	b = append(b, pix...)
-	tags := [][3]int{{256, 4, width}, {257, 4, height}, {258, 4, 8}, {259, 4, 1}, {262, 4, 1}, {273, 4, 8}, {274, kind, o}, {277, 4, 1}, {278, 4, height}, {279, 4, len(pix)}}
+	tags := [][3]int{
+		{256, 4, width},
+		{257, 4, height},
+		{258, 4, 8},
+		{259, 4, 1},
+		{262, 4, 1},
+		{273, 4, 8},
+		{274, kind, o},
+		{277, 4, 1},
+		{278, 4, height},
+		{279, 4, len(pix)},
+	}
 	b = order.AppendUint16(b, uint16(len(tags)))
 	for _, tag := range tags {
 		b = order.AppendUint32(order.AppendUint16(order.AppendUint16(b, uint16(tag[0])), uint16(tag[1])), 1)

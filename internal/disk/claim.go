@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// claims are folders in which every operation has to be allowed.
+// claims lists folders in which every operation must be allowed.
 var claims struct {
 	sync.RWMutex
 	list []*claim
@@ -16,9 +16,9 @@ type claim struct {
 	allowed func() error
 }
 
-// Claim has every operation on a file in a folder, or deeper, ask first: the error that
-// allowed returns is what it fails with then. So one look tells a process that its folder
-// has become another's, whatever it is about to write. allowed must not use this package.
+// Claim makes every operation in a folder, or deeper, ask first. If allowed returns an error, the
+// operation fails with it. So one check tells a process that its folder now belongs to another one,
+// before it writes anything. allowed must not use this package.
 func Claim(dir string, allowed func() error) (release func()) {
 	c := &claim{filepath.Clean(dir), allowed}
 	claims.Lock()
@@ -42,7 +42,7 @@ func claimed() []*claim {
 	return claims.list
 }
 
-// ask is called before every operation.
+// ask asks before every operation.
 func ask(path string) error {
 	path = filepath.Clean(path)
 	for _, c := range claimed() {

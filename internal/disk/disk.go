@@ -1,14 +1,13 @@
-// Package disk writes the files that must not be lost: the checkpoints, configuration and
-// logs of a run.
+// Package disk writes the files that must not be lost: the checkpoints, the configuration and
+// the logs of a run.
 //
-// It adds three things to package os: a folder can be claimed, so that nothing is written to
-// it any more once it has become another's ([Claim]); nothing is written through a symbolic
-// link, neither a file nor a folder within a claimed one; and tests bring in faults. Every
-// operation that changes something has a name, "OP FILE", such as "write
-// last.safetensors.tmp" or "rename best.safetensors"; [Inject] can make it fail,
-// write a part only, or end the process. A program that calls no Inject pays one
-// comparison with nil for it. In a build with the tag faults, and in no other,
-// the environment says what happens: see faults.go.
+// It adds three things to package os. A process can claim a folder, so that nothing is written to
+// it after it has come to belong to another process ([Claim]). Nothing is written through a symbolic
+// link, neither a file nor a folder within a claimed one. And tests can inject faults: every
+// operation that changes something has a name, "OP FILE", such as "write last.safetensors.tmp" or
+// "rename best.safetensors", and [Inject] can make it fail, write only a part, or end the process.
+// Without Inject, this costs one comparison with nil. In a build with the tag faults, and only
+// there, the environment can inject faults: see faults.go.
 package disk
 
 import (
@@ -22,16 +21,16 @@ import (
 
 // The operations.
 const (
-	Create = "create" // or truncate
+	Create = "create" // create or truncate
 	Append = "append" // open to append
 	Write  = "write"
-	Sync   = "sync" // of a file, or of a folder, whose name then ends in /
+	Sync   = "sync" // sync a file, or a folder, whose name then ends in /
 	Rename = "rename"
 	Remove = "remove"
 )
 
-// Fault is called before an operation on a file of that base name; a write is of
-// size bytes. If it returns a failure, that is what happens instead.
+// Fault is called before an operation on a file of that base name; size is the number of bytes of
+// a write. If it returns a failure, the operation fails in that way.
 type Fault func(op, file string, size int) *Failure
 
 // Failure is how an operation fails.
@@ -43,14 +42,14 @@ type Failure struct {
 
 var fault Fault
 
-// Inject brings faults in until undo is called. It is for tests, before the
-// goroutines that use the disk.
+// Inject injects faults until undo is called. It is for tests. Call it before goroutines use the
+// disk.
 func Inject(f Fault) (undo func()) {
 	fault = f
 	return func() { fault = nil }
 }
 
-// check is called before an operation that is no write.
+// check is called before an operation other than a write.
 func check(op, path, name string) error {
 	if err := ask(path); err != nil {
 		return err
@@ -73,7 +72,7 @@ func check(op, path, name string) error {
 // File is a file that is open for writing.
 type File struct {
 	f    *os.File
-	name string // of its operations
+	name string // the name of its operations
 }
 
 // CreateFile creates a file, or empties it.
@@ -81,19 +80,19 @@ func CreateFile(path string) (*File, error) {
 	return open(Create, path, filepath.Base(path), os.O_TRUNC)
 }
 
-// CreateNew creates a file to write at its end; it is an error if it is there. Its
-// operations have another name than the file, which has the time in its own.
+// CreateNew creates a file to write at its end; it returns an error if the file exists. name is the
+// name of its operations, because the name of the file contains the time.
 func CreateNew(path, name string) (*File, error) {
 	return open(Create, path, name, os.O_EXCL|os.O_APPEND)
 }
 
-// AppendTo opens a file, new or not, to write at its end.
+// AppendTo opens or creates a file to write at its end.
 func AppendTo(path string) (*File, error) {
 	return open(Append, path, filepath.Base(path), os.O_APPEND)
 }
 
-// MakeFolder makes a folder, and those above it, unless they are there. It must not be a
-// symbolic link; those above it may be.
+// MakeFolder makes a folder, and the folders above it, unless they exist. The folder must not be a
+// symbolic link; the folders above it may be.
 func MakeFolder(dir string) error {
 	if err := check(Create, dir, filepath.Base(dir)+"/"); err != nil {
 		return err
@@ -137,7 +136,7 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, &os.PathError{Op: Write, Path: f.f.Name(), Err: bad.Err}
 }
 
-// Sync makes what was written durable.
+// Sync makes the written bytes durable.
 func (f *File) Sync() error {
 	if err := check(Sync, f.f.Name(), f.name); err != nil {
 		return err
@@ -148,7 +147,7 @@ func (f *File) Sync() error {
 // Close closes the file.
 func (f *File) Close() error { return f.f.Close() }
 
-// At says whether the file is the one that has a path now.
+// At reports whether the path still names this file.
 func (f *File) At(path string) bool {
 	own, err1 := f.f.Stat()
 	named, err2 := os.Stat(path)
@@ -158,7 +157,7 @@ func (f *File) At(path string) bool {
 // RenameFile renames a file within its folder, over another one if there is one.
 func RenameFile(from, to string) error {
 	if filepath.Dir(from) != filepath.Dir(to) {
-		return fmt.Errorf("rename %s %s: not the same folder", from, to)
+		return fmt.Errorf("rename %s %s: want both in the same folder", from, to)
 	}
 	err := inFolder(Rename, to, func(folder *os.Root, name string) error {
 		return folder.Rename(filepath.Base(from), name)
@@ -178,12 +177,12 @@ func RemoveFile(path string) error {
 	return err
 }
 
-// inFolder changes a name in a folder that it opens before it asks whether the folder may be
+// inFolder changes a name in a folder. It opens the folder before it asks whether the folder may be
 // changed. If another folder gets the same path after that, the change does not reach it.
 func inFolder(op, path string, change func(folder *os.Root, name string) error) error {
 	folder, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
-		// The folder is gone. Whether it is the one of another run by now matters more.
+		// The folder is gone. It matters more if it now belongs to another run.
 		return cmp.Or(check(op, path, filepath.Base(path)), err)
 	}
 	defer folder.Close()
@@ -196,7 +195,7 @@ func inFolder(op, path string, change func(folder *os.Root, name string) error) 
 	return nil
 }
 
-// SyncFolder makes renames in a folder durable, where the system has a way to.
+// SyncFolder makes renames in a folder durable, if the system can do it.
 func SyncFolder(dir string) error {
 	if err := check(Sync, dir, filepath.Base(dir)+"/"); err != nil {
 		return err

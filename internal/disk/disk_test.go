@@ -11,7 +11,7 @@ import (
 	"fasternet/internal/disk"
 )
 
-// A disk that fills up in the second write.
+// The disk fills up in the second write.
 func ExampleInject() {
 	writes := 0
 	undo := disk.Inject(func(op, _ string, size int) *disk.Failure {
@@ -42,7 +42,7 @@ func ExampleInject() {
 	// one fo
 }
 
-// Every operation has its name, fails when it is to, and then does nothing.
+// Every operation has a name. It fails when it should, and then does nothing.
 func TestOperations(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -93,7 +93,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// A folder that another takes the place of after it was asked for keeps its files.
+// A folder that takes the place of another after the question keeps its files.
 func TestReplacedMeanwhile(t *testing.T) {
 	for _, c := range []struct {
 		name   string

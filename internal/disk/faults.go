@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// In a build with the tag faults the environment brings a fault in.
+// In a build with the tag faults, the environment can inject a fault.
 const (
-	// FaultVariable is "OP FILE N HOW": what happens to the Nth operation of that
-	// name, from 1; OP and FILE may be *, which is any. HOW is
+	// FaultVariable is "OP FILE N HOW": how the Nth operation of that name fails, from 1; OP and
+	// FILE may be *, for any. HOW is
 	//
 	//	kill  the process ends before it, as by SIGKILL
 	//	torn  half of a write, then the process ends
@@ -22,7 +22,7 @@ const (
 	//	short  half of a write, then no space is left
 	//	eio+, enospc+  it and all later operations fail
 	FaultVariable = "FASTERNET_FAULT"
-	// LogVariable is a file to which the name of every operation is appended.
+	// LogVariable names a file that gets the name of every operation.
 	LogVariable = "FASTERNET_FAULT_LOG"
 )
 
@@ -51,7 +51,7 @@ func init() {
 	}
 }
 
-// watcher counts operations down to the one that fails.
+// watcher counts operations until the one that fails.
 type watcher struct {
 	mu       sync.Mutex
 	log      *os.File
@@ -89,12 +89,12 @@ func (w *watcher) see(op, file string, size int) *Failure {
 	case "emfile":
 		return &Failure{Err: syscall.EMFILE}
 	}
-	panic(fmt.Sprintf("%s: no fault is called %q", FaultVariable, w.how))
+	panic(fmt.Sprintf("%s: there is no fault %q", FaultVariable, w.how))
 }
 
 func matches(want, got string) bool { return want == "*" || want == got }
 
-// die ends the process as SIGKILL does: nothing more is run.
+// die ends the process as SIGKILL does: no more code runs.
 func die() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// ErrNotPlain says that there is a link, a pipe or a device where a file is to be written.
-// Whoever made the folder would decide where the bytes go.
+// ErrNotPlain says that a file to write is a link, a pipe or a device. Otherwise the owner of the
+// folder could decide where the bytes go.
 var ErrNotPlain = errors.New("nothing is written through it")
 
-// Plain returns an error that wraps ErrNotPlain if there is something else than a plain file
-// at a path. A file that is not there yet is one.
+// Plain returns an error that wraps ErrNotPlain if the path is not a plain file. A file that does
+// not exist yet is fine.
 func Plain(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +42,8 @@ func plain(path string, info fs.FileInfo) error {
 // plainFolder returns an error if a folder is a link.
 func plainFolder(dir string) error {
 	if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return fmt.Errorf("%s is a symbolic link: %w; to have a run elsewhere, let its own folder be a link", dir, ErrNotPlain)
+		return fmt.Errorf("%s is a symbolic link: %w; to have a run elsewhere, make its own folder a link",
+			dir, ErrNotPlain)
 	}
 	return nil
 }
@@ -63,13 +64,15 @@ func plainPath(path string) error {
 	return nil
 }
 
-// has says whether a path is in the folder, or the folder.
+// has reports whether a path is the folder, or in it.
 func (c *claim) has(path string) bool {
-	return path == c.dir || strings.HasPrefix(path, c.dir+string(os.PathSeparator)) || c.dir == "." && !filepath.IsAbs(path)
+	return path == c.dir ||
+		strings.HasPrefix(path, c.dir+string(os.PathSeparator)) ||
+		c.dir == "." && !filepath.IsAbs(path)
 }
 
-// openPlain opens a file to write. The name is looked at before, which is all that some
-// systems can do; others also refuse to follow a link that has just taken its place.
+// openPlain opens a file to write. It checks the name first; on some systems it can do no more. Other
+// systems also refuse to follow a link that appears after the check.
 func openPlain(path string, how int) (*os.File, error) {
 	if err := Plain(path); err != nil {
 		return nil, err

@@ -2,8 +2,8 @@
 
 package disk
 
-// NoFollow would have an open fail at a symbolic link; this system knows no such flag.
+// NoFollow would make an open fail at a symbolic link; this system has no such flag.
 const NoFollow = 0
 
-// noWait would have an open not wait for the other end of a pipe, which has no name here.
+// noWait would make an open not wait for the other end of a pipe; this system has no such flag.
 const noWait = 0

@@ -12,7 +12,7 @@ import (
 	"fasternet/internal/disk"
 )
 
-// Neither a file nor a folder is written through a link, and nobody waits for a pipe.
+// No file or folder is written through a link, and nothing waits for a pipe.
 func TestLinks(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	target := filepath.Join(outside, "precious")
@@ -30,7 +30,11 @@ func TestLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := func(name string) string { return filepath.Join(dir, name) }
-	for _, c := range []struct{ name, to string }{{"link", target}, {"nowhere", filepath.Join(outside, "new")}, {"folder", outside}} {
+	for _, c := range []struct{ name, to string }{
+		{"link", target},
+		{"nowhere", filepath.Join(outside, "new")},
+		{"folder", outside},
+	} {
 		if err := os.Symlink(c.to, path(c.name)); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +75,7 @@ func TestLinks(t *testing.T) {
 		t.Error(err)
 	}
 
-	// Within a claimed folder links among the folders count; the folder itself may be one.
+	// Within a claimed folder, links among the folders are refused; the folder itself may be a link.
 	link := filepath.Join(t.TempDir(), "run")
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
@@ -90,7 +94,7 @@ func TestLinks(t *testing.T) {
 	if err := closed(disk.AppendTo(filepath.Join(link, "own", "file"))); err != nil {
 		t.Errorf("in a run whose folder is a link: %v", err)
 	}
-	// A rename takes the place of a link, and a link can be removed.
+	// A rename replaces a link, and a link can be removed.
 	if err := disk.RenameFile(filepath.Join(link, "plain-new"), filepath.Join(link, "link")); err != nil {
 		t.Error(err)
 	}
@@ -108,8 +112,8 @@ func closed(f *disk.File, err error) error {
 	return err
 }
 
-// What is read is a file, or a link to one: nobody waits for a pipe, or reads a device
-// without an end.
+// Open takes a file, or a link to a file. It does not wait for a pipe, or read a device without an
+// end.
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }

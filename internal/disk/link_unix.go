@@ -4,8 +4,8 @@ package disk
 
 import "syscall"
 
-// NoFollow has an open fail at a symbolic link, and not wait for the other end of a pipe.
+// NoFollow makes an open fail at a symbolic link, and not wait for the other end of a pipe.
 const NoFollow = syscall.O_NOFOLLOW | noWait
 
-// noWait has an open not wait for the other end of a pipe.
+// noWait makes an open not wait for the other end of a pipe.
 const noWait = syscall.O_NONBLOCK

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// Open opens a file to read it. A link to a file is one; a pipe, which would be waited for,
-// and a device, which may have no end, are an error.
+// Open opens a file, or a link to a file, to read it. It returns an error for a pipe, which would
+// wait, and for a device, which may have no end.
 func Open(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
 	if err != nil {
@@ -24,7 +24,7 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// OpenSize is Open, and says how many bytes the file has.
+// OpenSize is Open, and also returns the size of the file.
 func OpenSize(path string) (f *os.File, size int64, err error) {
 	if f, err = Open(path); err != nil {
 		return nil, 0, err
@@ -36,7 +36,7 @@ func OpenSize(path string) (f *os.File, size int64, err error) {
 	return f, info.Size(), nil
 }
 
-// ReadFile reads a file that Open opens.
+// ReadFile reads a file like Open.
 func ReadFile(path string) ([]byte, error) {
 	f, size, err := OpenSize(path)
 	if err != nil {
@@ -52,7 +52,7 @@ func ReadFile(path string) ([]byte, error) {
 			return content, nil
 		case err != nil:
 			return content, err
-		case len(content) == cap(content): // it grows
+		case len(content) == cap(content): // the file grows
 			content = append(content, 0)[:len(content)]
 		}
 	}

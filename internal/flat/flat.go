@@ -1,5 +1,5 @@
-// Package flat tests that a process keeps nothing from work that it repeats: no memory, no
-// goroutines, no open files.
+// Package flat tests that a process that repeats its work does not grow: in memory, in goroutines
+// or in open files.
 package flat
 
 import (
@@ -8,26 +8,26 @@ import (
 	"testing"
 )
 
-// What a process may have more of at the end than at the beginning: 2 %, and what
-// tables of the runtime take in steps.
+// The growth that is allowed between the beginning and the end: 2 %, and the steps in which tables
+// of the runtime grow.
 const (
 	share = 0.02
 	step  = 32 << 10 // bytes
 )
 
-// holding is what a process holds.
+// holding is what a process holds in memory.
 type holding struct {
 	heap              uint64 // bytes alive after a collection
-	goroutines, files int    // files is 0 where the system does not say
+	goroutines, files int    // files is 0 if the system does not say
 }
 
 func now() holding {
-	// The first collection empties the pools, and the second what they held.
+	// The first collection empties the pools, and the second frees their content.
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	files, _ := os.ReadDir("/proc/self/fd") // of other systems nothing is known
+	files, _ := os.ReadDir("/proc/self/fd") // unknown on other systems
 	return holding{m.HeapAlloc, runtime.NumGoroutine(), len(files)}
 }
 
@@ -35,8 +35,8 @@ func (h holding) least(other holding) holding {
 	return holding{min(h.heap, other.heap), min(h.goroutines, other.goroutines), min(h.files, other.files)}
 }
 
-// Watch compares what a process holds in the second tenth of many rounds, when all has
-// been done at least once, and in the last.
+// Watch compares the process in the second tenth of many rounds, when everything has run at least
+// once, with the last tenth.
 type Watch struct {
 	t           testing.TB
 	rounds      int
@@ -45,7 +45,7 @@ type Watch struct {
 	marks       [2]int
 }
 
-// New expects so many rounds: 20 or more.
+// New expects so many rounds, 20 or more.
 func New(t testing.TB, rounds int) *Watch {
 	t.Helper()
 	if rounds < 20 {
@@ -54,7 +54,7 @@ func New(t testing.TB, rounds int) *Watch {
 	return &Watch{t: t, rounds: rounds}
 }
 
-// Round is called after every round, always at the same point of it.
+// Round must be called after every round, always at the same point.
 func (w *Watch) Round() {
 	i, tenth := w.done, w.rounds/10
 	w.done++
@@ -75,13 +75,15 @@ func (w *Watch) mark(part int, to *holding) {
 	w.marks[part]++
 }
 
-// Check fails the test if something has grown, or if there were other rounds than
-// expected.
+// Check fails the test if something has grown, or if the number of rounds differs from New.
 func (w *Watch) Check() {
 	w.t.Helper()
 	a, b := w.first, w.last
-	w.t.Logf("live heap %.2f and %.2f MB, goroutines %d and %d, open files %d and %d in rounds %d to %d and the last %d of %d",
-		megabytes(a.heap), megabytes(b.heap), a.goroutines, b.goroutines, a.files, b.files, w.rounds/10+1, 2*(w.rounds/10), w.rounds/10, w.rounds)
+	part := w.rounds / 10
+	w.t.Logf("live heap %.2f and %.2f MB, goroutines %d and %d, open files %d and %d "+
+		"in rounds %d to %d and the last %d of %d",
+		megabytes(a.heap), megabytes(b.heap), a.goroutines, b.goroutines, a.files, b.files,
+		part+1, 2*part, part, w.rounds)
 	switch {
 	case w.done != w.rounds:
 		w.t.Errorf("%d rounds, want %d", w.done, w.rounds)

@@ -1,6 +1,5 @@
-// Package golden gives tests the reference values that the authors' own code
-// computed: tensors from files, and the weights and inputs that they belong to,
-// which a formula defines.
+// Package golden gives tests the reference values that the authors' own code computed: tensors from
+// files, and the weights and inputs that belong to them, which a formula defines.
 package golden
 
 import (
@@ -18,11 +17,11 @@ import (
 	"fasternet/formats/safetensors"
 )
 
-// dirs are where the files may lie, seen from the root of the module: beside
-// the checkout in full, or in the checkout the ones that the tests need.
+// dirs are the folders of the files, relative to the root of the module: a full set next to the
+// checkout, or the files in the checkout that the tests need.
 var dirs = []string{"../shared/golden", "testdata/golden"}
 
-// root is the folder of the module.
+// root returns the folder of the module.
 func root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -40,15 +39,14 @@ func root(t testing.TB) string {
 	}
 }
 
-// Foreign is the path of something that another program wrote: a folder in
-// testdata/foreign.
+// Foreign returns the path of a folder in testdata/foreign, written by another program.
 func Foreign(t testing.TB, name string) string {
 	t.Helper()
 	return filepath.Join(root(t), "testdata", "foreign", filepath.FromSlash(name))
 }
 
-// TimmFolders are the folders that timm wrote, each with expected.safetensors: the small
-// ones of the checkout, and larger ones that may lie next to it.
+// TimmFolders returns the folders that timm wrote, each with expected.safetensors: the small ones of
+// the checkout, and larger ones that may be next to it.
 func TimmFolders(t testing.TB) []string {
 	t.Helper()
 	var all []string
@@ -64,7 +62,7 @@ func TimmFolders(t testing.TB) []string {
 	return all
 }
 
-// Path finds a file. The test is skipped if it is nowhere.
+// Path finds a file. It skips the test if there is none.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	for _, d := range dirs {
@@ -89,7 +87,7 @@ func Tensors(t testing.TB, name string) map[string]Tensor {
 	return TensorsOf(t, Path(t, name))
 }
 
-// TensorsOf is Tensors of a file by its path.
+// TensorsOf is Tensors for a file by its path.
 func TensorsOf(t testing.TB, name string) map[string]Tensor {
 	t.Helper()
 	f, size, err := disk.OpenSize(name)
@@ -124,7 +122,7 @@ func JSON(t testing.TB, name string, v any) {
 	}
 }
 
-// number is r(name, seed, i) of the reference values' README, §1.
+// number returns r(name, seed, i) of the reference values' README, §1.
 func number(name string, seed int) func(i int) uint64 {
 	key := rng.Hash(fmt.Sprintf("%s#%d", name, seed))
 	return func(i int) uint64 {
@@ -179,7 +177,9 @@ func Weight(name string, seed int, shape []int) []float32 {
 		c, s = 0, 0.25
 	case strings.HasSuffix(name, "running_var"):
 		c, s = 1, 0.5
-	case strings.HasSuffix(name, "pos_embed"), strings.HasSuffix(name, "cls_token"), strings.HasSuffix(name, "mask_token"):
+	case strings.HasSuffix(name, "pos_embed"),
+		strings.HasSuffix(name, "cls_token"),
+		strings.HasSuffix(name, "mask_token"):
 		c, s = 0, 0.25
 	case strings.HasSuffix(name, "relative_position_bias_table"):
 		c, s = 0, 0.5
@@ -230,6 +230,7 @@ func CheckRel(t testing.TB, name string, got, want []float32, tol float64) {
 		scale = max(scale, math.Abs(float64(w)))
 	}
 	if !(worst <= tol*scale) {
-		t.Errorf("%s: element %d is %v, want %v: off by %.2g of the largest, %.2g is allowed", name, at, got[at], want[at], worst/scale, tol)
+		t.Errorf("%s: element %d is %v, want %v: off by %.2g of the largest, %.2g is allowed",
+			name, at, got[at], want[at], worst/scale, tol)
 	}
 }

@@ -24,7 +24,8 @@ func TestFormula(t *testing.T) {
 		r, unit, image := number(v.Name, v.Seed), Unit(v.Name, v.Seed, len(v.Unit)), Image(v.Name, v.Seed, len(v.Image))
 		for i := range v.Values {
 			if got := fmt.Sprintf("%016x", r(i)); got != v.Values[i] || unit[i] != v.Unit[i] || image[i] != v.Image[i] {
-				t.Errorf("%q number %d: %s %v %v, want %s %v %v", v.Name, i, got, unit[i], image[i], v.Values[i], v.Unit[i], v.Image[i])
+				t.Errorf("%q number %d: %s %v %v, want %s %v %v",
+					v.Name, i, got, unit[i], image[i], v.Values[i], v.Unit[i], v.Image[i])
 			}
 		}
 	}

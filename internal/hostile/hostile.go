@@ -1,5 +1,5 @@
-// Package hostile helps the fuzz tests of parsers: it compares the memory that they take
-// with the bound that docs/reference/hostile-input.md states.
+// Package hostile helps the fuzz tests of parsers: it compares the memory that they take with the
+// bound in docs/reference/hostile-input.md.
 package hostile
 
 import (
@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Bound calls f and fails the test if it has allocated more than that many bytes,
-// in all: garbage counts. Nothing else may run in the process.
+// Bound calls f and fails the test if f allocates more than so many bytes in all, garbage included.
+// Nothing else may run in the process.
 func Bound(t testing.TB, bytes int, f func()) {
 	t.Helper()
 	before := allocated()

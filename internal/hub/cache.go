@@ -22,7 +22,7 @@ import (
 //	models--ORG--NAME/blobs/ETAG              the content of files
 //	models--ORG--NAME/snapshots/COMMIT/FILE   links to it
 //	models--ORG--NAME/refs/REVISION           the commit of a branch or a tag
-//	.locks/models--ORG--NAME/ETAG.lock        held by who downloads the content
+//	.locks/models--ORG--NAME/ETAG.lock        held during a download of the content
 type repository struct {
 	dir   string
 	locks string
@@ -39,7 +39,7 @@ func (r repository) snapshot(commit, file string) string {
 	return filepath.Join(r.dir, "snapshots", commit, filepath.FromSlash(file))
 }
 
-// commit is the commit of a revision, as far as the cache knows it; "" if it does not.
+// commit returns the commit of a revision, if the cache knows it, or "".
 func (r repository) commit(revision string) string {
 	if fullCommit.MatchString(revision) {
 		return revision
@@ -55,15 +55,15 @@ func (r repository) commit(revision string) string {
 	return commit
 }
 
-// has says whether a snapshot has a file, and its content is there.
+// has reports whether a snapshot has a file and its content.
 func (r repository) has(commit, file string) bool {
 	info, err := os.Stat(r.snapshot(commit, file))
 	return err == nil && info.Mode().IsRegular() && info.Size() > 0
 }
 
-// files are the names of the files of a snapshot that are not in folders.
+// files returns the names of the files of a snapshot that are not in folders.
 func (r repository) files(commit string) (names []string) {
-	entries, _ := os.ReadDir(filepath.Join(r.dir, "snapshots", commit)) // it need not be there
+	entries, _ := os.ReadDir(filepath.Join(r.dir, "snapshots", commit)) // it may not exist
 	for _, e := range entries {
 		if !e.IsDir() {
 			names = append(names, e.Name())
@@ -72,8 +72,8 @@ func (r repository) files(commit string) (names []string) {
 	return names
 }
 
-// setCommit keeps the commit of a revision, once its weights are there: a revision leads to the
-// older ones until then.
+// setCommit stores the commit of a revision. Call it after the weights are there: until then the
+// revision leads to the older ones.
 func (r repository) setCommit(revision, commit string) error {
 	if revision == commit || r.commit(revision) == commit {
 		return nil
@@ -85,7 +85,7 @@ func (r repository) setCommit(revision, commit string) error {
 	return replace(path, []byte(commit))
 }
 
-// replace writes a small file under another name, and then gives it its own.
+// replace writes a small file under another name, and then renames it.
 func replace(path string, content []byte) error {
 	tmp := passing(path)
 	f, err := disk.CreateFile(tmp)
@@ -102,11 +102,11 @@ func replace(path string, content []byte) error {
 	return err
 }
 
-// passing is a name that a file has before it gets its own, and that no other process uses.
+// passing returns a temporary name for a file that no other process uses.
 func passing(path string) string { return fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32()) }
 
-// link lets a snapshot have a file with the content of a blob: by a relative link, as Python
-// does, or where the system has none, by a second name or a copy.
+// link gives a file of a snapshot the content of a blob: by a relative link, as Python does, or if
+// the system has none, by a second name or a copy.
 func (r repository) link(commit, file, blob string) error {
 	path := r.snapshot(commit, file)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -142,12 +142,12 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Sync(), out.Close())
 }
 
-// lock waits for the right to download a blob, which one process has at a time.
+// lock waits for the right to download a blob, which only one process has at a time.
 func (c *Client) lock(ctx context.Context, path, what string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	l := flock.New(path, flock.SetPermissions(0o666)) // less the umask: the cache may be shared
+	l := flock.New(path, flock.SetPermissions(0o666)) // without the umask: the cache may be shared
 	held, err := l.TryLock()
 	if err == nil && !held {
 		c.observer.Note(fmt.Sprintf("waiting for another process that downloads %s", what))
@@ -157,13 +157,13 @@ func (c *Client) lock(ctx context.Context, path, what string) (unlock func(), er
 		return nil, err
 	}
 	if !held {
-		return nil, fmt.Errorf("%s: no lock", path)
+		return nil, fmt.Errorf("%s: cannot be locked", path)
 	}
-	return func() { _ = l.Unlock() }, nil // the process's end would do it too
+	return func() { _ = l.Unlock() }, nil // the end of the process unlocks it, too
 }
 
-// keep brings a file of the hub into the cache, unless it is there, and returns its path in the
-// snapshot.
+// keep brings a file of the hub into the cache, unless it is already there, and returns its path in
+// the snapshot.
 func (c *Client) keep(ctx context.Context, m metadata) (string, error) {
 	r := c.repository(m.ref.Repo)
 	commit := m.commit
@@ -207,7 +207,7 @@ func (c *Client) keep(ctx context.Context, m metadata) (string, error) {
 	return path, nil
 }
 
-// current says whether a file of a snapshot has the content that the hub has now.
+// current reports whether a file of a snapshot has the content that the hub has now.
 func current(path string, m metadata) bool {
 	if m.etag == "" || !currentBlob(path, m) {
 		return false
@@ -219,11 +219,11 @@ func current(path string, m metadata) bool {
 	return err == nil && filepath.Base(target) == m.blob()
 }
 
-// currentBlob says whether a blob is there in full. Who wrote it may not have checked the size.
+// currentBlob reports whether a blob is complete. Its writer may not have checked the size.
 func currentBlob(path string, m metadata) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && (m.size < 0 || info.Size() == m.size)
 }
 
-// isMissing says whether an error is that there is no such file.
+// isMissing reports whether the error says that a file does not exist.
 func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

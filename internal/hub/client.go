@@ -16,20 +16,20 @@ import (
 	"fasternet/internal/reference"
 )
 
-// Observer is told what goes on.
+// Observer is told about downloads.
 type Observer interface {
-	// Begin says that a download begins: done of total bytes are there already. total is 0 if
-	// the server does not say it.
+	// Begin says that a download begins: done of total bytes are already there. total is 0 if the
+	// server does not say it.
 	Begin(name string, done, total int64)
 	// Step says how many bytes are there now.
 	Step(done int64)
-	// End says that the download has ended, well or not.
+	// End says that the download has ended, with or without success.
 	End()
 	// Note is a line for the user.
 	Note(text string)
 }
 
-// silent is the observer of those who want none.
+// silent is an observer that ignores everything.
 type silent struct{}
 
 func (silent) Begin(string, int64, int64) {}
@@ -37,7 +37,7 @@ func (silent) Step(int64)                 {}
 func (silent) End()                       {}
 func (silent) Note(string)                {}
 
-// Client talks to a hub and to other hosts, and keeps what it gets.
+// Client talks to a hub and to other hosts, and keeps what it downloads.
 type Client struct {
 	settings Settings
 	endpoint *url.URL
@@ -45,18 +45,18 @@ type Client struct {
 	agent    string
 
 	files *http.Client // follows redirects, to get content
-	heads *http.Client // does not follow those to other hosts, since the hub's answer matters
+	heads *http.Client // does not follow redirects to other hosts, since the hub's own answer is needed
 
-	// gits says that the etag of a small file is git's SHA-1 of it, as on the hub itself. Other
-	// servers may mean something else by 40 hex digits.
+	// gits says that the etag of a small file is its SHA-1 in git, as on the hub itself. On other
+	// servers 40 hex digits may mean something else.
 	gits bool
 
 	pause func(context.Context, time.Duration) error
 	free  func(dir string) (bytes uint64, known bool)
 }
 
-// NewClient makes a client. version is the program's, for servers that count; the observer may
-// be nil. Proxies come from the environment: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+// NewClient makes a client. version is the version of the program, for servers that count; the
+// observer may be nil. Proxies come from the environment: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 func NewClient(s Settings, version string, o Observer) (*Client, error) {
 	endpoint, err := url.Parse(s.Endpoint)
 	if err != nil {
@@ -65,7 +65,15 @@ func NewClient(s Settings, version string, o Observer) (*Client, error) {
 	if o == nil {
 		o = silent{}
 	}
-	c := &Client{settings: s, endpoint: endpoint, observer: o, agent: "fasternet-train/" + version, gits: reference.IsSite(endpoint.Hostname()), pause: wait, free: freeSpace}
+	c := &Client{
+		settings: s,
+		endpoint: endpoint,
+		observer: o,
+		agent:    "fasternet-train/" + version,
+		gits:     reference.IsSite(endpoint.Hostname()),
+		pause:    wait,
+		free:     freeSpace,
+	}
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: s.Timeout, KeepAlive: 30 * time.Second}).DialContext,
@@ -87,8 +95,8 @@ func NewClient(s Settings, version string, o Observer) (*Client, error) {
 	return c, nil
 }
 
-// authorized adds the token to what goes to the hub, and to nothing else. It looks at each
-// request, so that no redirect can take the token along.
+// authorized adds the token to requests to the hub, and to no others. It looks at each request, so
+// that no redirect can take the token along.
 type authorized struct {
 	client *Client
 	next   http.RoundTripper
@@ -107,26 +115,26 @@ func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
-// sameHost says whether two addresses are of one server: scheme, host and port.
+// sameHost reports whether two addresses have the same scheme, host and port.
 func sameHost(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }
 
-// errDowngrade says that a server leads from https to http.
-var errDowngrade = errors.New("the server leads to an address without encryption")
+// errDowngrade says that a server redirects from https to http.
+var errDowngrade = errors.New("the server redirects to an address without encryption")
 
 func follow(r *http.Request, via []*http.Request) error {
 	const most = 10
 	switch {
 	case len(via) >= most:
-		return fmt.Errorf("the server leads in circles: more than %d redirects", most)
+		return fmt.Errorf("the server redirects more than %d times", most)
 	case r.URL.Scheme != "https" && via[len(via)-1].URL.Scheme == "https":
 		return errDowngrade
 	}
 	return nil
 }
 
-// wait waits, or until the context ends.
+// wait waits for a time, or until the context ends.
 func wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -138,28 +146,28 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// attempts is how often something is tried that may work the next time.
+// attempts is how often to try what may work the next time.
 const attempts = 5
 
-// delay is how long to wait before trial number n, from 1 on: half a second, doubled each time,
-// with some chance in it so that many clients do not come back at once. A server may ask for
-// longer, up to a minute.
+// delay returns how long to wait before attempt n, from 1: half a second, doubled each time, with
+// some randomness so that many clients do not return at once. A server may ask for longer, up to a
+// minute.
 func delay(n int, asked time.Duration) time.Duration {
 	d := 500 * time.Millisecond << (n - 1)
 	d += time.Duration(rand.Int64N(int64(d / 4)))
 	return max(d, min(asked, time.Minute))
 }
 
-// temporary is an error after which to try again.
+// temporary is an error that may not occur the next time.
 type temporary struct {
 	error
-	after time.Duration // that the server has asked for
+	after time.Duration // the pause that the server asks for
 }
 
 func (t temporary) Unwrap() error { return t.error }
 
-// again calls work until it does not fail with a temporary error, at most so many times. work
-// says whether it has got on since it was called: that begins a new count.
+// again calls work until it returns no temporary error, at most tries times. If work reports
+// progress, the count begins again.
 func (c *Client) again(ctx context.Context, tries int, work func() (progress bool, err error)) error {
 	failed := 0
 	for total := 1; ; total++ {
@@ -185,7 +193,7 @@ func (c *Client) again(ctx context.Context, tries int, work func() (progress boo
 	}
 }
 
-// endOf is the reason why a context has ended, or else err.
+// endOf returns the reason why a context has ended, or else err.
 func endOf(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
@@ -193,8 +201,8 @@ func endOf(ctx context.Context, err error) error {
 	return err
 }
 
-// send sends a request. Trouble with the connection is a temporary error, but a final one if no
-// connection was made at all.
+// send sends a request. Trouble with the connection is a temporary error, unless no connection was
+// made at all.
 func (c *Client) send(client *http.Client, r *http.Request) (*http.Response, error) {
 	response, err := client.Do(r) //nolint:bodyclose // the caller's
 	if err != nil {
@@ -209,7 +217,7 @@ var ErrUnreachable = errors.New("cannot be reached")
 // unreachable is the error of a request that got no answer.
 func (c *Client) unreachable(u *url.URL, err error) error {
 	var outer *url.Error
-	for errors.As(err, &outer) { // it has the whole URL, which may be signed
+	for errors.As(err, &outer) { // it contains the whole URL, which may be signed
 		err = outer.Err
 	}
 	if errors.Is(err, context.Canceled) {
@@ -227,19 +235,22 @@ func (c *Client) unreachable(u *url.URL, err error) error {
 	text := fmt.Errorf("%s %w: %w: %s", where, ErrUnreachable, inWords(err), help)
 	var dial *net.OpError
 	noConnection := errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect")
-	if noConnection || errors.As(err, new(*net.DNSError)) || errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError)) {
-		return text // it will not be better in a second
+	if noConnection ||
+		errors.As(err, new(*net.DNSError)) ||
+		errors.As(err, new(*tls.CertificateVerificationError)) ||
+		errors.As(err, new(tls.RecordHeaderError)) {
+		return text // another attempt would not help
 	}
 	return temporary{text, 0}
 }
 
-// inWords is a network error without the addresses in it.
+// inWords returns a network error without addresses.
 func inWords(err error) error {
 	var name *net.DNSError
 	var dial *net.OpError
 	switch {
 	case errors.As(err, &name):
-		return fmt.Errorf("no host of the name %s is known", name.Name)
+		return fmt.Errorf("the host %s is not known", name.Name)
 	case isTimeout(err):
 		return errors.New("no answer in time")
 	case errors.As(err, &dial):
@@ -253,7 +264,7 @@ func isTimeout(err error) bool {
 	return errors.Is(err, errStalled) || errors.As(err, &t) && t.Timeout()
 }
 
-// retryAfter is how long a server asks to wait.
+// retryAfter returns how long a server asks to wait.
 func retryAfter(h http.Header) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(text); err == nil && seconds >= 0 {

@@ -24,37 +24,37 @@ import (
 	"fasternet/internal/disk"
 )
 
-// transfer is a download into a file that has another name until it is whole.
+// transfer is a download to a file that has another name until it is complete.
 type transfer struct {
 	client *Client
 	metadata
-	want string // SHA-256 in hex that the user has given; "" for none
-	path string // while it is not whole
+	want string // SHA-256 in hex from the user; "" for none
+	path string // until the file is complete
 
 	file *disk.File
 	done int64     // bytes in the file
-	sum  hash.Hash // SHA-256 of them
-	git  hash.Hash // and SHA-1, as git has it; nil if it does not matter
+	sum  hash.Hash // their SHA-256
+	git  hash.Hash // their SHA-1 as in git; nil if it does not matter
 }
 
-// resumable says whether a part that is there can be gone on from: damage would be found, or the
-// server can be asked for the rest of the same content.
+// resumable reports whether the download can go on from a part of the file: damage would be found, or
+// the server can be asked for the rest of the same content.
 func (t *transfer) resumable() bool {
 	return t.checkable() || t.ref.URL != "" && t.validator != ""
 }
 
-// checkable says whether damage would be found by a checksum.
+// checkable reports whether a checksum would find damage.
 func (t *transfer) checkable() bool {
 	return t.want != "" || hexSHA256.MatchString(t.etag) || t.gitted()
 }
 
-// gitted says whether the etag is git's checksum.
+// gitted reports whether the etag is git's checksum.
 func (t *transfer) gitted() bool {
 	return t.client.gits && t.ref.Repo != "" && t.size >= 0 && fullCommit.MatchString(t.etag)
 }
 
-// fetch gets the content and checks it. The file at t.path is whole when it returns; after
-// an error it has what can be gone on from, or it is gone.
+// fetch gets the content and checks it. When it returns, the file at t.path is complete. After an
+// error, the file has a part that can be resumed, or is gone.
 func (t *transfer) fetch(ctx context.Context) (sum string, err error) {
 	if err := t.client.room(t); err != nil {
 		return "", err
@@ -81,9 +81,9 @@ func (t *transfer) fetch(ctx context.Context) (sum string, err error) {
 	case err == nil:
 		return hex.EncodeToString(t.sum.Sum(nil)), nil
 	case errors.Is(err, ErrDamaged) && began > 0:
-		// The part that was there may be what is damaged.
+		// The damage may be in the part that was already there.
 		_ = disk.RemoveFile(t.path)
-		t.client.observer.Note(fmt.Sprintf("%v; beginning again", err))
+		t.client.observer.Note(fmt.Sprintf("%v; starting again", err))
 		return t.fetch(ctx)
 	case errors.Is(err, ErrDamaged) || !t.resumable() || t.done == 0:
 		_ = disk.RemoveFile(t.path)
@@ -98,7 +98,7 @@ func (t *transfer) name() string {
 	return path.Base(t.ref.File) + " of hf://" + t.ref.Repo
 }
 
-// open opens the file, and reads what is in it already.
+// open opens the file, and reads the part that is already there.
 func (t *transfer) open() (err error) {
 	if err := disk.MakeFolder(filepath.Dir(t.path)); err != nil {
 		return t.written(err)
@@ -129,7 +129,7 @@ func (t *transfer) open() (err error) {
 	return nil
 }
 
-// reset begins the checksums.
+// reset starts the checksums.
 func (t *transfer) reset() {
 	t.done, t.sum, t.git = 0, sha256.New(), nil
 	if t.gitted() {
@@ -145,7 +145,7 @@ func (t *transfer) hashes() io.Writer {
 	return io.MultiWriter(t.sum, t.git)
 }
 
-// empty begins the file again.
+// empty truncates the file.
 func (t *transfer) empty() error {
 	if err := t.file.Close(); err != nil {
 		return t.written(err)
@@ -156,7 +156,7 @@ func (t *transfer) empty() error {
 	return t.written(err)
 }
 
-// attempt gets what is missing, as far as one answer has it.
+// attempt gets the rest, or as much of it as one answer has.
 func (t *transfer) attempt(ctx context.Context) error {
 	if t.size >= 0 && t.done == t.size {
 		return nil
@@ -191,11 +191,11 @@ func (t *transfer) attempt(ctx context.Context) error {
 
 var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+|\*)$`)
 
-// begins says whether an answer goes on where the file ends. A server that begins at the
-// beginning is followed.
+// begins checks that an answer continues where the file ends. If the server starts at the
+// beginning, so does the file.
 func (t *transfer) begins(response *http.Response) error {
 	if e := response.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return fmt.Errorf("%s: the server compresses the file (%.20q), though it was asked not to", t.ref, e)
+		return fmt.Errorf("%s: the server compresses the file (%.20q), although it was asked not to", t.ref, e)
 	}
 	switch response.StatusCode {
 	case http.StatusOK:
@@ -205,13 +205,17 @@ func (t *transfer) begins(response *http.Response) error {
 			}
 		}
 		if n := response.ContentLength; n >= 0 && t.size >= 0 && n != t.size {
-			return fmt.Errorf("%s: %w: the server sends %s, and the file has %s", t.ref, ErrDamaged, Bytes(n), Bytes(t.size))
+			return fmt.Errorf("%s: %w: the server sends %s, but the file has %s",
+				t.ref, ErrDamaged, Bytes(n), Bytes(t.size))
 		}
 		return nil
 	case http.StatusPartialContent:
 		m := contentRange.FindStringSubmatch(response.Header.Get("Content-Range"))
-		if m == nil || m[1] != strconv.FormatInt(t.done, 10) || t.size >= 0 && m[3] != "*" && m[3] != strconv.FormatInt(t.size, 10) {
-			return t.askAgain(fmt.Errorf("%s: asked for bytes from %d on, the server sends %.60q", t.ref, t.done, response.Header.Get("Content-Range")))
+		if m == nil ||
+			m[1] != strconv.FormatInt(t.done, 10) ||
+			t.size >= 0 && m[3] != "*" && m[3] != strconv.FormatInt(t.size, 10) {
+			return t.askAgain(fmt.Errorf("%s: asked for the bytes from %d on, but the server sends %.60q",
+				t.ref, t.done, response.Header.Get("Content-Range")))
 		}
 		return nil
 	case http.StatusRequestedRangeNotSatisfiable:
@@ -220,7 +224,7 @@ func (t *transfer) begins(response *http.Response) error {
 	return t.client.refusal(t.ref, response)
 }
 
-// askAgain gives up what is there, and has the download tried from the beginning.
+// askAgain drops the part, and starts the download again.
 func (t *transfer) askAgain(err error) error {
 	if e := t.empty(); e != nil {
 		return e
@@ -244,7 +248,7 @@ func (t *transfer) copy(response *http.Response, body io.Reader) error {
 			if _, err := t.file.Write(buffer[:n]); err != nil {
 				return t.written(err)
 			}
-			_, _ = hashes.Write(buffer[:n]) // a hash has no errors
+			_, _ = hashes.Write(buffer[:n]) // a hash returns no error
 			t.done += int64(n)
 			t.client.observer.Step(t.done)
 		}
@@ -254,11 +258,13 @@ func (t *transfer) copy(response *http.Response, body io.Reader) error {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return temporary{fmt.Errorf("%s: the connection ended after %s of %s", t.ref, Bytes(t.done), t.total()), 0}
 		case isTimeout(err):
-			return temporary{fmt.Errorf("%s: nothing has arrived for %s, after %s of %s", t.ref, t.client.settings.Timeout, Bytes(t.done), t.total()), 0}
+			return temporary{fmt.Errorf("%s: no data for %s, after %s of %s",
+				t.ref, t.client.settings.Timeout, Bytes(t.done), t.total()), 0}
 		case errors.Is(err, context.Canceled):
 			return err
 		case err != nil:
-			return temporary{fmt.Errorf("%s: the connection broke after %s of %s: %w", response.Request.URL.Host, Bytes(t.done), t.total(), inWords(err)), 0}
+			return temporary{fmt.Errorf("%s: the connection broke after %s of %s: %w",
+				response.Request.URL.Host, Bytes(t.done), t.total(), inWords(err)), 0}
 		}
 	}
 }
@@ -277,25 +283,25 @@ func (t *transfer) tooLong(last int64) error {
 	return fmt.Errorf("%s: %w: the server sends more than %s", t.ref, ErrDamaged, Bytes(last))
 }
 
-// verify compares size and checksums with what is known of them.
+// verify compares size and checksums with the known ones.
 func (t *transfer) verify() error {
 	sum := hex.EncodeToString(t.sum.Sum(nil))
 	switch {
 	case t.size >= 0 && t.done != t.size:
-		return fmt.Errorf("%s: %w: it has %s, and should have %s", t.ref, ErrDamaged, Bytes(t.done), Bytes(t.size))
+		return fmt.Errorf("%s: %w: it has %s, want %s", t.ref, ErrDamaged, Bytes(t.done), Bytes(t.size))
 	case t.done == 0:
 		return fmt.Errorf("%s: %w: it is empty", t.ref, ErrDamaged)
 	case t.want != "" && sum != t.want:
-		return fmt.Errorf("%s: %w: its SHA-256 is %s, and should be %s", t.ref, ErrDamaged, sum, t.want)
+		return fmt.Errorf("%s: %w: its SHA-256 is %s, want %s", t.ref, ErrDamaged, sum, t.want)
 	case hexSHA256.MatchString(t.etag) && sum != t.etag:
-		return fmt.Errorf("%s: %w: its SHA-256 is %s, and the server says %s", t.ref, ErrDamaged, sum, t.etag)
+		return fmt.Errorf("%s: %w: its SHA-256 is %s, but the server says %s", t.ref, ErrDamaged, sum, t.etag)
 	case t.git != nil && hex.EncodeToString(t.git.Sum(nil)) != t.etag:
-		return fmt.Errorf("%s: %w: its SHA-1 is %x, and the server says %s", t.ref, ErrDamaged, t.git.Sum(nil), t.etag)
+		return fmt.Errorf("%s: %w: its SHA-1 is %x, but the server says %s", t.ref, ErrDamaged, t.git.Sum(nil), t.etag)
 	}
 	return nil
 }
 
-// ErrWrite says that the cache cannot be written to.
+// ErrWrite says that the cache cannot be written.
 var ErrWrite = errors.New("cannot be written")
 
 // written says what to do about an error of the disk.
@@ -315,14 +321,15 @@ func (c *Client) writing(path string, done, size int64, err error) error {
 		if size > 0 {
 			text = fmt.Sprintf(" after %s of %s", Bytes(done), Bytes(size))
 		}
-		return fmt.Errorf("%s %w: the disk is full%s: make room and run the same again, or set %s to a folder on another disk: %w", dir, ErrWrite, text, c.variable(path), syscall.ENOSPC)
+		return fmt.Errorf("%s %w: the disk is full%s: make room and run the same command again, "+
+			"or set %s to a folder on another disk: %w", dir, ErrWrite, text, c.variable(path), syscall.ENOSPC)
 	case errors.Is(err, disk.ErrNotPlain):
 		return fmt.Errorf("%w: %w", ErrWrite, err)
 	}
-	return fmt.Errorf("%s %w: %w; %s names a folder elsewhere", dir, ErrWrite, err, c.variable(path))
+	return fmt.Errorf("%s %w: %w; set %s to another folder", dir, ErrWrite, err, c.variable(path))
 }
 
-// variable is the environment variable that says where the cache of a path is.
+// variable returns the environment variable that sets the cache of a path.
 func (c *Client) variable(path string) string {
 	if strings.HasPrefix(path, c.settings.URLCache+string(filepath.Separator)) {
 		return "XDG_CACHE_HOME"
@@ -330,7 +337,7 @@ func (c *Client) variable(path string) string {
 	return "HF_HOME"
 }
 
-// room says before a download whether the disk has room for it, as far as that is known.
+// room checks before a download whether the disk has room for it, if that is known.
 func (c *Client) room(t *transfer) error {
 	if t.size < 0 {
 		return nil
@@ -347,7 +354,8 @@ func (c *Client) room(t *transfer) error {
 		there = info.Size()
 	}
 	if free, known := c.free(dir); known && t.size-there > 0 && uint64(t.size-there) > free {
-		return fmt.Errorf("%s needs %s, and the disk of %s has %s: make room, or set %s to a folder on another disk: %w",
+		return fmt.Errorf("%s needs %s, but the disk of %s has only %s: make room, "+
+			"or set %s to a folder on another disk: %w",
 			t.ref, Bytes(t.size-there), dir, Bytes(int64(min(free, 1<<62))), c.variable(t.path), syscall.ENOSPC)
 	}
 	return nil
@@ -356,7 +364,7 @@ func (c *Client) room(t *transfer) error {
 // errStalled says that a server has stopped sending.
 var errStalled = errors.New("the server has stopped sending")
 
-// watched is a body that ends if nothing arrives for a while.
+// watched is a body that ends if no data arrives for a while.
 type watched struct {
 	body    io.Reader
 	timer   *time.Timer
@@ -383,7 +391,9 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isFull says whether a disk, or what somebody may use of it, is full.
+// isFull reports whether the disk, or the user's share of it, is full.
 func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || strings.Contains(err.Error(), "not enough space on the disk")
+	return errors.Is(err, syscall.ENOSPC) ||
+		errors.Is(err, syscall.EDQUOT) ||
+		strings.Contains(err.Error(), "not enough space on the disk")
 }

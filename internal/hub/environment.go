@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// DefaultEndpoint is the hub, unless HF_ENDPOINT names a mirror.
+// DefaultEndpoint is the address of the hub, unless HF_ENDPOINT names a mirror.
 const DefaultEndpoint = "https://huggingface.co"
 
-// Settings are what the environment says, with the variables of Python's huggingface_hub.
+// Settings come from the environment, with the variables of Python's huggingface_hub.
 type Settings struct {
 	Endpoint string // HF_ENDPOINT, without a slash at its end
-	Token    string // HF_TOKEN, else what "hf auth login" has kept; "" for none
-	Offline  bool   // HF_HUB_OFFLINE: nothing is asked of any host
-	Cache    string // folder of models: HF_HUB_CACHE, else hub in HF_HOME
-	URLCache string // folder of what comes from plain URLs
-	// Timeout bounds the wait for an answer of a server, and for the next bytes of a file
+	Token    string // HF_TOKEN, or the token that "hf auth login" has stored; "" for none
+	Offline  bool   // HF_HUB_OFFLINE: no host is asked
+	Cache    string // folder of models: HF_HUB_CACHE, or hub in HF_HOME
+	URLCache string // folder of files from plain URLs
+	// Timeout limits the wait for an answer of a server, and for the next bytes of a file
 	// (HF_HUB_DOWNLOAD_TIMEOUT, in seconds).
 	Timeout time.Duration
 }
@@ -34,7 +34,8 @@ func environment(get func(string) string) (Settings, error) {
 	s := Settings{Endpoint: DefaultEndpoint, Timeout: 10 * time.Second}
 	if e := strings.TrimRight(strings.TrimSpace(get("HF_ENDPOINT")), "/"); e != "" {
 		u, err := url.Parse(e)
-		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		other := err != nil || u.Scheme != "https" && u.Scheme != "http"
+		if other || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			return s, fmt.Errorf("HF_ENDPOINT: want the address of a hub, such as %s", DefaultEndpoint)
 		}
 		s.Endpoint = e
@@ -81,13 +82,13 @@ func (s *Settings) folders(get func(string) string) error {
 		caches = home
 	}
 	if s.Cache == "" || caches == "" {
-		return errors.New("there is no folder for downloads, since HOME is not set: set HF_HOME to a folder")
+		return errors.New("HOME is not set, so there is no folder for downloads: set HF_HOME to a folder")
 	}
 	s.URLCache = filepath.Join(caches, "fasternet-train", "weights")
 	return nil
 }
 
-// expand replaces ~ and variables in a path, as Python does.
+// expand replaces ~ and variables in a path, like Python.
 func expand(path string, get func(string) string) string {
 	if path == "~" || strings.HasPrefix(path, "~/") {
 		if home := get("HOME"); home != "" {
@@ -109,20 +110,20 @@ func (s *Settings) readToken(get func(string) string) error {
 		where = expand(get("HF_TOKEN_PATH"), get)
 		if where == "" {
 			home := expand(get("HF_HOME"), get)
-			if home == "" { // next to the default cache, wherever HF_HUB_CACHE is
+			if home == "" { // the token is next to the default cache, even if HF_HUB_CACHE is set
 				home = filepath.Join(filepath.Dir(filepath.Dir(s.URLCache)), "huggingface")
 			}
 			where = filepath.Join(home, "token")
 		}
 		text, err := readSmall(where, 4<<10)
-		if err != nil { // there need not be one, or it may be somebody else's
+		if err != nil { // it may not exist, or belong to somebody else
 			return nil //nolint:nilerr // see above
 		}
 		s.Token = strings.TrimSpace(string(text))
 	}
 	if strings.ContainsFunc(s.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		s.Token = ""
-		return fmt.Errorf("%s: there are characters in it that a token cannot have", where)
+		return fmt.Errorf("%s: it has characters that a token cannot have", where)
 	}
 	return nil
 }

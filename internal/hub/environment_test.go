@@ -22,15 +22,55 @@ func TestEnvironment(t *testing.T) {
 		env  map[string]string
 		want Settings // with HOME for the home
 	}{
-		{"nothing", nil, Settings{Endpoint: DefaultEndpoint, Token: "kept", Cache: "HOME/.cache/huggingface/hub", URLCache: "HOME/.cache/fasternet-train/weights"}},
-		{"no implicit token", map[string]string{"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}, Settings{Endpoint: DefaultEndpoint, Cache: "HOME/.cache/huggingface/hub", URLCache: "HOME/.cache/fasternet-train/weights"}},
-		{"endpoint and token", map[string]string{"HF_ENDPOINT": "http://mirror:8080/hf/", "HF_TOKEN": " mine \n"}, Settings{Endpoint: "http://mirror:8080/hf", Token: "mine", Cache: "HOME/.cache/huggingface/hub", URLCache: "HOME/.cache/fasternet-train/weights"}},
-		{"HF_HOME", map[string]string{"HF_HOME": "~/hf"}, Settings{Endpoint: DefaultEndpoint, Cache: "HOME/hf/hub", URLCache: "HOME/.cache/fasternet-train/weights"}},
-		{"HF_HUB_CACHE", map[string]string{"HF_HOME": "/a", "HF_HUB_CACHE": "$HOME/c"}, Settings{Endpoint: DefaultEndpoint, Cache: "HOME/c", URLCache: "HOME/.cache/fasternet-train/weights"}},
-		{"old name", map[string]string{"HUGGINGFACE_HUB_CACHE": "/c"}, Settings{Endpoint: DefaultEndpoint, Token: "kept", Cache: "/c", URLCache: "HOME/.cache/fasternet-train/weights"}},
-		{"XDG_CACHE_HOME", map[string]string{"XDG_CACHE_HOME": "/x"}, Settings{Endpoint: DefaultEndpoint, Cache: "/x/huggingface/hub", URLCache: "/x/fasternet-train/weights"}},
-		{"offline", map[string]string{"HF_HUB_OFFLINE": "yes"}, Settings{Endpoint: DefaultEndpoint, Token: "kept", Offline: true, Cache: "HOME/.cache/huggingface/hub", URLCache: "HOME/.cache/fasternet-train/weights"}},
-		{"not offline", map[string]string{"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "1"}, Settings{Endpoint: DefaultEndpoint, Token: "kept", Cache: "HOME/.cache/huggingface/hub", URLCache: "HOME/.cache/fasternet-train/weights"}},
+		{"nothing", nil,
+			Settings{
+				Endpoint: DefaultEndpoint,
+				Token:    "kept",
+				Cache:    "HOME/.cache/huggingface/hub",
+				URLCache: "HOME/.cache/fasternet-train/weights",
+			}},
+		{"no implicit token", map[string]string{"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"},
+			Settings{
+				Endpoint: DefaultEndpoint,
+				Cache:    "HOME/.cache/huggingface/hub",
+				URLCache: "HOME/.cache/fasternet-train/weights",
+			}},
+		{"endpoint and token",
+			map[string]string{"HF_ENDPOINT": "http://mirror:8080/hf/", "HF_TOKEN": " mine \n"},
+			Settings{
+				Endpoint: "http://mirror:8080/hf",
+				Token:    "mine",
+				Cache:    "HOME/.cache/huggingface/hub",
+				URLCache: "HOME/.cache/fasternet-train/weights",
+			}},
+		{"HF_HOME", map[string]string{"HF_HOME": "~/hf"},
+			Settings{Endpoint: DefaultEndpoint, Cache: "HOME/hf/hub", URLCache: "HOME/.cache/fasternet-train/weights"}},
+		{"HF_HUB_CACHE", map[string]string{"HF_HOME": "/a", "HF_HUB_CACHE": "$HOME/c"},
+			Settings{Endpoint: DefaultEndpoint, Cache: "HOME/c", URLCache: "HOME/.cache/fasternet-train/weights"}},
+		{"old name", map[string]string{"HUGGINGFACE_HUB_CACHE": "/c"},
+			Settings{
+				Endpoint: DefaultEndpoint,
+				Token:    "kept",
+				Cache:    "/c",
+				URLCache: "HOME/.cache/fasternet-train/weights",
+			}},
+		{"XDG_CACHE_HOME", map[string]string{"XDG_CACHE_HOME": "/x"},
+			Settings{Endpoint: DefaultEndpoint, Cache: "/x/huggingface/hub", URLCache: "/x/fasternet-train/weights"}},
+		{"offline", map[string]string{"HF_HUB_OFFLINE": "yes"},
+			Settings{
+				Endpoint: DefaultEndpoint,
+				Token:    "kept",
+				Offline:  true,
+				Cache:    "HOME/.cache/huggingface/hub",
+				URLCache: "HOME/.cache/fasternet-train/weights",
+			}},
+		{"not offline", map[string]string{"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "1"},
+			Settings{
+				Endpoint: DefaultEndpoint,
+				Token:    "kept",
+				Cache:    "HOME/.cache/huggingface/hub",
+				URLCache: "HOME/.cache/fasternet-train/weights",
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := environment(func(name string) string {
@@ -43,15 +83,22 @@ func TestEnvironment(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.want.Timeout = 10 * time.Second
-			c.want.Cache, c.want.URLCache = strings.Replace(c.want.Cache, "HOME", home, 1), strings.Replace(c.want.URLCache, "HOME", home, 1)
+			c.want.Cache = strings.Replace(c.want.Cache, "HOME", home, 1)
+			c.want.URLCache = strings.Replace(c.want.URLCache, "HOME", home, 1)
 			if got != c.want {
 				t.Errorf("%+v\nwant %+v", got, c.want)
 			}
 		})
 	}
 	for _, c := range []struct{ name, value string }{
-		{"HF_ENDPOINT", "huggingface.co"}, {"HF_ENDPOINT", "ftp://a"}, {"HF_ENDPOINT", "https://user:secret@a"}, {"HF_ENDPOINT", "https://a?x=secret"},
-		{"HF_TOKEN", "secret\nX-Injected: 1"}, {"HF_TOKEN", "secreté"}, {"HF_HUB_DOWNLOAD_TIMEOUT", "soon"}, {"HF_HUB_DOWNLOAD_TIMEOUT", "0"},
+		{"HF_ENDPOINT", "huggingface.co"},
+		{"HF_ENDPOINT", "ftp://a"},
+		{"HF_ENDPOINT", "https://user:secret@a"},
+		{"HF_ENDPOINT", "https://a?x=secret"},
+		{"HF_TOKEN", "secret\nX-Injected: 1"},
+		{"HF_TOKEN", "secreté"},
+		{"HF_HUB_DOWNLOAD_TIMEOUT", "soon"},
+		{"HF_HUB_DOWNLOAD_TIMEOUT", "0"},
 	} {
 		_, err := environment(func(name string) string {
 			switch name {

@@ -18,21 +18,21 @@ import (
 	"fasternet/internal/reference"
 )
 
-// unnamedCommit stands for the commit in the cache where a server does not name one, such as a
-// plain copy of the hub's files.
+// unnamedCommit stands for the commit in the cache if a server does not name one, such as a plain
+// copy of the hub's files.
 const unnamedCommit = "0000000000000000000000000000000000000000"
 
-// Fetched is what is on this machine now of a reference.
+// Fetched says which files of a reference are on this machine.
 type Fetched struct {
 	Reference reference.Reference `json:"-"`
 	Weights   string              `json:"weights"`          // path of the file
 	Config    string              `json:"config,omitempty"` // path of config.json next to it; "" if there is none
-	Commit    string              `json:"commit,omitempty"` // of the hub, if it is known
+	Commit    string              `json:"commit,omitempty"` // on the hub, if known
 }
 
-// Fetch brings the weights of a reference, and what describes them, to this machine, unless
-// they are there and the hub has no newer ones. If the hub does not answer, what is in the cache
-// is taken, with a note. Other errors say what is wrong and what to do, and may wrap
+// Fetch brings the weights of a reference, and their description, to this machine, unless they are
+// already there and the hub has no newer ones. If the hub does not answer, it takes the files of the
+// cache, with a note. Other errors say what is wrong and what to do, and may wrap
 // [reference.ErrReference], [ErrNotFound], [ErrDenied], [ErrUnreachable], [ErrOffline], [ErrDamaged],
 // [ErrWrite] or the end of the context.
 func (c *Client) Fetch(ctx context.Context, text string) (Fetched, error) {
@@ -52,13 +52,13 @@ func (c *Client) Fetch(ctx context.Context, text string) (Fetched, error) {
 	}
 	f, err := c.fetchRepo(ctx, r, tries(there))
 	if there && ctx.Err() == nil && noAnswer(err) {
-		c.observer.Note(fmt.Sprintf("%v; taking what the cache has, commit %.12s", err, cached.Commit))
+		c.observer.Note(fmt.Sprintf("%v; using commit %.12s from the cache", err, cached.Commit))
 		return cached, nil
 	}
 	return f, err
 }
 
-// tries is how often a server is asked for what it has. Who has a copy is not kept waiting.
+// tries returns how often to ask a server. A user with a copy does not have to wait.
 func tries(there bool) int {
 	if there {
 		return 1
@@ -66,13 +66,13 @@ func tries(there bool) int {
 	return attempts
 }
 
-// noAnswer says whether an error does not tell what the hub has.
+// noAnswer reports whether an error leaves open what the hub has.
 func noAnswer(err error) bool {
 	var t temporary
 	return errors.Is(err, ErrUnreachable) || errors.As(err, &t)
 }
 
-// cached is what the cache has of a model.
+// cached returns the files of a model in the cache.
 func (c *Client) cached(r reference.Reference) (Fetched, bool) {
 	repo := c.repository(r.Repo)
 	commit := repo.commit(r.Revision)
@@ -106,7 +106,7 @@ func named(commit string) string {
 	return commit
 }
 
-// fetchRepo asks the hub.
+// fetchRepo asks the hub for a model.
 func (c *Client) fetchRepo(ctx context.Context, r reference.Reference, tries int) (Fetched, error) {
 	names := reference.WeightFiles
 	if r.File != "" {
@@ -139,7 +139,7 @@ func (c *Client) fetchRepo(ctx context.Context, r reference.Reference, tries int
 		}
 	}
 	if isDescribed && described.commit != weights.commit {
-		return Fetched{}, fmt.Errorf("%s: the hub has just got a newer version: run the same again", r)
+		return Fetched{}, fmt.Errorf("%s: the hub has just got a newer version: run the same command again", r)
 	}
 	f := Fetched{Reference: r, Commit: named(weights.commit)}
 	if isDescribed {
@@ -151,15 +151,16 @@ func (c *Client) fetchRepo(ctx context.Context, r reference.Reference, tries int
 		return Fetched{}, err
 	}
 	repo := c.repository(r.Repo)
-	// The cache may be one that only others write to.
-	if err := repo.setCommit(r.Revision, weights.commit); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+	// Only others may be able to write the cache.
+	err = repo.setCommit(r.Revision, weights.commit)
+	if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
 		return Fetched{}, c.writing(filepath.Join(repo.dir, "refs"), 0, 0, err)
 	}
 	return f, nil
 }
 
-// findWeights asks for the first of some files that the repository has, and else for the only
-// one with weights.
+// findWeights asks for the first of some files that the repository has, or else for its only file
+// with weights.
 func (c *Client) findWeights(ctx context.Context, r reference.Reference, names []string, tries int) (metadata, error) {
 	var missing error
 	for _, name := range names {
@@ -175,7 +176,7 @@ func (c *Client) findWeights(ctx context.Context, r reference.Reference, names [
 		return metadata{}, missing
 	}
 	name, err := c.onlyWeights(ctx, r, tries)
-	if errors.As(err, new(missingFile)) { // a plain copy of files cannot list them
+	if errors.As(err, new(missingFile)) { // a plain copy of the files cannot list them
 		return metadata{}, missing
 	}
 	if err != nil {
@@ -185,7 +186,7 @@ func (c *Client) findWeights(ctx context.Context, r reference.Reference, names [
 	return c.head(ctx, r, mostWeights, tries)
 }
 
-// onlyWeights asks for the names of the files of a repository, for the one with weights.
+// onlyWeights asks for the names of the files of a repository, and returns the one with weights.
 func (c *Client) onlyWeights(ctx context.Context, r reference.Reference, tries int) (string, error) {
 	var list struct {
 		Siblings []struct {
@@ -193,7 +194,8 @@ func (c *Client) onlyWeights(ctx context.Context, r reference.Reference, tries i
 		} `json:"siblings"`
 	}
 	err := c.again(ctx, tries, func() (bool, error) {
-		return false, c.json(ctx, r, c.settings.Endpoint+"/api/models/"+r.Repo+"/revision/"+url.PathEscape(r.Revision), &list)
+		address := c.settings.Endpoint + "/api/models/" + r.Repo + "/revision/" + url.PathEscape(r.Revision)
+		return false, c.json(ctx, r, address, &list)
 	})
 	if err != nil {
 		return "", err
@@ -209,7 +211,7 @@ func (c *Client) onlyWeights(ctx context.Context, r reference.Reference, tries i
 	return only, err
 }
 
-// theOnly is the only name of a file of weights; of several, the only one that is no pickle.
+// theOnly returns the only file of weights; if there are several, the only one that is not a pickle.
 func theOnly(names []string) (string, error) {
 	var found []string
 	for _, name := range names {
@@ -218,20 +220,25 @@ func theOnly(names []string) (string, error) {
 		}
 	}
 	slices.Sort(found)
-	if safe := slices.DeleteFunc(slices.Clone(found), func(name string) bool { return path.Ext(name) != ".safetensors" }); len(safe) == 1 {
+	safe := slices.DeleteFunc(slices.Clone(found), func(name string) bool {
+		return path.Ext(name) != ".safetensors"
+	})
+	if len(safe) == 1 {
 		found = safe
 	}
 	switch {
 	case len(found) == 0:
-		return "", fmt.Errorf("%w: the repository has no file of weights (%s)", ErrNotFound, strings.Join(reference.Endings, ", "))
+		return "", fmt.Errorf("%w: the repository has no file of weights (%s)",
+			ErrNotFound, strings.Join(reference.Endings, ", "))
 	case len(found) > 1:
 		few := found[:min(len(found), 3)]
-		return "", fmt.Errorf("the repository has %d files of weights (%s…): name one, e.g. hf://ORG/NAME/%s", len(found), strings.Join(few, ", "), found[0])
+		return "", fmt.Errorf("the repository has %d files of weights (%s…): name one, e.g. hf://ORG/NAME/%s",
+			len(found), strings.Join(few, ", "), found[0])
 	}
 	return found[0], nil
 }
 
-// json reads an answer of the hub's interface for programs.
+// json reads an answer of the hub's API.
 func (c *Client) json(ctx context.Context, r reference.Reference, address string, into any) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -252,7 +259,7 @@ func (c *Client) json(ctx context.Context, r reference.Reference, address string
 		return temporary{fmt.Errorf("%s: %w", r, inWords(err)), 0}
 	}
 	if len(text) > mostConfig {
-		return fmt.Errorf("%s: the list of its files is larger than %s", r, Bytes(mostConfig))
+		return fmt.Errorf("%s: the hub's list of its files is larger than %s", r, Bytes(mostConfig))
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("%s: the hub's list of its files cannot be read", r)
@@ -260,8 +267,8 @@ func (c *Client) json(ctx context.Context, r reference.Reference, address string
 	return nil
 }
 
-// fetchURL brings a file to this machine, and config.json next to it if the file has a name
-// that belongs to one.
+// fetchURL brings a file to this machine, and config.json from next to it if the name of the file
+// is one that has a config.json.
 func (c *Client) fetchURL(ctx context.Context, r reference.Reference) (Fetched, error) {
 	p := c.place(r)
 	there := p.whole()
@@ -276,7 +283,7 @@ func (c *Client) fetchURL(ctx context.Context, r reference.Reference) (Fetched, 
 	}
 	f, err := c.download(ctx, r, p, tries(there && r.SHA256 == ""))
 	if there && r.SHA256 == "" && ctx.Err() == nil && noAnswer(err) {
-		c.observer.Note(fmt.Sprintf("%v; taking the copy of %s", err, p.origin().Date.Format("2006-01-02")))
+		c.observer.Note(fmt.Sprintf("%v; using the copy from %s", err, p.origin().Date.Format("2006-01-02")))
 		return p.fetched(r), nil
 	}
 	return f, err
@@ -308,7 +315,7 @@ func (c *Client) download(ctx context.Context, r reference.Reference, p place, t
 	return p.fetched(r), nil
 }
 
-// downloadConfig gets config.json next to a file, if there is one.
+// downloadConfig gets config.json from next to a file, if there is one.
 func (c *Client) downloadConfig(ctx context.Context, r reference.Reference, p place, tries int) error {
 	if !slices.Contains(reference.WeightFiles, filepath.Base(p.path)) {
 		return nil
@@ -321,7 +328,7 @@ func (c *Client) downloadConfig(ctx context.Context, r reference.Reference, p pl
 	config := reference.Reference{URL: u.String()}
 	m, err := c.head(ctx, config, mostConfig, tries)
 	if errors.As(err, new(missingFile)) || errors.Is(err, ErrDenied) {
-		return nil // it is not there, as far as the user may know
+		return nil // for the user, it does not exist
 	}
 	if err != nil {
 		return err

@@ -2,5 +2,5 @@
 
 package hub
 
-// freeSpace is not known here: a disk that fills up is an error when it happens.
+// freeSpace is unknown here: a full disk gives an error when it happens.
 func freeSpace(string) (bytes uint64, known bool) { return 0, false }

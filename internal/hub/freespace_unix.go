@@ -4,7 +4,7 @@ package hub
 
 import "golang.org/x/sys/unix"
 
-// freeSpace is how much this user may still write to the disk of a folder.
+// freeSpace returns how much this user may still write to the disk of a folder.
 func freeSpace(dir string) (bytes uint64, known bool) {
 	var s unix.Statfs_t
 	if unix.Statfs(dir, &s) != nil {

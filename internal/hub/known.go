@@ -5,17 +5,17 @@ import "github.com/agnivade/levenshtein"
 // Model is a model of the hub with an architecture that this program has.
 type Model struct {
 	Repo    string `json:"repo"`
-	Preset  string `json:"preset,omitempty"` // with the same shapes; "" if there is none
-	Trained string `json:"trained"`          // on which data set
+	Preset  string `json:"preset,omitempty"` // preset with the same shapes; "" if there is none
+	Trained string `json:"trained"`          // data set that it was trained on
 	Size    int    `json:"size"`             // side of the images in pixels
-	License string `json:"license"`          // of the weights; see also the card of the model
+	License string `json:"license"`          // license of the weights; see also the card of the model
 }
 
-// Reference is the model's reference.
+// Reference returns the model's reference.
 func (m Model) Reference() string { return "hf://" + m.Repo }
 
-// Known are models of the hub with pretrained weights, the first one of a preset being the one
-// to take. Names, sizes and licenses are from the registry of timm 1.0. Many more can be read:
+// Known lists models of the hub with pretrained weights; the first one with a preset is the one to
+// take for it. Names, sizes and licenses come from the registry of timm 1.0. Many more can be read:
 // each model of timm with an architecture of the families here.
 var Known = []Model{
 	{"timm/fasternet_t0.in1k", "fasternet_t0", "ImageNet-1k", 224, "apache-2.0"},
@@ -40,7 +40,7 @@ var Known = []Model{
 	{"timm/swin_large_patch4_window7_224.ms_in22k_ft_in1k", "", "ImageNet-22k, then 1k", 224, "mit"},
 }
 
-// KnownFor is the model to take for a preset; false if there is none.
+// KnownFor returns the model to take for a preset; false if there is none.
 func KnownFor(preset string) (Model, bool) {
 	for _, m := range Known {
 		if m.Preset == preset && preset != "" {
@@ -50,7 +50,7 @@ func KnownFor(preset string) (Model, bool) {
 	return Model{}, false
 }
 
-// nearest is the known model that a repository may have been meant to be; "" if none is near.
+// nearest returns the known model with the most similar name; "" if none is near.
 func nearest(repo string) string {
 	best, distance := "", 5
 	for _, m := range Known {

@@ -7,7 +7,7 @@ import (
 	"fasternet/internal/reference"
 )
 
-// Every known model is a reference, and is there once.
+// Every known model is a valid reference, and occurs once.
 func TestKnown(t *testing.T) {
 	var seen []string
 	for _, m := range Known {

@@ -10,27 +10,27 @@ import (
 	"fasternet/internal/reference"
 )
 
-// Cached is a version of a model in a cache.
+// Cached is a version of a model in the cache.
 type Cached struct {
 	Reference    string   `json:"reference"`
-	Architecture string   `json:"architecture,omitempty"` // timm's name, of config.json
+	Architecture string   `json:"architecture,omitempty"` // timm's name, from config.json
 	Revisions    []string `json:"revisions,omitempty"`    // branches and tags that lead to it
 	Commit       string   `json:"commit,omitempty"`
-	Bytes        int64    `json:"bytes"` // of the weights and of what describes them
+	Bytes        int64    `json:"bytes"` // size of the weights and their description
 	Weights      string   `json:"weights"`
 }
 
-// Contents are what the caches hold.
+// Contents describes the content of the caches.
 type Contents struct {
 	Models []Cached `json:"models"`
-	// Others is the number of models in the cache of the hub that are not timm's.
+	// Others is the number of models in the cache of the hub that do not come from timm.
 	Others int `json:"others"`
-	// Incomplete are the bytes of downloads that were stopped.
+	// Incomplete is the size of unfinished downloads in bytes.
 	Incomplete int64 `json:"incomplete_bytes"`
 }
 
-// List says what is in the caches. Models of other programs are counted only. What cannot be
-// read is left out.
+// List describes the content of the caches. It only counts models of other programs, and leaves out
+// files that cannot be read.
 func (c *Client) List() Contents {
 	out := Contents{Models: []Cached{}}
 	entries, _ := os.ReadDir(c.settings.Cache)
@@ -51,7 +51,8 @@ func (c *Client) List() Contents {
 			out.Others++
 		}
 		for _, p := range glob(dir, "blobs", "*.incomplete") {
-			if strings.Count(filepath.Base(p), ".") == 1 { // Python's have a random part, and are not gone on from
+			// Python's names have a random part; such downloads are not resumed
+			if strings.Count(filepath.Base(p), ".") == 1 {
 				out.Incomplete += sizeOf(p)
 			}
 		}
@@ -74,7 +75,7 @@ func (c *Client) List() Contents {
 	return out
 }
 
-// versions are the versions of a model that have weights, and were saved by timm or have no
+// versions returns the versions of a model that have weights, and were saved by timm or have no
 // description.
 func (c *Client) versions(r reference.Reference) (out []Cached) {
 	repo := c.repository(r.Repo)
@@ -105,7 +106,7 @@ func (c *Client) versions(r reference.Reference) (out []Cached) {
 	return out
 }
 
-// isTimms says whether timm saved a model, whose weights may not be here yet.
+// isTimms reports whether timm saved a model. Its weights may not be here yet.
 func (c *Client) isTimms(r reference.Reference) bool {
 	for _, config := range glob(filepath.Join(c.repository(r.Repo).dir, "snapshots"), "*", reference.ConfigFile) {
 		if architecture(config) != "" {
@@ -115,7 +116,7 @@ func (c *Client) isTimms(r reference.Reference) bool {
 	return false
 }
 
-// revisions are the branches and tags of a commit.
+// revisions returns the branches and tags of a commit.
 func (r repository) revisions(commit string) (out []string) {
 	root := filepath.Join(r.dir, "refs")
 	_ = filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
@@ -130,7 +131,7 @@ func (r repository) revisions(commit string) (out []string) {
 	return out
 }
 
-// architecture is what config.json of timm calls the model's architecture; "" of others.
+// architecture returns the name of the architecture in timm's config.json; "" for other files.
 func architecture(config string) string {
 	text, err := readSmall(config, mostConfig)
 	if err != nil {
@@ -145,7 +146,8 @@ func architecture(config string) string {
 	return c.Architecture
 }
 
-// glob are the paths of a folder that a pattern of names matches, whatever the folder is called.
+// glob returns the paths in a folder that match a pattern of names. The name of the folder may have
+// any characters.
 func glob(dir string, patterns ...string) (out []string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {

@@ -14,30 +14,30 @@ import (
 	"fasternet/internal/reference"
 )
 
-// The largest files that are fetched, whatever a server says: of weights, and of descriptions,
-// the largest of which name the 21,843 classes of ImageNet-21k.
+// The largest files to download, whatever a server says: weights, and descriptions, which may name
+// the 21,843 classes of ImageNet-21k.
 const (
 	mostWeights = 16 << 30
 	mostConfig  = 4 << 20
 )
 
-// metadata is what a server says of a file before it is fetched. One without an etag gets one
+// metadata is what a server says about a file before the download. A file without an etag gets one
 // from the time of its last change.
 type metadata struct {
 	ref    reference.Reference // with the file
-	url    string              // that gives the content
-	etag   string              // "" if it says none
-	commit string              // of the hub; "" if it says none
-	size   int64               // -1 if it says none
-	most   int64               // bytes that are fetched at most
+	url    string              // the address of the content
+	etag   string              // "" if unknown
+	commit string              // on the hub; "" if unknown
+	size   int64               // -1 if unknown
+	most   int64               // download at most so many bytes
 
-	// validator is what a server wants to be told to go on with the same content (If-Range); ""
-	// if it says nothing that is exact enough.
+	// validator is what the server needs to continue the same content (If-Range); "" if it names
+	// nothing exact enough.
 	validator string
 }
 
-// blob is the name of the file's content in the cache, where it is known before the content: the
-// etag, as Python has it. A server may not choose a name that leads elsewhere.
+// blob returns the name of the file's content in the cache, if it is known before the content: the
+// etag, as in Python. A server must not choose a name that leads elsewhere.
 func (m metadata) blob() string {
 	if m.etag == "" || blobName.MatchString(m.etag) && strings.Trim(m.etag, ".") != "" {
 		return m.etag
@@ -53,7 +53,7 @@ var (
 
 var blobName = regexp.MustCompile(`^[A-Za-z0-9._=-]{1,120}$`)
 
-// address is where the hub has a file.
+// address returns the address of a file on the hub.
 func (c *Client) address(r reference.Reference) string {
 	file := make([]string, 0, 4)
 	for part := range strings.SplitSeq(r.File, "/") {
@@ -62,7 +62,7 @@ func (c *Client) address(r reference.Reference) string {
 	return c.settings.Endpoint + "/" + r.Repo + "/resolve/" + url.PathEscape(r.Revision) + "/" + strings.Join(file, "/")
 }
 
-// head asks, so many times at most, for what a server says of a file that may have so many bytes.
+// head asks, at most so many times, for the metadata of a file that may have so many bytes.
 func (c *Client) head(ctx context.Context, r reference.Reference, most int64, tries int) (m metadata, err error) {
 	m = metadata{ref: r, url: r.URL, most: most, size: -1}
 	if r.URL == "" {
@@ -78,8 +78,7 @@ func (c *Client) head(ctx context.Context, r reference.Reference, most int64, tr
 	return m, err
 }
 
-// ask sends a HEAD request, or a GET request to servers that know no other, whose body is not
-// read.
+// ask sends a HEAD request, or, if the server does not know it, a GET request whose body is not read.
 func (c *Client) ask(ctx context.Context, r reference.Reference, address string) (*http.Response, error) {
 	client := c.heads
 	if r.URL != "" {
@@ -95,11 +94,12 @@ func (c *Client) ask(ctx context.Context, r reference.Reference, address string)
 			return nil, err
 		}
 		response.Body.Close()
-		if method == http.MethodGet || response.StatusCode != http.StatusMethodNotAllowed && response.StatusCode != http.StatusNotImplemented {
+		if method == http.MethodGet ||
+			response.StatusCode != http.StatusMethodNotAllowed && response.StatusCode != http.StatusNotImplemented {
 			return response, nil
 		}
 	}
-	panic("hub: no method is left") // the last one returns
+	panic("hub: no method is left") // the last method returns
 }
 
 // read takes the metadata from the headers of an answer.
@@ -131,33 +131,33 @@ func (c *Client) read(m *metadata, response *http.Response) error {
 	if size != "" {
 		n, err := strconv.ParseInt(size, 10, 64)
 		if err != nil || n < 0 {
-			return fmt.Errorf("%s: the server says that it has %.40q bytes", m.ref, size)
+			return fmt.Errorf("%s: the server gives a size of %.40q bytes", m.ref, size)
 		}
 		m.size = n
 	}
 	if kind := h.Get("Content-Type"); m.ref.URL != "" && strings.HasPrefix(kind, "text/html") {
-		return fmt.Errorf("%s: the address gives a web page, and not a file of weights", m.ref)
+		return fmt.Errorf("%s: the address leads to a web page, not to a file of weights", m.ref)
 	}
 	return m.checkSize()
 }
 
-// checkSize refuses a file that is larger than any of its kind.
+// checkSize refuses a file that is too large for its kind.
 func (m metadata) checkSize() error {
 	switch {
 	case m.size > m.most:
-		return fmt.Errorf("%s: the server says that it has %s: more than %s is not fetched", m.ref, Bytes(m.size), Bytes(m.most))
+		return fmt.Errorf("%s: the server gives a size of %s, but the limit is %s", m.ref, Bytes(m.size), Bytes(m.most))
 	case m.size == 0:
 		return fmt.Errorf("%s: the file is empty", m.ref)
 	}
 	return nil
 }
 
-// plainETag is an etag without its quotes, and without the mark of a weak one.
+// plainETag returns an etag without its quotes, and without the mark of a weak one.
 func plainETag(text string) string {
 	return strings.Trim(strings.TrimPrefix(text, "W/"), `"`)
 }
 
-// Bytes is a number of bytes for people.
+// Bytes writes a number of bytes for people.
 func Bytes(n int64) string {
 	switch v := float64(n); {
 	case n < 1000:

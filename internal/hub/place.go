@@ -16,11 +16,11 @@ import (
 	"fasternet/internal/reference"
 )
 
-// place is where a file from a URL is kept: in a folder of its own, under its own name, next to
-// a file .origin that says where it is from.
+// place is where a file from a URL is kept: in its own folder, under its own name, next to a file
+// .origin that says where it comes from.
 type place struct{ dir, path string }
 
-// origin is where a file is from.
+// origin says where a file comes from.
 type origin struct {
 	URL    string    `json:"url"`
 	ETag   string    `json:"etag,omitempty"`
@@ -41,7 +41,7 @@ func (c *Client) place(r reference.Reference) place {
 
 const originEnding = ".origin"
 
-// origin says where the file is from; the zero value if that is not known.
+// origin says where the file comes from; the zero value if unknown.
 func (p place) origin() (o origin) {
 	text, err := readSmall(p.path+originEnding, 64<<10)
 	if err != nil || json.Unmarshal(text, &o) != nil {
@@ -50,15 +50,15 @@ func (p place) origin() (o origin) {
 	return o
 }
 
-// whole says whether the file is there in full.
+// whole reports whether the file is complete.
 func (p place) whole() bool {
 	o := p.origin()
 	info, err := os.Stat(p.path)
 	return err == nil && info.Mode().IsRegular() && o.SHA256 != "" && info.Size() == o.Size
 }
 
-// current says whether the file is what the server has. A server that does not say what it has
-// is asked for all of it.
+// current reports whether the file is what the server has now. If the server does not say it, the
+// whole file is asked for.
 func (p place) current(m metadata) bool {
 	o := p.origin()
 	return p.whole() && m.etag != "" && o.ETag == m.etag && (m.size < 0 || o.Size == m.size)
@@ -72,12 +72,17 @@ func (p place) fetched(r reference.Reference) Fetched {
 	return f
 }
 
-// store gets the file. The lock is held.
+// store downloads the file. The caller holds the lock.
 func (p place) store(ctx context.Context, c *Client, m metadata, want string) error {
 	failed := func(err error) error { return c.writing(p.path, 0, 0, err) }
-	// Another version of the file is not gone on from: its part has another name.
+	// The part of another version has another name, so it is not resumed.
 	version := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", m.etag, m.size, want))
-	t := transfer{client: c, metadata: m, want: want, path: p.path + "." + hex.EncodeToString(version[:4]) + ".incomplete"}
+	t := transfer{
+		client:   c,
+		metadata: m,
+		want:     want,
+		path:     p.path + "." + hex.EncodeToString(version[:4]) + ".incomplete",
+	}
 	sum, err := t.fetch(ctx)
 	if err != nil {
 		return err
@@ -90,7 +95,7 @@ func (p place) store(ctx context.Context, c *Client, m metadata, want string) er
 	if err != nil {
 		return failed(err)
 	}
-	// In between the file has no origin that is right, so it does not count as whole.
+	// In between, the file has no valid origin, so it does not count as complete.
 	if err := os.Remove(p.path + originEnding); err != nil && !isMissing(err) {
 		return failed(err)
 	}

@@ -14,20 +14,20 @@ import (
 var (
 	// ErrNotFound says that there is no such model, revision or file.
 	ErrNotFound = errors.New("not found")
-	// ErrDenied says that the user may not have it.
+	// ErrDenied says that the user has no access.
 	ErrDenied = errors.New("no access")
-	// ErrOffline says that it is not in the cache, and that no host may be asked.
+	// ErrOffline says that a file is not in the cache, and that no host may be asked.
 	ErrOffline = errors.New("not in the cache, and HF_HUB_OFFLINE is set")
-	// ErrDamaged says that what arrived is not what was sent.
+	// ErrDamaged says that the file differs from the file on the server.
 	ErrDamaged = errors.New("the download is damaged")
 )
 
-// missingFile says that a repository has no file of a name. Others may be there.
+// missingFile says that a repository has no file of that name. It may have other files.
 type missingFile struct{ error }
 
 func (m missingFile) Unwrap() error { return m.error }
 
-// refusal is the error of an answer that is none of success.
+// refusal returns the error for an answer without success.
 func (c *Client) refusal(r reference.Reference, response *http.Response) error {
 	status := response.StatusCode
 	said := sentence(response)
@@ -40,26 +40,31 @@ func (c *Client) refusal(r reference.Reference, response *http.Response) error {
 		return missingFile{fmt.Errorf("%s: %w: the hub has no such file", r, ErrNotFound)}
 	}
 	file := r
-	r.File = "" // the rest is about the model
+	r.File = "" // the other errors are about the model
 	switch {
 	case code == "RevisionNotFound":
 		return fmt.Errorf("%s: %w: the model has no revision %q", r, ErrNotFound, r.Revision)
 	case code == "GatedRepo" && c.settings.Token == "":
-		return fmt.Errorf("%s: %w: the model is gated: accept its terms at %s/%s, and set HF_TOKEN to a token of %[3]s/settings/tokens", r, ErrDenied, site, r.Repo)
+		return fmt.Errorf("%s: %w: the model is gated: accept its terms at %s/%s, "+
+			"and set HF_TOKEN to a token of %[3]s/settings/tokens", r, ErrDenied, site, r.Repo)
 	case code == "GatedRepo":
-		return fmt.Errorf("%s: %w: the model is gated, and the account of the token has no access yet: accept its terms at %s/%s", r, ErrDenied, site, r.Repo)
+		return fmt.Errorf("%s: %w: the model is gated, and the account of the token has no access yet: "+
+			"accept its terms at %s/%s", r, ErrDenied, site, r.Repo)
 	case code == "DisabledRepo":
-		return fmt.Errorf("%s: %w: the hub has switched the model off", r, ErrDenied)
+		return fmt.Errorf("%s: %w: the hub has disabled the model", r, ErrDenied)
 	case status == http.StatusUnauthorized && c.settings.Token != "" && code != "RepoNotFound":
-		return fmt.Errorf("%s: %w: the hub does not accept the token (HF_TOKEN, or what hf auth login has kept)", r, ErrDenied)
+		return fmt.Errorf("%s: %w: the hub does not accept the token (HF_TOKEN, or the token of hf auth login)",
+			r, ErrDenied)
 	case code == "RepoNotFound":
 		return fmt.Errorf("%s: %w: %s", r, ErrNotFound, c.noRepository(r))
 	case status == http.StatusUnauthorized:
 		return fmt.Errorf("%s: %w (401): %s", r, ErrDenied, c.noRepository(r))
 	case status == http.StatusForbidden:
-		return fmt.Errorf("%s: %w: the hub refuses it (403%s)%s: see %s/%s", r, ErrDenied, said, c.tokenHelp(), site, r.Repo)
+		return fmt.Errorf("%s: %w: the hub refuses it (403%s)%s: see %s/%s",
+			r, ErrDenied, said, c.tokenHelp(), site, r.Repo)
 	case status == http.StatusNotFound:
-		return missingFile{fmt.Errorf("%s: %w (404): %s has no such model, revision or file%s", file, ErrNotFound, site, didYouMean(r.Repo))}
+		return missingFile{fmt.Errorf("%s: %w (404): %s has no such model, revision or file%s",
+			file, ErrNotFound, site, didYouMean(r.Repo))}
 	}
 	return unexpected("the hub "+site, response, said)
 }
@@ -74,7 +79,7 @@ func (c *Client) tokenHelp() string {
 func (c *Client) noRepository(r reference.Reference) string {
 	text := fmt.Sprintf("the hub %s has no model %s", c.settings.Endpoint, r.Repo)
 	if c.settings.Token == "" {
-		text += ", or it is gated or private: HF_TOKEN wants a token of an account that has access"
+		text += ", or it is gated or private: set HF_TOKEN to a token of an account with access"
 	} else {
 		text += ", or the token in use has no access to it"
 	}
@@ -111,7 +116,8 @@ func plainRefusal(r reference.Reference, response *http.Response, said string) e
 func unexpected(what string, response *http.Response, said string) error {
 	err := fmt.Errorf("%s answers %d %s%s", what, response.StatusCode, http.StatusText(response.StatusCode), said)
 	switch response.StatusCode {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return temporary{err, retryAfter(response.Header)}
 	}
 	return err
@@ -120,7 +126,9 @@ func unexpected(what string, response *http.Response, said string) error {
 // sentence is what a server says about an error, cut to a line; "" if it says nothing.
 func sentence(response *http.Response) string {
 	text := response.Header.Get("X-Error-Message")
-	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " ")
 	if runes := []rune(text); len(runes) > 150 {
 		text = string(runes[:150]) + "…"
 	}

@@ -25,16 +25,22 @@ type fakeHub struct {
 
 	mu       sync.Mutex
 	files    map[string]string // by name
-	large    map[string]bool   // which redirect to the other host
+	large    map[string]bool   // files that redirect to the other host
 	commit   string
-	sha      map[string]string                                         // checksums that are said in the place of the right ones
-	before   func(w http.ResponseWriter, r *http.Request) bool         // of the hub; true if it has answered
-	content  func(w http.ResponseWriter, r *http.Request, text string) // of the other host; nil for all of it
+	sha      map[string]string                                         // checksums to send instead of the right ones
+	before   func(w http.ResponseWriter, r *http.Request) bool         // for the hub; true if it has answered
+	content  func(w http.ResponseWriter, r *http.Request, text string) // for the other host; nil sends all of it
 	requests []string
 }
 
 func newFakeHub(t *testing.T) *fakeHub {
-	f := &fakeHub{t: t, files: map[string]string{}, large: map[string]bool{}, sha: map[string]string{}, commit: testCommit}
+	f := &fakeHub{
+		t:      t,
+		files:  map[string]string{},
+		large:  map[string]bool{},
+		sha:    map[string]string{},
+		commit: testCommit,
+	}
 	f.hub = httptest.NewServer(http.HandlerFunc(f.serveHub))
 	f.cdn = httptest.NewServer(http.HandlerFunc(f.serveContent))
 	t.Cleanup(f.hub.Close)
@@ -107,7 +113,7 @@ func (f *fakeHub) serveContent(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
 }
 
-// asked are the requests so far, and forgets them.
+// asked returns the requests so far, and forgets them.
 func (f *fakeHub) asked() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -115,7 +121,7 @@ func (f *fakeHub) asked() []string {
 	return f.requests
 }
 
-// listener keeps what an observer hears.
+// listener keeps what the observer is told.
 type listener struct {
 	silent
 	mu    sync.Mutex
@@ -142,20 +148,20 @@ func (l *listener) Note(text string) {
 	l.notes = append(l.notes, text)
 }
 
-// said are all notes.
+// said returns all notes.
 func (l *listener) said() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Join(l.notes, "\n")
 }
 
-// settingsOf are those of a client of a hub with a cache of its own.
+// settingsOf returns the settings of a client of a hub, with its own cache.
 func settingsOf(t *testing.T, endpoint string) Settings {
 	dir := ramdisk.Dir(t)
 	return Settings{Endpoint: endpoint, Timeout: 2 * time.Second, Cache: dir + "/hub", URLCache: dir + "/urls"}
 }
 
-// client is one that does not wait between attempts.
+// client returns a client that does not wait between attempts.
 func client(t *testing.T, s Settings) (*Client, *listener) {
 	t.Helper()
 	l := &listener{}

@@ -32,7 +32,12 @@ func files(t *testing.T, all map[string]string) *httptest.Server {
 }
 
 func TestURL(t *testing.T) {
-	all := map[string]string{"/a/t0.pth": "weights", "/b/model.safetensors": "other", "/b/config.json": `{"architecture": "vit_tiny"}`, "/page.pth": "<html>"}
+	all := map[string]string{
+		"/a/t0.pth":            "weights",
+		"/b/model.safetensors": "other",
+		"/b/config.json":       `{"architecture": "vit_tiny"}`,
+		"/page.pth":            "<html>",
+	}
 	server := files(t, all)
 	s := settingsOf(t, "http://hub.invalid")
 	s.Token = "hf_secret"
@@ -53,7 +58,8 @@ func TestURL(t *testing.T) {
 		t.Error("the older content is taken")
 	}
 	described := fetch(t, c, server.URL+"/b/model.safetensors")
-	if content(t, described.Config) != all["/b/config.json"] || filepath.Dir(described.Config) != filepath.Dir(described.Weights) {
+	if content(t, described.Config) != all["/b/config.json"] ||
+		filepath.Dir(described.Config) != filepath.Dir(described.Weights) {
 		t.Errorf("%+v", described)
 	}
 
@@ -66,7 +72,11 @@ func TestURL(t *testing.T) {
 		t.Error(err)
 	}
 	list := c.List()
-	if len(list.Models) != 2 || !strings.HasSuffix(list.Models[0].Reference+list.Models[1].Reference, ".pth") && !strings.HasSuffix(list.Models[0].Reference, ".pth") {
+	if len(list.Models) != 2 {
+		t.Fatalf("%+v", list)
+	}
+	first, second := list.Models[0].Reference, list.Models[1].Reference
+	if !strings.HasSuffix(first, ".pth") && !strings.HasSuffix(second, ".pth") {
 		t.Errorf("%+v", list)
 	}
 
@@ -75,7 +85,8 @@ func TestURL(t *testing.T) {
 		t.Error("a file whose checksum is known is asked for")
 	}
 	c, l = client(t, s)
-	if got := fetch(t, c, server.URL+"/b/model.safetensors"); got != described || !strings.Contains(l.said(), "taking the copy of ") {
+	if got := fetch(t, c, server.URL+"/b/model.safetensors"); got != described ||
+		!strings.Contains(l.said(), "using the copy from ") {
 		t.Errorf("%+v, notes %s", got, l.said())
 	}
 	s.Offline = true
@@ -85,7 +96,7 @@ func TestURL(t *testing.T) {
 	}
 }
 
-// A download that was cut goes on, if the file is the same still; else it begins again.
+// A download that was cut is resumed if the file is still the same; else it starts again.
 func TestURLResume(t *testing.T) {
 	text := strings.Repeat("0123456789", 1000)
 	etag, requests := `"one"`, []string{}
@@ -132,31 +143,38 @@ func TestURLRefusals(t *testing.T) {
 		{"a page", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			_, _ = w.Write([]byte("<html>sign in"))
-		}, "gives a web page"},
-		{"forbidden", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, "no access: the server refuses it (403)"},
+		}, "leads to a web page"},
+		{"forbidden", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+		}, "no access: the server refuses it (403)"},
 		{"gone", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, "not found (410)"},
-		{"huge", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "999999999999999") }, "more than 17.2 GB is not fetched"},
+		{"huge", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "999999999999999")
+		}, "but the limit is 17.2 GB"},
 		{"empty", func(http.ResponseWriter, *http.Request) {}, "empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := httptest.NewServer(c.answer)
 			defer server.Close()
 			cl, _ := client(t, settingsOf(t, "http://hub.invalid"))
-			if _, err := cl.Fetch(context.Background(), server.URL+"/a.pth"); err == nil || !strings.Contains(err.Error(), c.says) {
+			_, err := cl.Fetch(context.Background(), server.URL+"/a.pth")
+			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Error(err)
 			}
 		})
 	}
 }
 
-// A server with encryption may not lead to one without.
+// A server with encryption must not redirect to one without.
 func TestDowngrade(t *testing.T) {
 	plain := files(t, map[string]string{"/a.pth": "weights"})
 	safe := httptest.NewTLSServer(http.RedirectHandler(plain.URL+"/a.pth", http.StatusFound))
 	defer safe.Close()
 	c, _ := client(t, settingsOf(t, "http://hub.invalid"))
-	c.files.Transport.(authorized).next.(*http.Transport).TLSClientConfig = safe.Client().Transport.(*http.Transport).TLSClientConfig
-	if _, err := c.Fetch(context.Background(), safe.URL+"/a.pth"); err == nil || !strings.Contains(err.Error(), "without encryption") {
+	through := c.files.Transport.(authorized).next.(*http.Transport)
+	through.TLSClientConfig = safe.Client().Transport.(*http.Transport).TLSClientConfig
+	_, err := c.Fetch(context.Background(), safe.URL+"/a.pth")
+	if err == nil || !strings.Contains(err.Error(), "without encryption") {
 		t.Error(err)
 	}
 }

@@ -10,39 +10,39 @@ import (
 
 // Fault is a tensor with values that are not finite.
 type Fault struct {
-	// Tensor says which one it is, as in "the output" or "parameter head.weight".
+	// Tensor names the tensor, as in "the output" or "parameter head.weight".
 	Tensor string `json:"tensor"`
-	// Op, Name and Pass describe the op that has computed it. They are empty for what the
-	// step begins with.
+	// Op, Name and Pass describe the op that has computed it. They are empty for tensors that
+	// the step begins with.
 	Op   string `json:"op,omitempty"`
 	Name string `json:"name,omitempty"`
 	Pass string `json:"pass,omitempty"`
 
 	Batch int   `json:"batch"`           // number of the batch in the step, from 0
-	Index int   `json:"index"`           // of the op in the order of the run
-	First []int `json:"first,omitempty"` // where the first such value is; nil for a scalar
-	Count int   `json:"count"`           // of all values
+	Index int   `json:"index"`           // number of the op in the order of the run
+	First []int `json:"first,omitempty"` // place of the first such value; nil for a scalar
+	Count int   `json:"count"`           // number of all values
 	NaN   int   `json:"nan"`
 	Inf   int   `json:"inf"`
 
-	// Samples are the places in the batch of the samples that have such values, and Of is
-	// the size of the batch. Both are empty for tensors that have no rows of samples.
+	// Samples are the places in the batch of the samples with such values, and Of is the size of
+	// the batch. Both are empty for tensors without rows of samples.
 	Samples []int `json:"samples,omitempty"`
 	Of      int   `json:"of,omitempty"`
-	// Suspect is the sample with the largest value in the tensor before, where Samples does
-	// not tell samples apart; -1 for none.
+	// Suspect is the sample with the largest value in the tensor before, if Samples has all or none
+	// of the samples; -1 for none.
 	Suspect      int     `json:"suspect"`
 	SuspectValue float64 `json:"suspect_value,omitempty"` // its magnitude
 }
 
-// Finder looks for the first values that are not finite, in a step of one or more batches.
-// It does not end the run: other ranks may wait for this one in the middle of it.
+// Finder looks for the first values that are not finite, in a step of one or more batches. It does
+// not end the run: other ranks may be waiting for this one.
 type Finder struct {
 	Inputs []Fault // tensors that the step has begun with: parameters, images, targets
 	Op     *Fault  // the first op with such a value
 
 	batch, size int
-	worker      string    // the last op that was no gradient of a parameter
+	worker      string    // the last op other than a gradient of a parameter
 	largest     []float64 // magnitude in the last tensor with samples, by sample
 }
 
@@ -54,27 +54,27 @@ func (f *Finder) Begin(size int) {
 	f.size, f.largest = size, nil
 }
 
-// Found says whether there is any value that is not finite.
+// Found reports whether any value is not finite.
 func (f *Finder) Found() bool { return f.Op != nil || len(f.Inputs) > 0 }
 
-// Parameter looks at a tensor of the model, before the first batch.
+// Parameter checks a tensor of the model, before the first batch.
 func (f *Finder) Parameter(tensor string, shape []int, values []float32) {
 	if r := RangeOf(values); r.Bad() > 0 {
 		f.Inputs = append(f.Inputs, f.fault(tensor, shape, values, r, false))
 	}
 }
 
-// Input looks at what is given to the graph, with rows of samples.
+// Input checks an input of the graph, with rows of samples.
 func (f *Finder) Input(tensor string, shape []int, values []float32) {
 	if r := RangeOf(values); r.Bad() > 0 {
 		f.Inputs = append(f.Inputs, f.fault(tensor, shape, values, r, true))
 	}
-	if f.largest == nil { // the images, which come first: the first op reads them
+	if f.largest == nil { // these are the images, which the first op reads
 		f.measure(values)
 	}
 }
 
-// Observe looks at the values of an op.
+// Observe checks the values of an op.
 func (f *Finder) Observe(o ops.Observed) {
 	samples := o.Param == nil && len(o.Shape) > 0 && f.size > 0 && o.Shape[0]%f.size == 0
 	if f.Op == nil {
@@ -141,15 +141,15 @@ func (f *Finder) fault(tensor string, shape []int, values []float32, r Range, sa
 		}
 	}
 	x.First = position(first, shape)
-	if len(x.Samples) == x.Of { // all of them, or none
+	if len(x.Samples) == x.Of { // all samples are the same as none
 		x.suspect(f.largest)
 	}
 	return x
 }
 
-// suspect is the sample that stands out by its magnitude, if one does.
+// suspect sets the sample whose magnitude stands out, if there is one.
 func (x *Fault) suspect(largest []float64) {
-	const times = 10 // more than the next one
+	const times = 10 // times the second largest
 	best, next := -1, 0.0
 	for i, v := range largest {
 		switch {
@@ -167,7 +167,7 @@ func (x *Fault) suspect(largest []float64) {
 	}
 }
 
-// position is the index of value i of a tensor.
+// position returns the index of value i of a tensor.
 func position(i int, shape []int) []int {
 	if len(shape) == 0 {
 		return nil
@@ -179,7 +179,7 @@ func position(i int, shape []int) []int {
 	return at
 }
 
-// String says what is not finite, without the samples.
+// String describes the fault, without the samples.
 func (x Fault) String() string {
 	text := x.Tensor
 	if x.Op != "" {
@@ -210,9 +210,9 @@ func (x Fault) String() string {
 	return fmt.Sprintf("%s: %s of %d values, the first at %v", text, strings.Join(kinds, " and "), x.Count, x.First)
 }
 
-// Before says whether x comes before another fault in a step: what the step begins with
-// first, then the order of the run. Of two at the same place, as batch norms over several
-// ranks have them, the one with the larger suspect is the cause.
+// Before reports whether x comes before another fault in a step: tensors that the step begins with
+// come first, then the order of the run. Two faults may have the same place, as in batch norms over
+// several ranks; then the one with the larger suspect is the cause.
 func (x Fault) Before(o Fault) bool {
 	if x.Batch != o.Batch {
 		return x.Batch < o.Batch

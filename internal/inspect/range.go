@@ -1,5 +1,5 @@
-// Package inspect looks at the values of a training step: the range of each, and the first
-// one that is not finite.
+// Package inspect examines the values of a training step: the range of each tensor, and the first
+// value that is not finite.
 package inspect
 
 import (
@@ -7,13 +7,13 @@ import (
 	"math"
 )
 
-// Range describes values: how many there are, and where they lie.
+// Range describes values: their number and their range.
 type Range struct {
 	Count, Zeros, NaN, Inf int
 	Min, Max, Mean         float64 // of the finite values; NaN if there are none
 }
 
-// RangeOf is the range of values.
+// RangeOf returns the range of values.
 func RangeOf(values []float32) Range {
 	r := Range{Count: len(values), Min: math.Inf(1), Max: math.Inf(-1)}
 	sum := 0.0
@@ -39,13 +39,13 @@ func RangeOf(values []float32) Range {
 	return r
 }
 
-// Finite is the number of finite values.
+// Finite returns the number of finite values.
 func (r Range) Finite() int { return r.Count - r.NaN - r.Inf }
 
-// Bad is the number of values that are NaN or infinite.
+// Bad returns the number of values that are NaN or infinite.
 func (r Range) Bad() int { return r.NaN + r.Inf }
 
-// Add is the range of the values of both.
+// Add returns the range of the values of both.
 func (r Range) Add(o Range) Range {
 	switch {
 	case r.Finite() == 0:
@@ -58,10 +58,10 @@ func (r Range) Add(o Range) Range {
 	return r
 }
 
-// ZeroShare is the share of the values that are zero, from 0 to 1.
+// ZeroShare returns the share of zeros among the values, from 0 to 1.
 func (r Range) ZeroShare() float64 { return float64(r.Zeros) / float64(max(r.Count, 1)) }
 
-// MarshalJSON is part of json.Marshaler: min, max and mean are null if no value is finite.
+// MarshalJSON implements json.Marshaler: min, max and mean are null if no value is finite.
 func (r Range) MarshalJSON() ([]byte, error) {
 	number := func(v float64) *float64 {
 		if math.IsNaN(v) {

@@ -6,7 +6,7 @@ import (
 	"fasternet/ops"
 )
 
-// The parts of a step that values belong to.
+// The parts of a step to which values belong.
 const (
 	Forward   = "forward"
 	Backward  = "backward"
@@ -17,27 +17,27 @@ const (
 type Row struct {
 	Pass   string `json:"pass"`         // forward, backward or parameter
 	Op     string `json:"op,omitempty"` // kind of the op
-	Name   string `json:"name"`         // of the layer or the parameter
+	Name   string `json:"name"`         // name of the layer or the parameter
 	Tensor string `json:"tensor"`       // output, input gradient, value or gradient
-	Shape  []int  `json:"shape"`        // of one batch
+	Shape  []int  `json:"shape"`        // shape for one batch
 	Range  Range  `json:"range"`
 }
 
-// Table has the ranges of all ops of a step. Of several batches that make one step, a row
-// describes the values of all of them.
+// Table has the ranges of all ops of a step. If a step has several batches, a row describes the
+// values of all of them.
 type Table struct {
 	Rows []*Row
 	at   map[place]*Row
 }
 
-// place tells ops apart. The graph of another image size has another order.
+// place identifies an op. The graph for another image size has another order.
 type place struct {
 	index      int
 	kind, name string
 }
 
-// Observe adds the values of an op. Gradients of parameters are left to [Table.Parameter],
-// after the last batch.
+// Observe adds the values of an op. It leaves gradients of parameters to [Table.Parameter], after
+// the last batch.
 func (t *Table) Observe(o ops.Observed) {
 	if o.Param != nil {
 		return
@@ -48,7 +48,14 @@ func (t *Table) Observe(o ops.Observed) {
 		row.Range = row.Range.Add(r)
 		return
 	}
-	row := &Row{Pass: passOf(o), Op: o.Kind, Name: o.Name, Tensor: tensorOf(o), Shape: slices.Clone([]int(o.Shape)), Range: r}
+	row := &Row{
+		Pass:   passOf(o),
+		Op:     o.Kind,
+		Name:   o.Name,
+		Tensor: tensorOf(o),
+		Shape:  slices.Clone([]int(o.Shape)),
+		Range:  r,
+	}
 	if t.at == nil {
 		t.at = map[place]*Row{}
 	}
@@ -56,13 +63,17 @@ func (t *Table) Observe(o ops.Observed) {
 	t.Rows = append(t.Rows, row)
 }
 
-// Parameter adds the values of a parameter and its gradient, or the values alone if it is
-// not trained.
+// Parameter adds the values of a parameter and its gradient, or only the values if it is not
+// trained.
 func (t *Table) Parameter(p *ops.Param) {
 	shape := slices.Clone([]int(p.Shape()))
-	t.Rows = append(t.Rows, &Row{Pass: Parameter, Name: p.Name, Tensor: "value", Shape: shape, Range: RangeOf(p.Data())})
+	t.Rows = append(t.Rows, &Row{
+		Pass: Parameter, Name: p.Name, Tensor: "value", Shape: shape, Range: RangeOf(p.Data()),
+	})
 	if !p.Frozen {
-		t.Rows = append(t.Rows, &Row{Pass: Parameter, Name: p.Name, Tensor: "gradient", Shape: shape, Range: RangeOf(p.GradData())})
+		t.Rows = append(t.Rows, &Row{
+			Pass: Parameter, Name: p.Name, Tensor: "gradient", Shape: shape, Range: RangeOf(p.GradData()),
+		})
 	}
 }
 

@@ -51,7 +51,7 @@ func TestGuard(t *testing.T) {
 		{"127.0.0.1", "GET", "", 421},
 		{"127.0.0.1", "POST", "127.0.0.1", 405},
 		{"127.0.0.1", "POST", "evil.example", 421},
-		{"0.0.0.0", "GET", "192.168.1.5:8080", 200}, // its user wants it open
+		{"0.0.0.0", "GET", "192.168.1.5:8080", 200}, // the user wants it open
 		{"0.0.0.0", "GET", "evil.example", 421},
 		{"box.example", "GET", "box.example:8080", 200},
 		{"box.example", "DELETE", "box.example:8080", 405},
@@ -63,14 +63,20 @@ func TestGuard(t *testing.T) {
 		if w.Code != c.want {
 			t.Errorf("%s of %q at %s: %d, want %d", c.method, c.host, c.listens, w.Code, c.want)
 		}
-		if w.Header().Get("X-Frame-Options") != "DENY" || !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
+		if w.Header().Get("X-Frame-Options") != "DENY" ||
+			!strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Errorf("headers %v", w.Header())
 		}
 	}
 }
 
 func TestAddress(t *testing.T) {
-	for _, c := range []struct{ text, want string }{{":80", "127.0.0.1:80"}, {"0.0.0.0:1", "0.0.0.0:1"}, {"[::1]:9", "[::1]:9"}, {"box:http", "box:http"}} {
+	for _, c := range []struct{ text, want string }{
+		{":80", "127.0.0.1:80"},
+		{"0.0.0.0:1", "0.0.0.0:1"},
+		{"[::1]:9", "[::1]:9"},
+		{"box:http", "box:http"},
+	} {
 		t.Run(c.text, func(t *testing.T) {
 			if got, err := localhttp.Address(c.text); err != nil || got != c.want {
 				t.Errorf("%q: %q, %v", c.text, got, err)
@@ -88,7 +94,14 @@ func TestAddress(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		want bool
-	}{{":80", false}, {"localhost:80", false}, {"127.0.0.9:80", false}, {"[::1]:80", false}, {"0.0.0.0:80", true}, {"box:80", true}} {
+	}{
+		{":80", false},
+		{"localhost:80", false},
+		{"127.0.0.9:80", false},
+		{"[::1]:80", false},
+		{"0.0.0.0:80", true},
+		{"box:80", true},
+	} {
 		t.Run(test.text, func(t *testing.T) {
 			if localhttp.Open(test.text) != test.want {
 				t.Errorf("%q: open %v", test.text, !test.want)
@@ -97,7 +110,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// Clients that send nothing do not keep others out, nor the server from its end.
+// Clients that send nothing do not keep others out, and do not keep the server from ending.
 func TestSlowClients(t *testing.T) {
 	s, err := localhttp.Start("127.0.0.1:0", hello)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Limits of what the clients can hold of the process.
+// Limits on what clients can take from the process.
 const (
 	connections = 32
 	headerBytes = 16 << 10
@@ -27,8 +27,8 @@ type Server struct {
 	http     *http.Server
 }
 
-// Address completes an address "host:port": without a host it is this machine's
-// loopback interface, not all of its interfaces as elsewhere in Go.
+// Address completes an address "host:port". Without a host it is the loopback interface of this
+// machine, not all interfaces as usual in Go.
 func Address(text string) (string, error) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || port == "" {
@@ -43,8 +43,7 @@ func Address(text string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// Start listens at an address and serves, guarded by [Guard]. Port 0 takes one that
-// is free.
+// Start listens at an address and serves, guarded by [Guard]. Port 0 takes a free port.
 func Start(address string, h http.Handler) (*Server, error) {
 	address, err := Address(address)
 	if err != nil {
@@ -54,17 +53,22 @@ func Start(address string, h http.Handler) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, _, _ := net.SplitHostPort(address) // it was put together above
+	host, _, _ := net.SplitHostPort(address) // Address has made it
 	s := &Server{listener: l, http: &http.Server{
-		Handler: Guard(h, host), ReadHeaderTimeout: readTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
-		MaxHeaderBytes: headerBytes, ErrorLog: log.New(io.Discard, "", 0), // of clients; the terminal is the run's
+		Handler:           Guard(h, host),
+		ReadHeaderTimeout: readTime,
+		ReadTimeout:       readTime,
+		WriteTimeout:      writeTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          log.New(io.Discard, "", 0), // drop errors of clients: the terminal belongs to the run
 	}}
 	Limit(s.http, connections)
-	go func() { _ = s.http.Serve(l) }() // ends when it is closed
+	go func() { _ = s.http.Serve(l) }() // it ends when the server is closed
 	return s, nil
 }
 
-// URL is where a browser on this machine finds it.
+// URL returns the address for a browser on this machine.
 func (s *Server) URL() string {
 	host, port, err := net.SplitHostPort(s.listener.Addr().String())
 	if err != nil {
@@ -76,7 +80,7 @@ func (s *Server) URL() string {
 	return "http://" + net.JoinHostPort(host, port) + "/"
 }
 
-// Close ends it; answers in progress have a second to be taken.
+// Close ends the server; answers in progress have a second.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
@@ -86,7 +90,7 @@ func (s *Server) Close() error {
 	return s.http.Close()
 }
 
-// Open says whether an address is reached from other machines.
+// Open reports whether other machines can reach an address.
 func Open(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil || host == "" || strings.EqualFold(host, "localhost") {

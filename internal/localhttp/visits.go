@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// visits are the connections that are open. There are at most some; whoever comes then gets
-// the place of the one that has asked for nothing for longest, or, if all are being
-// answered, of the one whose answer takes longest. So clients that hold connections and do
-// nothing with them cost memory for that many, and keep nobody out.
+// visits holds the open connections. Their number is limited. A new client gets the place of the
+// connection that has been idle longest, or, if all are being answered, of the one whose answer takes
+// longest. So clients that hold idle connections cost a limited amount of memory, and keep nobody
+// out.
 type visits struct {
 	most int
 	now  func() time.Time
@@ -22,15 +22,15 @@ type visits struct {
 
 type visit struct {
 	answering bool
-	since     time.Time // that it has been so
+	since     time.Time // since when it is answering, or idle
 }
 
 func newVisits(most int) *visits {
 	return &visits{most: most, now: time.Now, open: map[net.Conn]*visit{}}
 }
 
-// add takes in a connection, and closes another one if there are too many. It is for
-// http.Server.ConnContext; whose answer a request belongs to is found by the context.
+// add takes a connection, and closes another one if there are too many. It is for
+// http.Server.ConnContext; the context leads from a request to its connection.
 func (v *visits) add(ctx context.Context, c net.Conn) context.Context {
 	v.mu.Lock()
 	var gone net.Conn
@@ -48,11 +48,13 @@ func (v *visits) add(ctx context.Context, c net.Conn) context.Context {
 
 type visitKey struct{}
 
-// leastNeeded is the connection that has to go.
+// leastNeeded returns the connection to close.
 func (v *visits) leastNeeded() (c net.Conn) {
 	var worst *visit
 	for other, o := range v.open {
-		if worst == nil || worst.answering && !o.answering || worst.answering == o.answering && o.since.Before(worst.since) {
+		if worst == nil ||
+			worst.answering && !o.answering ||
+			worst.answering == o.answering && o.since.Before(worst.since) {
 			c, worst = other, o
 		}
 	}
@@ -68,7 +70,7 @@ func (v *visits) changed(c net.Conn, s http.ConnState) {
 	}
 }
 
-// during has a handler whose connections are known to be answered while it works.
+// during marks the connections of a handler as being answered while it works.
 func (v *visits) during(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _ := r.Context().Value(visitKey{}).(net.Conn)
@@ -86,8 +88,8 @@ func (v *visits) mark(c net.Conn, answering bool) {
 	}
 }
 
-// Limit lets a server have at most so many connections: who comes then gets the place of the one
-// that is needed least. Call it after the handler was set and before the server serves.
+// Limit limits the connections of a server: a new one gets the place of the one that is needed
+// least. Call it after setting the handler, and before the server serves.
 func Limit(s *http.Server, most int) {
 	v := newVisits(most)
 	s.Handler, s.ConnContext, s.ConnState = v.during(s.Handler), v.add, v.changed

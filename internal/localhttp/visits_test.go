@@ -14,8 +14,8 @@ import (
 	"fasternet/internal/localhttp"
 )
 
-// Connections that ask for nothing, ask slowly, have asked, or do not take their answer
-// keep nobody out, however many there are.
+// Connections that are idle, ask slowly, have asked, or do not read their answer keep nobody out,
+// however many there are.
 func TestManyConnections(t *testing.T) {
 	large := bytes.Repeat([]byte("x"), 64<<20)
 	s, err := localhttp.Start("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -47,7 +47,8 @@ func TestManyConnections(t *testing.T) {
 				held = append(held, conn)
 			}
 			if c.name == "a request" {
-				if line, err := bufio.NewReader(held[len(held)-1]).ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+				if line, err := bufio.NewReader(held[len(held)-1]).ReadString('\n'); err != nil ||
+					!strings.Contains(line, "200") {
 					t.Errorf("the last of them got %q, %v", line, err)
 				}
 			}
@@ -99,7 +100,7 @@ func TestAnswersAreFinished(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	time.Sleep(50 * time.Millisecond) // they are taken in
+	time.Sleep(50 * time.Millisecond) // until the server has them
 	close(end)
 	if got := <-answer; got != "done" {
 		t.Errorf("got %q", got)

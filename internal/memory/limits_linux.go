@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heapArena is what Go's heap grows by; it is reserved as a whole, and counts as
-// address space then.
+// heapArena is the step in which Go's heap grows; it is reserved as a whole and counts as address
+// space.
 const heapArena = 64 << 20
 
 func systemLimits() []limit {
@@ -44,7 +44,7 @@ func usage(statm string) (address, resident uint64) {
 	return a * page, r * page
 }
 
-// installed is the sum of memory and swap.
+// installed returns the sum of memory and swap.
 func installed(meminfo string) (sum uint64, ok bool) {
 	text, err := os.ReadFile(meminfo)
 	if err != nil {
@@ -61,8 +61,8 @@ func installed(meminfo string) (sum uint64, ok bool) {
 	return sum, ok
 }
 
-// groupLimit is the smallest memory limit of the process's control groups and
-// those that they are in, of either version.
+// groupLimit returns the smallest memory limit of the process's control groups and the groups around
+// them, of either version.
 func groupLimit(membership, root string) (least uint64, ok bool) {
 	text, err := os.ReadFile(membership)
 	if err != nil {
@@ -81,7 +81,7 @@ func groupLimit(membership, root string) (least uint64, ok bool) {
 		for g := path.Clean("/" + group); ; g = path.Dir(g) {
 			if text, err := os.ReadFile(filepath.Join(dir, g, file)); err == nil {
 				n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-				if err == nil && (!ok || n < least) { // else it is "max"
+				if err == nil && (!ok || n < least) { // not "max"
 					least, ok = n, true
 				}
 			}

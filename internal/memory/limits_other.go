@@ -2,5 +2,5 @@
 
 package memory
 
-// systemLimits: what the system allows is not asked for here.
+// systemLimits returns nil: the limits of the system are unknown here.
 func systemLimits() []limit { return nil }

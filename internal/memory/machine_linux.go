@@ -2,7 +2,7 @@ package memory
 
 import "golang.org/x/sys/unix"
 
-// Machine is the main memory of this machine in bytes, 0 if it is not known.
+// Machine returns the main memory of this machine in bytes, 0 if unknown.
 func Machine() uint64 {
 	var s unix.Sysinfo_t
 	if unix.Sysinfo(&s) != nil {

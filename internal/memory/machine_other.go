@@ -2,5 +2,5 @@
 
 package memory
 
-// Machine is the main memory of this machine in bytes, 0 if it is not known.
+// Machine returns the main memory of this machine in bytes, 0 if unknown.
 func Machine() uint64 { return 0 }

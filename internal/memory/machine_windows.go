@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// memoryStatus is MEMORYSTATUSEX.
+// memoryStatus is the structure MEMORYSTATUSEX of Windows.
 type memoryStatus struct {
 	size, load                         uint32
 	total, free, totalPage, freePage   uint64
@@ -15,7 +15,7 @@ type memoryStatus struct {
 
 var globalMemoryStatus = windows.NewLazySystemDLL("kernel32.dll").NewProc("GlobalMemoryStatusEx")
 
-// Machine is the main memory of this machine in bytes, 0 if it is not known.
+// Machine returns the main memory of this machine in bytes, 0 if unknown.
 func Machine() uint64 {
 	var s memoryStatus
 	s.size = uint32(unsafe.Sizeof(s))

@@ -1,6 +1,5 @@
-// Package memory knows how much memory the process may use, so that a model
-// that does not fit is refused with a message instead of being killed, or
-// crawling, hours later.
+// Package memory knows how much memory the process may use. A model that does not fit is refused
+// with a message, instead of being killed or becoming slow hours later.
 package memory
 
 import (
@@ -11,15 +10,15 @@ import (
 	"runtime/metrics"
 )
 
-// limit is a bound on the memory of the process.
+// limit is a limit on the memory of the process.
 type limit struct {
 	source string // what sets it, for a message
 	bytes  uint64
 	used   uint64
-	grain  uint64 // memory is taken in multiples of it
+	grain  uint64 // memory is taken in multiples of this
 }
 
-// limits are those that could be found out, those of the system after Go's own.
+// limits returns the known limits: Go's own first, then the system's.
 func limits() []limit {
 	var all []limit
 	if n := debug.SetMemoryLimit(-1); n < math.MaxInt64 {
@@ -28,19 +27,23 @@ func limits() []limit {
 	return append(all, systemLimits()...)
 }
 
-// heap is what counts towards GOMEMLIMIT, without what is free.
+// heap returns the memory that counts towards GOMEMLIMIT, without free memory.
 func heap() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
+	s := []metrics.Sample{
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+	}
 	metrics.Read(s)
 	return s[0].Value.Uint64() - s[1].Value.Uint64() - s[2].Value.Uint64()
 }
 
-// Check returns an error if so many bytes more do not fit into what the system,
-// the user or Go's GOMEMLIMIT allows. The error says what needs them.
+// Check returns an error if so many more bytes do not fit into the limits of the system, the user or
+// GOMEMLIMIT. what names what needs them.
 func Check(what string, bytes int) error {
 	err := check(what, uint64(bytes), limits())
 	if err != nil {
-		runtime.GC() // what is in use may be garbage
+		runtime.GC() // some of the memory in use may be garbage
 		err = check(what, uint64(bytes), limits())
 	}
 	return err
@@ -53,13 +56,14 @@ func check(what string, bytes uint64, limits []limit) error {
 			need = (need + l.grain - 1) / l.grain * l.grain
 		}
 		if l.used+need > l.bytes {
-			return fmt.Errorf("not enough memory: %s need %s, about %s with what is in use; %s allows %s", what, size(bytes), size(l.used+need), l.source, size(l.bytes))
+			return fmt.Errorf("not enough memory: %s need %s, about %s with the memory in use; %s allows %s",
+				what, size(bytes), size(l.used+need), l.source, size(l.bytes))
 		}
 	}
 	return nil
 }
 
-// size is a number of bytes for people.
+// size writes a number of bytes for people.
 func size(bytes uint64) string {
 	const mib = 1 << 20
 	if bytes < 1000*mib {
@@ -68,8 +72,8 @@ func size(bytes uint64) string {
 	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
 }
 
-// Allowed is the smallest limit on the memory of the process that is known, in bytes, and what
-// sets it; 0 if there is none.
+// Allowed returns the smallest known limit on the memory of the process, in bytes, and what sets it;
+// 0 if there is none.
 func Allowed() (bytes uint64, source string) {
 	for _, l := range limits() {
 		if bytes == 0 || l.bytes < bytes {

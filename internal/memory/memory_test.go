@@ -20,7 +20,8 @@ func TestCheck(t *testing.T) {
 		t.Errorf("what just fits: %v", err)
 	}
 	err := check("weights", 2*gib+1, bound)
-	if want := "weights need 2.0 GiB, about 3.0 GiB with what is in use; one allows 3.0 GiB"; err == nil || !strings.Contains(err.Error(), want) {
+	want := "weights need 2.0 GiB, about 3.0 GiB with the memory in use; one allows 3.0 GiB"
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %q", err, want)
 	}
 	bound[0].bytes = math.MaxUint64

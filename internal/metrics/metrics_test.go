@@ -18,7 +18,7 @@ import (
 	"fasternet/train"
 )
 
-// A run that is observed, and what Prometheus reads of it.
+// Observes a run, and reads its metrics like Prometheus.
 func Example() {
 	m := metrics.New("runs/mine")
 	options := train.Options{Dir: "runs/mine", Observe: m.Observe} // for train.Run
@@ -62,7 +62,13 @@ func TestMetrics(t *testing.T) {
 	}
 	s := train.Status{
 		Progress: train.Progress{Epoch: 2, Step: 5, Batches: 25, Updates: 12}, Epochs: 4, Steps: 10,
-		Loss: 1.5, LR: 1e-3, GradNorm: 2, Speed: 300, Images: 400, Waited: 500 * time.Millisecond, Trained: 4 * time.Second,
+		Loss:     1.5,
+		LR:       1e-3,
+		GradNorm: 2,
+		Speed:    300,
+		Images:   400,
+		Waited:   500 * time.Millisecond,
+		Trained:  4 * time.Second,
 	}
 	m.Observe(s)
 	got := scrape(t, m)
@@ -70,7 +76,8 @@ func TestMetrics(t *testing.T) {
 		name string
 		want float64
 	}{
-		{"epoch", 2.5}, {"epochs", 4}, {"batches_total", 25}, {"updates_total", 12}, {"images_total", 400}, {"loss", 1.5}, {"learning_rate", 1e-3},
+		{"epoch", 2.5}, {"epochs", 4}, {"batches_total", 25}, {"updates_total", 12}, {"images_total", 400},
+		{"loss", 1.5}, {"learning_rate", 1e-3},
 		{"gradient_norm", 2}, {"images_per_second", 300}, {"data_wait_seconds_total", 0.5}, {"train_seconds_total", 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,7 +104,10 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = scrape(t, m)
-	if got["fasternet_eval_top1_percent"] != 80 || got["fasternet_best_top1_percent"] != 90 || got["fasternet_eval_loss"] != 0.7 || got["fasternet_remaining_seconds"] != 60 {
+	if got["fasternet_eval_top1_percent"] != 80 ||
+		got["fasternet_best_top1_percent"] != 90 ||
+		got["fasternet_eval_loss"] != 0.7 ||
+		got["fasternet_remaining_seconds"] != 60 {
 		t.Errorf("after an evaluation: %v", got)
 	}
 	if age := got["fasternet_checkpoint_age_seconds"]; age < 3599 || age > 3660 {
@@ -105,8 +115,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// What is in use after a garbage collection, goroutines, open files and the memory of the
-// process tell whether a run holds more and more.
+// The memory after a garbage collection, goroutines, open files and the memory of the process show
+// whether a run takes more and more.
 func TestMetricsOfTheProcess(t *testing.T) {
 	runtime.GC()
 	w := httptest.NewRecorder()

@@ -16,28 +16,32 @@ import (
 // Family is a small model, as YAML.
 type Family struct{ Name, Model string }
 
-// Families has one of each family. They have three channels, images of 32 pixels and five classes.
+// Families has a small model of each family, with three channels, images of 32 pixels and five classes.
 var Families = []Family{
 	{"fasternet", "{embed_dim: 8, depths: [1, 2], feature_dim: 24, init_std: 0.3, num_classes: 5}"},
 	{"vit", "{name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, init_std: 0.3, num_classes: 5}"},
-	{"swin", "{name: swin, embed_dim: 8, depths: [1, 2], num_heads: [2, 4], window_size: 4, init_std: 0.3, num_classes: 5}"},
+	{"swin", "{name: swin, embed_dim: 8, depths: [1, 2], num_heads: [2, 4], window_size: 4, " +
+		"init_std: 0.3, num_classes: 5}"},
 }
 
 // Classes are the names of the classes of the models that Write writes.
 var Classes = []string{"ant", "bee", "cat", "dog", "eel"}
 
-// Config is the configuration of a small model. Settings are key=value.
+// Config returns the configuration of a small model. settings are of the form key=value.
 func Config(t testing.TB, f Family, settings ...string) *configs.Config {
 	t.Helper()
-	c, err := configs.Parse(f.Name, fmt.Sprintf("model: %s\ndata: {image_size: 32, mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4], multi_scale: \"\"}\n", f.Model), settings...)
+	text := fmt.Sprintf(`model: %s
+data: {image_size: 32, mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4], multi_scale: ""}
+`, f.Model)
+	c, err := configs.Parse(f.Name, text, settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// Write writes a small model as a checkpoint into a folder of the test, and returns its path. Models of
-// different seeds (the setting seed) have different weights.
+// Write writes a small model as a checkpoint into a folder of the test, and returns its path. Another
+// setting of seed gives other weights.
 func Write(t testing.TB, f Family, settings ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), strings.ReplaceAll(f.Name, " ", "_")+".safetensors")
@@ -45,7 +49,7 @@ func Write(t testing.TB, f Family, settings ...string) string {
 	return path
 }
 
-// WriteTo is Write to a path.
+// WriteTo is Write with a path.
 func WriteTo(t testing.TB, path string, f Family, settings ...string) {
 	t.Helper()
 	c := Config(t, f, settings...)

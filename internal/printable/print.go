@@ -7,16 +7,16 @@ import (
 	"reflect"
 )
 
-// Sprintf is fmt.Sprintf whose operands cannot add lines or control characters: each is a
-// [Line], of at most MostText characters. The format is the program's, and stays as it is.
+// Sprintf is fmt.Sprintf with operands that cannot add lines or control characters: it turns each
+// into a [Line] of at most MostText characters. The format does not change.
 func Sprintf(format string, operands ...any) string {
 	if false {
-		_ = fmt.Sprintf(format, operands...) // for vet, which checks the calls then
+		_ = fmt.Sprintf(format, operands...) // so that vet checks the calls
 	}
 	return fmt.Sprintf(format, shown(operands)...)
 }
 
-// Printf prints to the standard output what Sprintf makes.
+// Printf is fmt.Printf with the operands of Sprintf.
 func Printf(format string, operands ...any) (int, error) {
 	if false {
 		_ = fmt.Sprintf(format, operands...)
@@ -24,7 +24,7 @@ func Printf(format string, operands ...any) (int, error) {
 	return fmt.Fprintf(os.Stdout, format, shown(operands)...)
 }
 
-// Fprintf writes what Sprintf makes.
+// Fprintf is fmt.Fprintf with the operands of Sprintf.
 func Fprintf(w io.Writer, format string, operands ...any) (int, error) {
 	if false {
 		_ = fmt.Sprintf(format, operands...)
@@ -32,15 +32,15 @@ func Fprintf(w io.Writer, format string, operands ...any) (int, error) {
 	return fmt.Fprintf(w, format, shown(operands)...)
 }
 
-// Println prints operands with blanks between them to the standard output, as a line.
+// Println prints operands as a line to the standard output, with blanks between them.
 func Println(operands ...any) (int, error) { return Fprintln(os.Stdout, operands...) }
 
-// Fprintln writes operands with blanks between them, as a line.
+// Fprintln writes operands as a line, with blanks between them.
 func Fprintln(w io.Writer, operands ...any) (int, error) {
 	return fmt.Fprintln(w, shown(operands)...)
 }
 
-// shown wraps what may hold text from a file.
+// shown wraps operands that may contain text from a file.
 func shown(operands []any) []any {
 	out := make([]any, len(operands))
 	for i, v := range operands {
@@ -51,8 +51,8 @@ func shown(operands []any) []any {
 	return out
 }
 
-// plain says whether a value is a number or the like, which prints as itself. Widths that
-// stand among the operands have to stay integers.
+// plain reports whether a value is a number or similar, which prints unchanged. Widths among the
+// operands must stay integers.
 func plain(v any) bool {
 	if _, ok := v.(fmt.Formatter); ok {
 		return false
@@ -72,10 +72,10 @@ func plain(v any) bool {
 	return false
 }
 
-// operand is an operand whose text is made fit for a line.
+// operand is an operand whose text is made safe for a line.
 type operand struct{ value any }
 
-// Format is part of fmt.Formatter.
+// Format implements fmt.Formatter.
 func (o operand) Format(s fmt.State, verb rune) {
 	directive := fmt.FormatString(s, verb)
 	if verb != 's' && verb != 'v' || s.Flag('#') {
@@ -90,6 +90,6 @@ func (o operand) Format(s fmt.State, verb rune) {
 	if _, ok := o.value.(error); ok {
 		text = oneLine(text)
 	}
-	// The width counts what is shown.
+	// The width counts the characters that are shown.
 	fmt.Fprintf(s, directive, Cut(Line(text), MostText))
 }

@@ -1,12 +1,10 @@
-// Package printable is the border between names that come from files and what a person
-// reads: a terminal, a log, a page.
+// Package printable makes text from files safe for people to read, in a terminal, a log or a page.
 //
-// The name of a class, a sample, a tensor or a file, a key, and the metadata of a model are
-// whatever somebody wrote. Printed as they are, they could move the cursor of a terminal,
-// change its title, turn a line round, or add lines that look like the program's own. So
-// everything that is printed goes through this package, which writes such characters as
-// escapes, e.g. \x1b. A test of the program keeps its commands from printing in another
-// way.
+// The name of a class, a sample, a tensor or a file, a key, and the metadata of a model may contain
+// anything. Printed unchanged, they could move the cursor of a terminal, change its title, reverse
+// the direction of a line, or add lines that look like the program's own. So everything that is
+// printed goes through this package, which writes such characters as escapes, e.g. \x1b. A test
+// keeps the commands from printing in any other way.
 package printable
 
 import (
@@ -16,25 +14,25 @@ import (
 	"unicode/utf8"
 )
 
-// MostText is how many characters of an error or of a name are shown.
+// MostText is the largest number of characters of an error or a name that are shown.
 const MostText = 600
 
-// Line is a text as a part of a line: without line breaks, tabs, control characters, marks
-// that turn the direction of writing, and bytes that are no UTF-8. They become escapes;
-// all other text stays as it is.
+// Line returns a text that is safe within a line. Line breaks, tabs, control characters, marks that
+// change the direction of writing, and bytes that are not UTF-8 become escapes; other text stays
+// unchanged.
 func Line(s string) string { return escape(s, "") }
 
-// Text is a text of several lines, which may be indented.
+// Text is Line for text of several lines, which may be indented.
 func Text(s string) string { return escape(s, "\n\t") }
 
-// Error is the text of an error on one line, cut to MostText characters: errors that were
-// joined are separated by semicolons.
+// Error returns the text of an error on one line, cut to MostText characters. Semicolons separate
+// joined errors.
 func Error(err error) string { return Cut(Line(oneLine(err.Error())), MostText) }
 
 func oneLine(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ") }
 
-// Cut leaves out the middle of a text of more than most characters: its begin says what it
-// is about, and its end what is wrong.
+// Cut removes the middle of a text of more than most characters: the beginning says what it is about,
+// and the end what is wrong.
 func Cut(s string, most int) string {
 	n := utf8.RuneCountInString(s)
 	if n <= most {
@@ -46,8 +44,8 @@ func Cut(s string, most int) string {
 	return string(runes[:head]) + mark + string(runes[n-(most-head):])
 }
 
-// Row is a row of CSV whose cells are lines: no program that reads it is in doubt where a
-// row ends, and it can be looked at in a terminal.
+// Row makes the cells of a row of CSV safe: every program knows where the row ends, and a terminal
+// can show it.
 func Row(cells []string) []string {
 	row := make([]string, len(cells))
 	for i, c := range cells {
@@ -56,9 +54,11 @@ func Row(cells []string) []string {
 	return row
 }
 
-// escape writes what is not to be printed as escapes, but for the characters of keep.
+// escape writes unsafe characters as escapes, except for the characters of keep.
 func escape(s, keep string) string {
-	at := strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || hidden(r) && !strings.ContainsRune(keep, r) })
+	at := strings.IndexFunc(s, func(r rune) bool {
+		return r == utf8.RuneError || hidden(r) && !strings.ContainsRune(keep, r)
+	})
 	if at < 0 {
 		return s
 	}
@@ -95,10 +95,10 @@ func escaped(r rune) string {
 	return fmt.Sprintf(`\U%08x`, r)
 }
 
-// hidden says whether a character is obeyed, or not seen, in place of being shown: control
-// characters, line separators, and those that only change how others are shown. The two
-// joiners are letters of some languages, and hold emoji together; a few marks of numbers
-// and verses are of the same kind for Unicode, but are seen.
+// hidden reports whether a terminal would obey a character, or not show it: control characters, line
+// separators, and characters that only change how others are shown. The two joiners are not hidden:
+// they are letters of some languages, and hold emoji together. Nor are a few marks of numbers and
+// verses that Unicode puts into the same class, but that are seen.
 func hidden(r rune) bool {
 	if r < 0x7f {
 		return r < 0x20

@@ -21,7 +21,7 @@ func ExampleSprintf() {
 	// next line
 }
 
-// What a terminal would obey is shown, and what people write in their languages stays.
+// Characters that a terminal would obey become visible, and text in any language stays.
 func TestLine(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"letters", "Katze, chat, قطة, חתול, 猫, кошка", "Katze, chat, قطة, חתול, 猫, кошка"},
@@ -63,14 +63,20 @@ func TestSprintf(t *testing.T) {
 	}{
 		{printable.Sprintf("%s|%v|%d|%5.2f|%t", "a\nb", "c\x1b", 3, 1.5, true), `a\nb|c\x1b|3| 1.50|true`},
 		{printable.Sprintf("%-6s|%6s|%-*s|", "a\a", "b", 4, "c"), `a\x07 |     b|c   |`},
-		{printable.Sprintf("%v", fmt.Errorf("x: %w", errors.Join(errors.New("one"), errors.New("two\x1b")))), `x: one; two\x1b`},
+		{
+			printable.Sprintf("%v", fmt.Errorf("x: %w", errors.Join(errors.New("one"), errors.New("two\x1b")))),
+			`x: one; two\x1b`,
+		},
 		{printable.Sprintf("%v %v", []string{"a\n", "b"}, map[string]int{"\x1b": 1}), `[a\n b] map[\x1b:1]`},
 		{printable.Sprintf("%q %x", "a\u202e", "\x1b"), `"a\u202e" 1b`},
 		{printable.Sprintf("%v %s", stringer{}, &stringer{}), `of\x1bmine of\x1bmine`},
 		{printable.Sprintf("%v %s", nil, error(nil)), "<nil> %!s(<nil>)"},
 		{printable.Sprintf("%v %v", 1500*time.Millisecond, fs.FileMode(0o644)), "1.5s -rw-r--r--"},
 		{printable.Sprintf("%+v %#v", struct{ A string }{"\x1b"}, "\x1b"), `{A:\x1b} "\x1b"`},
-		{printable.Sprintf("%s", long), strings.Repeat("ä", 400) + " … (100 characters left out) … " + strings.Repeat("ä", 200)},
+		{
+			printable.Sprintf("%s", long),
+			strings.Repeat("ä", 400) + " … (100 characters left out) … " + strings.Repeat("ä", 200),
+		},
 		{printable.Sprintf("%s", long[:1200]), long[:1200]},
 	} {
 		if c.got != c.want {
@@ -80,28 +86,35 @@ func TestSprintf(t *testing.T) {
 }
 
 func TestError(t *testing.T) {
-	err := fmt.Errorf("%s: %w", strings.Repeat("d/", 5000), errors.Join(errors.New("no such\x1b file"), errors.New("nor another")))
+	both := errors.Join(errors.New("no such\x1b file"), errors.New("nor another"))
+	err := fmt.Errorf("%s: %w", strings.Repeat("d/", 5000), both)
 	got := printable.Error(err)
-	if n := utf8.RuneCountInString(got); n > printable.MostText+40 || !strings.HasPrefix(got, "d/d/") || !strings.HasSuffix(got, `no such\x1b file; nor another`) || strings.ContainsAny(got, "\n\x1b") {
+	n := utf8.RuneCountInString(got)
+	if n > printable.MostText+40 ||
+		!strings.HasPrefix(got, "d/d/") ||
+		!strings.HasSuffix(got, `no such\x1b file; nor another`) ||
+		strings.ContainsAny(got, "\n\x1b") {
 		t.Errorf("%d characters: %s", n, got)
 	}
 }
 
-// JSON says the same, in characters that can be printed.
+// JSON keeps its meaning, in printable characters.
 func TestMarshal(t *testing.T) {
 	names := []string{"a\x1b\n", "\u009b\x7f\u202e\U000e0041", "Katze 猫 👩\u200d🔬"}
 	for _, c := range []struct {
 		name    string
 		marshal func(any) ([]byte, error)
 	}{
-		{"Marshal", printable.Marshal}, {"MarshalIndent", func(v any) ([]byte, error) { return printable.MarshalIndent(v, "", " ") }},
+		{"Marshal", printable.Marshal},
+		{"MarshalIndent", func(v any) ([]byte, error) { return printable.MarshalIndent(v, "", " ") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text, err := c.marshal(names)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := printable.Text(string(text)); got != string(text) || !strings.Contains(got, `\u202e`) || !strings.Contains(got, "猫") {
+			got := printable.Text(string(text))
+			if got != string(text) || !strings.Contains(got, `\u202e`) || !strings.Contains(got, "猫") {
 				t.Errorf("%s: %s", c.name, text)
 			}
 			var again []string
@@ -112,7 +125,7 @@ func TestMarshal(t *testing.T) {
 	}
 }
 
-// However the bytes are cut into writes, the same text comes out.
+// The text comes out the same, however the bytes are split into writes.
 func TestWriter(t *testing.T) {
 	text := "ä\u202e猫\x1b\n\tb👩\xff\xc3("
 	for n := 1; n <= len(text); n++ {

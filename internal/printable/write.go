@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Marshal is json.Marshal that also escapes what is not to be printed, which the standard
-// leaves in strings: the same JSON, but fit for a terminal.
+// Marshal is json.Marshal that also escapes unprintable characters, which the standard library leaves
+// in strings: the same JSON, safe for a terminal.
 func Marshal(v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -21,7 +21,7 @@ func Marshal(v any) ([]byte, error) {
 	return jsonEscapes(text), nil
 }
 
-// MarshalIndent is json.MarshalIndent likewise.
+// MarshalIndent is json.MarshalIndent with the same escapes.
 func MarshalIndent(v any, prefix, indent string) ([]byte, error) {
 	text, err := json.MarshalIndent(v, prefix, indent)
 	if err != nil {
@@ -30,7 +30,7 @@ func MarshalIndent(v any, prefix, indent string) ([]byte, error) {
 	return jsonEscapes(text), nil
 }
 
-// jsonEscapes replaces characters within the strings of JSON; between them there are none.
+// jsonEscapes escapes characters within the strings of JSON; there are none between strings.
 func jsonEscapes(text []byte) []byte {
 	if !bytes.ContainsFunc(text, func(r rune) bool { return r >= 0x7f && hidden(r) }) {
 		return text
@@ -52,8 +52,8 @@ func jsonEscapes(text []byte) []byte {
 	return out
 }
 
-// NewWriter is a writer that passes on what it gets as a [Text]. It keeps the bytes of a
-// character that has not ended for the next call.
+// NewWriter returns a writer that passes on its input as a [Text]. It keeps the bytes of an
+// unfinished character for the next call.
 func NewWriter(w io.Writer) io.Writer { return &writer{w: w} }
 
 type writer struct {
@@ -61,10 +61,13 @@ type writer struct {
 	rest []byte
 }
 
-// Write is part of io.Writer.
+// Write implements io.Writer.
 func (t *writer) Write(p []byte) (int, error) {
-	if len(t.rest) == 0 && !bytes.ContainsFunc(p, func(r rune) bool { return r == utf8.RuneError || r != '\n' && r != '\t' && hidden(r) }) {
-		return t.w.Write(p) // nearly always, and without a copy
+	plain := !bytes.ContainsFunc(p, func(r rune) bool {
+		return r == utf8.RuneError || r != '\n' && r != '\t' && hidden(r)
+	})
+	if len(t.rest) == 0 && plain {
+		return t.w.Write(p) // nearly always, without a copy
 	}
 	text := slices.Concat(t.rest, p)
 	end := len(text)

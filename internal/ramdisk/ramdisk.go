@@ -1,5 +1,5 @@
-// Package ramdisk is for tests that sync a lot: where there is a file system in
-// memory it takes no time, on a disk that others write to it takes minutes.
+// Package ramdisk gives tests that sync a lot a folder in memory, if there is one: there it takes no
+// time, but minutes on a busy disk.
 package ramdisk
 
 import (
@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// shared is where Linux has a file system in memory.
+// shared is the file system in memory of Linux.
 const shared = "/dev/shm"
 
-// Dir is a folder that is removed at the end of the test.
+// Dir makes a folder that is removed at the end of the test.
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir, err := Make()

@@ -1,4 +1,4 @@
-// Package reference tells what names weights on the Hugging Face hub or at a URL from the paths of
-// files, and has them fetched by whoever the program has for that ([Use]). It does not know the
-// network, so that a program that needs none has none.
+// Package reference tells names of weights on the Hugging Face hub or at a URL from paths of files.
+// [Use] sets who fetches them. The package uses no network, so that a program without downloads does
+// not contain one.
 package reference

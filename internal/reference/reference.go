@@ -15,22 +15,21 @@ const DefaultRevision = "main"
 
 // Reference names weights that are not on this machine: a model of the hub, or a URL.
 type Reference struct {
-	Repo     string // of the hub, e.g. timm/fasternet_t0.in1k; "" for a URL
+	Repo     string // repository on the hub, e.g. timm/fasternet_t0.in1k; "" for a URL
 	Revision string // a branch, a tag or a commit
-	File     string // within the repository, with slashes; "" for its weights
+	File     string // path within the repository, with slashes; "" for its weights
 
-	URL    string // of a file; "" for the hub
-	SHA256 string // of the content of URL, in hex; "" if it is not said
+	URL    string // address of a file; "" for the hub
+	SHA256 string // checksum of the content of URL, in hex; "" if unknown
 }
 
-// ErrReference says that a text is not a reference that can be read.
-var ErrReference = errors.New("not a model of the hub and not a URL of weights")
+// ErrReference says that a text is not a valid reference.
+var ErrReference = errors.New("neither a model of the hub nor a URL of weights")
 
-// Endings are what the names of files with weights end in.
+// Endings lists the endings of files with weights.
 var Endings = []string{".safetensors", ".onnx", ".pth", ".pt", ".bin", ".ckpt", ".tar"}
 
-// WeightFiles are the names that weights have in a repository, in the order in which timm
-// looks for them.
+// WeightFiles lists the names of weights in a repository, in the order in which timm looks for them.
 var WeightFiles = []string{"model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth"}
 
 // ConfigFile is the name of the file that describes a model, next to its weights.
@@ -44,18 +43,18 @@ var (
 	hexadecimal = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// prefixes begin a model of the hub. The last two are what timm calls it.
+// prefixes are the prefixes of a model of the hub. The last two come from timm.
 var prefixes = []string{"hf://", "hf-hub:", "hf_hub:"}
 
-// IsReference says whether a text names weights on the hub or at a URL, and not a file of this
+// IsReference reports whether a text names weights on the hub or at a URL, and not a file of this
 // machine. It may still be wrong: see [Parse].
 func IsReference(text string) bool {
 	_, found := afterPrefix(text)
 	return found || scheme.MatchString(text)
 }
 
-// LooksLikeRepository says whether a text that is no file might have been meant as a model of
-// the hub: ORG/NAME.
+// LooksLikeRepository reports whether a text that is not a file may be meant as a model of the hub:
+// ORG/NAME.
 func LooksLikeRepository(text string) bool {
 	org, name, found := strings.Cut(text, "/")
 	_, err := Model(org, name, DefaultRevision, "")
@@ -99,7 +98,8 @@ func Parse(text string) (Reference, error) {
 		return Reference{}, wrong(text, fmt.Errorf("want hf://ORG/NAME or https://…"))
 	}
 	if u.User != nil {
-		return Reference{}, wrong(u.Redacted(), fmt.Errorf("a URL with a password would end up in the files of runs: download the file with another program"))
+		return Reference{}, wrong(u.Redacted(), fmt.Errorf("a URL with a password would appear in the files of runs: "+
+			"download the file with another program"))
 	}
 	if u.Hostname() == "" {
 		return Reference{}, wrong(text, fmt.Errorf("it has no host"))
@@ -123,7 +123,7 @@ func wrong(text string, err error) error {
 	return fmt.Errorf("%s: %w: %w", text, ErrReference, err)
 }
 
-// IsSite says whether a host is the site of the hub, whose pages people copy from a browser.
+// IsSite reports whether a host is the site of the hub, whose addresses people copy from a browser.
 func IsSite(host string) bool {
 	return slices.Contains([]string{"huggingface.co", "www.huggingface.co", "hf.co"}, strings.ToLower(host))
 }
@@ -139,7 +139,7 @@ func parseRepo(text string) (Reference, error) {
 	if len(parts) == 3 {
 		file = parts[2]
 	}
-	if hasRevision && rev == "refs" { // refs/pr/1 and refs/convert/… have slashes of their own
+	if hasRevision && rev == "refs" { // refs/pr/1 and refs/convert/… contain slashes
 		of := strings.SplitN(file, "/", 3)
 		if len(of) < 2 {
 			return Reference{}, fmt.Errorf("revision refs/%s: want e.g. refs/pr/1", file)
@@ -159,13 +159,14 @@ func parseSite(p string) (Reference, error) {
 		return Reference{}, fmt.Errorf("want the page of a model, /ORG/NAME")
 	}
 	if slices.Contains([]string{"datasets", "spaces", "docs", "api", "collections"}, parts[0]) {
-		return Reference{}, fmt.Errorf("want the page of a model, and not of %s", parts[0])
+		return Reference{}, fmt.Errorf("want the page of a model, not of %s", parts[0])
 	}
 	if len(parts) == 2 {
 		return Model(parts[0], parts[1], DefaultRevision, "")
 	}
 	if len(parts) < 4 || !slices.Contains([]string{"tree", "blob", "resolve", "raw"}, parts[2]) {
-		return Reference{}, fmt.Errorf("want the page of a model, /ORG/NAME, or of one of its files, /ORG/NAME/blob/%s/FILE", DefaultRevision)
+		return Reference{}, fmt.Errorf("want the page of a model, /ORG/NAME, or of one of its files, "+
+			"/ORG/NAME/blob/%s/FILE", DefaultRevision)
 	}
 	file := strings.Join(parts[4:], "/")
 	if parts[2] == "tree" && file != "" {
@@ -174,11 +175,14 @@ func parseSite(p string) (Reference, error) {
 	return Model(parts[0], parts[1], parts[3], file)
 }
 
-// Model is the reference of a model of the hub, at a revision, or of one file of it.
+// Model returns the reference to a model of the hub at a revision, or to one file of it.
 func Model(org, name, rev, file string) (Reference, error) {
 	for _, part := range []string{org, name} {
-		// The hub allows neither; a folder of the cache would be ambiguous, or lie elsewhere.
-		if !repoPart.MatchString(part) || strings.Contains(part, "--") || strings.Contains(part, "..") || strings.HasSuffix(part, ".git") {
+		// The hub does not allow them: a folder of the cache would be ambiguous, or lie elsewhere.
+		if !repoPart.MatchString(part) ||
+			strings.Contains(part, "--") ||
+			strings.Contains(part, "..") ||
+			strings.HasSuffix(part, ".git") {
 			return Reference{}, fmt.Errorf("%q: want ORG/NAME of letters, digits and single . _ -", part)
 		}
 	}
@@ -196,18 +200,21 @@ func Model(org, name, rev, file string) (Reference, error) {
 	return Reference{Repo: org + "/" + name, Revision: rev, File: file}, nil
 }
 
-// CheckFile says whether the name of a file in a repository is one that cannot leave the folder
-// of its snapshot, on any system.
+// CheckFile returns an error unless the name of a file in a repository stays within the folder of its
+// snapshot, on any system.
 func CheckFile(name string) error {
 	for part := range strings.SplitSeq(name, "/") {
-		if !filePart.MatchString(part) || strings.Trim(part, ". ") == "" || strings.HasSuffix(part, " ") || strings.HasSuffix(part, ".") {
-			return fmt.Errorf("file %q: not the name of a file in a repository", name)
+		if !filePart.MatchString(part) ||
+			strings.Trim(part, ". ") == "" ||
+			strings.HasSuffix(part, " ") ||
+			strings.HasSuffix(part, ".") {
+			return fmt.Errorf("file %q: want the name of a file in a repository", name)
 		}
 	}
 	return nil
 }
 
-// IsWeights says whether a name ends like the name of a file of weights.
+// IsWeights reports whether a name ends like a file of weights.
 func IsWeights(name string) bool {
 	return slices.Contains(Endings, strings.ToLower(path.Ext(name)))
 }
@@ -223,7 +230,8 @@ func parseURL(u *url.URL) (Reference, error) {
 	}
 	name := path.Base(u.Path)
 	if err := CheckFile(name); err != nil || !IsWeights(name) {
-		return r, fmt.Errorf("%q is not the name of a file of weights: want a URL that ends in %s", name, strings.Join(Endings, ", "))
+		return r, fmt.Errorf("%q is not the name of a file of weights: want a URL that ends in %s",
+			name, strings.Join(Endings, ", "))
 	}
 	plain := *u
 	plain.Fragment, plain.RawFragment = "", ""
@@ -231,7 +239,7 @@ func parseURL(u *url.URL) (Reference, error) {
 	return r, nil
 }
 
-// String is the reference as [Parse] reads it.
+// String returns the reference in the form that [Parse] reads.
 func (r Reference) String() string {
 	if r.URL != "" {
 		return Shown(r.URL)
@@ -246,7 +254,7 @@ func (r Reference) String() string {
 	return text
 }
 
-// Shown is a URL for people: without a query, which may be a signature.
+// Shown returns a URL for people: without the query, which may be a signature.
 func Shown(address string) string {
 	before, _, _ := strings.Cut(address, "?")
 	return before

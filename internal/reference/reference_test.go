@@ -26,7 +26,8 @@ func TestParse(t *testing.T) {
 		{"https://example.org/a/t0.pth", "https://example.org/a/t0.pth"},
 		{"http://127.0.0.1:80/t0.safetensors?x=1", "http://127.0.0.1:80/t0.safetensors?x=1"},
 		{"https://example.org/model.pth.tar", "https://example.org/model.pth.tar"},
-		{"https://example.org/t0.pth#sha256=" + strings.Repeat("aB", 32), "https://example.org/t0.pth " + strings.Repeat("ab", 32)},
+		{"https://example.org/t0.pth#sha256=" + strings.Repeat("aB", 32),
+			"https://example.org/t0.pth " + strings.Repeat("ab", 32)},
 	} {
 		t.Run(c.text, func(t *testing.T) {
 			if !IsReference(c.text) {
@@ -70,10 +71,10 @@ func TestParseRefuses(t *testing.T) {
 		{"hf://org/a@../../x", "revision"},
 		{"hf://org/a@-x", "revision"},
 		{"hf://org/a@refs", "refs/pr/1"},
-		{"hf://org/a/../../../x.bin", "not the name of a file"},
-		{"hf://org/a//etc/x.bin", "not the name of a file"},
+		{"hf://org/a/../../../x.bin", "want the name of a file"},
+		{"hf://org/a//etc/x.bin", "want the name of a file"},
 		{"hf://org/a/..%2f..%2fx.bin", ""},
-		{"hf://org/a/C:\\x.bin", "not the name of a file"},
+		{"hf://org/a/C:\\x.bin", "want the name of a file"},
 		{"hf://org/a/README.md", "want a file that ends in"},
 		{"hf://org/a/sub", "want a file that ends in"},
 		{"https://huggingface.co/timm", "want the page of a model"},
@@ -95,7 +96,7 @@ func TestParseRefuses(t *testing.T) {
 				t.Error("no reference")
 			}
 			r, err := Parse(c.text)
-			if c.says == "" { // it may be a name, but of a file below the folder
+			if c.says == "" { // it may be valid, but only as a file in the folder
 				if err == nil && strings.Contains(r.File, "..") && strings.ContainsAny(r.File, `/\`) {
 					t.Errorf("%+v", r)
 				}
@@ -117,7 +118,15 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestLooksLikeRepository(t *testing.T) {
-	for text, want := range map[string]bool{"timm/fasternet_t0.in1k": true, "runs/a": true, "t0": false, "/a/b": false, "../a": false, "a/b/c": false, "a/b.pth": false} {
+	for text, want := range map[string]bool{
+		"timm/fasternet_t0.in1k": true,
+		"runs/a":                 true,
+		"t0":                     false,
+		"/a/b":                   false,
+		"../a":                   false,
+		"a/b/c":                  false,
+		"a/b.pth":                false,
+	} {
 		if got := LooksLikeRepository(text); got != want {
 			t.Errorf("%s: %v", text, got)
 		}

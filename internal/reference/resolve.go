@@ -6,24 +6,24 @@ import (
 	"sync"
 )
 
-// ErrNoFetcher says that the program has nobody who fetches weights.
-var ErrNoFetcher = errors.New("this program does not fetch weights: fetch them with fasternet-train weights fetch, and name the file; a program in Go imports infer/fetch")
+// ErrNoFetcher says that the program cannot download weights.
+var ErrNoFetcher = errors.New("this program does not download weights: " +
+	"download them with fasternet-train weights fetch, and name the file; a Go program can import infer/fetch")
 
 var fetcher struct {
 	sync.Mutex
 	fetch func(reference string) (path string, err error)
 }
 
-// Use sets who fetches weights in this process, and gives the path where they are.
+// Use sets the function that downloads weights in this process and returns their path.
 func Use(fetch func(reference string) (path string, err error)) {
 	fetcher.Lock()
 	defer fetcher.Unlock()
 	fetcher.fetch = fetch
 }
 
-// Resolve is the path of the weights that a reference names, which are fetched if they are not
-// there. Any other path stays as it is. The whole program comes here with what a user names as
-// weights.
+// Resolve returns the path of the weights that a reference names, and downloads them if needed. It
+// returns any other path unchanged. Every path of weights from a user goes through it.
 func Resolve(path string) (string, error) {
 	if !IsReference(path) {
 		return path, nil

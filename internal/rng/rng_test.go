@@ -8,7 +8,7 @@ import (
 )
 
 func ExampleNew() {
-	// The flip of sample 17 in epoch 3, whoever asks and whenever.
+	// The flip of sample 17 in epoch 3 is always the same.
 	a := rng.New(42, rng.Augment, 3, 17).Float64() < 0.5
 	b := rng.New(42, rng.Augment, 3, 17).Float64() < 0.5
 	fmt.Println(a == b)
@@ -39,8 +39,8 @@ func TestStreamsDiffer(t *testing.T) {
 }
 
 func TestUniform(t *testing.T) {
-	// First draws of neighbouring positions must look independent: their mean
-	// and the correlation of neighbours lie within five standard errors.
+	// First draws of neighbouring positions must look independent: their mean and the correlation of
+	// neighbours are within five standard errors.
 	const n = 20000
 	var sum, cross, prev float64
 	for i := 0; i < n; i++ {

@@ -5,20 +5,20 @@ import (
 	"sync/atomic"
 )
 
-// admission counts the images of a model that are in progress or wait, up to a limit.
+// admission counts the images of a model that are in progress or waiting, up to a limit.
 type admission struct {
 	most int64
 	now  atomic.Int64
 }
 
-// enter lets n images in, or says why not.
+// enter lets n images in, or returns an error.
 func (a *admission) enter(n int) error {
 	if int64(n) > a.most {
-		return bad("a request with %d images: want %d at most", n, a.most)
+		return bad("a request with %d images: want at most %d", n, a.most)
 	}
 	if a.now.Add(int64(n)) > a.most {
 		a.now.Add(int64(-n))
-		return unavailable("queue", "%d images are waiting already: try again later", a.most)
+		return unavailable("queue", "%d images are already waiting: try again later", a.most)
 	}
 	return nil
 }
@@ -32,13 +32,13 @@ type bodies struct {
 	pool sync.Pool // of *body
 }
 
-// body is what a request has sent. Its memory is used again.
+// body is the body of a request. Its memory is used again.
 type body struct {
 	bytes []byte
 	held  int64 // bytes that are counted
 }
 
-// hold counts memory of a body, or says that there is too much already.
+// hold counts the memory of a body, or returns an error if it is too much.
 func (b *bodies) hold(x *body, size int64) error {
 	more := size - x.held
 	if more <= 0 {
@@ -46,7 +46,7 @@ func (b *bodies) hold(x *body, size int64) error {
 	}
 	if b.used.Add(more) > b.most {
 		b.used.Add(-more)
-		return unavailable("bodies", "requests of %d bytes are in memory already: try again later", b.most)
+		return unavailable("bodies", "requests already take %d bytes in memory: try again later", b.most)
 	}
 	x.held = size
 	return nil
@@ -59,10 +59,10 @@ func (b *bodies) get() *body {
 	return new(body)
 }
 
-// keptBody is the largest memory of a body that is kept for the next one.
+// keptBody is the largest memory of a body that is kept for the next request.
 const keptBody = 1 << 20
 
-// put takes a body back, which nobody reads any more.
+// put takes back a body that is no longer read.
 func (b *bodies) put(x *body) {
 	b.used.Add(-x.held)
 	x.held = 0

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// guard lets requests through that have the token. How long it takes tells nothing of the token.
+// guard lets requests with the token through. It takes the same time for any wrong token.
 func (s *Server) guard(h http.HandlerFunc) http.HandlerFunc {
 	if s.options.Token == "" {
 		return h
@@ -19,7 +19,10 @@ func (s *Server) guard(h http.HandlerFunc) http.HandlerFunc {
 		got := sha256.Sum256([]byte(strings.TrimSpace(token)))
 		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			refuse(w, &failure{status: http.StatusUnauthorized, err: errors.New("want the token of this server: Authorization: Bearer TOKEN")})
+			refuse(w, &failure{
+				status: http.StatusUnauthorized,
+				err:    errors.New("want the token of this server: Authorization: Bearer TOKEN"),
+			})
 			return
 		}
 		h(w, r)

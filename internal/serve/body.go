@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// read reads the body of a request, decompressed. What the server keeps of it must be given back
-// with bodies.put.
+// read reads and decompresses the body of a request. Give its memory back with bodies.put.
 func (s *Server) read(w http.ResponseWriter, r *http.Request) (*body, error) {
 	x := s.bodies.get()
 	if err := s.fill(x, w, r); err != nil {
@@ -38,13 +37,16 @@ func (s *Server) fill(x *body, w http.ResponseWriter, r *http.Request) error {
 		}
 		in = &limited{unpacked, s.options.MaxBody, s.options.MaxBody}
 	default:
-		return &failure{status: http.StatusUnsupportedMediaType, err: errors.New("Content-Encoding: want gzip, deflate or none")}
+		return &failure{
+			status: http.StatusUnsupportedMediaType,
+			err:    errors.New("Content-Encoding: want gzip, deflate or none"),
+		}
 	}
 	for {
 		if len(x.bytes) == cap(x.bytes) {
 			size := min(max(2*cap(x.bytes), 16<<10), int(s.options.MaxBody)+1)
 			if err := s.bodies.hold(x, int64(size)); err != nil {
-				w.Header().Set("Connection", "close") // what is left of the body is not read
+				w.Header().Set("Connection", "close") // the rest of the body is not read
 				return err
 			}
 			grown := make([]byte, len(x.bytes), size)
@@ -72,7 +74,7 @@ func decompress(coding string, in io.Reader) (io.Reader, error) {
 	return zlib.NewReader(in)
 }
 
-// bodyError is why a body cannot be read.
+// bodyError explains why a body cannot be read.
 func bodyError(coding string, err error) error {
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
@@ -81,10 +83,10 @@ func bodyError(coding string, err error) error {
 	if coding != "" {
 		return bad("the body cannot be decompressed (%s): %w", coding, err)
 	}
-	return bad("the body ends too early, or came too slowly: %w", err)
+	return bad("the body ends too early, or comes too slowly: %w", err)
 }
 
-// limited reads so many bytes; one more is an error.
+// limited reads up to a number of bytes; more is an error.
 type limited struct {
 	in          io.Reader
 	left, limit int64

@@ -17,13 +17,13 @@ import (
 type entry struct {
 	name, path string
 	current    atomic.Pointer[infer.Model]
-	loaded     atomic.Int64 // when, in seconds since 1970
+	loaded     atomic.Int64 // when it was loaded, in seconds since 1970
 	admission  admission
 
-	stamp, tried string // of the files of the model that is served, and of those that were tried last
+	stamp, tried string // of the files of the served model, and of the files that were tried last
 }
 
-// stamp tells apart the files that a model was made of.
+// stamp identifies the files of a model: it changes when they change.
 func stamp(path string) (string, error) {
 	file, err := model.Find(path)
 	if err != nil {
@@ -62,19 +62,19 @@ func (e *entry) put(m *infer.Model) (old *infer.Model) {
 	return e.current.Swap(m)
 }
 
-// compute computes with the model of the moment. The model that it returns is the one that did it.
+// compute computes with the current model, and returns the model that did it.
 func (e *entry) compute(ctx context.Context, in []infer.Input, out []infer.Output) (*infer.Model, error) {
 	for {
 		m := e.current.Load()
 		err := m.Infer(ctx, in, out)
-		if errors.Is(err, infer.ErrClosed) && e.current.Load() != m { // another one took its place right now
+		if errors.Is(err, infer.ErrClosed) && e.current.Load() != m { // it was replaced in this moment
 			continue
 		}
 		return m, err
 	}
 }
 
-// watch looks for changes of the files of the models until the context ends.
+// watch checks the files of the models for changes until the context ends.
 func (s *Server) watch(ctx context.Context, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -87,12 +87,12 @@ func (s *Server) watch(ctx context.Context, every time.Duration) {
 		}
 		for _, e := range s.entries {
 			now, err := stamp(e.path)
-			if err != nil { // it is being replaced, or is gone: the model that is served stays
+			if err != nil { // the file is being replaced, or is gone: keep the model
 				continue
 			}
 			before := seen[e]
 			seen[e] = now
-			if now == e.tried || now != before { // not changed, or still being written
+			if now == e.tried || now != before { // unchanged, or still being written
 				continue
 			}
 			s.reload(e, now)
@@ -100,25 +100,25 @@ func (s *Server) watch(ctx context.Context, every time.Duration) {
 	}
 }
 
-// reload takes a changed file. One that cannot be read, or does not compute, changes nothing.
+// reload loads a changed file. If the file cannot be read, or does not compute, it changes nothing.
 func (s *Server) reload(e *entry, now string) {
 	m, err := s.options.Open(e.path)
-	if after, lost := stamp(e.path); lost != nil || after != now { // it changed while it was read
+	if after, lost := stamp(e.path); lost != nil || after != now { // the file changed during reading
 		if err == nil {
 			_ = m.Close()
 		}
-		return // the next look takes it, when it stays as it is
+		return // the next check takes it, if it stays the same
 	}
 	e.tried = now
 	switch {
 	case err != nil:
 		s.metrics.reloads.WithLabelValues(e.name, "failed").Inc()
-		s.options.Log("warning: model %s: the changed file is not taken, the old model goes on: %v", e.name, err)
+		s.options.Log("warning: model %s: cannot load the changed file, keeping the old model: %v", e.name, err)
 	default:
 		e.stamp = now
 		old := e.put(m)
 		s.metrics.reloads.WithLabelValues(e.name, "taken").Inc()
-		s.options.Log("model %s: %s was read again", e.name, m.Info().File)
-		_ = old.Close() // when requests in progress are done
+		s.options.Log("model %s: loaded %s again", e.name, m.Info().File)
+		_ = old.Close() // after requests in progress
 	}
 }

@@ -15,23 +15,23 @@ import (
 type failure struct {
 	status int
 	err    error
-	reason string // for the metric of refusals; "" if it is none
+	reason string // for the metric of refusals; "" if it does not count there
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// bad is a mistake of the client.
+// bad is an error for a mistake of the client.
 func bad(format string, args ...any) error {
 	return &failure{status: http.StatusBadRequest, err: fmt.Errorf(format, args...)}
 }
 
-// unavailable is a request that may be tried again.
+// unavailable is an error for a request that may be tried again.
 func unavailable(reason, format string, args ...any) error {
 	return &failure{status: http.StatusServiceUnavailable, err: fmt.Errorf(format, args...), reason: reason}
 }
 
-// statusGone is for clients that have closed the connection; nobody sees it but the log.
+// statusGone is the status for clients that have closed the connection; only the log shows it.
 const statusGone = 499
 
 // asFailure finds the status of an error.
@@ -45,13 +45,23 @@ func asFailure(err error) *failure {
 	case errors.As(err, &image):
 		return &failure{status: http.StatusBadRequest, err: fmt.Errorf("image %d: %w", image.Index, image.Err)}
 	case errors.As(err, &large):
-		return &failure{status: http.StatusRequestEntityTooLarge, err: fmt.Errorf("the body has more than %d bytes", large.Limit)}
+		return &failure{
+			status: http.StatusRequestEntityTooLarge,
+			err:    fmt.Errorf("the body has more than %d bytes", large.Limit),
+		}
 	case errors.Is(err, infer.ErrNoClassifier):
-		return &failure{status: http.StatusBadRequest, err: errors.New("the model has no classifier: it gives features only")}
+		return &failure{
+			status: http.StatusBadRequest,
+			err:    errors.New("the model has no classifier: it gives features only"),
+		}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &failure{status: http.StatusServiceUnavailable, err: errors.New("the time for the request is over: the server has too much to do"), reason: "time"}
+		return &failure{
+			status: http.StatusServiceUnavailable,
+			err:    errors.New("the request took too long: the server is too busy"),
+			reason: "time",
+		}
 	case errors.Is(err, context.Canceled):
-		return &failure{status: statusGone, err: errors.New("the client has gone")}
+		return &failure{status: statusGone, err: errors.New("the client has closed the connection")}
 	}
 	return &failure{status: http.StatusInternalServerError, err: err}
 }
@@ -69,10 +79,11 @@ func refuse(w http.ResponseWriter, err error) *failure {
 // answer answers with a JSON object.
 func answer(w http.ResponseWriter, status int, v any) {
 	text, err := json.Marshal(v)
-	if err != nil { // a NaN, which JSON does not have
-		status, text = http.StatusInternalServerError, []byte(`{"error":"the result is not finite, and JSON has no way to say so: ask for binary data"}`)
+	if err != nil { // a NaN, which JSON does not allow
+		status = http.StatusInternalServerError
+		text = []byte(`{"error":"the result is not finite, which JSON cannot express: ask for binary data"}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // a client that is gone needs none
+	_, _ = w.Write(append(text, '\n')) // the client may be gone
 }

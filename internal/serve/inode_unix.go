@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// inode is the number of a file in its file system: a file that took the place of another has
-// another one.
+// inode returns the number of a file in its file system, which changes when another file takes its
+// place.
 func inode(info fs.FileInfo) uint64 {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(s.Ino)

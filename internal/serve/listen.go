@@ -16,7 +16,7 @@ import (
 	"fasternet/internal/localhttp"
 )
 
-// Limits of what connections can hold of the process.
+// Limits on what connections can take from the process.
 const (
 	connections = 2048
 	headerBytes = 16 << 10
@@ -32,8 +32,8 @@ type Listening struct {
 	failed   chan error
 }
 
-// Listen listens at an address and answers. With a certificate and its key, files in PEM, it
-// speaks TLS; they are read again when they change.
+// Listen listens at an address and answers. With a certificate and its key, files in PEM, it uses
+// TLS, and reads them again when they change.
 func Listen(address, certFile, keyFile string, s *Server) (*Listening, error) {
 	var certificates *certificates
 	if certFile != "" {
@@ -47,8 +47,13 @@ func Listen(address, certFile, keyFile string, s *Server) (*Listening, error) {
 		return nil, err
 	}
 	h := &http.Server{
-		Handler: s, ReadHeaderTimeout: headerTime, ReadTimeout: headerTime + s.options.Timeout, WriteTimeout: headerTime + 2*s.options.Timeout, IdleTimeout: idleTime,
-		MaxHeaderBytes: headerBytes, ErrorLog: log.New(io.Discard, "", 0), // of clients: anybody could fill a disk with it
+		Handler:           s,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       headerTime + s.options.Timeout,
+		WriteTimeout:      headerTime + 2*s.options.Timeout,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          log.New(io.Discard, "", 0), // drop errors of clients: they could fill a disk
 	}
 	localhttp.Limit(h, connections)
 	if certificates != nil {
@@ -68,14 +73,14 @@ func Listen(address, certFile, keyFile string, s *Server) (*Listening, error) {
 	return n, nil
 }
 
-// Address is where it listens.
+// Address returns the address that it listens at.
 func (n *Listening) Address() string { return n.listener.Addr().String() }
 
 // Failed gets the error when it cannot go on listening.
 func (n *Listening) Failed() <-chan error { return n.failed }
 
-// Stop takes no more connections, waits until requests in progress are answered, but not longer
-// than the context, and closes the models. The error says that requests were cut off.
+// Stop takes no more connections, waits for requests in progress, but not longer than the context,
+// and closes the models. The error says that requests were cut off.
 func (n *Listening) Stop(ctx context.Context) error {
 	n.server.Drain()
 	err := n.http.Shutdown(ctx)
@@ -87,8 +92,8 @@ func (n *Listening) Stop(ctx context.Context) error {
 	return err
 }
 
-// certificates reads a certificate again when its file has changed. One that cannot be read does
-// not take the place of one that could.
+// certificates reads a certificate again when its file has changed. It keeps the old one if the new
+// one cannot be read.
 type certificates struct {
 	certFile, keyFile string
 

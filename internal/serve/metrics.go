@@ -14,13 +14,13 @@ import (
 // counters are the metrics of a server.
 type counters struct {
 	registry *prometheus.Registry
-	requests *prometheus.CounterVec   // model, code
-	refused  *prometheus.CounterVec   // reason
-	images   *prometheus.CounterVec   // model
-	reloads  *prometheus.CounterVec   // model, result
-	seconds  *prometheus.HistogramVec // model
-	stages   *prometheus.HistogramVec // model, stage
-	batches  *prometheus.HistogramVec // model
+	requests *prometheus.CounterVec   // by model, code
+	refused  *prometheus.CounterVec   // by reason
+	images   *prometheus.CounterVec   // by model
+	reloads  *prometheus.CounterVec   // by model, result
+	seconds  *prometheus.HistogramVec // by model
+	stages   *prometheus.HistogramVec // by model, stage
+	batches  *prometheus.HistogramVec // by model
 }
 
 func (s *Server) newCounters() *counters {
@@ -29,31 +29,56 @@ func (s *Server) newCounters() *counters {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
 	}
 	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: buckets}, labels)
+		o := prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: buckets}
+		return prometheus.NewHistogramVec(o, labels)
 	}
 	times := prometheus.ExponentialBuckets(0.0005, 2, 16) // 0.5 ms to 16 s
 	c := &counters{
 		registry: prometheus.NewRegistry(),
-		requests: counter("requests_total", "Requests for inference that were answered, by the status of the answer; 499 for clients that had gone.", "model", "code"),
-		refused:  counter("refused_total", "Requests that were refused with 503, by the limit: queue, bodies or time.", "reason"),
-		images:   counter("images_total", "Images that were computed.", "model"),
-		reloads:  counter("reloads_total", "Changed files of models: taken, or failed and left alone.", "model", "result"),
-		seconds:  histogram("request_seconds", "Time from the header of a request to its answer, of requests that were answered with 200.", times, "model"),
-		stages:   histogram("stage_seconds", "Time of an image in each stage: decode, resize (with crop and normalisation), wait, network (the batch that it is in).", times, "model", "stage"),
-		batches:  histogram("batch_images", "Images in the batch that an image was computed in.", []float64{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64}, "model"),
+		requests: counter("requests_total",
+			"Answered requests for inference, by the status of the answer; 499 if the client closed the connection.",
+			"model", "code"),
+		refused: counter("refused_total",
+			"Requests refused with 503, by the limit: queue, bodies or time.",
+			"reason"),
+		images: counter("images_total",
+			"Computed images.",
+			"model"),
+		reloads: counter("reloads_total",
+			"Changed files of models: taken, or failed and ignored.",
+			"model", "result"),
+		seconds: histogram("request_seconds",
+			"Time from the header of a request to its answer, for requests answered with 200.",
+			times, "model"),
+		stages: histogram("stage_seconds",
+			"Time of an image in each stage: decode, resize (with crop and normalisation), wait, "+
+				"network (the time of its batch).",
+			times, "model", "stage"),
+		batches: histogram("batch_images",
+			"Images in the batch of each computed image.",
+			[]float64{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64}, "model"),
 	}
 	c.registry.MustRegister(c.requests, c.refused, c.images, c.reloads, c.seconds, c.stages, c.batches,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	gauge := func(name, help string, labels prometheus.Labels, value func() float64) {
-		c.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help, ConstLabels: labels}, value))
+		o := prometheus.GaugeOpts{Name: prefix + name, Help: help, ConstLabels: labels}
+		c.registry.MustRegister(prometheus.NewGaugeFunc(o, value))
 	}
-	gauge("body_bytes", "Memory for bodies of requests in progress.", nil, func() float64 { return float64(s.bodies.used.Load()) })
+	gauge("body_bytes", "Memory for bodies of requests in progress.", nil, func() float64 {
+		return float64(s.bodies.used.Load())
+	})
 	for _, e := range s.entries {
 		labels := prometheus.Labels{"model": e.name}
-		gauge("queue_images", "Images of requests in progress.", labels, func() float64 { return float64(e.admission.now.Load()) })
-		gauge("queue_limit_images", "Images above which requests are refused.", labels, func() float64 { return float64(e.admission.most) })
-		gauge("loaded_timestamp_seconds", "When the model was read.", labels, func() float64 { return float64(e.loaded.Load()) })
-		for _, reason := range []string{"taken", "failed"} { // so that they are there from the beginning
+		gauge("queue_images", "Images of requests in progress.", labels, func() float64 {
+			return float64(e.admission.now.Load())
+		})
+		gauge("queue_limit_images", "Images above which requests are refused.", labels, func() float64 {
+			return float64(e.admission.most)
+		})
+		gauge("loaded_timestamp_seconds", "When the model was read.", labels, func() float64 {
+			return float64(e.loaded.Load())
+		})
+		for _, reason := range []string{"taken", "failed"} { // so that both exist from the beginning
 			c.reloads.WithLabelValues(e.name, reason)
 		}
 		c.requests.WithLabelValues(e.name, "200")

@@ -8,8 +8,8 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// pages serves the page for images that are dropped on it. It has nothing that the token keeps
-// secret, so it needs none; what its script asks for does.
+// pages serves the page for dropped images. It contains nothing that the token protects, so it needs
+// no token; the requests of its script do.
 func (s *Server) pages(open func(pattern string, h http.HandlerFunc)) {
 	for _, f := range []struct{ at, name, kind string }{
 		{"GET /{$}", "index.html", "text/html; charset=utf-8"},
@@ -24,10 +24,12 @@ func (s *Server) pages(open func(pattern string, h http.HandlerFunc)) {
 			}
 			h := w.Header()
 			h.Set("Content-Type", f.kind)
-			h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+			h.Set("Content-Security-Policy",
+				"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "+
+					"img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 			h.Set("X-Frame-Options", "DENY")
 			h.Set("Referrer-Policy", "no-referrer")
-			_, _ = w.Write(content) // a client that is gone needs none
+			_, _ = w.Write(content) // the client may be gone
 		})
 	}
 }

@@ -50,14 +50,15 @@ func (l *logged) has(text string) bool {
 
 func options(log *logged, models ...Named) Options {
 	return Options{
-		Models: models, MaxBody: 1 << 20, MaxBodies: 4 << 20, Queue: 64, Timeout: 20 * time.Second, TopK: 3, Version: "test", Log: log.log,
+		Models: models, MaxBody: 1 << 20, MaxBodies: 4 << 20, Queue: 64, Timeout: 20 * time.Second, TopK: 3,
+		Version: "test", Log: log.log,
 		Open: func(path string) (*infer.Model, error) {
 			return infer.Open(path, infer.Threads(2), infer.MaxBatch(4), infer.MaxPixels(100_000))
 		},
 	}
 }
 
-// served serves models, one of each family by default.
+// served serves models, by default one of each family.
 func served(t *testing.T, change func(o *Options)) (*Server, *logged) {
 	t.Helper()
 	log := &logged{}
@@ -76,7 +77,7 @@ func served(t *testing.T, change func(o *Options)) (*Server, *logged) {
 	return s, log
 }
 
-// ask sends a request, with headers in pairs.
+// ask sends a request. headers come in pairs.
 func ask(s http.Handler, method, target string, body []byte, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, bytes.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {
@@ -98,7 +99,7 @@ func decoded[T any](t *testing.T, w *httptest.ResponseRecorder) (v T) {
 	return v
 }
 
-// logitsOf are those that package infer gives.
+// logitsOf returns the logits of package infer.
 func logitsOf(t *testing.T, s *Server, name string, file []byte) []float32 {
 	t.Helper()
 	e, err := s.find(name)
@@ -117,7 +118,7 @@ type simpleReply struct {
 	Results []result
 }
 
-// A file, a form and JSON get the classes of package infer, of each family.
+// A file, a form and JSON get the same classes as in package infer, for each family.
 func TestSimple(t *testing.T) {
 	t.Parallel()
 	s, log := served(t, func(o *Options) { o.LogAll = true })
@@ -133,7 +134,10 @@ func TestSimple(t *testing.T) {
 	}
 	parts.Close()
 	text := base64.StdEncoding.EncodeToString
-	inJSON, err := json.Marshal(map[string]any{"image": text(file), "images": []string{"data:image/png;base64," + text(other), base64.RawURLEncoding.EncodeToString(file)}})
+	inJSON, err := json.Marshal(map[string]any{
+		"image":  text(file),
+		"images": []string{"data:image/png;base64," + text(other), base64.RawURLEncoding.EncodeToString(file)},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +154,8 @@ func TestSimple(t *testing.T) {
 		}{
 			{"raw", file, []string{"Content-Type", "application/x-www-form-urlencoded"}, [][]byte{file}},
 			{"raw without a type", file, nil, [][]byte{file}},
-			{"gzip", packed.Bytes(), []string{"Content-Type", "image/jpeg", "Content-Encoding", "gzip"}, [][]byte{file}},
+			{"gzip", packed.Bytes(), []string{"Content-Type", "image/jpeg", "Content-Encoding", "gzip"},
+				[][]byte{file}},
 			{"form", form.Bytes(), []string{"Content-Type", parts.FormDataContentType()}, [][]byte{file, other}},
 			{"JSON", inJSON, []string{"Content-Type", "application/json; charset=utf-8"}, [][]byte{file, other, file}},
 		} {
@@ -172,7 +177,9 @@ func TestSimple(t *testing.T) {
 						t.Errorf("image %d: %+v", i, r)
 					}
 				}
-				for _, stage := range []string{"decode;dur=", "resize;dur=", "wait;dur=", "network;dur=", "total;dur="} {
+				for _, stage := range []string{
+					"decode;dur=", "resize;dur=", "wait;dur=", "network;dur=", "total;dur=",
+				} {
 					if !strings.Contains(w.Header().Get("Server-Timing"), stage) {
 						t.Errorf("Server-Timing %q has no %s", w.Header().Get("Server-Timing"), stage)
 					}
@@ -193,13 +200,15 @@ func TestSimple(t *testing.T) {
 	}
 }
 
-// What a client does wrong is a status of 400 and more, and one line of JSON; the server goes on.
+// A mistake of a client gives a status of 400 or more and one line of JSON, and the server goes on.
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	s, _ := served(t, func(o *Options) { o.Models = o.Models[:1]; o.Queue = 3 })
 	file := datatest.EncodeJPEG(t, datatest.Scene(50, 40))
 	images := func(n int) []byte {
-		b, _ := json.Marshal(map[string]any{"images": slices.Repeat([]string{base64.StdEncoding.EncodeToString(file)}, n)})
+		b, _ := json.Marshal(map[string]any{
+			"images": slices.Repeat([]string{base64.StdEncoding.EncodeToString(file)}, n),
+		})
 		return b
 	}
 	asJSON := []string{"Content-Type", "application/json"}
@@ -209,7 +218,8 @@ func TestBadRequests(t *testing.T) {
 	z.Close()
 	const v2 = "/v2/models/fasternet/infer"
 	tensor := func(name, datatype, shape, data string) []byte {
-		return fmt.Appendf(nil, `{"inputs":[{"name":%q,"datatype":%q,"shape":%s,"data":%s}]}`, name, datatype, shape, data)
+		return fmt.Appendf(nil, `{"inputs":[{"name":%q,"datatype":%q,"shape":%s,"data":%s}]}`,
+			name, datatype, shape, data)
 	}
 	for _, c := range []struct {
 		name, target string
@@ -221,7 +231,8 @@ func TestBadRequests(t *testing.T) {
 		{"cut off", "/classify", file[:400], nil, 400, "truncated"},
 		{"no image", "/classify", []byte("hello"), nil, 400, ""},
 		{"empty", "/classify", nil, nil, 400, "body is empty"},
-		{"too many pixels", "/classify", datatest.EncodePNG(t, datatest.Scene(400, 300)), nil, 400, "exceed the limit of 100000 pixels"},
+		{"too many pixels", "/classify", datatest.EncodePNG(t, datatest.Scene(400, 300)), nil, 400,
+			"exceed the limit of 100000 pixels"},
 		{"too long", "/classify", make([]byte, 1<<20+1), nil, 413, "more than 1048576 bytes"},
 		{"bomb", "/classify", bomb.Bytes(), []string{"Content-Encoding", "gzip"}, 413, "more than 1048576 bytes"},
 		{"no gzip", "/classify", file, []string{"Content-Encoding", "gzip"}, 400, "decompressed"},
@@ -230,21 +241,25 @@ func TestBadRequests(t *testing.T) {
 		{"unknown key", "/classify", []byte(`{"imags":[]}`), asJSON, 400, "imags"},
 		{"no base64", "/classify", []byte(`{"image":"???"}`), asJSON, 400, "base64"},
 		{"no images", "/classify", []byte(`{"images":[]}`), asJSON, 400, "no image"},
-		{"too many images", "/classify", images(4), asJSON, 400, "3 at most"},
+		{"too many images", "/classify", images(4), asJSON, 400, "at most 3"},
 		{"form without boundary", "/classify", file, []string{"Content-Type", "multipart/form-data"}, 400, "boundary"},
-		{"form without a file", "/classify", []byte("--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--\r\n"), []string{"Content-Type", "multipart/form-data; boundary=x"}, 400, "no file"},
-		{"form that is cut off", "/classify", []byte("--x\r\nContent-Dis"), []string{"Content-Type", "multipart/form-data; boundary=x"}, 400, "form"},
+		{"form without a file", "/classify",
+			[]byte("--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--\r\n"),
+			[]string{"Content-Type", "multipart/form-data; boundary=x"}, 400, "not a file"},
+		{"form that is cut off", "/classify", []byte("--x\r\nContent-Dis"),
+			[]string{"Content-Type", "multipart/form-data; boundary=x"}, 400, "form"},
 		{"topk", "/classify?topk=0", file, nil, 400, "topk"},
-		{"model", "/classify?model=other", file, nil, 404, `no model "other", but fasternet`},
+		{"model", "/classify?model=other", file, nil, 404, `no model "other"; the models are fasternet`},
 		{"nothing there", "/classifyy", file, nil, 404, "nothing at"},
 		{"v2 model", "/v2/models/x%0Ay/infer", file, nil, 404, "no model"},
 		{"v2 version", "/v2/models/fasternet/versions/7/infer", file, nil, 404, `no version "7"`},
-		{"v2 no JSON", v2, file, nil, 400, "no JSON object"},
+		{"v2 no JSON", v2, file, nil, 400, "not a JSON object"},
 		{"v2 no input", v2, []byte("{}"), nil, 400, "want one input"},
-		{"v2 name", v2, tensor("x", "BYTES", "[1]", `["AAAA"]`), nil, 400, "none of that name"},
+		{"v2 name", v2, tensor("x", "BYTES", "[1]", `["AAAA"]`), nil, 400, "no such input"},
 		{"v2 datatype", v2, tensor("input", "FP64", "[1]", `[1]`), nil, 400, "want FP32, BYTES or UINT8"},
 		{"v2 wrong datatype", v2, tensor("input", "UINT8", "[1,1,1,3]", `[1,2,3]`), nil, 400, "want FP32 [-1 3 32 32]"},
-		{"v2 shape", v2, tensor("input", "FP32", "[1,3,2,2]", `[0,0,0,0,0,0,0,0,0,0,0,0]`), nil, 400, "want FP32 [-1 3 32 32]"},
+		{"v2 shape", v2, tensor("input", "FP32", "[1,3,2,2]", `[0,0,0,0,0,0,0,0,0,0,0,0]`), nil, 400,
+			"want FP32 [-1 3 32 32]"},
 		{"v2 huge shape", v2, tensor("input", "FP32", "[99999999,3,99999999,32]", `[0]`), nil, 400, "at most"},
 		{"v2 negative shape", v2, tensor("pixels", "UINT8", "[1,-1,3,3]", `[0]`), nil, 400, "1 or more"},
 		{"v2 too few", v2, tensor("pixels", "UINT8", "[1,1,2,3]", `[1,2,3]`), nil, 400, "6 values"},
@@ -252,20 +267,31 @@ func TestBadRequests(t *testing.T) {
 		{"v2 out of range", v2, tensor("pixels", "UINT8", "[1,1,1,3]", `[1,2,256]`), nil, 400, "256"},
 		{"v2 no image", v2, tensor("image", "BYTES", "[1]", `["AAAA"]`), nil, 400, "image 0"},
 		{"v2 text", v2, tensor("image", "BYTES", "[1]", `["no base64"]`), nil, 400, "base64"},
-		{"v2 output", v2, []byte(`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["AAAA"]}],"outputs":[{"name":"x"}]}`), nil, 400, `no output "x"`},
+		{"v2 output", v2,
+			[]byte(`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["AAAA"]}],` +
+				`"outputs":[{"name":"x"}]}`),
+			nil, 400, `no output "x"`},
 		{"v2 header", v2, []byte("{}"), []string{headerLength, "9"}, 400, headerLength},
 		{"v2 nothing", v2, nil, []string{headerLength, "0"}, 400, "empty"},
-		{"v2 tail", v2, append(tensor("image", "BYTES", "[1]", `["AAAA"]`), "xx"...), []string{headerLength, strconv.Itoa(len(tensor("image", "BYTES", "[1]", `["AAAA"]`)))}, 400, "2 bytes follow"},
+		{"v2 tail", v2, append(tensor("image", "BYTES", "[1]", `["AAAA"]`), "xx"...),
+			[]string{headerLength, strconv.Itoa(len(tensor("image", "BYTES", "[1]", `["AAAA"]`)))}, 400,
+			"2 bytes follow"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := ask(s, "POST", c.target, c.body, c.headers...)
 			var reply map[string]string
-			if err := json.Unmarshal(w.Body.Bytes(), &reply); err != nil || w.Code != c.status || !strings.Contains(reply["error"], c.want) || strings.ContainsAny(reply["error"], "\n\r\x1b") || len(reply) != 1 {
+			err := json.Unmarshal(w.Body.Bytes(), &reply)
+			if err != nil ||
+				w.Code != c.status ||
+				!strings.Contains(reply["error"], c.want) ||
+				strings.ContainsAny(reply["error"], "\n\r\x1b") ||
+				len(reply) != 1 {
 				t.Errorf("status %d: %s; want %d and %q", w.Code, w.Body, c.status, c.want)
 			}
 		})
 	}
-	if w := ask(s, "GET", "/classify", nil); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "POST" {
+	if w := ask(s, "GET", "/classify", nil); w.Code != http.StatusMethodNotAllowed ||
+		w.Header().Get("Allow") != "POST" {
 		t.Errorf("GET: %d %q", w.Code, w.Header().Get("Allow"))
 	}
 	if w := ask(s, "POST", "/classify", file); w.Code != http.StatusOK {
@@ -323,7 +349,7 @@ func readV2(t *testing.T, w *httptest.ResponseRecorder) v2Reply {
 	return r
 }
 
-// floats are the values of output i.
+// floats returns the values of output i.
 func (r *v2Reply) floats(t *testing.T, i int) (all []float32) {
 	t.Helper()
 	if r.Outputs[i].Parameters.Size == nil {
@@ -338,8 +364,8 @@ func (r *v2Reply) floats(t *testing.T, i int) (all []float32) {
 	return all
 }
 
-// The same image as a file, as pixels and as a prepared tensor, in JSON and binary, gives the
-// logits of package infer to the bit, of each family.
+// The same image as a file, as pixels and as a prepared tensor, in JSON and binary, gives the logits
+// of package infer to the bit, for each family.
 func TestV2(t *testing.T) {
 	t.Parallel()
 	s, _ := served(t, nil)
@@ -411,7 +437,9 @@ func TestV2(t *testing.T) {
 					{"all", `"parameters":{"unknown":[1]}`},
 					{"all binary", `"parameters":{"binary_data_output":true}`},
 					{"logits", `"outputs":[{"name":"logits"}]`},
-					{"both ways", `"outputs":[{"name":"probabilities","parameters":{"binary_data":false}},{"name":"logits","parameters":{"binary_data":true}}]`},
+					{"both ways",
+						`"outputs":[{"name":"probabilities","parameters":{"binary_data":false}},` +
+							`{"name":"logits","parameters":{"binary_data":true}}]`},
 				} {
 					for _, binaryInput := range []bool{false, true} {
 						t.Run(fmt.Sprintf("%s %v %s %v", c.name, c.shape, asked.name, binaryInput), func(t *testing.T) {
@@ -436,11 +464,14 @@ func TestV2(t *testing.T) {
 								t.Errorf("%+v", r)
 							}
 							for i, o := range r.Outputs {
-								if wantBinary := asked.name == "all binary" || asked.name == "both ways" && o.Name == "logits"; (o.Parameters.Size != nil) != wantBinary {
+								wantBinary := asked.name == "all binary" ||
+									asked.name == "both ways" && o.Name == "logits"
+								if (o.Parameters.Size != nil) != wantBinary {
 									t.Errorf("%s: binary %v, want %v", o.Name, !wantBinary, wantBinary)
 								}
 								got := r.floats(t, i)
-								if n := o.Shape[0] * o.Shape[1]; n != len(got) || o.Shape[0] != 2 || o.Datatype != "FP32" {
+								n := o.Shape[0] * o.Shape[1]
+								if n != len(got) || o.Shape[0] != 2 || o.Datatype != "FP32" {
 									t.Errorf("%s: %d values of shape %v", o.Name, len(got), o.Shape)
 								}
 								switch o.Name {
@@ -451,7 +482,8 @@ func TestV2(t *testing.T) {
 										}
 									}
 								case "probabilities":
-									if sum := got[0] + got[1] + got[2] + got[3] + got[4]; math.Abs(float64(sum-1)) > 1e-5 {
+									sum := got[0] + got[1] + got[2] + got[3] + got[4]
+									if math.Abs(float64(sum-1)) > 1e-5 {
 										t.Errorf("the sum of the probabilities is %v", sum)
 									}
 								case "features":
@@ -463,12 +495,16 @@ func TestV2(t *testing.T) {
 					}
 				}
 			}
-			// Nothing but the content of a file, and classes by name.
+			// Send only the content of a file, and get classes by name.
 			r := readV2(t, ask(s, "POST", "/v2/models/"+f.Name+"/infer", files[1], headerLength, "0"))
 			if got := r.floats(t, 0); !slices.Equal(got, want[5:]) {
 				t.Errorf("of a file alone: %v, want %v", got, want[5:])
 			}
-			body := fmt.Appendf(nil, `{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":[%q]}],"outputs":[{"name":"logits","parameters":{"classification":2}},{"name":"probabilities","parameters":{"classification":1,"binary_data":true}}]}`, b64[0])
+			body := fmt.Appendf(nil,
+				`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":[%q]}],`+
+					`"outputs":[{"name":"logits","parameters":{"classification":2}},`+
+					`{"name":"probabilities","parameters":{"classification":1,"binary_data":true}}]}`,
+				b64[0])
 			r = readV2(t, ask(s, "POST", "/v2/models/"+f.Name+"/infer", body))
 			var texts []string
 			if err := json.Unmarshal(r.Outputs[0].Data, &texts); err != nil {
@@ -476,28 +512,40 @@ func TestV2(t *testing.T) {
 			}
 			top := e.current.Load().AppendTop(nil, want[:5], 2)
 			for i, c := range top {
-				if w := fmt.Sprintf("%f:%d:%s", want[c.Index], c.Index, c.Label); texts[i] != w || r.Outputs[0].Datatype != "BYTES" || !slices.Equal(r.Outputs[0].Shape, []int{1, 2}) {
+				if w := fmt.Sprintf("%f:%d:%s", want[c.Index], c.Index, c.Label); texts[i] != w ||
+					r.Outputs[0].Datatype != "BYTES" ||
+					!slices.Equal(r.Outputs[0].Shape, []int{1, 2}) {
 					t.Errorf("class %d is %q, want %q", i, texts[i], w)
 				}
 			}
-			if w := fmt.Sprintf(":%d:%s", top[0].Index, top[0].Label); !strings.HasSuffix(string(r.tails[1]), w) || int(binary.LittleEndian.Uint32(r.tails[1])) != len(r.tails[1])-4 {
+			if w := fmt.Sprintf(":%d:%s", top[0].Index, top[0].Label); !strings.HasSuffix(string(r.tails[1]), w) ||
+				int(binary.LittleEndian.Uint32(r.tails[1])) != len(r.tails[1])-4 {
 				t.Errorf("binary class %q, want …%s", r.tails[1], w)
 			}
 		})
 	}
 }
 
-// What describes the server and its models.
+// Checks the descriptions of the server and its models.
 func TestV2Metadata(t *testing.T) {
 	t.Parallel()
 	s, _ := served(t, nil)
 	for _, c := range []struct{ method, target, want string }{
-		{"GET", "/v2", `{"extensions":["binary_tensor_data","classification","model_repository"],"name":"fasternet-train","version":"test"}`},
+		{"GET", "/v2",
+			`{"extensions":["binary_tensor_data","classification","model_repository"],` +
+				`"name":"fasternet-train","version":"test"}`},
 		{"GET", "/v2/", `"name":"fasternet-train"`},
 		{"GET", "/v2/health/live", `{"live":true}`},
 		{"GET", "/v2/health/ready", `{"ready":true}`},
-		{"GET", "/v2/models/swin", `"name":"swin","outputs":[{"name":"logits","datatype":"FP32","shape":[-1,5]},{"name":"probabilities","datatype":"FP32","shape":[-1,5]},{"name":"features","datatype":"FP32","shape":[-1,16]}],"platform":"fasternet-train_swin","versions":["1"]`},
-		{"GET", "/v2/models/vit/versions/1", `{"inputs":[{"name":"input","datatype":"FP32","shape":[-1,3,32,32]},{"name":"image","datatype":"BYTES","shape":[-1]},{"name":"pixels","datatype":"UINT8","shape":[-1,-1,-1,3]}]`},
+		{"GET", "/v2/models/swin",
+			`"name":"swin","outputs":[{"name":"logits","datatype":"FP32","shape":[-1,5]},` +
+				`{"name":"probabilities","datatype":"FP32","shape":[-1,5]},` +
+				`{"name":"features","datatype":"FP32","shape":[-1,16]}],` +
+				`"platform":"fasternet-train_swin","versions":["1"]`},
+		{"GET", "/v2/models/vit/versions/1",
+			`{"inputs":[{"name":"input","datatype":"FP32","shape":[-1,3,32,32]},` +
+				`{"name":"image","datatype":"BYTES","shape":[-1]},` +
+				`{"name":"pixels","datatype":"UINT8","shape":[-1,-1,-1,3]}]`},
 		{"GET", "/v2/models/vit/ready", `{"name":"vit","ready":true}`},
 		{"GET", "/v2/models/vit/versions/1/ready", `{"name":"vit","ready":true}`},
 		{"POST", "/v2/repository/index", `[{"name":"fasternet","reason":"","state":"READY","version":"1"}`},
@@ -505,7 +553,8 @@ func TestV2Metadata(t *testing.T) {
 		{"GET", "/", `<script src="page.js">`},
 	} {
 		t.Run(c.target, func(t *testing.T) {
-			if w := ask(s, c.method, c.target, nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), c.want) {
+			if w := ask(s, c.method, c.target, nil); w.Code != http.StatusOK ||
+				!strings.Contains(w.Body.String(), c.want) {
 				t.Errorf("%d: %s; want %s", w.Code, w.Body, c.want)
 			}
 		})
@@ -517,12 +566,13 @@ func TestV2Metadata(t *testing.T) {
 	if w := ask(s, "GET", "/v2/health/live", nil); w.Code != http.StatusOK {
 		t.Errorf("while it drains it is alive: %d", w.Code)
 	}
-	if w := ask(s, "POST", "/classify", datatest.EncodePNG(t, datatest.Scene(40, 40))); w.Code != http.StatusOK || w.Header().Get("Connection") != "close" {
+	if w := ask(s, "POST", "/classify", datatest.EncodePNG(t, datatest.Scene(40, 40))); w.Code != http.StatusOK ||
+		w.Header().Get("Connection") != "close" {
 		t.Errorf("while it drains it answers: %d %v", w.Code, w.Header())
 	}
 }
 
-// Without the token nothing is told but health and the page.
+// Without the token, only health and the page are open.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	s, _ := served(t, func(o *Options) { o.Models, o.Token = o.Models[:1], "s3cret" })
@@ -531,24 +581,39 @@ func TestToken(t *testing.T) {
 		method, target string
 		open           bool
 	}{
-		{"GET", "/", true}, {"GET", "/page.js", true}, {"GET", "/v2/health/live", true}, {"GET", "/v2/health/ready", true},
-		{"GET", "/metrics", false}, {"GET", "/v2", false}, {"GET", "/v2/models/fasternet", false}, {"POST", "/v2/repository/index", false},
+		{"GET", "/", true},
+		{"GET", "/page.js", true},
+		{"GET", "/v2/health/live", true},
+		{"GET", "/v2/health/ready", true},
+		{"GET", "/metrics", false},
+		{"GET", "/v2", false},
+		{"GET", "/v2/models/fasternet", false},
+		{"POST", "/v2/repository/index", false},
 		{"POST", "/classify", false}, {"POST", "/logits", false}, {"POST", "/features", false},
 	} {
 		for _, token := range []struct {
 			header string
 			good   bool
-		}{{"", false}, {"Bearer", false}, {"Bearer s3cre", false}, {"Bearer s3crets", false}, {"Basic s3cret", false}, {"Bearer s3cret", true}, {"bearer s3cret", true}} {
+		}{
+			{"", false},
+			{"Bearer", false},
+			{"Bearer s3cre", false},
+			{"Bearer s3crets", false},
+			{"Basic s3cret", false},
+			{"Bearer s3cret", true},
+			{"bearer s3cret", true},
+		} {
 			w := ask(s, c.method, c.target, file, "Authorization", token.header)
-			if want := c.open || token.good; (w.Code == http.StatusOK) != want || !want && w.Code != http.StatusUnauthorized {
+			want := c.open || token.good
+			if (w.Code == http.StatusOK) != want || !want && w.Code != http.StatusUnauthorized {
 				t.Errorf("%s %s with %q: %d", c.method, c.target, token.header, w.Code)
 			}
 		}
 	}
 }
 
-// Above the limits a request is refused at once and may be tried again; what is refused is not
-// counted as being in progress.
+// Above the limits, a request is refused at once and may be tried again. Refused requests do not
+// count as being in progress.
 func TestOverload(t *testing.T) {
 	t.Parallel()
 	s, _ := served(t, func(o *Options) { o.Models, o.Queue = o.Models[:1], 2 })
@@ -558,7 +623,9 @@ func TestOverload(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := ask(s, "POST", "/classify", file)
-	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "try again") {
+	if w.Code != http.StatusServiceUnavailable ||
+		w.Header().Get("Retry-After") == "" ||
+		!strings.Contains(w.Body.String(), "try again") {
 		t.Errorf("with a full queue: %d %v %s", w.Code, w.Header(), w.Body)
 	}
 	a.leave(2)
@@ -566,19 +633,22 @@ func TestOverload(t *testing.T) {
 	if err := s.bodies.hold(held, s.bodies.most-10); err != nil {
 		t.Fatal(err)
 	}
-	if w := ask(s, "POST", "/classify", file); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "in memory") {
+	if w := ask(s, "POST", "/classify", file); w.Code != http.StatusServiceUnavailable ||
+		!strings.Contains(w.Body.String(), "in memory") {
 		t.Errorf("with full memory: %d %s", w.Code, w.Body)
 	}
 	s.bodies.put(held)
 	if w := ask(s, "POST", "/classify", file); w.Code != http.StatusOK {
 		t.Errorf("after it: %d %s", w.Code, w.Body)
 	}
-	if text := ask(s, "GET", "/metrics", nil).Body.String(); !strings.Contains(text, `fasternet_serve_refused_total{reason="queue"} 1`) || !strings.Contains(text, `fasternet_serve_refused_total{reason="bodies"} 1`) {
+	text := ask(s, "GET", "/metrics", nil).Body.String()
+	if !strings.Contains(text, `fasternet_serve_refused_total{reason="queue"} 1`) ||
+		!strings.Contains(text, `fasternet_serve_refused_total{reason="bodies"} 1`) {
 		t.Error("the refusals are not in the metrics")
 	}
 
-	// Ten times as many clients as there is room for: each gets an answer or a refusal, and it
-	// is over when they are.
+	// Ten times as many clients as there is room for: each gets an answer or a refusal, and nothing is
+	// left in progress.
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	count := map[int]int{}
@@ -601,12 +671,13 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// A request whose time is over is refused, and a client that goes is no failure of the server.
+// A request that takes too long is refused, and a client that closes the connection is not an error.
 func TestTime(t *testing.T) {
 	t.Parallel()
 	s, _ := served(t, func(o *Options) { o.Models, o.Timeout = o.Models[:1], time.Nanosecond })
 	file := datatest.EncodePNG(t, datatest.Scene(40, 40))
-	if w := ask(s, "POST", "/classify", file); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "time") {
+	if w := ask(s, "POST", "/classify", file); w.Code != http.StatusServiceUnavailable ||
+		!strings.Contains(w.Body.String(), "took too long") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -618,8 +689,8 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// A file that changes takes the place of the old one when it is whole; a damaged one never does,
-// and requests go on all the time.
+// A changed file replaces the old one when it is complete; a damaged one never does, and requests go
+// on all the time.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	f := modeltest.Families[0]
@@ -683,7 +754,8 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		until("the damaged file is refused", func() bool {
-			return strings.Contains(ask(s, "GET", "/metrics", nil).Body.String(), fmt.Sprintf(`fasternet_serve_reloads_total{model="m",result="failed"} %d`, i+1))
+			return strings.Contains(ask(s, "GET", "/metrics", nil).Body.String(),
+				fmt.Sprintf(`fasternet_serve_reloads_total{model="m",result="failed"} %d`, i+1))
 		})
 		if got := logitsOf(t, s, "m", file); !slices.Equal(got, old) {
 			t.Errorf("after damage %d the logits are %v", i, got)
@@ -692,18 +764,18 @@ func TestReload(t *testing.T) {
 	if err := os.Rename(fresh, path); err != nil {
 		t.Fatal(err)
 	}
-	until("the new file is taken", func() bool { return log.has("was read again") })
+	until("the new file is taken", func() bool { return log.has("loaded ") })
 	if got := logitsOf(t, s, "m", file); !slices.Equal(got, want[0]) {
-		t.Errorf("the logits are %v, want those of the new file %v", got, want[0])
+		t.Errorf("the logits are %v, want the logits of the new file %v", got, want[0])
 	}
-	if err := os.Remove(path); err != nil { // it is served all the same
+	if err := os.Remove(path); err != nil { // it is still served
 		t.Fatal(err)
 	}
 	close(stop)
 	all.Wait()
 }
 
-// What is asked for at the same time is not mixed up, whatever others send.
+// Concurrent requests get their own results, whatever others send.
 func TestNothingReachesAnother(t *testing.T) {
 	t.Parallel()
 	s, _ := served(t, nil)
@@ -728,14 +800,15 @@ func TestNothingReachesAnother(t *testing.T) {
 			for n := range 20 {
 				i, k := (g*5+n)%images, (g+n)%3
 				name := modeltest.Families[k].Name
-				if n%5 == 4 { // hostile
+				if n%5 == 4 { // a hostile request
 					ask(s, "POST", "/v2/models/"+name+"/infer", contents[i], headerLength, "17")
 					ask(s, "POST", "/classify?model="+name, contents[i][:60])
 					continue
 				}
 				w := ask(s, "POST", "/logits?model="+name, contents[i])
 				var r simpleReply
-				if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil || w.Code != 200 || !slices.Equal(r.Results[0].Logits, want[k][i]) {
+				err := json.Unmarshal(w.Body.Bytes(), &r)
+				if err != nil || w.Code != 200 || !slices.Equal(r.Results[0].Logits, want[k][i]) {
 					t.Errorf("%d %v: %s", w.Code, err, w.Body)
 				}
 			}
@@ -744,7 +817,7 @@ func TestNothingReachesAnother(t *testing.T) {
 	all.Wait()
 }
 
-// Stop answers what is in progress, also of a server with TLS.
+// Stop answers the requests in progress, with TLS too.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	s, _ := served(t, func(o *Options) { o.Models = o.Models[:1] })
@@ -788,25 +861,32 @@ func TestNames(t *testing.T) {
 		models []Named
 		want   string
 	}{
-		{nil, "want a model"}, {[]Named{{"a b", "x"}}, "want letters"}, {[]Named{{"", "x"}}, "want letters"}, {[]Named{{"../x", "x"}}, "want letters"},
+		{nil, "want a model"},
+		{[]Named{{"a b", "x"}}, "want at most 128 letters"},
+		{[]Named{{"", "x"}}, "want at most 128 letters"},
+		{[]Named{{"../x", "x"}}, "want at most 128 letters"},
 		{[]Named{{"a", "x"}, {"a", "y"}}, "two models"}, {[]Named{{"a", "x"}, {"b.1_2-3", "y"}}, ""},
 	} {
-		if err := CheckNames(c.models); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+		if err := CheckNames(c.models); (err == nil) != (c.want == "") ||
+			err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %q", c.models, err, c.want)
 		}
 	}
 	log := &logged{}
-	if _, err := New(options(log, Named{"a", modeltest.Write(t, modeltest.Families[0])}, Named{"b", filepath.Join(t.TempDir(), "missing")})); err == nil || !strings.Contains(err.Error(), "model b") {
+	if _, err := New(options(log, Named{"a", modeltest.Write(t, modeltest.Families[0])},
+		Named{"b", filepath.Join(t.TempDir(), "missing")})); err == nil ||
+		!strings.Contains(err.Error(), "model b") {
 		t.Errorf("%v, want one about model b", err)
 	}
 }
 
-// Bodies of the protocol are anybody's.
+// The body of a request can be anything.
 func FuzzV2(f *testing.F) {
 	info := infer.Info{Architecture: "vit", Channels: 3, Size: 2, Classes: 5, Features: 4}
 	for _, seed := range []string{
 		`{"inputs":[{"name":"input","datatype":"FP32","shape":[1,3,2,2],"data":[1,2,3,4,5,6,7,8,9,10,11,12]}]}`,
-		`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["AAAA"]}],"outputs":[{"name":"logits","parameters":{"classification":2}}]}`,
+		`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["AAAA"]}],` +
+			`"outputs":[{"name":"logits","parameters":{"classification":2}}]}`,
 		`{"inputs":[{"name":"pixels","datatype":"UINT8","shape":[1,1,1,3],"parameters":{"binary_data_size":3}}]}abc`,
 	} {
 		f.Add([]byte(seed), "")

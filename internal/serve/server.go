@@ -17,7 +17,7 @@ import (
 	"fasternet/internal/printable"
 )
 
-// Options say what is served, and the limits.
+// Options say what to serve, and set the limits.
 type Options struct {
 	Models []Named
 	// Open opens a model, at the start and when its file has changed.
@@ -25,33 +25,34 @@ type Options struct {
 
 	MaxBody   int64         // bytes of a body, after decompression
 	MaxBodies int64         // bytes of all bodies that are in memory
-	Queue     int           // images of a model that are in progress or wait
+	Queue     int           // images of a model that may be in progress or waiting
 	Timeout   time.Duration // for a request, from its header on
-	TopK      int           // classes of an image, if the request does not say
-	Token     string        // that clients need; "" for none
-	Reload    time.Duration // between looks at the files of the models; 0 for never
-	LogAll    bool          // a line for every request
+	TopK      int           // classes for each image, unless the request says it
+	Token     string        // clients must send it; "" for none
+	Reload    time.Duration // between checks of the files of the models; 0 for never
+	LogAll    bool          // log a line for every request
 	Version   string        // of the program
 	Log       func(format string, args ...any)
 }
 
-// Named is a model with the name that clients call it by.
+// Named is a model with its name for clients.
 type Named struct{ Name, Path string }
 
-// goodName is what a name may be: it is part of addresses and of metrics.
+// goodName matches valid names, which become part of addresses and of metrics.
 var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
-// CheckNames says what is wrong with the names of models.
+// CheckNames returns an error if a name of a model is not valid.
 func CheckNames(models []Named) error {
 	if len(models) == 0 {
 		return errors.New("want a model")
 	}
 	for i, m := range models {
 		if !goodName.MatchString(m.Name) {
-			return fmt.Errorf("the name %q of %s: want letters, digits, dots, hyphens and underscores, at most 128; NAME=%[2]s gives it another one", m.Name, m.Path)
+			return fmt.Errorf("the name %q of %s: want at most 128 letters, digits, dots, hyphens and underscores; "+
+				"NAME=%[2]s gives it another name", m.Name, m.Path)
 		}
 		if slices.ContainsFunc(models[:i], func(n Named) bool { return n.Name == m.Name }) {
-			return fmt.Errorf("two models are called %s: NAME=%s gives this one another name", m.Name, m.Path)
+			return fmt.Errorf("two models have the name %s: NAME=%s gives this one another name", m.Name, m.Path)
 		}
 	}
 	return nil
@@ -69,7 +70,7 @@ type Server struct {
 	watching sync.WaitGroup
 }
 
-// New opens the models. An error names the model, and nothing is left open then.
+// New opens the models. An error names the model; then no model stays open.
 func New(o Options) (*Server, error) {
 	if err := CheckNames(o.Models); err != nil {
 		return nil, err
@@ -95,8 +96,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Drain makes the server say that it is not ready, so that no more requests are sent to it. Those
-// that come are answered.
+// Drain makes the server say that it is not ready, so that it gets no more requests. It still answers
+// requests that come.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 // Close closes the models, after requests in progress.
@@ -108,14 +109,14 @@ func (s *Server) Close() {
 	}
 }
 
-// ServeHTTP is part of [http.Handler].
+// ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if s.draining.Load() {
-		h.Set("Connection", "close") // the next request is for another server
+		h.Set("Connection", "close") // the next request goes to another server
 	}
 	s.mux.ServeHTTP(w, r)
 }
@@ -124,7 +125,9 @@ func (s *Server) routes() {
 	open := func(pattern string, h http.HandlerFunc) { s.mux.HandleFunc(pattern, h) }
 	guarded := func(pattern string, h http.HandlerFunc) { s.mux.HandleFunc(pattern, s.guard(h)) }
 	s.pages(open)
-	open("GET /v2/health/live", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]bool{"live": true}) })
+	open("GET /v2/health/live", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]bool{"live": true})
+	})
 	open("GET /v2/health/ready", s.ready)
 	guarded("GET /metrics", s.metrics.handler().ServeHTTP)
 	guarded("GET /v2", s.about)
@@ -153,7 +156,7 @@ func (s *Server) routes() {
 	})
 }
 
-// find is the model of a name. Without a name it is the only one, or the first.
+// find returns the model of a name. Without a name it is the only model, or the first one.
 func (s *Server) find(name string) (*entry, error) {
 	for _, e := range s.entries {
 		if e.name == name || name == "" {
@@ -164,7 +167,11 @@ func (s *Server) find(name string) (*entry, error) {
 	for _, e := range s.entries {
 		names = append(names, e.name)
 	}
-	return nil, &failure{status: http.StatusNotFound, err: fmt.Errorf("there is no model %q, but %s", printable.Cut(name, 100), strings.Join(names, ", "))}
+	return nil, &failure{
+		status: http.StatusNotFound,
+		err: fmt.Errorf("there is no model %q; the models are %s",
+			printable.Cut(name, 100), strings.Join(names, ", ")),
+	}
 }
 
 // ofModel finds the model of an address.
@@ -172,7 +179,11 @@ func (s *Server) ofModel(h func(w http.ResponseWriter, r *http.Request, e *entry
 	return func(w http.ResponseWriter, r *http.Request) {
 		e, err := s.find(r.PathValue("model"))
 		if v := r.PathValue("version"); err == nil && v != "" && v != theVersion {
-			err = &failure{status: http.StatusNotFound, err: fmt.Errorf("there is no version %q of model %s, only %s", printable.Cut(v, 100), e.name, theVersion)}
+			err = &failure{
+				status: http.StatusNotFound,
+				err: fmt.Errorf("there is no version %q of model %s, only %s",
+					printable.Cut(v, 100), e.name, theVersion),
+			}
 		}
 		if err != nil {
 			refuse(w, err)
@@ -182,16 +193,18 @@ func (s *Server) ofModel(h func(w http.ResponseWriter, r *http.Request, e *entry
 	}
 }
 
-// request is a request for inference on its way.
+// request is a request for inference in progress.
 type request struct {
 	in    []infer.Input
 	out   []infer.Output
-	reply func(m *infer.Model) error // writes the answer; an error is one before the first byte
+	reply func(m *infer.Model) error // writes the answer; after an error, nothing is written
 }
 
-// serve answers a request for inference: understand makes images of its body, which are valid
-// until the request is answered.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, e *entry, understand func(body []byte) (*request, error)) {
+// serve answers a request for inference. understand makes images from the body; they are valid until
+// the request is answered.
+func (s *Server) serve(
+	w http.ResponseWriter, r *http.Request, e *entry, understand func(body []byte) (*request, error),
+) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(r.Context(), s.options.Timeout)
 	defer cancel()
@@ -209,7 +222,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, e *entry, underst
 	}
 }
 
-func (s *Server) process(ctx context.Context, w http.ResponseWriter, r *http.Request, e *entry, began time.Time, understand func(body []byte) (*request, error)) (*request, error) {
+func (s *Server) process(
+	ctx context.Context, w http.ResponseWriter, r *http.Request, e *entry, began time.Time,
+	understand func(body []byte) (*request, error),
+) (*request, error) {
 	b, err := s.read(w, r)
 	if err != nil {
 		return nil, err
@@ -229,7 +245,7 @@ func (s *Server) process(ctx context.Context, w http.ResponseWriter, r *http.Req
 	e.admission.leave(len(q.in))
 	if err != nil {
 		if r.Context().Err() != nil {
-			err = context.Canceled // it is the client that has gone, not the time that is over
+			err = context.Canceled // the client has closed the connection; there was time left
 		}
 		return q, err
 	}
@@ -239,7 +255,7 @@ func (s *Server) process(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return q, q.reply(m)
 }
 
-// slowest are the times of the image of a request that took longest.
+// slowest returns the times of the image of a request that took longest.
 func slowest(out []infer.Output) (t infer.Times) {
 	var most time.Duration
 	for i := range out {
@@ -251,8 +267,8 @@ func slowest(out []infer.Output) (t infer.Times) {
 	return t
 }
 
-// serverTiming tells browsers and others where the time went, of several images that of the one
-// that took longest.
+// serverTiming says how long each stage took. If a request has several images, it takes the slowest
+// one.
 func serverTiming(out []infer.Output, took time.Duration) string {
 	t := slowest(out)
 	ms := func(d time.Duration) string { return strconv.FormatFloat(1000*d.Seconds(), 'f', 3, 64) }
@@ -261,11 +277,13 @@ func serverTiming(out []infer.Output, took time.Duration) string {
 }
 
 func (s *Server) logRequest(r *http.Request, e *entry, q *request, status int, took time.Duration, err error) {
-	text := fmt.Sprintf("%s %s model=%s status=%d total=%.1fms", r.Method, r.URL.Path, e.name, status, 1000*took.Seconds())
+	text := fmt.Sprintf("%s %s model=%s status=%d total=%.1fms",
+		r.Method, r.URL.Path, e.name, status, 1000*took.Seconds())
 	if q != nil && err == nil {
 		t := slowest(q.out)
-		text += fmt.Sprintf(" images=%d batch=%d decode=%.1fms resize=%.1fms wait=%.1fms network=%.1fms",
-			len(q.in), t.Batch, 1000*t.Decode.Seconds(), 1000*t.Resize.Seconds(), 1000*t.Wait.Seconds(), 1000*t.Network.Seconds())
+		text += fmt.Sprintf(" images=%d batch=%d", len(q.in), t.Batch)
+		text += fmt.Sprintf(" decode=%.1fms resize=%.1fms wait=%.1fms network=%.1fms",
+			1000*t.Decode.Seconds(), 1000*t.Resize.Seconds(), 1000*t.Wait.Seconds(), 1000*t.Network.Seconds())
 	}
 	if err != nil {
 		text += " error: " + printable.Error(err)

@@ -17,7 +17,7 @@ import (
 	"fasternet/infer"
 )
 
-// What the addresses for curl and browsers give.
+// The results of the addresses for curl and browsers.
 const (
 	wantClasses  = "classify"
 	wantLogits   = "logits"
@@ -30,14 +30,14 @@ type named struct {
 	content []byte
 }
 
-// result is what the answer says of an image.
+// result is the part of the answer about an image.
 type result struct {
-	Name     string        `json:"name,omitempty"` // of its file in a form
+	Name     string        `json:"name,omitempty"` // name of its file in a form
 	Classes  []classResult `json:"classes,omitempty"`
 	Logits   []float32     `json:"logits,omitempty"`
 	Features []float32     `json:"features,omitempty"`
 	Times    timesResult   `json:"times_ms"`
-	Batch    int           `json:"batch"` // images that were computed with it
+	Batch    int           `json:"batch"` // number of images in its batch
 }
 
 type classResult struct {
@@ -97,7 +97,11 @@ func (s *Server) simple(w http.ResponseWriter, r *http.Request, what string) {
 
 func resultOf(m *infer.Model, what, name string, o *infer.Output, topk int) result {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	r := result{Name: name, Batch: o.Times.Batch, Times: timesResult{ms(o.Times.Decode), ms(o.Times.Resize), ms(o.Times.Wait), ms(o.Times.Network)}}
+	r := result{
+		Name:  name,
+		Batch: o.Times.Batch,
+		Times: timesResult{ms(o.Times.Decode), ms(o.Times.Resize), ms(o.Times.Wait), ms(o.Times.Network)},
+	}
 	switch what {
 	case wantClasses:
 		for _, c := range m.AppendTop(nil, o.Logits, topk) {
@@ -113,7 +117,7 @@ func resultOf(m *infer.Model, what, name string, o *infer.Output, topk int) resu
 	return r
 }
 
-// imagesOf are the images of a body: the files of a form, the strings of a JSON object, or the
+// imagesOf returns the images of a body: the files of a form, the strings of a JSON object, or the
 // body itself.
 func imagesOf(contentType string, body []byte) ([]named, error) {
 	kind, parameters, err := mime.ParseMediaType(contentType)
@@ -129,7 +133,7 @@ func imagesOf(contentType string, body []byte) ([]named, error) {
 	if len(body) == 0 {
 		return nil, bad("the body is empty: want the content of an image file, a form with files, or JSON")
 	}
-	return []named{{"", body}}, nil // curl calls anything application/x-www-form-urlencoded
+	return []named{{"", body}}, nil // curl sends anything as application/x-www-form-urlencoded
 }
 
 func formImages(body []byte, boundary string) (images []named, err error) {
@@ -150,7 +154,7 @@ func formImages(body []byte, boundary string) (images []named, err error) {
 			return nil, bad("the form cannot be read: %w", err)
 		}
 		if part.FileName() == "" {
-			return nil, bad("the field %q of the form is no file (curl: -F image=@FILE)", part.FormName())
+			return nil, bad("the field %q of the form is not a file (curl: -F image=@FILE)", part.FormName())
 		}
 		images = append(images, named{part.FileName(), content})
 	}
@@ -172,7 +176,7 @@ func jsonImages(body []byte) ([]named, error) {
 		err = errors.New("more follows the object")
 	}
 	if err != nil {
-		return nil, bad(`the body is no JSON object {"image": "BASE64"} or {"images": ["BASE64", …]}: %w`, err)
+		return nil, bad(`the body is not a JSON object {"image": "BASE64"} or {"images": ["BASE64", …]}: %w`, err)
 	}
 	if q.Image != nil {
 		q.Images = append([]string{*q.Image}, q.Images...)
@@ -188,12 +192,12 @@ func jsonImages(body []byte) ([]named, error) {
 
 var usualBase64 = strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "")
 
-// fromBase64 decodes base64 in both alphabets, with or without padding, and URLs of data.
+// fromBase64 decodes base64 in both alphabets, with or without padding, and data: URLs.
 func fromBase64(text string) ([]byte, error) {
 	if strings.HasPrefix(text, "data:") {
 		head, data, ok := strings.Cut(text, ",")
 		if !ok || !strings.HasSuffix(head, ";base64") {
-			return nil, errors.New("a data URL that is not base64")
+			return nil, errors.New("the data URL is not base64")
 		}
 		text = data
 	}

@@ -6,17 +6,17 @@ import (
 	"fasternet/infer"
 )
 
-// theVersion is the version of every model: the file that is there now.
+// theVersion is the version of every model: the current file.
 const theVersion = "1"
 
 // The tensors of a model. A request has one of the inputs.
 const (
-	inputTensor  = "input"         // FP32 [-1, channels, size, size], prepared images, as exports to ONNX take them
-	inputFiles   = "image"         // BYTES [-1], the content of image files
-	inputPixels  = "pixels"        // UINT8 [-1, height, width, channels], images of any size that are not prepared
+	inputTensor  = "input"         // FP32 [-1, channels, size, size]: prepared images, as for exports to ONNX
+	inputFiles   = "image"         // BYTES [-1]: the content of image files
+	inputPixels  = "pixels"        // UINT8 [-1, height, width, channels]: unprepared images of any size
 	outputLogits = "logits"        // FP32 [-1, classes]
-	outputProbs  = "probabilities" // FP32 [-1, classes], their softmax
-	outputValues = "features"      // FP32 [-1, features], what the last linear layer gets
+	outputProbs  = "probabilities" // FP32 [-1, classes]: their softmax
+	outputValues = "features"      // FP32 [-1, features]: the input of the last linear layer
 )
 
 // tensor describes an input or an output.
@@ -45,11 +45,13 @@ func outputsOf(i infer.Info) []tensor {
 // about describes the server.
 func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]any{
-		"name": "fasternet-train", "version": s.options.Version, "extensions": []string{"binary_tensor_data", "classification", "model_repository"},
+		"name":       "fasternet-train",
+		"version":    s.options.Version,
+		"extensions": []string{"binary_tensor_data", "classification", "model_repository"},
 	})
 }
 
-// ready says whether requests may come.
+// ready says whether the server takes requests.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	status := http.StatusOK
 	if s.draining.Load() {
@@ -66,7 +68,7 @@ func (s *Server) modelReady(w http.ResponseWriter, _ *http.Request, e *entry) {
 	answer(w, status, map[string]any{"name": e.name, "ready": status == http.StatusOK})
 }
 
-// describe gives the metadata of a model.
+// describe returns the metadata of a model.
 func (s *Server) describe(w http.ResponseWriter, _ *http.Request, e *entry) {
 	i := e.current.Load().Info()
 	answer(w, http.StatusOK, map[string]any{
@@ -75,7 +77,7 @@ func (s *Server) describe(w http.ResponseWriter, _ *http.Request, e *entry) {
 	})
 }
 
-// index lists the models, as Triton's extension for repositories does.
+// index lists the models, like Triton's extension for repositories.
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	list := make([]map[string]string, len(s.entries))
 	for i, e := range s.entries {

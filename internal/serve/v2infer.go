@@ -12,7 +12,7 @@ import (
 	"fasternet/infer"
 )
 
-// headerLength says how many bytes of a body are JSON; the rest is binary tensors.
+// headerLength is the header with the length of the JSON in a body; binary tensors follow.
 const headerLength = "Inference-Header-Content-Length"
 
 // v2Request is a request of the Open Inference Protocol.
@@ -23,7 +23,7 @@ type v2Request struct {
 	Outputs    []v2Asked    `json:"outputs"`
 }
 
-// v2Parameters are those that are known; others are passed over, as the protocol asks for.
+// v2Parameters are the known parameters; others are ignored, as the protocol requires.
 type v2Parameters struct {
 	BinaryDataSize   *int  `json:"binary_data_size"`
 	BinaryData       *bool `json:"binary_data"`
@@ -39,7 +39,7 @@ type v2Input struct {
 	Data       json.RawMessage `json:"data"`
 }
 
-// v2Asked is an output that a request asks for.
+// v2Asked is a requested output.
 type v2Asked struct {
 	Name       string       `json:"name"`
 	Parameters v2Parameters `json:"parameters"`
@@ -55,21 +55,23 @@ func (s *Server) inferV2(w http.ResponseWriter, r *http.Request, e *entry) {
 		}
 		q := &request{in: in, out: make([]infer.Output, len(in))}
 		for i := range q.out {
-			q.out[i].WithFeatures = slices.ContainsFunc(v.Outputs, func(o v2Asked) bool { return o.Name == outputValues })
+			features := func(o v2Asked) bool { return o.Name == outputValues }
+			q.out[i].WithFeatures = slices.ContainsFunc(v.Outputs, features)
 		}
 		q.reply = func(m *infer.Model) error { return v.reply(w, m, e.name, q.out) }
 		return q, nil
 	})
 }
 
-// understandV2 reads a body: JSON, or JSON of the length in the header and binary tensors. A
-// header of 0 is for the content of one image file and nothing else.
+// understandV2 reads a body: JSON, or JSON of the length in the header and binary tensors. With 0 in
+// the header, the body is the content of one image file.
 func understandV2(info infer.Info, header string, body []byte) (*v2Request, []infer.Input, error) {
 	v, binary := &v2Request{}, []byte(nil)
 	if header != "" {
 		n, err := strconv.Atoi(header)
 		if err != nil || n < 0 || n > len(body) {
-			return nil, nil, bad("%s: want a number of bytes from 0 to %d, which the body has, got %q", headerLength, len(body), header)
+			return nil, nil, bad("%s: want a number of bytes from 0 to %d, the size of the body, got %q",
+				headerLength, len(body), header)
 		}
 		body, binary = body[:n], body[n:]
 		if n == 0 {
@@ -82,13 +84,14 @@ func understandV2(info infer.Info, header string, body []byte) (*v2Request, []in
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	if err := d.Decode(v); err != nil {
-		return nil, nil, bad("the request is no JSON object of the Open Inference Protocol: %w", err)
+		return nil, nil, bad("the request is not a JSON object of the Open Inference Protocol: %w", err)
 	}
 	if d.More() {
-		return nil, nil, bad("more follows the JSON object; binary tensors need the header %s", headerLength)
+		return nil, nil, bad("there is more after the JSON object; binary tensors need the header %s", headerLength)
 	}
 	if len(v.Inputs) != 1 {
-		return nil, nil, bad("want one input (%s, %s or %s), got %d", inputTensor, inputFiles, inputPixels, len(v.Inputs))
+		return nil, nil, bad("want one input (%s, %s or %s), got %d",
+			inputTensor, inputFiles, inputPixels, len(v.Inputs))
 	}
 	if err := v.checkOutputs(info); err != nil {
 		return nil, nil, err
@@ -107,11 +110,12 @@ func understandV2(info infer.Info, header string, body []byte) (*v2Request, []in
 
 func (v *v2Request) asksForAll(info infer.Info) {
 	for _, o := range outputsOf(info) {
-		v.Outputs = append(v.Outputs, v2Asked{Name: o.Name, Parameters: v2Parameters{BinaryData: &v.Parameters.BinaryDataOutput}})
+		parameters := v2Parameters{BinaryData: &v.Parameters.BinaryDataOutput}
+		v.Outputs = append(v.Outputs, v2Asked{Name: o.Name, Parameters: parameters})
 	}
 }
 
-// checkOutputs says what is wrong with the outputs that are asked for. None are all of them.
+// checkOutputs checks the requested outputs. If there are none, it requests all of them.
 func (v *v2Request) checkOutputs(info infer.Info) error {
 	if len(v.Outputs) == 0 {
 		v.asksForAll(info)
@@ -126,11 +130,12 @@ func (v *v2Request) checkOutputs(info infer.Info) error {
 			for _, t := range there {
 				names = append(names, t.Name)
 			}
-			return bad("there is no output %q, but %v", o.Name, names)
+			return bad("there is no output %q; the outputs are %v", o.Name, names)
 		case slices.ContainsFunc(v.Outputs[:i], func(p v2Asked) bool { return p.Name == o.Name }):
-			return bad("output %s is asked for twice", o.Name)
+			return bad("output %s is requested twice", o.Name)
 		case o.Parameters.Classification < 0 || o.Parameters.Classification > 0 && o.Name == outputValues:
-			return bad("output %s: classification: want a number of classes, for %s or %s", o.Name, outputLogits, outputProbs)
+			return bad("output %s: classification: want a number of classes, for %s or %s",
+				o.Name, outputLogits, outputProbs)
 		}
 		if o.Parameters.BinaryData == nil {
 			v.Outputs[i].Parameters.BinaryData = &v.Parameters.BinaryDataOutput
@@ -139,19 +144,19 @@ func (v *v2Request) checkOutputs(info infer.Info) error {
 	return nil
 }
 
-// images makes images of the values of an input.
+// images makes images from the values of an input.
 func (t *v2Input) images(info infer.Info, values any) ([]infer.Input, error) {
 	known := inputsOf(info)
 	at := slices.IndexFunc(known, func(k tensor) bool { return k.Name == t.Name })
 	if at < 0 {
-		return nil, fmt.Errorf("there is none of that name: want %s, %s or %s", inputTensor, inputFiles, inputPixels)
+		return nil, fmt.Errorf("there is no such input: want %s, %s or %s", inputTensor, inputFiles, inputPixels)
 	}
 	want := known[at]
 	fits := len(t.Shape) == len(want.Shape)
 	for i := range want.Shape {
 		fits = fits && (want.Shape[i] == -1 || t.Shape[i] == want.Shape[i])
 	}
-	if t.Name == inputFiles && len(t.Shape) == 2 { // with a dimension that is 1
+	if t.Name == inputFiles && len(t.Shape) == 2 { // the second dimension is 1
 		fits = t.Shape[0] == 1 || t.Shape[1] == 1
 	}
 	if t.Datatype != want.Datatype || !fits {
@@ -182,10 +187,10 @@ func (t *v2Input) images(info infer.Info, values any) ([]infer.Input, error) {
 		}
 		return in, nil
 	}
-	return nil, fmt.Errorf("no images are made of %s", t.Name)
+	return nil, fmt.Errorf("%s cannot become images", t.Name)
 }
 
-// pixels is an image of interleaved values.
+// pixels makes an image from interleaved values.
 func pixels(values []byte, height, width, channels int) image.Image {
 	bounds := image.Rect(0, 0, width, height)
 	if channels == 1 {

@@ -66,18 +66,21 @@ func (v *v2Request) reply(w http.ResponseWriter, m *infer.Model, name string, ou
 	}
 	head, err := json.Marshal(reply)
 	if err != nil {
-		return fmt.Errorf("the answer has a value that is not finite, and JSON has no way to say so: ask for all outputs as binary data")
+		return fmt.Errorf("the answer has a value that is not finite, which JSON cannot express: " +
+			"ask for all outputs as binary data")
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set(headerLength, strconv.Itoa(len(head)))
 	w.Header().Set("Content-Length", strconv.Itoa(len(head)+len(tail)))
-	_, _ = w.Write(append(head, tail...)) // a client that is gone needs none
+	_, _ = w.Write(append(head, tail...)) // the client may be gone
 	return nil
 }
 
-// outputValuesOf are the values of an output for all images, or the texts of its classes, and how
+// outputValuesOf returns the values of an output for all images, or the texts of its classes, and how
 // many there are for each image.
-func outputValuesOf(m *infer.Model, asked v2Asked, out []infer.Output) (values []float32, texts []string, width int, err error) {
+func outputValuesOf(
+	m *infer.Model, asked v2Asked, out []infer.Output,
+) (values []float32, texts []string, width int, err error) {
 	for i := range out {
 		row := out[i].Logits
 		switch asked.Name {
@@ -89,8 +92,8 @@ func outputValuesOf(m *infer.Model, asked v2Asked, out []infer.Output) (values [
 		default:
 			return nil, nil, 0, fmt.Errorf("serve: no values for the output %s", asked.Name)
 		}
-		if len(row) == 0 { // another model took the place of the one that was asked
-			return nil, nil, 0, bad("the model has no output %s any more", asked.Name)
+		if len(row) == 0 { // another model has replaced the one of the request
+			return nil, nil, 0, bad("the model no longer has an output %s", asked.Name)
 		}
 		if k := asked.Parameters.Classification; k > 0 {
 			top := m.AppendTop(nil, out[i].Logits, k)
@@ -106,7 +109,7 @@ func outputValuesOf(m *infer.Model, asked v2Asked, out []infer.Output) (values [
 	return values, texts, width, nil
 }
 
-// softmax is computed in float64, as for the classes of /classify.
+// softmax computes in float64, like the classes of /classify.
 func softmax(logits []float32) []float32 {
 	top, sum := math.Inf(-1), 0.0
 	for _, v := range logits {

@@ -8,8 +8,8 @@ import (
 	"fasternet/model"
 )
 
-// checkONNX verifies an ONNX file; of one that this program has exported, that its
-// graph and its weights are still those.
+// checkONNX verifies an ONNX file. If this program has exported it, its graph and its weights must be
+// unchanged.
 func checkONNX(r *Report) error {
 	m, err := onnx.Read(r.Path)
 	if err != nil {
@@ -19,7 +19,7 @@ func checkONNX(r *Report) error {
 	var numbers finite.Count
 	for _, t := range m.Graph.Initializers {
 		numbers.Add(t.Name, t.F32)
-		if t.Raw != nil { // of other types, whose number the shape tells
+		if t.Raw != nil { // the shape gives the number for other types
 			n := 1
 			for _, d := range t.Shape {
 				n *= d
@@ -29,7 +29,7 @@ func checkONNX(r *Report) error {
 	}
 	r.Facts = numbers.String()
 	if m.Producer != onnxgraph.Producer {
-		r.Facts += "; of another program, whose graph is not checked"
+		r.Facts += "; made by another program, so its graph is not checked"
 		return numbers.Err()
 	}
 	l, err := model.Open(r.Path, model.LoadOptions{AllowNaN: true, Remedies: &model.Remedies{}})

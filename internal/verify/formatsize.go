@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// size is a number of bytes for people.
+// size writes a number of bytes for people.
 func size(n int64) string {
 	if n < 1<<20 {
 		return fmt.Sprintf("%d bytes", n)

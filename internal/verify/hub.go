@@ -17,8 +17,8 @@ func isHub(path string, info fs.FileInfo, _ []byte) bool {
 	return err == nil
 }
 
-// checkHub verifies a folder as timm writes it: config.json must be understood, the tensors
-// must fit its model, and all values must be numbers.
+// checkHub verifies a folder in timm's format: config.json must be known, the tensors must fit its
+// model, and all values must be finite.
 func checkHub(r *Report) error {
 	l, err := model.Open(r.Path, model.LoadOptions{Headless: true, AllowNaN: true, Remedies: &model.Remedies{}})
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"fasternet/data/sets"
 )
 
-// checkPacked checks the index of a packed file of a data set, and every sample:
-// its checksum, and that it can be decoded.
+// checkPacked checks the index of a packed file of a data set, and every sample: its checksum, and
+// that it can be decoded.
 func checkPacked(r *Report) error {
 	d, err := sets.OpenPacked(r.Path)
 	if err != nil {
@@ -21,7 +21,8 @@ func checkPacked(r *Report) error {
 		return err
 	}
 	if n := len(v.Broken); n > 0 {
-		r.Rescue = fmt.Sprintf("the other %d are whole: pack the data set again, or train with data.on_bad_image=skip", d.Len()-n)
+		r.Rescue = fmt.Sprintf("the other %d are complete: pack the data set again, "+
+			"or train with data.on_bad_image=skip", d.Len()-n)
 		return fmt.Errorf("%d of %d samples are broken, the first: %w", n, d.Len(), v.Broken[0].Err)
 	}
 	r.Facts = fmt.Sprintf("%d images of %d classes", d.Len(), len(d.Classes()))

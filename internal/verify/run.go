@@ -16,8 +16,8 @@ import (
 
 func isRun(path string, info fs.FileInfo, _ []byte) bool { return info.IsDir() && train.Holds(path) }
 
-// checkRun verifies the folder of a run: its configuration and logs, and every
-// checkpoint, whose model must be the configuration's.
+// checkRun verifies the folder of a run: its configuration and logs, and every checkpoint, whose
+// model must be the model of the configuration.
 func checkRun(r *Report) error {
 	folder := train.Checkpoints(r.Path)
 	var problems []string
@@ -58,21 +58,21 @@ func checkRun(r *Report) error {
 		}
 	}
 	if bad > 0 {
-		problems = append(problems, fmt.Sprintf("%d of its %d checkpoints are not whole", bad, len(r.Parts)))
+		problems = append(problems, fmt.Sprintf("%d of its %d checkpoints are damaged", bad, len(r.Parts)))
 	}
 	r.Facts = fmt.Sprintf("%d checkpoints", len(r.Parts))
 	if user := train.InUse(r.Path); user != "" {
 		r.Facts += "; in use by " + user
 	} else if left > 0 {
-		r.Facts += fmt.Sprintf("; %d files that a process which was killed left half-written, which --resume removes", left)
+		r.Facts += fmt.Sprintf("; %d files that a killed process left half-written, which --resume removes", left)
 	}
 	newest := r.newest(folder)
 	switch {
 	case newest != "":
 	case config == nil:
-		newest = "its configuration cannot be read, and without it nobody knows what --resume would take"
+		newest = "its configuration cannot be read, so it is unknown where --resume would go on"
 	default:
-		newest = "no checkpoint is whole: --resume starts from the beginning"
+		newest = "no checkpoint is complete: --resume starts from the beginning"
 	}
 	if len(problems) == 0 {
 		r.Facts += "; " + newest
@@ -82,7 +82,7 @@ func checkRun(r *Report) error {
 	return errors.New(strings.Join(problems, "; "))
 }
 
-// contents lists the checkpoints of a run, and counts what is half-written.
+// contents lists the checkpoints of a run, and counts half-written files.
 func contents(run, dir string) (names []string, left int, err error) {
 	for _, d := range []string{run, dir} {
 		entries, err := os.ReadDir(d)
@@ -101,7 +101,7 @@ func contents(run, dir string) (names []string, left int, err error) {
 	return names, left, nil
 }
 
-// differs says how the model of a checkpoint differs from a configuration's.
+// differs says how the model of a checkpoint differs from the configuration.
 func differs(c *configs.Config, path string) string {
 	f, err := checkpoints.Read(path)
 	if err == nil {
@@ -113,7 +113,7 @@ func differs(c *configs.Config, path string) string {
 	return ""
 }
 
-// newest says where the run would be resumed.
+// newest says where --resume would go on.
 func (r *Report) newest(folder checkpoints.Folder) string {
 	for _, name := range folder.Names() {
 		i := slices.IndexFunc(r.Parts, func(p Report) bool { return p.Path == folder.Path(name) })

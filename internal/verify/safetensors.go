@@ -15,8 +15,8 @@ import (
 	"fasternet/train"
 )
 
-// checkSafetensors verifies a checkpoint, an export, what predict and probe write,
-// or a file of another program.
+// checkSafetensors verifies a checkpoint, an export, a file from predict or a probe, or a file of
+// another program.
 func checkSafetensors(r *Report) error {
 	f, err := checkpoints.Read(r.Path)
 	if err != nil {
@@ -32,7 +32,7 @@ func checkSafetensors(r *Report) error {
 		r.Kind = "checkpoint"
 	case model.ExportFormat:
 		r.Kind = "exported model"
-	default: // tensors and a checksum, of predictions or a converted model
+	default: // tensors and a checksum: predictions or a converted model
 		return numbers.Err()
 	}
 	c, err := model.Check(f)
@@ -42,7 +42,7 @@ func checkSafetensors(r *Report) error {
 	}
 	r.Facts = c.Model.Name + ", " + r.Facts
 	if model.HasAverage(f) {
-		r.Facts += ", also averaged weights (EMA), which eval, export and the others take"
+		r.Facts += ", also averaged weights (EMA), which eval, export and other commands use"
 	}
 	if f.Meta[model.UsedKey] == string(torch.EMA) {
 		r.Facts += ", made of averaged weights (EMA)"
@@ -61,7 +61,7 @@ func checkSafetensors(r *Report) error {
 	return nil
 }
 
-// damaged says what is wrong with a file that is no whole checkpoint: all of it.
+// damaged says everything that is wrong with a damaged checkpoint.
 func damaged(r *Report, err error) error {
 	f, n, openError := disk.OpenSize(r.Path)
 	if openError != nil {
@@ -74,7 +74,9 @@ func damaged(r *Report, err error) error {
 		r.rescueFromFolder()
 		return headerError
 	}
-	foreign := !checkpoints.HasChecksum(l.Meta) && l.Meta[model.FormatKey] != model.CheckpointFormat && l.Meta[model.FormatKey] != model.ExportFormat
+	foreign := !checkpoints.HasChecksum(l.Meta) &&
+		l.Meta[model.FormatKey] != model.CheckpointFormat &&
+		l.Meta[model.FormatKey] != model.ExportFormat
 	if foreign {
 		r.Kind = "safetensors of another program"
 	}
@@ -85,7 +87,7 @@ func damaged(r *Report, err error) error {
 	case foreign:
 		return checkWeights(r)
 	case errors.Is(err, checkpoints.ErrDamaged):
-		r.Rescue = "which of its tensors are right cannot be told"
+		r.Rescue = "it is unknown which of its tensors are right"
 		err = errors.New(strings.TrimPrefix(err.Error(), r.Path+": "))
 	}
 	if !foreign {
@@ -94,15 +96,15 @@ func damaged(r *Report, err error) error {
 	return err
 }
 
-// wrongWith lists what is wrong with the layout of a file, and says what can be saved.
+// wrongWith lists what is wrong with the layout of a file, and what can be saved.
 func wrongWith(r *Report, l *safetensors.Layout) (wrong []string) {
-	const most = 5 // tensors by name
+	const most = 5 // name at most so many tensors
 	switch {
 	case l.End > l.Size:
 		wrong = append(wrong, fmt.Sprintf("it is cut off: %s of %s", size(l.Size), size(l.End)))
 	case l.End < l.Size:
-		r.Rescue = "it may be whole without them"
-		wrong = append(wrong, fmt.Sprintf("there are %s too many at its end", size(l.Size-l.End)))
+		r.Rescue = "it may be complete without them"
+		wrong = append(wrong, fmt.Sprintf("it has %s too many at its end", size(l.Size-l.End)))
 	}
 	bad := map[string]bool{}
 	problems := l.Problems
@@ -123,8 +125,8 @@ func wrongWith(r *Report, l *safetensors.Layout) (wrong []string) {
 		}
 		delete(bad, t.Name)
 	}
-	if all := len(l.Tensors) + len(bad); whole < all { // those that are left have no place in the file
-		r.Rescue = fmt.Sprintf("%d of its %d tensors are there in full", whole, all)
+	if all := len(l.Tensors) + len(bad); whole < all { // the other tensors have no place in the file
+		r.Rescue = fmt.Sprintf("%d of its %d tensors are complete", whole, all)
 	}
 	for i, problem := range problems {
 		if i == most {
@@ -136,7 +138,7 @@ func wrongWith(r *Report, l *safetensors.Layout) (wrong []string) {
 	return wrong
 }
 
-// rescueFromFolder adds which checkpoint next to this one is whole.
+// rescueFromFolder names a checkpoint next to this one that is complete.
 func (r *Report) rescueFromFolder() {
 	dir := filepath.Dir(r.Path)
 	for _, name := range (checkpoints.Folder{Dir: dir, Position: train.Position}).Names() {
@@ -152,14 +154,13 @@ func (r *Report) rescueFromFolder() {
 			if r.Rescue != "" {
 				r.Rescue += "; "
 			}
-			r.Rescue += fmt.Sprintf("%s next to it is whole, %s", name, at)
+			r.Rescue += fmt.Sprintf("%s next to it is complete, %s", name, at)
 			return
 		}
 	}
 }
 
-// checkWeights verifies a file that another program wrote: that it can be read,
-// and its numbers.
+// checkWeights verifies a file of another program: that it can be read, and its values.
 func checkWeights(r *Report) error {
 	s, err := torch.Read(r.Path, torch.Options{})
 	if err != nil {

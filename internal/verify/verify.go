@@ -1,7 +1,6 @@
-// Package verify checks whether a file or a run that the program has written, or will
-// read, is whole: its structure, its checksum, its shapes against its configuration, and
-// whether all its numbers are finite. It says in one sentence what is wrong, and what can
-// be saved.
+// Package verify checks a file or a run that the program has written, or will read: its structure, its
+// checksum, its shapes against its configuration, and whether all its values are finite. It says in
+// one sentence what is wrong, and what can be saved.
 //
 // It changes nothing. A new format is a row of [kinds] and a file with its check.
 package verify
@@ -18,17 +17,17 @@ import (
 	"fasternet/internal/disk"
 )
 
-// Report is what was found out about a file or a folder.
+// Report is the result of verifying a file or a folder.
 type Report struct {
 	Path    string   `json:"path"`
 	Kind    string   `json:"kind"`              // what it is
 	Facts   string   `json:"facts,omitempty"`   // what is in it
 	Problem string   `json:"problem,omitempty"` // what is wrong; "" if nothing is
 	Rescue  string   `json:"rescue,omitempty"`  // what can be saved
-	Parts   []Report `json:"parts,omitempty"`   // of a folder
+	Parts   []Report `json:"parts,omitempty"`   // the files of a folder
 }
 
-// OK says whether nothing is wrong, with its parts neither.
+// OK reports whether nothing is wrong, including the parts.
 func (r Report) OK() bool {
 	for _, p := range r.Parts {
 		if !p.OK() {
@@ -38,7 +37,7 @@ func (r Report) OK() bool {
 	return r.Problem == ""
 }
 
-// String is the report as a sentence, without the parts.
+// String describes the report in a sentence, without the parts.
 func (r Report) String() string {
 	if r.Problem == "" {
 		text := r.Path + ": ok: " + r.Kind
@@ -57,12 +56,12 @@ func (r Report) String() string {
 // kind is a format that can be verified.
 type kind struct {
 	name string
-	// is tells by the path and the first bytes of a file, none for a folder.
+	// is recognises the format by the path and the first bytes of a file; a folder has none.
 	is    func(path string, info fs.FileInfo, head []byte) bool
 	check func(r *Report) error // sets facts and rescue; the error is the problem
 }
 
-// kinds are tried in order.
+// kinds lists the formats in the order in which they are tried.
 var kinds = []kind{
 	{"folder of a run", isRun, checkRun},
 	{"folder of timm", isHub, checkHub},
@@ -84,8 +83,7 @@ func ending(endings ...string) func(string, fs.FileInfo, []byte) bool {
 	}
 }
 
-// Path verifies a file or a folder. The error says that there is nothing that
-// could be verified.
+// Path verifies a file or a folder. It returns an error if the format is unknown.
 func Path(path string) (Report, error) {
 	r := Report{Path: path}
 	info, err := os.Stat(path)
@@ -104,9 +102,11 @@ func Path(path string) (Report, error) {
 		}
 	}
 	if info.IsDir() {
-		return r, fmt.Errorf("verify: %s is no folder of a run, which has config.yaml or checkpoints, nor one of timm, which has config.json", path)
+		return r, fmt.Errorf("verify: %s is neither the folder of a run (with config.yaml or checkpoints) "+
+			"nor a folder of timm (with config.json)", path)
 	}
-	return r, fmt.Errorf("verify: %s: want a file .safetensors, .onnx, .npy, .pack, .pth, .pt, .ckpt or .bin, or the folder of a run", path)
+	return r, fmt.Errorf("verify: %s: want a file that ends in .safetensors, .onnx, .npy, .pack, .pth, .pt, "+
+		".ckpt or .bin, or the folder of a run", path)
 }
 
 func (k kind) verify(path string) Report {

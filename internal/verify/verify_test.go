@@ -28,7 +28,8 @@ func ExamplePath() {
 	dir, _ := os.MkdirTemp("", "example")
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "predictions.safetensors")
-	if err := checkpoints.Write(path, checkpoints.File{Tensors: []formats.Tensor{{Name: "logits", Shape: []int{2}, F32: []float32{0.5, -1}}}}); err != nil {
+	tensor := formats.Tensor{Name: "logits", Shape: []int{2}, F32: []float32{0.5, -1}}
+	if err := checkpoints.Write(path, checkpoints.File{Tensors: []formats.Tensor{tensor}}); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -40,12 +41,14 @@ func ExamplePath() {
 	fmt.Println(torn.OK(), torn.Rescue, err)
 	// Output:
 	// true 1 tensors of 2 values <nil>
-	// false 0 of its 1 tensors are there in full <nil>
+	// false 0 of its 1 tensors are complete <nil>
 }
 
-const text = "model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, in_chans: 1}\ndata: {image_size: 32, mean: [0.5], std: [0.5]}\n"
+const text = `model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, in_chans: 1}
+data: {image_size: 32, mean: [0.5], std: [0.5]}
+`
 
-// state is a checkpoint of a run after so many batches.
+// state makes a checkpoint of a run after so many batches.
 func state(t *testing.T, c *configs.Config, batches int) checkpoints.File {
 	t.Helper()
 	m, err := model.New(c, 3)
@@ -63,7 +66,11 @@ func state(t *testing.T, c *configs.Config, batches int) checkpoints.File {
 	meta[train.ProgressKey] = string(progress)
 	ts := model.Tensors(m.Store())
 	for _, p := range m.Store().Params() {
-		ts = append(ts, formats.Tensor{Name: "optimizer.exp_avg." + p.Name, Shape: slices.Clone([]int(p.Shape())), F32: make([]float32, p.Size())})
+		ts = append(ts, formats.Tensor{
+			Name:  "optimizer.exp_avg." + p.Name,
+			Shape: slices.Clone([]int(p.Shape())),
+			F32:   make([]float32, p.Size()),
+		})
 	}
 	return checkpoints.File{Meta: meta, Tensors: ts}
 }
@@ -97,7 +104,9 @@ func run(t *testing.T) (dir string) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ name, content string }{
-		{train.ConfigFile, string(y)}, {train.LogFile, `{"kind":"step","batches":1}` + "\n"}, {train.SummaryFile, "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n"},
+		{train.ConfigFile, string(y)},
+		{train.LogFile, `{"kind":"step","batches":1}` + "\n"},
+		{train.SummaryFile, "epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n"},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, test.name), []byte(test.content), 0o644); err != nil {
 			t.Fatal(err)
@@ -127,7 +136,7 @@ func says(t *testing.T, path string, ok bool, want ...string) {
 	}
 }
 
-// What is wrong with a checkpoint, and what can be saved.
+// Says what is wrong with a checkpoint, and what can be saved.
 func TestCheckpoint(t *testing.T) {
 	dir := run(t)
 	path := filepath.Join(dir, "checkpoints", checkpoints.Last)
@@ -144,10 +153,10 @@ func TestCheckpoint(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const rescue = "previous.safetensors next to it is whole, in epoch 2 after step 2"
+	const rescue = "previous.safetensors next to it is complete, in epoch 2 after step 2"
 	write(whole[:len(whole)-5])
-	says(t, path, false, "it is cut off", "tensors are there in full", rescue)
-	says(t, dir, false, "1 of its 2 checkpoints are not whole", "--resume goes on from previous.safetensors")
+	says(t, path, false, "it is cut off", "tensors are complete", rescue)
+	says(t, dir, false, "1 of its 2 checkpoints are damaged", "--resume goes on from previous.safetensors")
 	write(whole[:100])
 	says(t, path, false, "cut off in its header", "nothing in it can be saved", rescue)
 	write(nil)
@@ -157,7 +166,7 @@ func TestCheckpoint(t *testing.T) {
 	altered := slices.Clone(whole)
 	altered[len(altered)-3] ^= 8
 	write(altered)
-	says(t, path, false, "the checksum does not match", "cannot be told", rescue)
+	says(t, path, false, "the checksum does not match", "it is unknown which of its tensors are right", rescue)
 	altered = slices.Clone(whole)
 	altered[9] = '!'
 	write(altered)
@@ -176,12 +185,17 @@ func TestCheckpoint(t *testing.T) {
 		}},
 		{"to another model", func(f *checkpoints.File) { f.Tensors[1].Name += "x" }},
 		{"has shape", func(f *checkpoints.File) { f.Tensors[0].Shape = []int{len(f.Tensors[0].F32)} }},
-		{"and its parameter", func(f *checkpoints.File) { i := len(f.Tensors) - 1; f.Tensors[i].Shape = append(f.Tensors[i].Shape, 1) }},
+		{"and its parameter", func(f *checkpoints.File) {
+			i := len(f.Tensors) - 1
+			f.Tensors[i].Shape = append(f.Tensors[i].Shape, 1)
+		}},
 		{"model.embed_dim", func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "model: {embed_dim: 9}" }},
 		{"fewer than its configuration", func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "base: fasternet_l" }},
 		{"its class names", func(f *checkpoints.File) { f.Meta[model.ClassesKey] = "[" }},
 		{"its progress", func(f *checkpoints.File) { f.Meta[train.ProgressKey] = `{"epoch": -3}` }},
-		{"no preset is called \"/etc/passwd\"", func(f *checkpoints.File) { f.Meta[model.ConfigKey] = "base: /etc/passwd" }},
+		{"no preset is called \"/etc/passwd\"", func(f *checkpoints.File) {
+			f.Meta[model.ConfigKey] = "base: /etc/passwd"
+		}},
 	} {
 		t.Run(test.want, func(t *testing.T) {
 			f := state(t, c, 12)
@@ -193,7 +207,7 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
-// All that is wrong with a file is said, not only what comes first.
+// Names everything that is wrong with a file, not only the first fault.
 func TestAllProblems(t *testing.T) {
 	dir := run(t)
 	path := filepath.Join(dir, "checkpoints", checkpoints.Last)
@@ -223,15 +237,16 @@ func TestAllProblems(t *testing.T) {
 		return slices.Concat(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text, values[:len(values)-cut])
 	}
 	wrong := []string{
-		"tensor head.weight: shape [5]: want 20 bytes of F32, got", "tensor head.bias: it is of type F7, which is not supported",
-		"tensor patch_embed.proj.weight: its values begin at byte", "are there in full",
+		"tensor head.weight: shape [5]: want 20 bytes of F32, got",
+		"tensor head.bias: it is of type F7, which is not supported",
+		"tensor patch_embed.proj.weight: its values begin at byte", "are complete",
 	}
 	for _, c := range []struct {
 		name    string
 		content []byte
 		want    []string
 	}{
-		{"a checkpoint", spoilt(false, 0), append(wrong, "previous.safetensors next to it is whole")},
+		{"a checkpoint", spoilt(false, 0), append(wrong, "previous.safetensors next to it is complete")},
 		{"cut", spoilt(false, 4), append(wrong, "it is cut off: ")},
 		{"of another program", spoilt(true, 0), append(wrong, "safetensors of another program")},
 	} {
@@ -242,7 +257,7 @@ func TestAllProblems(t *testing.T) {
 	}
 }
 
-// What else may be wrong with a run.
+// Checks the other faults of a run.
 func TestRun(t *testing.T) {
 	dir := run(t)
 	file := func(name, content string) (restore func()) {
@@ -265,12 +280,15 @@ func TestRun(t *testing.T) {
 		want          string
 	}{
 		{train.ConfigFile, "model: {embed_dim: three}", false, "model.embed_dim: want an integer"},
-		{train.ConfigFile, strings.Replace(text, "feature_dim: 16", "feature_dim: 32", 1), false, "2 of its 2 checkpoints are not whole; no checkpoint is whole"},
-		{train.LogFile, "{}\n{\n" + `{"kind":"step"}` + "\n", false, "2 lines of the logs cannot be read, the first: log.jsonl:1"},
+		{train.ConfigFile, strings.Replace(text, "feature_dim: 16", "feature_dim: 32", 1), false,
+			"2 of its 2 checkpoints are damaged; no checkpoint is complete"},
+		{train.LogFile, "{}\n{\n" + `{"kind":"step"}` + "\n", false,
+			"2 lines of the logs cannot be read, the first: log.jsonl:1"},
 		{train.SummaryFile, "1,2\n", false, "summary.csv:1"},
 		{train.SummaryFile, "0,1,2,3,4,5\n", false, "best.safetensors is missing (epoch 1, top-1 3.00 %"},
 		{train.FingerprintFile, "torn", false, "fingerprint.safetensors: damaged"},
-		{"checkpoints/best.safetensors.unfinished.tmp", "", true, "1 files that a process which was killed left half-written"},
+		{"checkpoints/best.safetensors.unfinished.tmp", "", true,
+			"1 files that a killed process left half-written"},
 	} {
 		restore := file(c.name, c.content)
 		says(t, dir, c.ok, c.want)
@@ -288,7 +306,11 @@ func TestRun(t *testing.T) {
 	if got := train.InUse(dir); got != "" {
 		t.Errorf("in use by %s", got)
 	}
-	for _, test := range []struct{ path, want string }{{filepath.Join(dir, "none"), "no such file"}, {t.TempDir(), "no folder of a run"}, {filepath.Join(dir, train.LogFile), "want a file"}} {
+	for _, test := range []struct{ path, want string }{
+		{filepath.Join(dir, "none"), "no such file"},
+		{t.TempDir(), "neither the folder of a run"},
+		{filepath.Join(dir, train.LogFile), "want a file"},
+	} {
 		t.Run(test.path, func(t *testing.T) {
 			if _, err := verify.Path(test.path); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%s: %v, want %q", test.path, err, test.want)
@@ -297,7 +319,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Exports, and files of other programs.
+// Checks exports, and files of other programs.
 func TestExports(t *testing.T) {
 	dir := run(t)
 	l, err := model.Load(dir)
@@ -307,7 +329,10 @@ func TestExports(t *testing.T) {
 	pool := kernels.NewPool(1)
 	defer pool.Close()
 	out := t.TempDir()
-	for _, c := range []struct{ name, kind string }{{"m.onnx", "ONNX, fasternet"}, {"m.safetensors", "exported model, fasternet"}} {
+	for _, c := range []struct{ name, kind string }{
+		{"m.onnx", "ONNX, fasternet"},
+		{"m.safetensors", "exported model, fasternet"},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(out, c.name)
 			if _, err := export.Write(l, path, pool, export.Options{}); err != nil {
@@ -321,7 +346,10 @@ func TestExports(t *testing.T) {
 			for _, test := range []struct {
 				what string
 				bad  []byte
-			}{{"cut", raw[:len(raw)/2]}, {"altered", append(slices.Clone(raw[:len(raw)/2]), append([]byte{raw[len(raw)/2] ^ 1}, raw[len(raw)/2+1:]...)...)}} {
+			}{
+				{"cut", raw[:len(raw)/2]},
+				{"altered", slices.Concat(raw[:len(raw)/2], []byte{raw[len(raw)/2] ^ 1}, raw[len(raw)/2+1:])},
+			} {
 				t.Run(test.what, func(t *testing.T) {
 					if err := os.WriteFile(path, test.bad, 0o644); err != nil {
 						t.Fatal(err)
@@ -334,7 +362,9 @@ func TestExports(t *testing.T) {
 		})
 	}
 	array := filepath.Join(out, "x.npy")
-	err = checkpoints.WriteAtomic(array, func(w io.Writer) error { return npy.Write(w, []int{2}, []float32{1, float32(math.NaN())}) })
+	err = checkpoints.WriteAtomic(array, func(w io.Writer) error {
+		return npy.Write(w, []int{2}, []float32{1, float32(math.NaN())})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +373,7 @@ func TestExports(t *testing.T) {
 	says(t, golden.Path(t, "fasternet_small_gelu.safetensors"), true, "safetensors of another program")
 }
 
-// The best checkpoint is the one that the summary says is best.
+// The best checkpoint is the best one in the summary.
 func TestBest(t *testing.T) {
 	dir := run(t)
 	summary := func(rows string) {
@@ -363,9 +393,13 @@ func TestBest(t *testing.T) {
 	says(t, dir, false, "not from the best epoch")
 }
 
-// A folder of timm is checked against its config.json.
+// A folder of timm is compared with its config.json.
 func TestTimmFolder(t *testing.T) {
-	for _, c := range []struct{ name, want string }{{"vit_token", "vit, "}, {"swin", "swin, "}, {"fasternet_headless", ", without a classifier"}} {
+	for _, c := range []struct{ name, want string }{
+		{"vit_token", "vit, "},
+		{"swin", "swin, "},
+		{"fasternet_headless", ", without a classifier"},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, err := verify.Path(golden.Foreign(t, "timm/"+c.name))
 			if err != nil || !r.OK() || r.Kind != "folder of timm" || !strings.Contains(r.Facts, c.want) {
@@ -389,7 +423,8 @@ func TestTimmFolder(t *testing.T) {
 	if r, err := verify.Path(dir); err != nil || r.OK() || !strings.Contains(r.Problem, "values are NaN or infinite") {
 		t.Errorf("NaN: %v, %v", r, err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"architecture": "resnet18"}`), 0o644); err != nil {
+	config := []byte(`{"architecture": "resnet18"}`)
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := verify.Path(dir); err != nil || r.OK() || !strings.Contains(r.Problem, "architecture") {

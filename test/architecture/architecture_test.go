@@ -19,7 +19,7 @@ import (
 
 var root = filepath.Join("..", "..")
 
-// sources are the Go files of the module, of all platforms and build tags, without tests.
+// sources returns the Go files of the module, for all platforms and build tags, without tests.
 func sources(t *testing.T) (names []string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
@@ -34,7 +34,7 @@ func sources(t *testing.T) (names []string) {
 				return filepath.SkipDir
 			}
 			if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
-				return filepath.SkipDir // a module of its own
+				return filepath.SkipDir // another module
 			}
 			return nil
 		}
@@ -49,8 +49,8 @@ func sources(t *testing.T) (names []string) {
 	return names
 }
 
-// imports are the imports of each package by its folder, without those of tests. Packages of
-// the module are named by their folders.
+// imports returns the imports of each package by its folder, without imports of tests. Packages of
+// the module have the names of their folders.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
@@ -87,8 +87,8 @@ func imports(t *testing.T) map[string][]string {
 	return found
 }
 
-// floors are the lines of the picture in docs/internals/architecture.md, from the roof down: names of
-// packages, up to a remark after #.
+// floors returns the lines of the picture in docs/internals/architecture.md, from the top down: names
+// of packages, up to a remark after #.
 func floors(text string) ([][]string, error) {
 	_, rest, ok := strings.Cut(text, "\n```floors\n")
 	block, _, closed := strings.Cut(rest, "\n```\n")
@@ -105,8 +105,8 @@ func floors(text string) ([][]string, error) {
 	return all, nil
 }
 
-// floorOf is the floor of a package: of the line with its name, or else with its folder and a
-// star. Lower floors have larger numbers.
+// floorOf returns the floor of a package: the line with its name, or else with its folder and a star.
+// Lower floors have larger numbers.
 func floorOf(all [][]string, name string) (int, bool) {
 	for _, as := range []string{name, path.Dir(name) + "/*"} {
 		for i, names := range all {
@@ -118,13 +118,14 @@ func floorOf(all [][]string, name string) (int, bool) {
 	return 0, false
 }
 
-// upwards lists the imports that do not lead to a lower floor, and what the picture has wrong.
+// upwards lists the imports that do not lead to a lower floor, and the faults of the picture.
 func upwards(all [][]string, packages map[string][]string) []string {
 	var wrong []string
 	for _, name := range slices.Sorted(maps.Keys(packages)) {
 		floor, ok := floorOf(all, name)
 		if !ok {
-			wrong = append(wrong, fmt.Sprintf("%s is in no line of the floors in docs/internals/architecture.md: add it above what it imports", name))
+			wrong = append(wrong, fmt.Sprintf("%s is on no floor in docs/internals/architecture.md: "+
+				"add it above the packages that it imports", name))
 			continue
 		}
 		for _, imported := range packages[name] {
@@ -132,7 +133,7 @@ func upwards(all [][]string, packages map[string][]string) []string {
 				continue
 			}
 			switch below, ok := floorOf(all, imported); {
-			case !ok: // is said of that package
+			case !ok: // reported for that package
 			case below == floor:
 				wrong = append(wrong, fmt.Sprintf("%s imports %s, which is on the same floor", name, imported))
 			case below < floor:
@@ -176,7 +177,13 @@ func TestUpwards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := map[string][]string{"top": {"fmt", "mid/a", "base"}, "mid/a": {"mid/low"}, "other": {"base"}, "mid/low": nil, "base": nil}
+	good := map[string][]string{
+		"top":     {"fmt", "mid/a", "base"},
+		"mid/a":   {"mid/low"},
+		"other":   {"base"},
+		"mid/low": nil,
+		"base":    nil,
+	}
 	for _, c := range []struct {
 		name, pkg string
 		imports   []string
@@ -186,7 +193,8 @@ func TestUpwards(t *testing.T) {
 		{"up", "base", []string{"other"}, "base imports other, which is on a higher floor"},
 		{"up by a star", "mid/low", []string{"mid/a"}, "mid/low imports mid/a, which is on a higher floor"},
 		{"across", "mid/a", []string{"other"}, "mid/a imports other, which is on the same floor"},
-		{"unknown", "new", nil, "new is in no line of the floors in docs/internals/architecture.md: add it above what it imports"},
+		{"unknown", "new", nil,
+			"new is on no floor in docs/internals/architecture.md: add it above the packages that it imports"},
 	} {
 		packages := maps.Clone(good)
 		packages[c.pkg] = c.imports
@@ -195,25 +203,27 @@ func TestUpwards(t *testing.T) {
 		}
 	}
 	delete(good, "other")
-	if got := strings.Join(upwards(append(all, []string{"top"}), good), "; "); got != "there is no package other, but a floor with it; top is on two floors" {
+	got := strings.Join(upwards(append(all, []string{"top"}), good), "; ")
+	if got != "there is no package other, but a floor with it; top is on two floors" {
 		t.Errorf("got %q", got)
 	}
 }
 
-// What some packages must not know, whatever their floor.
+// Some packages must not know others, on any floor.
 func TestKnowsNothingOf(t *testing.T) {
 	packages := imports(t)
 	const gorgonia = "gorgonia.org/"
 	graphs := []string{gorgonia, "ops", "layers", "graph", "model", "train", "eval"}
 	for _, c := range []struct {
-		who    string // a package, or with a star at the end all in its folder too
+		who    string // a package; with a star at the end, all packages in its folder too
 		never  []string
 		except []string
 	}{
 		{who: "kernels*", never: []string{gorgonia, "ops", "configs"}},
 		{who: "ops*", never: []string{"configs", "data", "checkpoints"}},
 		{who: "layers*", never: []string{"configs", "data", "checkpoints"}},
-		{who: "graph*", never: []string{"data", "checkpoints"}, except: []string{"graph/localmim/masking"}}, // runs in a loader
+		// masking runs in a loader
+		{who: "graph*", never: []string{"data", "checkpoints"}, except: []string{"graph/localmim/masking"}},
 		{who: "data*", never: graphs},
 		{who: "data", never: []string{"configs"}}, // data/sets and data/preprocess read them
 		{who: "data/augment", never: []string{"configs"}},
@@ -233,7 +243,8 @@ func TestKnowsNothingOf(t *testing.T) {
 			for _, imported := range list {
 				for _, never := range c.never {
 					if imported == never || strings.HasPrefix(imported, strings.TrimSuffix(never, "/")+"/") {
-						t.Errorf("%s imports %s, but is to know nothing of %s", name, imported, strings.TrimSuffix(never, "/"))
+						t.Errorf("%s imports %s, but is to know nothing of %s",
+							name, imported, strings.TrimSuffix(never, "/"))
 					}
 				}
 			}
@@ -243,7 +254,7 @@ func TestKnowsNothingOf(t *testing.T) {
 		}
 	}
 
-	// Graphs of Gorgonia are made in few places; all others ask these.
+	// Only a few places make graphs of Gorgonia; all others call them.
 	for name, list := range packages {
 		top, _, _ := strings.Cut(name, "/")
 		if top == "ops" || top == "layers" || top == "graph" || name == "export/onnxgraph" {
@@ -257,7 +268,7 @@ func TestKnowsNothingOf(t *testing.T) {
 	}
 }
 
-// A folder at the top is an idea of its own; those of the examples are modules of their own.
+// Every folder at the top has its own purpose; the folders of the examples are other modules.
 func TestTopLevelFolders(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("needs git, which knows the files of the project")
@@ -276,6 +287,7 @@ func TestTopLevelFolders(t *testing.T) {
 	}
 	const most = 25
 	if len(folders) > most {
-		t.Errorf("%d folders at the top, want at most %d: %s", len(folders), most, strings.Join(slices.Sorted(maps.Keys(folders)), " "))
+		t.Errorf("%d folders at the top, want at most %d: %s",
+			len(folders), most, strings.Join(slices.Sorted(maps.Keys(folders)), " "))
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// loopsOverMapLiterals are the positions of loops over a map that is written in the loop.
+// loopsOverMapLiterals returns the positions of loops over a map that is written in the loop.
 func loopsOverMapLiterals(files *token.FileSet, file *ast.File) (found []string) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		if loop, ok := n.(*ast.RangeStmt); ok {
@@ -22,8 +22,8 @@ func loopsOverMapLiterals(files *token.FileSet, file *ast.File) (found []string)
 	return found
 }
 
-// A map has another order in every loop. What is a table with an order must be a slice, so that
-// the same call gives the same error, the same notes and the same file.
+// A map has another order in every loop. A table with an order must be a slice, so that the same call
+// gives the same error, the same notes and the same file.
 func TestNoLoopOverMapLiteral(t *testing.T) {
 	for _, name := range sources(t) {
 		files := token.NewFileSet()

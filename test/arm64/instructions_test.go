@@ -26,23 +26,23 @@ import (
 	"fasternet/kernels"
 )
 
-// mostPlain is the share of the instructions of a step that kernels in plain Go may have, where
-// there are others.
+// mostPlain is the largest share of the instructions of a step in kernels in plain Go, if there are
+// others.
 const mostPlain = 0.02
 
-// stepEnds is the function that a step begins with the next time that it is entered: between two
-// updates of the weights lie one update, the gradients, and all that is around them.
+// stepEnds is the function at which one step ends and the next begins. Between two updates of the
+// weights there are one update, the gradients, and everything around them.
 const stepEnds = "/optim.(*Optimizer).Step"
 
-// TestInstructions counts the instructions of a step of training of FasterNet-T0, exactly, from
-// one update of the weights to the next. The emulator names every block of instructions that it
-// runs, and the table of lines in the program says which file an instruction comes from, inlined
-// functions included. Every instruction counts once: one that multiplies and adds four numbers as
-// much as one that adds two. Most of the minutes that it takes go into drawing the weights.
+// TestInstructions counts the instructions of a training step of FasterNet-T0, exactly, from one update
+// of the weights to the next. The emulator names every block of instructions that it runs, and the
+// table of lines in the program says from which file an instruction comes, with inlined functions.
+// Every instruction counts once, even if it multiplies and adds four numbers. Most of the minutes go
+// into drawing the weights.
 func TestInstructions(t *testing.T) {
 	emulated(t)
 	step := countInstructions(t)
-	maps.DeleteFunc(step, func(_ place, n int) bool { return n == 0 }) // translated before
+	maps.DeleteFunc(step, func(_ place, n int) bool { return n == 0 }) // it was translated before the step
 	total := 0
 	for _, n := range step {
 		total += n
@@ -53,8 +53,10 @@ func TestInstructions(t *testing.T) {
 	}
 	share := func(n int) float64 { return float64(n) / float64(total) }
 	var table strings.Builder
-	fmt.Fprintf(&table, "a step of training of fasternet_t0, 64×64 px, batch 2, 1 thread: %.1f million instructions\n", float64(total)/1e6)
-	kinds[plain] += 0 // is shown in any case
+	fmt.Fprintf(&table,
+		"a step of training of fasternet_t0, 64×64 px, batch 2, 1 thread: %.1f million instructions\n",
+		float64(total)/1e6)
+	kinds[plain] += 0 // show it even if it is 0
 	for _, k := range slices.SortedFunc(maps.Keys(kinds), func(a, b string) int { return kinds[b] - kinds[a] }) {
 		if share(kinds[k]) < 0.0005 && k != plain {
 			continue
@@ -62,7 +64,9 @@ func TestInstructions(t *testing.T) {
 		fmt.Fprintf(&table, "%6.2f %%  %s\n", 100*share(kinds[k]), k)
 	}
 	fmt.Fprintf(&table, "by function:\n")
-	for i, p := range slices.SortedFunc(maps.Keys(step), func(a, b place) int { return cmp.Or(step[b]-step[a], strings.Compare(a.function, b.function)) }) {
+	for i, p := range slices.SortedFunc(maps.Keys(step), func(a, b place) int {
+		return cmp.Or(step[b]-step[a], strings.Compare(a.function, b.function))
+	}) {
 		if i == 30 {
 			break
 		}
@@ -73,15 +77,14 @@ func TestInstructions(t *testing.T) {
 		t.Fatal("the step has not been counted")
 	}
 	if arm.kernels == string(kernels.Go) || kinds[assembly] == 0 {
-		return // there are no others
+		return // there are no other kernels
 	}
 	if s := share(kinds[plain]); s >= mostPlain {
 		t.Errorf("%.2f %% of the instructions are of kernels in plain Go, want less than %.0f %%", 100*s, 100*mostPlain)
 	}
 }
 
-// place is where an instruction comes from: the file of the line, and the function whose code
-// it is in.
+// place is where an instruction comes from: the file of the line, and the function that contains it.
 type place struct{ file, function string }
 
 const (
@@ -102,7 +105,7 @@ func (p place) kind() string {
 	return "package " + name
 }
 
-// block is some instructions, one after the other, and how often they ran.
+// block is a sequence of instructions, with how often it ran.
 type block struct {
 	start        uint64
 	length, runs int
@@ -118,19 +121,21 @@ func countInstructions(t *testing.T) map[place]int {
 	file := arm.command[len(arm.command)-1]
 	lines, entry := linesOf(t, file)
 	args := slices.Concat(arm.command[1:len(arm.command)-1], []string{"-d", "in_asm,exec,nochain", "-D", pipe, file,
-		"bench", "fasternet_t0", "--train", "--batch", "2", "--size", "64", "--threads", "1", "--warmup", "1", "--iterations", "1", "--precision", "fp32"})
+		"bench", "fasternet_t0", "--train", "--batch", "2", "--size", "64", "--threads", "1", "--warmup", "1",
+		"--iterations", "1", "--precision", "fp32"})
 	cmd := exec.CommandContext(t.Context(), arm.command[0], args...)
 	cmd.Env = append(arm.environment(), "GOGC=off")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	runtime.LockOSThread() // whose end would end the emulator too
+	runtime.LockOSThread() // the end of the thread would end the emulator too
 	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // or it would go on after a test that took too long
+	// end the emulator after a test that took too long
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	blocks, err := readBlocks(pipe, entry)
-	_ = cmd.Process.Kill() // what it would still do does not count
+	_ = cmd.Process.Kill() // the rest does not count
 	if waited := cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%v\n%s", err, waited, said.String())
 	}
@@ -143,11 +148,10 @@ func countInstructions(t *testing.T) map[place]int {
 	return counts
 }
 
-// readBlocks reads the log of the emulator: the instructions of each block when it is
-// translated, and a line each time that it runs. It counts from one step that begins at an
-// address to the next.
+// readBlocks reads the log of the emulator: the instructions of each block when it is translated, and
+// a line each time that it runs. It counts from the beginning of one step, at an address, to the next.
 func readBlocks(pipe string, step uint64) (all []*block, err error) {
-	const least = 10_000 // blocks of a step; a function whose stack has to grow is entered twice
+	const least = 10_000 // a step has more blocks; a function whose stack has to grow is entered twice
 	began, ran := false, 0
 	f, err := os.Open(pipe)
 	if err != nil {
@@ -177,7 +181,8 @@ func readBlocks(pipe string, step uint64) (all []*block, err error) {
 				current[pc] = open
 			}
 			open.length++
-		case bytes.HasPrefix(line, []byte("Trace")): // Trace 0: 0x7f2ad9e00200 [flags/000000000009c9d0/flags/flags] name
+		// Trace 0: 0x7f2ad9e00200 [flags/000000000009c9d0/flags/flags] name
+		case bytes.HasPrefix(line, []byte("Trace")):
 			open = nil
 			_, rest, _ := bytes.Cut(line, []byte("/"))
 			if len(rest) < 16 {
@@ -210,7 +215,7 @@ func readBlocks(pipe string, step uint64) (all []*block, err error) {
 	}
 }
 
-// linesOf finds the place of an address in a program, and where a step ends.
+// linesOf returns a function for the place of an address in a program, and the end of a step.
 func linesOf(t *testing.T, file string) (places func(pc uint64) place, step uint64) {
 	t.Helper()
 	f, err := elf.Open(file)

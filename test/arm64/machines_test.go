@@ -24,11 +24,11 @@ var (
 	variant   = flag.String("kernels", "", "kernels of arm64; empty for the best")
 )
 
-// A machine runs the program: this one, or the emulated one.
+// machine runs the program: this machine, or the emulated one.
 type machine struct {
 	name    string
 	command []string
-	kernels string // "" for the best
+	kernels string // "" for the best kernels
 }
 
 var here, arm machine
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) { os.Exit(build(m)) }
 func build(m *testing.M) int {
 	flag.Parse()
 	if *qemu == "" {
-		return m.Run() // which skips everything
+		return m.Run() // skips all tests
 	}
 	dir, err := ramdisk.Make()
 	if err != nil {
@@ -70,7 +70,7 @@ func emulated(t *testing.T) {
 	}
 }
 
-// run starts the program, and returns what it says on both streams.
+// run runs the program, and returns the output of both streams.
 func (m machine) run(t *testing.T, code int, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(m.command[0], slices.Concat(m.command[1:], args)...)
@@ -88,10 +88,11 @@ func (m machine) run(t *testing.T, code int, args ...string) string {
 	return said.String()
 }
 
-// environment is that of this test. Kernels that it was started with are those of this machine.
+// environment returns the environment of this test. Its variables for kernels apply only to this machine.
 func (m machine) environment() (all []string) {
 	for _, v := range os.Environ() {
-		if m.name == here.name || !strings.HasPrefix(v, kernels.EnvVariable+"=") && !strings.HasPrefix(v, kernels.BF16Variable+"=") {
+		if m.name == here.name ||
+			!strings.HasPrefix(v, kernels.EnvVariable+"=") && !strings.HasPrefix(v, kernels.BF16Variable+"=") {
 			all = append(all, v)
 		}
 	}
@@ -101,7 +102,7 @@ func (m machine) environment() (all []string) {
 	return all
 }
 
-// losses are those of every step in the log of a run.
+// losses returns the loss of every step in the log of a run.
 func losses(t *testing.T, run string) (all []float64) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(run, train.LogFile))

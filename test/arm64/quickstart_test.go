@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// What the program says of itself.
+// Checks the output of version.
 func TestVersion(t *testing.T) {
 	emulated(t)
 	said := arm.run(t, 0, "version")
@@ -28,8 +28,8 @@ func TestVersion(t *testing.T) {
 
 const steps = 20
 
-// quickstart is the preset on a data set of the same form, made of noise around a pattern for
-// each class, for 20 steps. Batches are smaller, or emulation would take minutes.
+// quickstart prepares the preset on a data set of the same form, made of noise around a pattern for
+// each class, for 20 steps. Batches are smaller, because emulation is slow.
 func quickstart(t *testing.T) (dir string, args []string) {
 	t.Helper()
 	const batch, val = 16, 20
@@ -52,7 +52,10 @@ func quickstart(t *testing.T) (dir string, args []string) {
 				}
 			}
 		}
-		for name, content := range map[string][]byte{part.name + "-images-idx3-ubyte": images, part.name + "-labels-idx1-ubyte": labels} {
+		for name, content := range map[string][]byte{
+			part.name + "-images-idx3-ubyte": images,
+			part.name + "-labels-idx1-ubyte": labels,
+		} {
 			if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -60,16 +63,17 @@ func quickstart(t *testing.T) (dir string, args []string) {
 	}
 	args = []string{"train", "quickstart", "--data", dir}
 	for _, s := range []string{
-		"precision=fp32", "train.epochs=1", fmt.Sprint("train.batch_size=", batch), fmt.Sprint("train.val_batch_size=", val), "train.log_interval=1", "log.tensorboard=false",
-		"sched.warmup_epochs=0", // an epoch of 20 steps would be nothing else
+		"precision=fp32", "train.epochs=1", fmt.Sprint("train.batch_size=", batch),
+		fmt.Sprint("train.val_batch_size=", val), "train.log_interval=1", "log.tensorboard=false",
+		"sched.warmup_epochs=0", // the only epoch has just 20 steps
 	} {
 		args = append(args, "--set", s)
 	}
 	return dir, args
 }
 
-// The first steps have the losses that they have on this machine, within rounding: the first
-// nearly to the bit, the last within what 20 updates make of it.
+// The first steps have the same losses as on this machine, within rounding: the first nearly to the
+// bit, the last within the effect of 20 updates.
 func TestQuickstart(t *testing.T) {
 	emulated(t)
 	dir, args := quickstart(t)
@@ -82,7 +86,7 @@ func TestQuickstart(t *testing.T) {
 	compareLosses(t, all[1], all[0])
 }
 
-// compareLosses fails unless losses agree: of the first step within 2e-6, of the last within 2e-3.
+// compareLosses fails unless losses agree: within 2e-6 for the first step, and 2e-3 for the last.
 func compareLosses(t *testing.T, got, want []float64) {
 	t.Helper()
 	if len(got) != steps || len(want) != steps {
@@ -102,8 +106,8 @@ func compareLosses(t *testing.T, got, want []float64) {
 	}
 }
 
-// A run moves from x86-64 to arm64 and back. Each move is noted, and the losses are those of a
-// run that stayed, within rounding.
+// A run moves from x86-64 to arm64 and back. Each move gives a note, and the losses are the same as in
+// a run that stayed, within rounding.
 func TestResumeAcrossArchitectures(t *testing.T) {
 	emulated(t)
 	dir, args := quickstart(t)
@@ -114,9 +118,10 @@ func TestResumeAcrossArchitectures(t *testing.T) {
 	for i, l := range []struct {
 		on    machine
 		moves string // "" if it stays
-		rest  bool   // goes on to the end; else it makes one step
+		rest  bool   // run to the end; else make one step
 	}{
-		{here, "", false}, {arm, "on linux/arm64: " + note, false}, {arm, "", false}, {here, "on linux/arm64, the run continues with", false}, {arm, "on linux/arm64: " + note, true},
+		{here, "", false}, {arm, "on linux/arm64: " + note, false}, {arm, "", false},
+		{here, "on linux/arm64, the run continues with", false}, {arm, "on linux/arm64: " + note, true},
 	} {
 		code, now := 143, append(args, "--max-hours", "1e-9")
 		if l.rest {

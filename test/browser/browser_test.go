@@ -1,7 +1,6 @@
-// Package browser_test opens the report of runs in headless Chromium, as a page on a
-// phone and on a desk, in light and in dark mode, and while a run goes on. It is a
-// module of its own because it needs a browser and what drives it, which the product
-// does not: scripts/test-report.sh runs it.
+// Package browser_test opens the report of runs in headless Chromium, like on a phone and on a desk,
+// in light and in dark mode, and while a run goes on. It is another module because it needs a browser
+// and a library to drive it, which the product does not need: scripts/test-report.sh runs it.
 package browser_test
 
 import (
@@ -32,7 +31,7 @@ var (
 	pages = flag.String("pages", "", "files of further pages to look at, separated by commas")
 )
 
-// browser is nil where there is no Chromium.
+// browser is nil if there is no Chromium.
 var browser context.Context
 
 func TestMain(m *testing.M) {
@@ -49,7 +48,7 @@ func start(m *testing.M) int {
 		}
 	}
 	if path == "" {
-		fmt.Println("SKIPPED: there is no Chromium, so nobody has looked at the report (Debian: apt-get install chromium)")
+		fmt.Println("SKIPPED: there is no Chromium, so the report was not tested (Debian: apt-get install chromium)")
 		return 0
 	}
 	profile, err := os.MkdirTemp("", "chromium-profile")
@@ -59,8 +58,11 @@ func start(m *testing.M) int {
 	}
 	defer os.RemoveAll(profile)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(),
-		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox,
+		chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true))
 	defer cancel()
 	var stop context.CancelFunc
@@ -73,10 +75,10 @@ func start(m *testing.M) int {
 	return m.Run()
 }
 
-// watcher notes what a page does that it should not.
+// watcher notes forbidden actions of a page.
 type watcher struct {
 	mu       sync.Mutex
-	own      string // that it may load
+	own      string // the address that it may load
 	problems []string
 	requests int
 }
@@ -93,13 +95,14 @@ func (w *watcher) event(e any) {
 		w.problems = append(w.problems, fmt.Sprintf("%s: %s %s", e.Entry.Level, e.Entry.Text, e.Entry.URL))
 	case *network.EventRequestWillBeSent:
 		w.requests++
-		if u := e.Request.URL; !strings.HasPrefix(u, "data:") && !strings.HasPrefix(strings.TrimPrefix(u, "blob:"), w.own) {
+		u := e.Request.URL
+		if !strings.HasPrefix(u, "data:") && !strings.HasPrefix(strings.TrimPrefix(u, "blob:"), w.own) {
 			w.problems = append(w.problems, "request: "+u)
 		}
 	}
 }
 
-// tab opens a page in a tab of its own.
+// tab opens a page in a new tab.
 func tab(t *testing.T, address string) (context.Context, *watcher) {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
@@ -116,7 +119,7 @@ func tab(t *testing.T, address string) (context.Context, *watcher) {
 	return ctx, w
 }
 
-// patience is how long the browser may take for one thing, on a busy machine.
+// patience is the longest time for one action of the browser, on a busy machine.
 const patience = 2 * time.Minute
 
 func do(t *testing.T, ctx context.Context, step chromedp.Action[chromedp.Void]) {
@@ -124,7 +127,7 @@ func do(t *testing.T, ctx context.Context, step chromedp.Action[chromedp.Void]) 
 	value(t, ctx, step)
 }
 
-// value is what an action returns.
+// value returns the result of an action.
 func value[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	t.Helper()
 	v, err := chromedp.Run(ctx, a)
@@ -134,7 +137,7 @@ func value[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	return v
 }
 
-// eval is the value of an expression in the page.
+// eval returns the value of an expression in the page.
 func eval[T any](t *testing.T, ctx context.Context, expression string) T {
 	t.Helper()
 	return value(t, ctx, chromedp.Evaluate[T](expression))
@@ -145,7 +148,8 @@ func wait(t *testing.T, ctx context.Context, expression string) {
 	t.Helper()
 	for end := time.Now().Add(patience); !eval[bool](t, ctx, expression); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("never true: %s\nthe page: %s", expression, eval[string](t, ctx, `document.body.innerText.slice(0, 600)`))
+			t.Fatalf("never true: %s\nthe page: %s",
+				expression, eval[string](t, ctx, `document.body.innerText.slice(0, 600)`))
 		}
 	}
 }
@@ -166,8 +170,8 @@ func (w *watcher) check(t *testing.T) {
 	}
 }
 
-// look takes pictures at both widths in both modes, and checks that the page fits
-// its width and changes its colours.
+// look takes pictures at both widths in both modes, and checks that the page fits its width and changes
+// its colours.
 func look(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
 	dir := *keep
@@ -179,8 +183,15 @@ func look(t *testing.T, ctx context.Context, name string) {
 	for _, width := range []int64{390, 1280} {
 		grounds := map[string]bool{}
 		for _, scheme := range []string{"light", "dark"} {
-			ask(t, ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 500})
-			ask(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+			ask(t, ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+				Width:             width,
+				Height:            900,
+				DeviceScaleFactor: 1,
+				Mobile:            width < 500,
+			})
+			ask(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			})
 			wide := eval[int64](t, ctx, `document.documentElement.scrollWidth`)
 			ground := eval[string](t, ctx, `getComputedStyle(document.body).backgroundColor`)
 			shoot := chromedp.CaptureScreenshot() // of the window
@@ -195,7 +206,8 @@ func look(t *testing.T, ctx context.Context, name string) {
 			if m, err := png.DecodeConfig(bytes.NewReader(picture)); err != nil || m.Height < 900 {
 				t.Errorf("the picture of %s: %+v, %v", name, m, err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), picture, 0o644); err != nil {
+			path := filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme))
+			if err := os.WriteFile(path, picture, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -205,7 +217,7 @@ func look(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
-// fileURL is the address of a file.
+// fileURL returns the address of a file.
 func fileURL(t *testing.T, path string) string {
 	t.Helper()
 	absolute, err := filepath.Abs(path)
@@ -215,7 +227,7 @@ func fileURL(t *testing.T, path string) string {
 	return (&url.URL{Scheme: "file", Path: absolute}).String()
 }
 
-// checkPage looks at a page and at what it shows under the pointer.
+// checkPage checks a page, and the values that it shows under the pointer.
 func checkPage(t *testing.T, path, name string) {
 	t.Helper()
 	ctx, w := tab(t, fileURL(t, path))
@@ -224,7 +236,8 @@ func checkPage(t *testing.T, path, name string) {
 	broken := eval[int](t, ctx, `[...document.images].filter((i) => i.complete && i.naturalWidth === 0).length`)
 	tip := eval[string](t, ctx, `(() => {
 		const area = document.querySelector(".area"), box = area.getBoundingClientRect();
-		area.dispatchEvent(new PointerEvent("pointermove", {bubbles: true, clientX: box.left + box.width / 2, clientY: box.top + 5}));
+		area.dispatchEvent(new PointerEvent("pointermove", {
+			bubbles: true, clientX: box.left + box.width / 2, clientY: box.top + 5}));
 		return document.querySelector(".tip:not([hidden])").textContent;
 	})()`)
 	if sections < 3 || broken > 0 || !strings.HasPrefix(tip, "epoch ") {

@@ -19,24 +19,34 @@ import (
 
 var picture = flag.String("image", "", "file for a picture of the first of the pages, for the README")
 
-// The measures of the picture: the width of the window, and the height of the picture.
+// The sizes of the picture: the width of the window, and the height of the picture.
 const (
 	windowWidth   = 1060
 	pictureHeight = 1150
 )
 
-// A picture of a report, for the README: its beginning at the left, and what it says about classes
-// and images at the right.
+// TestImage draws a picture of a report for the README: its beginning at the left, and its parts about
+// classes and images at the right.
 func TestImage(t *testing.T) {
 	if *picture == "" || *pages == "" {
 		t.Skip("no -image")
 	}
 	ctx, w := tab(t, fileURL(t, *pages))
-	ask(t, ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: windowWidth, Height: 900, DeviceScaleFactor: 1})
-	ask(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "light"}}})
-	top := eval[int](t, ctx, `Math.round([...document.querySelectorAll("h2")].find((e) => e.textContent === "Where it looks").closest("section").getBoundingClientRect().top + scrollY) - 12`)
-	classes := eval[int](t, ctx, `Math.round([...document.querySelectorAll("h2")].find((e) => e.textContent === "Classes").closest("section").getBoundingClientRect().top + scrollY) - 12`)
-	height := eval[int](t, ctx, `Math.round([...document.querySelectorAll("h2")].find((e) => e.textContent === "Classes").closest("section").getBoundingClientRect().height) + 12`)
+	ask(t, ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width:             windowWidth,
+		Height:            900,
+		DeviceScaleFactor: 1,
+	})
+	ask(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "light"}},
+	})
+	box := func(title string) string {
+		return `[...document.querySelectorAll("h2")].find((e) => e.textContent === "` + title + `")` +
+			`.closest("section").getBoundingClientRect()`
+	}
+	top := eval[int](t, ctx, `Math.round(`+box("Where it looks")+`.top + scrollY) - 12`)
+	classes := eval[int](t, ctx, `Math.round(`+box("Classes")+`.top + scrollY) - 12`)
+	height := eval[int](t, ctx, `Math.round(`+box("Classes")+`.height) + 12`)
 	shot, err := png.Decode(bytes.NewReader(value(t, ctx, chromedp.FullScreenshot(100))))
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +71,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// fewColours is a picture in the 256 colours that are most frequent in it, for a small file.
+// fewColours reduces a picture to its 256 most frequent colours, for a small file.
 func fewColours(m *image.RGBA) *image.Paletted {
 	coarse := func(c color.RGBA) color.RGBA { return color.RGBA{c.R &^ 7, c.G &^ 7, c.B &^ 7, 255} }
 	counts, exact := map[color.RGBA]int{}, map[color.RGBA]color.RGBA{}

@@ -18,8 +18,8 @@ import (
 	"fasternet/train"
 )
 
-// stripes writes a data set in the format of Fashion-MNIST, of stripes that are not
-// all easy to tell.
+// stripes writes a data set in the format of Fashion-MNIST. Some of its stripes are hard to tell
+// apart.
 func stripes(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -73,7 +73,9 @@ train: {epochs: 6, batch_size: 8, val_batch_size: 40, log_interval: 4}
 const pretraining = `
 task: localmim
 model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, mlp_ratio: 2, patch_size: 4, in_chans: 1}
-mim: {taps: [1, 2], scales: [2, 1], decoder_dim: 16, decoder_heads: 2, target: hog, nbins: 9, mask_ratio: 0.75, picture_interval: 1}
+mim:
+  {taps: [1, 2], scales: [2, 1], decoder_dim: 16, decoder_heads: 2, target: hog, nbins: 9, mask_ratio: 0.75,
+   picture_interval: 1}
 data: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3], workers: 1}
 sched: {form: localmim, warmup_epochs: 1}
 train: {epochs: 3, batch_size: 24, val_batch_size: 40, log_interval: 2}
@@ -90,7 +92,8 @@ func config(t *testing.T, text, data string, settings ...string) *configs.Config
 
 func trained(t *testing.T, c *configs.Config, dir string) *report.Run {
 	t.Helper()
-	if _, err := train.Run(context.Background(), c, train.Options{Dir: dir, Log: io.Discard, Program: "test"}); err != nil {
+	options := train.Options{Dir: dir, Log: io.Discard, Program: "test"}
+	if _, err := train.Run(context.Background(), c, options); err != nil {
 		t.Fatal(err)
 	}
 	r, err := report.Load(dir)
@@ -111,7 +114,11 @@ func TestReports(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		runs []*report.Run
-	}{{"classifier", []*report.Run{first}}, {"pretraining", []*report.Run{masked}}, {"compared", []*report.Run{first, second, masked}}} {
+	}{
+		{"classifier", []*report.Run{first}},
+		{"pretraining", []*report.Run{masked}},
+		{"compared", []*report.Run{first, second, masked}},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(dir, c.name+".html")
 			if err := report.Write(path, c.runs...); err != nil {
@@ -122,7 +129,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// What a reader can do with charts and runs, by pointer and by keyboard.
+// A reader can use charts and runs by pointer and by keyboard.
 func TestCharts(t *testing.T) {
 	data, dir := stripes(t), t.TempDir()
 	first := trained(t, config(t, classifier, data), filepath.Join(dir, "first"))
@@ -148,49 +155,72 @@ func TestCharts(t *testing.T) {
 	run(`window.before = ` + chart + `.querySelector("path").getAttribute("d")`)
 
 	run(chart + `.querySelector(".log").click()`)
-	is("a logarithmic axis by choice", chart+`.querySelector("path").getAttribute("d") !== before && `+chart+`.querySelector(".log").getAttribute("aria-pressed") === "true"`)
+	is("a logarithmic axis by choice",
+		chart+`.querySelector("path").getAttribute("d") !== before && `+chart+
+			`.querySelector(".log").getAttribute("aria-pressed") === "true"`)
 	run(chart + `.querySelector(".log").click()`)
 
-	run(`window.at = (type, share) => { const area = ` + chart + `.querySelector(".area"), box = area.getBoundingClientRect();
-		area.dispatchEvent(new PointerEvent(type, {bubbles: true, button: 0, pointerType: "mouse", clientX: box.left + share * box.width, clientY: box.top + 5})); }`)
+	run(`window.at = (type, share) => { const area = ` + chart +
+		`.querySelector(".area"), box = area.getBoundingClientRect();
+		area.dispatchEvent(new PointerEvent(type, {
+			bubbles: true, button: 0, pointerType: "mouse",
+			clientX: box.left + share * box.width, clientY: box.top + 5})); }`)
 	run(`at("pointerdown", 0.5); at("pointermove", 0.9)`)
 	is("a band while one drags", `!`+chart+`.querySelector(".band").hidden`)
 	run(`at("pointerup", 0.9)`)
-	is("zoomed to the second half", `!`+chart+`.querySelector(".whole").hidden && Math.min(...`+ends+`) >= 3 && Math.max(...`+ends+`) <= 5.4`)
+	is("zoomed to the second half",
+		`!`+chart+`.querySelector(".whole").hidden && Math.min(...`+ends+`) >= 3 && Math.max(...`+ends+`) <= 5.4`)
 	run(chart + `.querySelector(".area").dispatchEvent(new KeyboardEvent("keydown", {key: "Escape", bubbles: true}))`)
-	is("the whole again", chart+`.querySelector(".whole").hidden && Math.min(...`+ends+`) === 0 && Math.max(...`+ends+`) === 6`)
-	run(chart + `.querySelector(".area").dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowLeft", bubbles: true}))`)
-	is("a value by the keyboard", chart+`.querySelector(".tip").textContent.startsWith("epoch ") && !`+chart+`.querySelector(".tip").hidden && `+chart+`.querySelector(".area").tabIndex === 0`)
+	is("the whole again",
+		chart+`.querySelector(".whole").hidden && Math.min(...`+ends+`) === 0 && Math.max(...`+ends+`) === 6`)
+	run(chart + `.querySelector(".area").` +
+		`dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowLeft", bubbles: true}))`)
+	is("a value by the keyboard",
+		chart+`.querySelector(".tip").textContent.startsWith("epoch ") && !`+chart+
+			`.querySelector(".tip").hidden && `+chart+`.querySelector(".area").tabIndex === 0`)
 
-	run(`const axis = document.querySelector(".axis"); axis.value = "1"; axis.dispatchEvent(new Event("input", {bubbles: true}))`)
+	run(`const axis = document.querySelector(".axis"); axis.value = "1"; ` +
+		`axis.dispatchEvent(new Event("input", {bubbles: true}))`)
 	is("steps", chart+`.querySelector(".unit").textContent === "steps" && Math.max(...`+ends+`) > 100`)
 	run(`axis.value = "2"; axis.dispatchEvent(new Event("input", {bubbles: true}))`)
 	is("time", chart+`.querySelector(".unit").textContent === "seconds"`)
 	run(`axis.value = "0"; axis.dispatchEvent(new Event("input", {bubbles: true}))`)
 
-	run(`const smooth = document.querySelector(".smooth"); smooth.value = "0.9"; smooth.dispatchEvent(new Event("input", {bubbles: true}))`)
-	is("smooth curves over those as they are", chart+`.querySelectorAll("path.raw").length === 2 && `+chart+`.querySelectorAll("path").length === 4`)
+	run(`const smooth = document.querySelector(".smooth"); smooth.value = "0.9"; ` +
+		`smooth.dispatchEvent(new Event("input", {bubbles: true}))`)
+	is("smooth curves over the raw curves",
+		chart+`.querySelectorAll("path.raw").length === 2 && `+chart+`.querySelectorAll("path").length === 4`)
 	run(`smooth.value = "0"; smooth.dispatchEvent(new Event("input", {bubbles: true}))`)
 
 	losses := `[...document.querySelectorAll(".compared tbody tr")].map((e) => +e.cells[2].dataset.value)`
-	run(`window.column = [...document.querySelectorAll(".compared thead button")].find((e) => e.textContent === "validation loss"); column.click()`)
-	is("the smaller loss first", `((l) => l[0] < l[1])(`+losses+`) && column.closest("th").getAttribute("aria-sort") === "ascending"`)
+	run(`window.column = [...document.querySelectorAll(".compared thead button")].` +
+		`find((e) => e.textContent === "validation loss"); column.click()`)
+	is("the smaller loss first",
+		`((l) => l[0] < l[1])(`+losses+`) && column.closest("th").getAttribute("aria-sort") === "ascending"`)
 	run(`column.click()`)
-	is("the larger loss first", `((l) => l[0] > l[1])(`+losses+`) && column.closest("th").getAttribute("aria-sort") === "descending"`)
+	is("the larger loss first",
+		`((l) => l[0] > l[1])(`+losses+`) && column.closest("th").getAttribute("aria-sort") === "descending"`)
 	run(`document.querySelector('.pick input[data-run="2"]').click()`)
-	is("a run that is hidden", chart+`.querySelectorAll("path").length === 1 && document.querySelector('.settings [data-of="2"]').hidden && !document.querySelector('.settings [data-of="1"]').hidden`)
+	is("a run that is hidden",
+		chart+`.querySelectorAll("path").length === 1 && document.querySelector('.settings [data-of="2"]').hidden `+
+			`&& !document.querySelector('.settings [data-of="1"]').hidden`)
 	run(`document.querySelector('.every[data-show="no"]').click()`)
 	is("no run", chart+`.querySelectorAll("path").length === 0`)
 	run(`document.querySelector('.every[data-show="yes"]').click()`)
 	is("all runs", chart+`.querySelectorAll("path").length === 2`)
 
-	is("heat maps over images of ten classes, right and wrong", `document.querySelectorAll("#run1 .looks figure").length >= 10 && document.querySelectorAll("#run1 .looks .heat").length >= 10`)
-	is("every picture has a text", `[...document.images].every((e) => e.alt) && [...document.querySelectorAll("svg")].every((e) => e.getAttribute("aria-label"))`)
-	is("file names next to mistakes", `[...document.querySelectorAll("#run1 .mistakes .file")].every((e) => /t10k/.test(e.textContent))`)
+	is("heat maps over images of ten classes, right and wrong",
+		`document.querySelectorAll("#run1 .looks figure").length >= 10 && `+
+			`document.querySelectorAll("#run1 .looks .heat").length >= 10`)
+	is("every picture has a text",
+		`[...document.images].every((e) => e.alt) && `+
+			`[...document.querySelectorAll("svg")].every((e) => e.getAttribute("aria-label"))`)
+	is("file names next to mistakes",
+		`[...document.querySelectorAll("#run1 .mistakes .file")].every((e) => /t10k/.test(e.textContent))`)
 	w.check(t)
 }
 
-// Matrices of few classes, of more and of many, with hostile names.
+// Matrices of few, of more and of many classes, with hostile names.
 func TestMatrices(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	trained(t, config(t, classifier, stripes(t), "train.epochs=1", "sched.warmup_epochs=0"), dir)
@@ -211,7 +241,10 @@ func TestMatrices(t *testing.T) {
 				}
 			}
 			e.Count, e.Top1 = 20*classes, 75
-			e.LabelIssues = &evaluation.LabelIssues{Count: 1, Listed: []evaluation.LabelIssue{{Name: `<img src=x onerror=alert(1)>"'.png`, Label: 0, Suggested: 1}}}
+			e.LabelIssues = &evaluation.LabelIssues{
+				Count:  1,
+				Listed: []evaluation.LabelIssue{{Name: `<img src=x onerror=alert(1)>"'.png`, Label: 0, Suggested: 1}},
+			}
 			if err := (&train.Folder{Dir: dir}).WriteEvaluation(e); err != nil {
 				t.Fatal(err)
 			}
@@ -231,10 +264,13 @@ func TestMatrices(t *testing.T) {
 			want := `document.querySelectorAll(".confusion td.hit").length === 2`
 			switch classes {
 			case 65:
-				want = `document.querySelectorAll(".map rect.hit").length === 65 && document.querySelectorAll(".map text").length === 130`
+				want = `document.querySelectorAll(".map rect.hit").length === 65 && ` +
+					`document.querySelectorAll(".map text").length === 130`
 			case 1000:
 				want = `(() => { const m = document.querySelector(".matrix"), box = m.getBoundingClientRect();
-					m.dispatchEvent(new PointerEvent("pointermove", {bubbles: true, clientX: box.left + 0.25 / 1000 * box.width, clientY: box.top + 0.25 / 1000 * box.height}));
+					m.dispatchEvent(new PointerEvent("pointermove", {
+						bubbles: true,
+						clientX: box.left + 0.25 / 1000 * box.width, clientY: box.top + 0.25 / 1000 * box.height}));
 					return /, recognised: 15 of 20$/.test(document.querySelector(".told").textContent); })()`
 			}
 			if !eval[bool](t, ctx, want) {
@@ -245,7 +281,7 @@ func TestMatrices(t *testing.T) {
 	}
 }
 
-// Pages that the user names.
+// Checks the pages that the user names.
 func TestPages(t *testing.T) {
 	if *pages == "" {
 		t.Skip("no -pages")
@@ -255,8 +291,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// The live page grows with a run, without being loaded again, and says when it is not
-// served any more.
+// The live page grows with a run without being loaded again, and says when it is no longer served.
 func TestLive(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "live")
 	c := config(t, classifier, stripes(t), "train.epochs=400")

@@ -10,7 +10,7 @@ import (
 	"fasternet/internal/serve"
 )
 
-// drop drops an image on the page, as a hand would, under a name.
+// drop drops an image on the page, like a hand, under a name.
 const drop = `new Promise((done) => {
 	const canvas = document.createElement("canvas");
 	canvas.width = canvas.height = 64;
@@ -25,15 +25,23 @@ const drop = `new Promise((done) => {
 	});
 }); true`
 
-// The page of serve names what an image shows that is dropped on it, says what is wrong with one
-// that is damaged, and asks for the token where there is one.
+// The page of serve names the classes of a dropped image, says what is wrong with a damaged one, and
+// asks for the token if there is one.
 func TestServePage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pets.safetensors")
 	modeltest.WriteTo(t, path, modeltest.Families[0])
 	start := func(token string) string {
 		s, err := serve.New(serve.Options{
-			Models: []serve.Named{{Name: "pets", Path: path}, {Name: "more", Path: path}}, MaxBody: 1 << 20, MaxBodies: 1 << 24, Queue: 8, Timeout: time.Minute, TopK: 3, Token: token,
-			Open: func(path string) (*infer.Model, error) { return infer.Open(path, infer.Threads(1)) }, Log: t.Logf,
+			Models:    []serve.Named{{Name: "pets", Path: path}, {Name: "more", Path: path}},
+			MaxBody:   1 << 20,
+			MaxBodies: 1 << 24,
+			Queue:     8,
+			Timeout:   time.Minute,
+			TopK:      3,
+			Token:     token,
+			Open: func(path string) (*infer.Model, error) {
+				return infer.Open(path, infer.Threads(1))
+			}, Log: t.Logf,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -60,9 +68,11 @@ func TestServePage(t *testing.T) {
 	look(t, ctx, "serve")
 	w.check(t)
 
-	guarded, _ := tab(t, start("s3cret")) // whose refusals are noted as errors
+	guarded, _ := tab(t, start("s3cret")) // its refusals count as errors
 	wait(t, guarded, `!document.getElementById("ask").hidden`)
-	eval[bool](t, guarded, `(() => { const e = document.getElementById("token"); e.value = "s3cret"; e.dispatchEvent(new Event("change")); return true; })()`)
+	eval[bool](t, guarded,
+		`(() => { const e = document.getElementById("token"); e.value = "s3cret"; `+
+			`e.dispatchEvent(new Event("change")); return true; })()`)
 	wait(t, guarded, `document.querySelectorAll("#model option").length === 2`)
 	eval[bool](t, guarded, `window.bad = true`)
 	eval[bool](t, guarded, drop)

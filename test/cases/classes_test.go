@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// rename gives a class of both parts another name.
+// rename renames a class of both parts.
 func (f folder) rename(root, from, to string) {
 	f.t.Helper()
 	for _, part := range []string{"train", "val"} {
@@ -15,9 +15,9 @@ func (f folder) rename(root, from, to string) {
 	}
 }
 
-// huggingface/pytorch-image-models#957, pytorch/vision#484: a validation folder lacks a class,
-// or has its classes in another order than the model, and the accuracy is as by chance. Here
-// labels are matched by name.
+// huggingface/pytorch-image-models#957, pytorch/vision#484: a validation folder lacks a class, or has
+// its classes in another order than the model, and the accuracy is as low as chance. Here labels are
+// matched by name.
 func TestEvalByName(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
@@ -37,23 +37,30 @@ func TestEvalByName(t *testing.T) {
 	f.write("base/classes.txt", []byte("fox\ncat\ndog\n"))
 	annotations := []string{"--set", "data.name=annotations", "--set", "data.classes=classes.txt"}
 	other := f.run(append([]string{"eval", "--model", "run"}, annotations...)...).exits(0).
-		says(`note: the classes of the data set have another order than in the model: class 0 is "cat" in the model and "fox" in the data set (3 of 3 differ); they are matched by name`)
+		says(`note: the classes of the data set have another order than in the model: ` +
+			`class 0 is "cat" in the model and "fox" in the data set (3 of 3 differ); they are matched by name`)
 	if a, b := whole.json(), other.json(); a["top1"] != b["top1"] || a["loss"] != b["loss"] {
 		t.Errorf("another order of the classes: %v, want %v", b, a)
 	}
 
-	// Without a class.
+	// One class is missing.
 	if err := os.RemoveAll(f.file("base/val/cat")); err != nil {
 		t.Fatal(err)
 	}
-	f.run("eval", "--model", "run").exits(0).says(`note: the data set has 2 of the 3 classes of the model, without "cat"; they are matched by name`, "evaluating")
+	f.run("eval", "--model", "run").exits(0).
+		says(`note: the data set has 2 of the 3 classes of the model, without "cat"; they are matched by name`,
+			"evaluating")
 	for _, command := range [][]string{{"knn", "--k", "3"}, {"linprobe", "--epochs", "2", "--opt", "sgd"}} {
-		f.run(append(command, "--model", "run")...).exits(0).says(`note: the validation part has no images of 1 of the 3 classes: "cat"`)
+		f.run(append(command, "--model", "run")...).exits(0).
+			says(`note: the validation part has no images of 1 of the 3 classes: "cat"`)
 	}
 
-	// Renamed: the labels would mean something else.
+	// With a renamed class, the labels would mean something else.
 	f.rename("base", "dog", "wolf")
-	f.run("eval", "--model", "run").exits(1).says(`the data set has other classes than the model: class 0 is "cat" in the model and "fox" in the data set`, `only in the data set: "wolf"`).hides("top-1")
+	f.run("eval", "--model", "run").exits(1).
+		says(`the data set has other classes than the model: class 0 is "cat" in the model and "fox" in the data set`,
+			`only in the data set: "wolf"`).
+		hides("top-1")
 }
 
 // Teachers and weights to start from are matched by the names of their classes.
@@ -65,23 +72,27 @@ func TestTrainFromByName(t *testing.T) {
 	f.run("train", "t.yaml", "--run", "run").exits(0)
 	reordered := []string{"--set", "data.classes=../order.txt", "--set", "train.epochs=1"}
 	f.run(append([]string{"train", "t.yaml", "--run", "a", "--from", "run"}, reordered...)...).exits(0).
-		says("note: classifier: the classes of the data set have another order than in the checkpoint").hides("fresh values")
+		says("note: classifier: the classes of the data set have another order than in the checkpoint").
+		hides("fresh values")
 	distill := []string{"--set", "distill.type=soft", "--set", "distill.teacher=run"}
 	f.run(append(append([]string{"train", "t.yaml", "--run", "b"}, distill...), reordered...)...).exits(0).
 		says("note: distill.teacher: the classes of the data set have another order than in the teacher")
 
 	f.rename("base", "cat", "zebra")
 	f.run("train", "t.yaml", "--run", "c", "--from", "run", "--set", "train.epochs=1").exits(0).
-		says("2 fresh (head.weight, head.bias)", "note: the classifier is for other classes: it is replaced by a fresh one; the checkpoint has 2 of the 3 classes of the data set by name")
+		says("2 fresh (head.weight, head.bias)",
+			"note: the classifier is for other classes: it is replaced by a fresh one; "+
+				"the checkpoint has 2 of the 3 classes of the data set by name")
 	f.run(append([]string{"train", "t.yaml", "--run", "d"}, distill...)...).exits(1).
-		says(`distill.teacher: run/checkpoints/best.safetensors: the data set has other classes than the teacher: class 0 is "cat" in the teacher and "dog" in the data set`)
+		says(`distill.teacher: run/checkpoints/best.safetensors: the data set has other classes than the teacher: ` +
+			`class 0 is "cat" in the teacher and "dog" in the data set`)
 	if _, err := os.Stat(f.file("d")); err == nil {
 		t.Error("a run that could not start has a folder")
 	}
 }
 
-// pytorch/vision#484, #713: which class is an index? Weights of other programs have no names,
-// but a file may have them. It is compared with the names of a model that has some.
+// pytorch/vision#484, #713: weights of other programs have no names of classes, but a file may have
+// them. It is compared with the names of a model that has some.
 func TestPredictNames(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
@@ -100,6 +111,8 @@ func TestPredictNames(t *testing.T) {
 	}
 	predict("bare.safetensors", "names.txt").exits(0).says("Felis", "Canis", "Vulpes")
 	predict("bare.safetensors", "two.txt").exits(2).says("data.classes: two.txt has 2 names, the model 3 classes")
-	predict("run", "order.txt").exits(0).says("note: the classes of data.classes have another order than in the model", "cat", "fox")
-	predict("run", "names.txt").exits(2).says(`data.classes has other classes than the model: class 0 is "cat" in the model and "Felis" in data.classes`)
+	predict("run", "order.txt").exits(0).
+		says("note: the classes of data.classes have another order than in the model", "cat", "fox")
+	predict("run", "names.txt").exits(2).
+		says(`data.classes has other classes than the model: class 0 is "cat" in the model and "Felis" in data.classes`)
 }

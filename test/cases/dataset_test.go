@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// ultralytics/ultralytics#4310, GaParmar/clean-fid#39, open-edge-platform/datumaro#72:
-// files with endings that no image has were passed over without a word.
+// ultralytics/ultralytics#4310, GaParmar/clean-fid#39, open-edge-platform/datumaro#72: files with other
+// endings were ignored without a message.
 func TestLeftOutFilesAreCounted(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
@@ -27,13 +27,14 @@ func TestLeftOutFilesAreCounted(t *testing.T) {
 	}
 	f.run("train", "t.yaml", "--run", "run").exits(0).says(line, hidden)
 	f.run("eval", "--model", "run").exits(0).says("1 hidden file or folder is left out")
-	f.run("predict", "base/train/dog", "--model", "run").exits(0).says("12 files with other endings are left out: .npy 6, .xml 6")
+	f.run("predict", "base/train/dog", "--model", "run").exits(0).
+		says("12 files with other endings are left out: .npy 6, .xml 6")
 	f.run("data", "pack", "base", "--out", "packed").exits(0).says(line)
 	f.run("predict", "base/train/none", "--model", "run").exits(1)
 }
 
-// microsoft/Biodiversity#605, keras-team/keras#5475: a broken link ended "data verify"
-// at once, and "data info" ended at an image that training passes over.
+// microsoft/Biodiversity#605, keras-team/keras#5475: a broken link ended "data verify" at once, and
+// "data info" ended at an image that training skips.
 func TestBrokenImagesAreListedAndSkipped(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
@@ -42,18 +43,22 @@ func TestBrokenImagesAreListedAndSkipped(t *testing.T) {
 		t.Skip(err)
 	}
 	f.config("t.yaml", tinyFasterNet)
-	v := f.run("data", "verify", "base").exits(1).says("base/train/cat/000.png", "base/val/cat/broken.png", "2 of 37 images are broken").json()
+	v := f.run("data", "verify", "base").exits(1).
+		says("base/train/cat/000.png", "base/val/cat/broken.png", "2 of 37 images are broken").json()
 	if v["images"] != 37. || v["broken"] != 2. {
 		t.Errorf("verify counts %v", v)
 	}
 	skip := []string{"--set", "data.on_bad_image=skip"}
 	f.run(append([]string{"data", "info", "base"}, skip...)...).exits(0).
-		says("1 of 24 inspected images cannot be read", "1 of 13 inspected images cannot be read", "of 23 training images:")
+		says("1 of 24 inspected images cannot be read", "1 of 13 inspected images cannot be read",
+			"of 23 training images:")
 	f.run("data", "info", "base").exits(1).says("broken.png")
 	f.run("train", "t.yaml", "--run", "no").exits(1).says("broken.png")
-	f.run(append([]string{"train", "t.yaml", "--run", "run"}, skip...)...).exits(0).says("1 of 24 training images could not be read")
+	f.run(append([]string{"train", "t.yaml", "--run", "run"}, skip...)...).exits(0).
+		says("1 of 24 training images could not be read")
 	f.run("eval", "--model", "run").exits(1).says("broken.png")
-	f.run("eval", "--model", "run", "--on-bad-image", "skip").exits(0).says("left out, because they cannot be read: 1 images")
+	f.run("eval", "--model", "run", "--on-bad-image", "skip").exits(0).
+		says("left out, because they cannot be read: 1 images")
 }
 
 // One image in training and validation, or in two classes, is found by its pixels.
@@ -65,10 +70,14 @@ func TestCopiesAreFound(t *testing.T) {
 	f.write("base/train/dog/again.png", f.read("base/train/cat/002.png"))
 	f.write("base/val/dog/again.png", f.read("base/val/dog/000.png"))
 	v := f.run("data", "verify", "base").exits(1).
-		says("error: the same image in training and validation: base/train/cat/001.png (cat) = base/val/cat/again.png (cat)",
+		says("error: the same image in training and validation: "+
+			"base/train/cat/001.png (cat) = base/val/cat/again.png (cat)",
 			"error: the same image in two classes: base/train/cat/002.png (cat) = base/train/dog/again.png (dog)",
 			"1 image is in training and validation; 1 image is in two classes").json()
-	if v["in_training_and_validation"] != 1. || v["in_two_classes"] != 1. || v["more_than_once_in_a_class"] != 1. || v["errors"] != 2. {
+	if v["in_training_and_validation"] != 1. ||
+		v["in_two_classes"] != 1. ||
+		v["more_than_once_in_a_class"] != 1. ||
+		v["errors"] != 2. {
 		t.Errorf("verify counts %v", v)
 	}
 	f.run("data", "verify", "base", "--duplicates", "note").exits(0).says("note: the same image in two classes")
@@ -81,8 +90,8 @@ func TestCopiesAreFound(t *testing.T) {
 	}
 }
 
-// An archive from macOS, a folder of a network drive, parts in capital letters, and names
-// in two forms of Unicode.
+// A folder contains an archive from macOS, a folder of a network drive, parts in capital letters, and
+// names in two forms of Unicode.
 func TestFoldersAsTheyCome(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "caf\u00e9"}, 4, 2)
@@ -94,10 +103,14 @@ func TestFoldersAsTheyCome(t *testing.T) {
 	f.write("base/Train/cat/@eaDir/000.png/SYNOFILE_THUMB_M.jpg", []byte("x"))
 	f.write("base/Train/__MACOSX/cat/._000.png", []byte("x"))
 	f.config("t.yaml", tinyFasterNet)
-	f.run("train", "t.yaml", "--run", "a").exits(0).says("8 training and 4 validation images in 2 classes", "training part: 2 hidden files and folders are left out")
-	f.run("train", "t.yaml", "--set", "data.val_fraction=0.5", "--set", "train.batch_size=2", "--run", "b").exits(0).says("in 2 classes", "base/Valid is not used")
+	f.run("train", "t.yaml", "--run", "a").exits(0).
+		says("8 training and 4 validation images in 2 classes",
+			"training part: 2 hidden files and folders are left out")
+	f.run("train", "t.yaml", "--set", "data.val_fraction=0.5", "--set", "train.batch_size=2", "--run", "b").exits(0).
+		says("in 2 classes", "base/Valid is not used")
 	f.write("base/Train/cafe\u0301/000.png", f.read("base/Train/cat/000.png"))
-	if entries, _ := os.ReadDir(f.file("base/Train")); len(entries) == 4 { // not on systems that know they are the same
+	// some systems know that the two names are the same
+	if entries, _ := os.ReadDir(f.file("base/Train")); len(entries) == 4 {
 		f.run("train", "t.yaml", "--run", "c").exits(1).says(`two classes look like "café"`)
 		f.run("data", "verify", "base").exits(1).says(`two classes look like "café"`)
 	}

@@ -11,7 +11,7 @@ import (
 	"fasternet/formats/npy"
 )
 
-// npzBytes is an archive as numpy.savez_compressed writes it.
+// npzBytes makes an archive like numpy.savez_compressed.
 func npzBytes(t *testing.T, names []string, shapes [][]int, values [][]float32) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -31,8 +31,8 @@ func npzBytes(t *testing.T, names []string, shapes [][]int, values [][]float32) 
 	return b.Bytes()
 }
 
-// The values that features and predict write, as a dump of another framework: they agree with
-// the folder of the run and with a checkpoint, and one that was changed is named.
+// The values that features and predict write, as a dump of another framework, agree with the folder of
+// the run and with a checkpoint; a changed value is named.
 func TestDebugCompare(t *testing.T) {
 	for _, test := range []struct{ name, model string }{{"fasternet", tinyFasterNet}, {"swin", tinySwin}} {
 		t.Run(test.name, func(t *testing.T) {
@@ -64,19 +64,24 @@ func TestDebugCompare(t *testing.T) {
 			}
 			f.write("dump.npz", npzBytes(t, names, shapes, values))
 			for _, model := range []string{"run", "run/checkpoints/best.safetensors"} {
-				f.run("debug", "compare", model, "dump.npz").exits(0).says("stage1", "stage2", "logits", "values of run/checkpoints/best.safetensors agree within 0.0001 of the largest, on 2 images of 32×32 pixels")
+				f.run("debug", "compare", model, "dump.npz").exits(0).
+					says("stage1", "stage2", "logits",
+						"values of run/checkpoints/best.safetensors agree within 0.0001 of the largest, "+
+							"on 2 images of 32×32 pixels")
 			}
 			i := slices.Index(names, "stage2")
 			values[i][3] += 1
 			f.write("dump.npz", npzBytes(t, names, shapes, values))
-			f.run("debug", "compare", "run", "dump.npz").exits(1).says("differs", "the first value that differs by more than 0.0001 (relative to the largest) is stage2")
+			f.run("debug", "compare", "run", "dump.npz").exits(1).
+				says("differs", "the first value that differs by more than 0.0001 (relative to the largest) is stage2")
 			o := f.run("debug", "compare", "run", "dump.npz", "--json", "--tolerance", "10").exits(0).json()
 			if o["first_that_differs"] != nil || len(o["stages"].([]any)) != 3 {
 				t.Errorf("got %v", o)
 			}
 			f.run("debug", "compare", "run", "x.npy").exits(1).says("x.npy: not a .npz file")
 			f.run("debug", "compare", "run").exits(2)
-			f.run("debug", "compare", "run", "dump.npz", "--tolerance", "-1").exits(2).says("--tolerance: want a number of 0 or more")
+			f.run("debug", "compare", "run", "dump.npz", "--tolerance", "-1").exits(2).
+				says("--tolerance: want a number of 0 or more")
 		})
 	}
 }

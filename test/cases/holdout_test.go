@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// heldOut are the images that "data info" lists as held out.
+// heldOut returns the images that "data info" lists as held out.
 func (f folder) heldOut(args ...string) map[string]bool {
 	f.t.Helper()
 	out := f.run(append([]string{"data", "info", "t.yaml", "--split", "val"}, args...)...).exits(0).stdout
@@ -16,15 +16,16 @@ func (f folder) heldOut(args ...string) map[string]bool {
 	}
 	held := map[string]bool{}
 	for line := range strings.Lines(list) {
-		if words := strings.Fields(line); strings.HasPrefix(line, "  ") && len(words) == 2 && strings.HasSuffix(words[1], ".png") {
+		words := strings.Fields(line)
+		if strings.HasPrefix(line, "  ") && len(words) == 2 && strings.HasSuffix(words[1], ".png") {
 			held[words[1]] = true
 		}
 	}
 	return held
 }
 
-// huggingface/pytorch-image-models#211: a class has no images in one part. Held out by a
-// fraction, the only image of a class was gone from training.
+// huggingface/pytorch-image-models#211: a class has no images in one part. With data.val_fraction, the
+// only image of a class was missing in training.
 func TestHoldOutKeepsTheOnlyImage(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog"}, 8, 0)
@@ -36,22 +37,25 @@ func TestHoldOutKeepsTheOnlyImage(t *testing.T) {
 			t.Errorf("seed %s: held out %v", seed, held)
 		}
 	}
-	f.run("data", "info", "t.yaml", "--split", "train", "--set", "data.val_fraction=0.99").exits(0).says("fox  1 images")
+	f.run("data", "info", "t.yaml", "--split", "train", "--set", "data.val_fraction=0.99").exits(0).
+		says("fox  1 images")
 	f.run("train", "t.yaml", "--set", "data.val_fraction=0.5", "--set", "train.batch_size=2", "--run", "run").exits(0)
 }
 
-// A run of an older version is evaluated on the images that its own rule holds out.
+// A run of an older version is evaluated on the images of its own rule.
 func TestOlderRunHoldsOutTheSame(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog"}, 10, 0)
 	f.config("t.yaml", tinyFasterNet)
-	f.run("train", "t.yaml", "--set", "data.val_fraction=0.3", "--set", "data.val_split=shuffle", "--run", "run").exits(0)
+	f.run("train", "t.yaml", "--set", "data.val_fraction=0.3", "--set", "data.val_split=shuffle",
+		"--run", "run").exits(0)
 	note := "data.val_split is shuffle, the rule of older versions"
 	f.run("eval", "--model", "run").exits(0).says("on 6 images", note)
 	f.run("train", "t.yaml", "--set", "data.val_fraction=0.3", "--run", "run", "--resume").exits(1).
 		says("data.val_split is hash, but the run has shuffle", "continue with --set data.val_split=shuffle")
 	f.write("base/train/cat/new.png", f.read("base/train/cat/000.png"))
-	f.run("train", "--run", "run", "--resume", "--set", "train.epochs=3").exits(1).says("the data set has changed from 14 training and 6 validation images to 15 and 6")
+	f.run("train", "--run", "run", "--resume", "--set", "train.epochs=3").exits(1).
+		says("the data set has changed from 14 training and 6 validation images to 15 and 6")
 }
 
 // Removing one image moved 23 of 40 held-out images into the training set.
@@ -85,7 +89,7 @@ func TestHoldOutMovesNoOtherImage(t *testing.T) {
 		}
 	}
 	f.write("base/train/dog/new.png", f.read("base/train/cat/000.png"))
-	f.write("base/train/ant/new1.png", f.read("base/train/cat/001.png")) // a class before the others
+	f.write("base/train/ant/new1.png", f.read("base/train/cat/001.png")) // sorted before the other classes
 	same("more images", f.heldOut(set...))
 	if err := os.Remove(f.file("base/train/cat/003.png")); err != nil {
 		t.Fatal(err)
@@ -101,17 +105,18 @@ func TestHoldOutMovesNoOtherImage(t *testing.T) {
 	same("shards", f.heldOut(append(set, "--data", "shards", "--set", "data.name=shards")...), "cat/003.png")
 }
 
-// Images that a model
-// was trained on are measured, and the accuracy looks too good.
+// Evaluating images that a model was trained on gives a note, because the accuracy looks too good.
 func TestMeasuredImagesThatWereTrainedOn(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog"}, 10, 2)
 	f.config("t.yaml", tinyFasterNet)
-	unused, known := "base/val is not used", "these weights were trained on the same data set, with data.val_fraction 0.3 (here 0.6)"
+	unused, known := "base/val is not used",
+		"these weights were trained on the same data set, with data.val_fraction 0.3 (here 0.6)"
 	f.run("train", "t.yaml", "--set", "data.val_fraction=0.3", "--run", "run").exits(0).says(unused)
 	f.run("eval", "--model", "run").exits(0).hides("these weights were trained")
 	f.run("eval", "--model", "run", "--set", "data.val_fraction=0.2").exits(0).hides("these weights were trained")
-	f.run("eval", "--model", "run", "--set", "data.val_fraction=0.6").exits(0).says(known, "--set data.val_fraction=0.3 holds out the same images")
+	f.run("eval", "--model", "run", "--set", "data.val_fraction=0.6").exits(0).
+		says(known, "--set data.val_fraction=0.3 holds out the same images")
 	f.run("knn", "--model", "run", "--k", "2", "--set", "data.val_fraction=0.6").exits(0).says(known)
 
 	if err := os.Symlink("train", f.file("base/linked")); err != nil {

@@ -51,7 +51,8 @@ func newHub(t *testing.T) *hubServer {
 	t.Cleanup(s.files.Close)
 	home := t.TempDir()
 	for name, value := range map[string]string{
-		"HOME": home, "HF_ENDPOINT": s.hub.URL, "HF_TOKEN": "hf_secret", "HF_HOME": "", "HF_HUB_CACHE": "", "XDG_CACHE_HOME": "", "HF_HUB_OFFLINE": "",
+		"HOME": home, "HF_ENDPOINT": s.hub.URL, "HF_TOKEN": "hf_secret", "HF_HOME": "", "HF_HUB_CACHE": "",
+		"XDG_CACHE_HOME": "", "HF_HUB_OFFLINE": "",
 	} {
 		t.Setenv(name, value)
 	}
@@ -69,7 +70,8 @@ func (s *hubServer) answer(w http.ResponseWriter, r *http.Request) {
 	repo, file, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/resolve/main/")
 	text, err := os.ReadFile(filepath.Join(s.folders[repo], file))
 	if err != nil || s.folders[repo] == "" {
-		w.Header().Set("X-Error-Code", map[bool]string{true: "EntryNotFound", false: "RepoNotFound"}[s.folders[repo] != ""])
+		w.Header().Set("X-Error-Code",
+			map[bool]string{true: "EntryNotFound", false: "RepoNotFound"}[s.folders[repo] != ""])
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
@@ -101,33 +103,49 @@ func TestHub(t *testing.T) {
 	const ref = "hf://timm/fasternet_small.test"
 
 	f.run("weights", "list").exits(0).says("none", "hf://timm/fasternet_t0.in1k", "fasternet_t0", "apache-2.0")
-	got := f.run("weights", "fetch", ref).exits(0).says("downloading model.safetensors of " + ref + ", 14.7 kB").json()["fetched"].([]any)[0].(map[string]any)
-	if got["reference"] != ref || got["commit"] != strings.Repeat("c", 40) || !strings.HasSuffix(got["weights"].(string), "/.cache/huggingface/hub/models--timm--fasternet_small.test/snapshots/"+strings.Repeat("c", 40)+"/model.safetensors") {
+	got := f.run("weights", "fetch", ref).exits(0).
+		says("downloading model.safetensors of " + ref + ", 14.7 kB").json()["fetched"].([]any)[0].(map[string]any)
+	if got["reference"] != ref ||
+		got["commit"] != strings.Repeat("c", 40) ||
+		!strings.HasSuffix(got["weights"].(string),
+			"/.cache/huggingface/hub/models--timm--fasternet_small.test/snapshots/"+strings.Repeat("c", 40)+
+				"/model.safetensors") {
 		t.Errorf("%v", got)
 	}
-	f.run("weights", "list").exits(0).says(ref, "15.7 kB", "fasternet_t0", "main cccccccccccc", "models: 1, together 15.7 kB")
+	f.run("weights", "list").exits(0).
+		says(ref, "15.7 kB", "fasternet_t0", "main cccccccccccc", "models: 1, together 15.7 kB")
 	if !slices.Contains(s.tokens, "Bearer hf_secret") {
 		t.Error("the hub got no token")
 	}
 
 	want := f.run("predict", "base/val", "--model", local, "--format", "csv").exits(0)
-	if got := f.run("predict", "base/val", "--model", ref, "--format", "csv").exits(0).says(",cat,").hides("downloading"); got.stdout != want.stdout {
+	if got := f.run("predict", "base/val", "--model", ref, "--format", "csv").exits(0).says(",cat,").
+		hides("downloading"); got.stdout != want.stdout {
 		t.Errorf("predict: %s\nwant %s", got.stdout, want.stdout)
 	}
-	sameLoss(t, "eval", f.run("eval", "--model", ref, "--data", "base"), f.run("eval", "--model", local, "--data", "base"))
-	sameLoss(t, "a file of weights", f.run("eval", "--model", "hf://timm/vit_small.test/pytorch_model.bin", "--data", "base"), f.run("eval", "--model", golden.Foreign(t, "timm/vit_token"), "--data", "base"))
+	sameLoss(t, "eval", f.run("eval", "--model", ref, "--data", "base"),
+		f.run("eval", "--model", local, "--data", "base"))
+	sameLoss(t, "a file of weights",
+		f.run("eval", "--model", "hf://timm/vit_small.test/pytorch_model.bin", "--data", "base"),
+		f.run("eval", "--model", golden.Foreign(t, "timm/vit_token"), "--data", "base"))
 	f.run("verify", ref).exits(0).says("ok:")
 	f.run("summary", ref).exits(0)
 	f.run("features", "base/val", "--model", ref, "--out", "x.npy").exits(0)
 	f.run("export", "--model", ref, "--out", "x.onnx").exits(0)
 	f.run("convert", ref, "own.safetensors").exits(0)
-	sameLoss(t, "converted", f.run("eval", "--model", "own.safetensors", "--data", "base"), f.run("eval", "--model", local, "--data", "base"))
+	sameLoss(t, "converted", f.run("eval", "--model", "own.safetensors", "--data", "base"),
+		f.run("eval", "--model", local, "--data", "base"))
 
-	f.write("plain.yaml", []byte("from: "+ref+"\ndata: {dir: base, image_size: 32}\ntrain: {epochs: 1, batch_size: 8}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
-	f.run("train", "plain.yaml", "--run", "a").exits(0).says("the configuration has no model: using the model of "+ref, "starting from the weights of ")
+	f.write("plain.yaml",
+		[]byte("from: "+ref+"\ndata: {dir: base, image_size: 32}\ntrain: {epochs: 1, batch_size: 8}\nsched: "+
+			"{warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
+	f.run("train", "plain.yaml", "--run", "a").exits(0).
+		says("the configuration has no model: using the model of "+ref, "starting from the weights of ")
 	f.run("train", "plain.yaml", "--run", "a", "--resume").exits(0)
 	f.run("config", "show", "plain.yaml").exits(0).says("test_crop_ratio: 1", "mean: [0.485, 0.456, 0.406]")
-	f.run("train", "plain.yaml", "--run", "b", "--from", "hf-hub:timm/swin_small.test", "--set", "data.image_size=32").exits(0).says("using the model of hf-hub:timm/swin_small.test")
+	f.run("train", "plain.yaml", "--run", "b", "--from", "hf-hub:timm/swin_small.test",
+		"--set", "data.image_size=32").exits(0).
+		says("using the model of hf-hub:timm/swin_small.test")
 	f.run("train", "plain.yaml", "--run", "c", "--set", "distill.type=soft", "--set", "distill.teacher="+ref).exits(0)
 	if text := string(f.read("c/config.yaml")); !strings.Contains(text, "teacher: "+ref) {
 		t.Errorf("config.yaml has another teacher:\n%s", text)
@@ -135,14 +153,16 @@ func TestHub(t *testing.T) {
 
 	// The cache is enough when the hub is away, or must not be asked.
 	s.hub.Close()
-	f.run("eval", "--model", ref, "--data", "base").exits(0).says("cannot be reached", "taking what the cache has, commit cccccccccccc")
+	f.run("eval", "--model", ref, "--data", "base").exits(0).
+		says("cannot be reached", "using commit cccccccccccc from the cache")
 	t.Setenv("HF_HUB_OFFLINE", "1")
 	f.run("eval", "--model", ref, "--data", "base").exits(0).hides("cannot be reached")
-	f.run("eval", "--model", "hf://timm/other", "--data", "base").exits(1).says("hf://timm/other: not in the cache, and HF_HUB_OFFLINE is set")
+	f.run("eval", "--model", "hf://timm/other", "--data", "base").exits(1).
+		says("hf://timm/other: not in the cache, and HF_HUB_OFFLINE is set")
 }
 
-// Classes that are called by numbers of WordNet get ImageNet's words, or those of config.json;
-// elsewhere they keep their names.
+// Classes whose names are numbers of WordNet get the words of ImageNet, or of config.json; other classes keep
+// their names.
 func TestWordsOfClasses(t *testing.T) {
 	s := newHub(t)
 	f := newFolder(t)
@@ -152,16 +172,19 @@ func TestWordsOfClasses(t *testing.T) {
 		return strings.NewReplacer(`"cat"`, `"n01440764"`, `"dog"`, `"n01443537"`, `"fox"`, `"n01484850"`).Replace(text)
 	}
 	s.config = synsets
-	f.run("predict", "base/val", "--model", ref, "--format", "csv").exits(0).says(`"tench, Tinca tinca"`, `"goldfish, Carassius auratus"`)
+	f.run("predict", "base/val", "--model", ref, "--format", "csv").exits(0).
+		says(`"tench, Tinca tinca"`, `"goldfish, Carassius auratus"`)
 	f.run("eval", "--model", ref, "--data", "base").exits(0).hides("other classes")
 	f.run("convert", ref, "own.safetensors").exits(0)
 	f.run("predict", "base/val", "--model", "own.safetensors").exits(0).says("tench, Tinca tinca")
 	f.run("export", "--model", "own.safetensors", "--hub", "out").exits(0)
-	if text := string(f.read("out/config.json")); !strings.Contains(text, `"n01440764": "tench, Tinca tinca"`) || !strings.Contains(text, `"n01484850"`) {
+	if text := string(f.read("out/config.json")); !strings.Contains(text, `"n01440764": "tench, Tinca tinca"`) ||
+		!strings.Contains(text, `"n01484850"`) {
 		t.Error(text)
 	}
 	s.config = func(text string) string {
-		return strings.Replace(synsets(text), `"model_args"`, `"label_descriptions": {"n01440764": "Schleie", "n01443537": "Goldfisch"}, "model_args"`, 1)
+		return strings.Replace(synsets(text), `"model_args"`,
+			`"label_descriptions": {"n01440764": "Schleie", "n01443537": "Goldfisch"}, "model_args"`, 1)
 	}
 	f.run("predict", "base/val", "--model", ref, "--format", "csv").exits(0).says("Schleie", "Goldfisch", "n01484850")
 }
@@ -174,7 +197,8 @@ func TestHubFailures(t *testing.T) {
 	const ref = "hf://timm/fasternet_small.test"
 	eval := func(model string) outcome { return f.run("predict", "base/val", "--model", model) }
 	for _, c := range []struct{ model, says string }{
-		{"hf://", "want ORG/NAME"}, {"hf://org", "want ORG/NAME"}, {"hf://../../x", "want ORG/NAME"}, {"s3://a/b.pth", "want hf://ORG/NAME or https://"},
+		{"hf://", "want ORG/NAME"}, {"hf://org", "want ORG/NAME"}, {"hf://../../x", "want ORG/NAME"},
+		{"s3://a/b.pth", "want hf://ORG/NAME or https://"},
 		{"https://example.org/page.html", "want a URL that ends in"},
 	} {
 		eval(c.model).exits(2).says(c.says)
@@ -186,7 +210,7 @@ func TestHubFailures(t *testing.T) {
 	eval("hf://timm/fasternet_small").exits(1).says("hf://timm/fasternet_small: not found")
 
 	s.sum = strings.Repeat("0", 64)
-	eval(ref).exits(1).says("the download is damaged: its SHA-256 is", "and the server says 0000")
+	eval(ref).exits(1).says("the download is damaged: its SHA-256 is", "but the server says 0000")
 	s.sum = ""
 	f.run("weights", "list").exits(0).says("none")
 	s.refuse = http.StatusUnauthorized
@@ -202,13 +226,18 @@ func TestHubFailures(t *testing.T) {
 
 	// A hostile checkpoint is one wherever it comes from.
 	dir := t.TempDir()
-	for name, text := range map[string]string{"config.json": `{"architecture": "fasternet_t0"}`, "model.safetensors": "\xff\xff\xff\xff\xff\xff\xff\x7f{}", "README.md": ""} {
+	for name, text := range map[string]string{
+		"config.json":       `{"architecture": "fasternet_t0"}`,
+		"model.safetensors": "\xff\xff\xff\xff\xff\xff\xff\x7f{}",
+		"README.md":         "",
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.folders["timm/hostile"] = dir
-	if o := eval("hf://timm/hostile").exits(1); strings.Contains(o.stderr, "internal error") || strings.Count(strings.TrimSpace(o.stderr), "\n") > 2 {
+	if o := eval("hf://timm/hostile").exits(1); strings.Contains(o.stderr, "internal error") ||
+		strings.Count(strings.TrimSpace(o.stderr), "\n") > 2 {
 		t.Error(o.stderr)
 	}
 
@@ -216,7 +245,8 @@ func TestHubFailures(t *testing.T) {
 	f.run("weights", "fetch", ref).exits(1).says("HF_HOME")
 	t.Setenv("HF_HOME", "")
 	s.hub.Close()
-	f.run("weights", "fetch", "hf://timm/vit_small.test").exits(1).says("the hub "+s.hub.URL+" cannot be reached", "HF_ENDPOINT")
+	f.run("weights", "fetch", "hf://timm/vit_small.test").exits(1).
+		says("the hub "+s.hub.URL+" cannot be reached", "HF_ENDPOINT")
 }
 
 // A plain URL is a file of weights, with config.json next to it.
@@ -226,18 +256,20 @@ func TestURLOfWeights(t *testing.T) {
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
 	local := golden.Foreign(t, "timm/fasternet_gelu")
 	url := s.files.URL + "/timm/fasternet_small.test/model.safetensors"
-	sameLoss(t, "eval", f.run("eval", "--model", url, "--data", "base"), f.run("eval", "--model", local, "--data", "base"))
+	sameLoss(t, "eval", f.run("eval", "--model", url, "--data", "base"),
+		f.run("eval", "--model", local, "--data", "base"))
 	f.run("weights", "list").exits(0).says(url, "fasternet_t0")
 	f.run("weights", "fetch", url+"#sha256="+strings.Repeat("0", 64)).exits(1).says("the download is damaged")
 	f.run("weights", "fetch", s.files.URL+"/none.pth").exits(1).says("not found (404)")
 }
 
-// A folder for the hub is read back, by every command, as what it was made of.
+// A folder for the hub is read back by every command as the model that it was made from.
 func TestExportHub(t *testing.T) {
 	for _, c := range []struct{ name, model, architecture string }{
 		{"fasternet", tinyFasterNet, "fasternet_t0"},
 		{"vit", tinyViT, "vit_base_patch16_224"},
-		{"swin", strings.Replace(tinySwin, "}", ", norm_before_pool: true, norm_eps: 1.0e-5}", 1), "swin_tiny_patch4_window7_224"},
+		{"swin", strings.Replace(tinySwin, "}", ", norm_before_pool: true, norm_eps: 1.0e-5}", 1),
+			"swin_tiny_patch4_window7_224"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFolder(t)
@@ -245,17 +277,24 @@ func TestExportHub(t *testing.T) {
 			f.config("t.yaml", c.model)
 			f.run("train", "t.yaml", "--run", "run", "--set", "train.epochs=1").exits(0)
 			out := f.run("export", "--model", "run", "--hub", "sub/hub").exits(0).json()
-			if out["format"] != "hub" || out["path"] != "sub/hub" || out["folded"] != false || out["max_rel_diff"].(float64) > 1e-4 {
+			if out["format"] != "hub" ||
+				out["path"] != "sub/hub" ||
+				out["folded"] != false ||
+				out["max_rel_diff"].(float64) > 1e-4 {
 				t.Errorf("%v", out)
 			}
 			sameLoss(t, "eval", f.run("eval", "--model", "sub/hub", "--data", "base"), f.run("eval", "--model", "run"))
-			if text := string(f.read("sub/hub/config.json")); !strings.Contains(text, `"architecture": "`+c.architecture) || !strings.Contains(text, `"cat"`) || !strings.Contains(text, `"num_features"`) {
+			if text := string(f.read("sub/hub/config.json")); !strings.Contains(text,
+				`"architecture": "`+c.architecture) ||
+				!strings.Contains(text, `"cat"`) ||
+				!strings.Contains(text, `"num_features"`) {
 				t.Error(text)
 			}
-			if text := string(f.read("sub/hub/README.md")); !strings.Contains(text, "library_name: timm") || !strings.Contains(text, "32 × 32, 3 channels") {
+			if text := string(f.read("sub/hub/README.md")); !strings.Contains(text, "library_name: timm") ||
+				!strings.Contains(text, "32 × 32, 3 channels") {
 				t.Error(text)
 			}
-			// A card that somebody has written stays; other files are not touched.
+			// An edited card stays; other files are not touched.
 			f.write("sub/hub/README.md", []byte("mine"))
 			f.run("export", "--model", "run", "--hub", "sub/hub").exits(0)
 			if string(f.read("sub/hub/README.md")) != "mine" {
@@ -273,7 +312,8 @@ func TestExportHub(t *testing.T) {
 	f.run("export", "--model", "t.yaml", "--hub", "hub").exits(2).says("--hub: ", "norm_eps")
 	f.config("f.yaml", tinyFasterNet)
 	f.run("export", "--model", "f.yaml", "--out", "folded.safetensors").exits(0)
-	f.run("export", "--model", "folded.safetensors", "--hub", "hub").exits(2).says("--hub: ", "batch norms, which are folded")
+	f.run("export", "--model", "folded.safetensors", "--hub", "hub").exits(2).
+		says("--hub: ", "batch norms, which are folded")
 	f.run("export", "--model", "f.yaml", "--hub", "hub", "--out", "x.onnx").exits(2).says("want one of them")
 	f.run("export", "--model", "f.yaml", "--hub", "hub", "--opset", "17").exits(2)
 	if _, err := os.Stat(f.file("hub")); err == nil {

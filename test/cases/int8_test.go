@@ -65,7 +65,7 @@ func TestInt8Transformers(t *testing.T) {
 			t.Errorf("%s: in float32 are %s", c.name, layers)
 		}
 		f.run("export", run, "--out", "no.safetensors", "--int8", "--float", "nothing").exits(1).
-			says(`no layer is called "nothing"`, c.layer)
+			says(`no layer has the name "nothing"`, c.layer)
 		f.run("export", run, "--out", "few.safetensors", "--int8", "--calibration-images", "1", "--max-loss", "100").
 			exits(0).says("1 images are few")
 	}

@@ -68,7 +68,11 @@ func same(t *testing.T, what string, got, want []class) {
 // same, of both formats.
 func TestInt8Everywhere(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, model string }{{"FasterNet", tinyFasterNet}, {"ViT", tinyViT}, {"Swin", tinySwin}} {
+	for _, c := range []struct{ name, model string }{
+		{"FasterNet", tinyFasterNet},
+		{"ViT", tinyViT},
+		{"Swin", tinySwin},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFolder(t)
@@ -81,7 +85,8 @@ func TestInt8Everywhere(t *testing.T) {
 func (f folder) usedInInt8() {
 	f.t.Helper()
 	t := f.t
-	one := f.run("export", "run", "--out", "m.safetensors", "--int8").exits(0).says("top-1 on 24 validation images").json()
+	one := f.run("export", "run", "--out", "m.safetensors", "--int8").exits(0).
+		says("top-1 on 24 validation images").json()
 	if one["precision"] != "int8" || one["calibration_images"] != 48.0 {
 		t.Fatalf("%v", one)
 	}
@@ -237,9 +242,10 @@ func TestInt8Notes(t *testing.T) {
 	}
 	const few, none, all = "few.safetensors", "n.safetensors", "100"
 	export("run", few, "--calibration-images", "3", "--max-loss", all).exits(0).says("3 images are few")
-	export("run", none, "--float", "nothing").exits(1).says(`no layer is called "nothing": there are stages.0.blocks.0`)
+	export("run", none, "--float", "nothing").exits(1).
+		says(`no layer has the name "nothing"; there are stages.0.blocks.0`)
 	export("run", none, "--float", "*").exits(1).says("all layers stay in float32")
-	export(few, none, "--data", "base").exits(1).says("computes in 8 bits already")
+	export(few, none, "--data", "base").exits(1).says("is already in 8 bits")
 
 	changed := func(to string, change func(name string, v []float32)) {
 		file, err := checkpoints.Read(f.file("run/checkpoints/best.safetensors"))
@@ -258,7 +264,8 @@ func TestInt8Notes(t *testing.T) {
 			v[3] = 0
 		}
 	})
-	export("constant.safetensors", "c.safetensors", "--max-loss", all).exits(0).says("have one value in all images")
+	export("constant.safetensors", "c.safetensors", "--max-loss", all).exits(0).
+		says("have the same value in all images")
 	changed("nan.safetensors", func(name string, v []float32) {
 		if name == "stages.2.blocks.0.mlp.0.weight" {
 			v[3] = float32(math.NaN())
@@ -300,7 +307,8 @@ func TestHostileInt8(t *testing.T) {
 		{"bias NaN", weight + "_bias", scale(nan), []string{weight, "its bias is NaN"}},
 		{"grid 0", grid + "_scale", scale(0), []string{"stages.1", "its scale is 0"}},
 		{"grid NaN", grid + "_scale", scale(nan), []string{"stages.1", "its scale is NaN"}},
-		{"zero point", zero, func(x *formats.Tensor) { x.I64[0] = -1 }, []string{zero, "want one integer from 0 to 255"}},
+		{"zero point", zero, func(x *formats.Tensor) { x.I64[0] = -1 },
+			[]string{zero, "want one integer from 0 to 255"}},
 		{"shape of scales", scales, func(x *formats.Tensor) {
 			x.Shape, x.F32 = []int{1}, x.F32[:1]
 		}, []string{scales, "has shape [1]"}},
@@ -343,7 +351,8 @@ func TestHostileInt8(t *testing.T) {
 func (f folder) refused(name string, verify bool, words ...string) {
 	f.t.Helper()
 	commands := [][]string{
-		{"predict", name, "base/val/cat/000.png"}, {"eval", name, "--data", "base"}, {"serve", name, "--addr", "127.0.0.1:0"},
+		{"predict", name, "base/val/cat/000.png"}, {"eval", name, "--data", "base"},
+		{"serve", name, "--addr", "127.0.0.1:0"},
 	}
 	if verify {
 		commands = append(commands, []string{"verify", name})

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Cross-validation trains a run for each fold and shows mean and standard deviation. A single
-// fold is the same run, and what is interrupted goes on.
+// Cross-validation trains a run for each fold and shows mean and standard deviation. A single fold is
+// the same run, and an interrupted one goes on.
 func TestKFold(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -33,16 +33,19 @@ func TestKFold(t *testing.T) {
 	}
 	top1 := got["top1"].(map[string]any)
 	mean := sum / 4
-	if std := math.Sqrt(max(squares-4*mean*mean, 0) / 3); math.Abs(top1["mean"].(float64)-mean) > 1e-9 || math.Abs(top1["std"].(float64)-std) > 1e-6 || images != 24 {
+	std := math.Sqrt(max(squares-4*mean*mean, 0) / 3)
+	if math.Abs(top1["mean"].(float64)-mean) > 1e-9 || math.Abs(top1["std"].(float64)-std) > 1e-6 || images != 24 {
 		t.Errorf("mean and deviation %v, want %v and %v; %v images were validated, want 24", top1, mean, std, images)
 	}
-	if again := f.run("kfold", "mine.yaml", "--folds", "4", "--resume", "--json", "--quiet").exits(0); again.stdout != o.stdout {
+	again := f.run("kfold", "mine.yaml", "--folds", "4", "--resume", "--json", "--quiet").exits(0)
+	if again.stdout != o.stdout {
 		t.Errorf("resumed when it was done: %s", again.stdout)
 	}
 	if page := string(f.read("runs/mine-kfold/kfold.html")); !strings.Contains(page, "mean ± standard deviation") {
 		t.Error("the page has no mean")
 	}
-	one := f.run("train", "mine.yaml", "--run", "one", "--set", "data.folds=4", "--set", "data.fold=2", "--json").exits(0).json()
+	one := f.run("train", "mine.yaml", "--run", "one", "--set", "data.folds=4", "--set", "data.fold=2",
+		"--json").exits(0).json()
 	two := got["trials"].([]any)[1].(map[string]any)
 	if one["loss"] != two["loss"] {
 		t.Errorf("fold 2 alone has loss %v, in the cross-validation %v", one["loss"], two["loss"])
@@ -58,5 +61,6 @@ func TestKFold(t *testing.T) {
 	} {
 		f.run(append([]string{"kfold", "mine.yaml", "--run", "x"}, tt.args...)...).exits(2).says(tt.want)
 	}
-	f.run("train", "mine.yaml", "--run", "x", "--set", "data.folds=4", "--set", "data.fold=5").exits(2).says("data.fold: want a fold from 1 to 4 (data.folds), got 5")
+	f.run("train", "mine.yaml", "--run", "x", "--set", "data.folds=4", "--set", "data.fold=5").exits(2).
+		says("data.fold: want a fold from 1 to 4 (data.folds), got 5")
 }

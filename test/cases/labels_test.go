@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// tar writes a tar of names and contents in turn.
+// tar writes a tar from alternating names and contents.
 func (f folder) tar(name string, members ...string) {
 	f.t.Helper()
 	var b bytes.Buffer
@@ -32,8 +32,8 @@ func (f folder) tar(name string, members ...string) {
 	f.write(name, b.Bytes())
 }
 
-// shards makes train-000.tar and val-000.tar under root, with n images whose members and
-// their order a function chooses.
+// shards makes train-000.tar and val-000.tar under root with n images. A function chooses their members
+// and the order.
 func (f folder) shards(root string, n int, members func(images []string) []string) {
 	f.t.Helper()
 	var images []string
@@ -45,7 +45,7 @@ func (f folder) shards(root string, n int, members func(images []string) []strin
 	}
 }
 
-// sorted makes members of each image: it, then its label under a key.
+// sorted makes the members of each image: the image, then its label under a key.
 func sorted(key string) func(images []string) []string {
 	return func(images []string) (all []string) {
 		for i, img := range images {
@@ -63,8 +63,8 @@ func (f folder) trainOn(args []string, more ...string) outcome {
 	return f.run(slices.Concat([]string{"train", "t.yaml", "--run", "run"}, args, more)...)
 }
 
-// webdataset/webdataset#11: labels and images of a sample lie apart in a tar that was not
-// made with --sort=name. It trained on one nameless class, to 100 %.
+// webdataset/webdataset#11: in a tar made without --sort=name, labels and images of a sample are apart.
+// Training used one nameless class, and reached 100 %.
 func TestShardsUnsorted(t *testing.T) {
 	f := newFolder(t)
 	f.config("t.yaml", tinyFasterNet)
@@ -88,7 +88,7 @@ func TestShardsUnsorted(t *testing.T) {
 	}
 }
 
-// untimed is the beginning of the last line of a summary, without what depends on the
+// untimed returns the beginning of the last line of a summary, without the parts that depend on the
 // machine.
 func untimed(summary []byte) []byte {
 	lines := bytes.Split(bytes.TrimSpace(summary), []byte("\n"))
@@ -96,8 +96,8 @@ func untimed(summary []byte) []byte {
 	return bytes.Join(columns[:min(3, len(columns))], []byte(","))
 }
 
-// webdataset/webdataset#288, #237: the extension is all after the first dot. Labels in
-// .cls.txt were not read.
+// webdataset/webdataset#288, #237: the extension is everything after the first dot. Labels in .cls.txt
+// were not read.
 func TestShardsWithOtherLabelMembers(t *testing.T) {
 	f := newFolder(t)
 	f.config("t.yaml", tinyFasterNet)
@@ -106,16 +106,18 @@ func TestShardsWithOtherLabelMembers(t *testing.T) {
 		f.run("data", "info", "set").exits(0).says("training: 8 images in 3 classes", "  2  2  2 images")
 	}
 	f.shards("set", 8, sorted("annotation"))
-	f.trainOn(ofShards).exits(1).says("the 8 training images have no labels", "the members are png, annotation", "a label is a member cls")
+	f.trainOn(ofShards).exits(1).
+		says("the 8 training images have no labels", "the members are png, annotation", "a label is a member cls")
 	if _, err := os.Stat(f.file("run")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a run was begun: %v", err)
 	}
 	f.run("data", "verify", "set").exits(1).says("have no labels, which a classifier needs")
 	f.trainOn(ofShards, "--set", "data.label_key=annotation").exits(0).says("in 3 classes")
-	f.trainOn(ofShards, "--set", "data.label_key=anotation").exits(1).says(`data.label_key: no sample has a member or a JSON key "anotation"`)
+	f.trainOn(ofShards, "--set", "data.label_key=anotation").exits(1).
+		says(`data.label_key: no sample has a member or a JSON key "anotation"`)
 }
 
-// Labels that are missing, wrong or doubled are errors before the first step.
+// Missing, wrong or repeated labels are errors before the first step.
 func TestShardsWithWrongLabels(t *testing.T) {
 	f := newFolder(t)
 	f.config("t.yaml", tinyFasterNet)
@@ -146,14 +148,20 @@ func TestShardsWithWrongLabels(t *testing.T) {
 		args    []string
 		want    string
 	}{
-		{"no label", without("000004.cls"), nil, "set/train-000.tar:000004.png: an image without a label; the members are png, cls"},
+		{"no label", without("000004.cls"), nil,
+			"set/train-000.tar:000004.png: an image without a label; the members are png, cls"},
 		{"no image", without("000004.png"), nil, "set/train-000.tar:000004.cls: a label without an image"},
-		{"two labels", with("000004.json", `{"label": 2}`), nil, `set/train-000.tar:000004.json: two labels that disagree: 1 in .cls, 2 in .json, key "label"`},
-		{"no such class", with("x.png", "IMAGE", "x.cls", "3"), []string{"--set", "data.classes=names.txt"}, "set/train-000.tar:x.cls: .cls: label 3 is not below the number of classes, 3 of names.txt; labels count from 0"},
+		{"two labels", with("000004.json", `{"label": 2}`), nil,
+			`set/train-000.tar:000004.json: two labels that disagree: 1 in .cls, 2 in .json, key "label"`},
+		{"no such class", with("x.png", "IMAGE", "x.cls", "3"), []string{"--set", "data.classes=names.txt"},
+			"set/train-000.tar:x.cls: .cls: label 3 is not below the number of classes, 3 of names.txt; " +
+				"labels count from 0"},
 		{"negative", with("x.png", "IMAGE", "x.cls", "-1"), nil, "x.cls: .cls: label -1 is negative"},
-		{"no name", with("x.png", "IMAGE", "x.cls", "Fox"), []string{"--set", "data.classes=names.txt"}, `label "Fox" is neither a number nor one of the 3 class names of names.txt; did you mean "fox"?`},
+		{"no name", with("x.png", "IMAGE", "x.cls", "Fox"), []string{"--set", "data.classes=names.txt"},
+			`label "Fox" is neither a number nor one of the 3 class names of names.txt; did you mean "fox"?`},
 		{"twice", with("000004.png", "IMAGE"), nil, `000004.png: sample "000004" has a member png twice in this shard`},
-		{"two images", with("000004.jpg", "IMAGE"), nil, "000004.jpg: a second image of the same sample, next to 000004.png"},
+		{"two images", with("000004.jpg", "IMAGE"), nil,
+			"000004.jpg: a second image of the same sample, next to 000004.png"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f.shards("set", 8, c.members)
@@ -166,7 +174,7 @@ func TestShardsWithWrongLabels(t *testing.T) {
 	}
 }
 
-// A mask next to an image is not a second image, and it is said that it is left out.
+// A mask next to an image is not a second image, and a note says that it is left out.
 func TestShardsWithMasks(t *testing.T) {
 	f := newFolder(t)
 	f.config("t.yaml", tinyFasterNet)
@@ -177,10 +185,12 @@ func TestShardsWithMasks(t *testing.T) {
 		}
 		return all
 	})
-	f.trainOn(ofShards).exits(0).says("8 training and 8 validation images in 3 classes", "note: training part: 8 extra images of samples are left out: seg.png 8")
+	f.trainOn(ofShards).exits(0).
+		says("8 training and 8 validation images in 3 classes",
+			"note: training part: 8 extra images of samples are left out: seg.png 8")
 }
 
-// Compressed shards are named, also where only some of them are compressed.
+// Compressed shards are named, even if only some of them are compressed.
 func TestCompressedShards(t *testing.T) {
 	f := newFolder(t)
 	f.config("t.yaml", tinyFasterNet)
@@ -199,7 +209,7 @@ func TestCompressedShards(t *testing.T) {
 	f.run("data", "info", "set").exits(1).says("set/train-000.tgz: a compressed shard")
 }
 
-// A data set of one class trains no classifier in any format, but an encoder.
+// A data set of one class, in any format, cannot train a classifier, but it can train an encoder.
 func TestOneClass(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat"}, 8, 4)
@@ -222,7 +232,8 @@ func TestOneClass(t *testing.T) {
 		f.trainOn(args).exits(1).says(needs)
 	}
 	f.run("lr-find", "t.yaml", "--out", "lr.svg").exits(1).says(needs)
-	f.run("data", "verify", "base", "--duplicates", "off").exits(1).says(`all 8 training images are of one class, "cat"`)
+	f.run("data", "verify", "base", "--duplicates", "off").exits(1).
+		says(`all 8 training images are of one class, "cat"`)
 	f.write("mim.yaml", []byte(`
 task: localmim
 model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, in_chans: 3}
@@ -235,8 +246,8 @@ log: {tensorboard: false}
 	f.run("train", "mim.yaml", "--run", "mim").exits(0)
 }
 
-// huggingface/pytorch-image-models#957, #211; ultralytics/ultralytics#13936;
-// weecology/DeepForest#1147: validation has no images of a class.
+// huggingface/pytorch-image-models#957, #211; ultralytics/ultralytics#13936; weecology/DeepForest#1147:
+// the validation part has no images of a class.
 func TestValidationWithoutAClass(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 0)
@@ -293,7 +304,10 @@ func TestAnnotationsOfClassesWithBlanks(t *testing.T) {
 			f.write("base/"+test.part+".txt", []byte(b.String()))
 		}
 	}
-	lists := []string{"--set", "data.name=annotations", "--set", "data.classes=classes.txt", "--set", "train.batch_size=4", "--set", "train.epochs=1"}
+	lists := []string{
+		"--set", "data.name=annotations", "--set", "data.classes=classes.txt", "--set", "train.batch_size=4",
+		"--set", "train.epochs=1",
+	}
 	var want []byte
 	for _, c := range []struct {
 		name string
@@ -314,20 +328,25 @@ func TestAnnotationsOfClassesWithBlanks(t *testing.T) {
 			t.Errorf("%s trains to %s, want %s", c.name, got, want)
 		}
 	}
-	list(func(path, class string, _ int) string { return path + " " + class + "\n" }, 9) // there are 8
-	f.trainOn(lists).exits(1).says("base/train.txt:9: there is no file base/train/cat/008.png", "(and 2 more; data verify lists all)")
-	f.run(slices.Concat([]string{"data", "verify", "t.yaml"}, lists)...).exits(1).says("base/train.txt:9: there", "base/train.txt:18: there", "base/train.txt:27: there")
-	f.trainOn(lists, "--set", "data.on_bad_image=skip").exits(0).says("note: base/train.txt:9: there is no file base/train/cat/008.png; paths are relative to data.dir, and 2 more images cannot be read (data.on_bad_image: skip); data verify lists them")
+	list(func(path, class string, _ int) string { return path + " " + class + "\n" }, 9) // there are only 8
+	f.trainOn(lists).exits(1).
+		says("base/train.txt:9: there is no file base/train/cat/008.png", "(and 2 more; data verify lists all)")
+	f.run(slices.Concat([]string{"data", "verify", "t.yaml"}, lists)...).exits(1).
+		says("base/train.txt:9: there", "base/train.txt:18: there", "base/train.txt:27: there")
+	f.trainOn(lists, "--set", "data.on_bad_image=skip").exits(0).
+		says("note: base/train.txt:9: there is no file base/train/cat/008.png; " +
+			"paths are relative to data.dir, and 2 more images cannot be read (data.on_bad_image: skip); " +
+			"data verify lists them")
 }
 
-// A model may have more outputs than there are classes; predict names classes only.
+// If a model has more outputs than classes, predict names only classes.
 func TestPredictNamesClassesOnly(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
 	f.config("t.yaml", tinyFasterNet)
 	f.trainOn(nil, "--set", "model.num_classes=9", "--set", "train.epochs=1", "--set", "optim.lr=1e-9").exits(0)
 	o := f.run("predict", "base/val/cat", "--model", "run", "--topk", "9", "--format", "csv").exits(0)
-	o.says("the model has 9 outputs and 3 classes with a name; only those are listed")
+	o.says("the model has 9 outputs, but names for only 3: the others are not listed")
 	lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
 	if len(lines) != 1+4*3 {
 		t.Errorf("%d lines:\n%s", len(lines), o.stdout)

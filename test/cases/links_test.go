@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A folder of a run from anybody can hold links to files of its user. Nothing is written
-// through them: neither lock, logs, launches, report and checkpoints nor event files.
+// The folder of a run from another person may contain links to files of the user. Nothing is written
+// through them: no lock, logs, launches, report, checkpoints or event files.
 func TestRunsWriteThroughNoLink(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog"}, 8, 4)
@@ -48,8 +48,8 @@ func TestRunsWriteThroughNoLink(t *testing.T) {
 	for _, c := range []struct {
 		link   string // in the folder of the run
 		to     string // outside
-		before bool   // the run is new, else it is resumed
-		says   string // "" where the link is replaced
+		before bool   // the run is new; else it is resumed
+		says   string // "" if the link is replaced
 	}{
 		{"run.lock", "file", true, "run.lock is a symbolic link: nothing is written through it; remove it"},
 		{"run.lock", "new", true, "run.lock is a symbolic link"},
@@ -64,7 +64,9 @@ func TestRunsWriteThroughNoLink(t *testing.T) {
 		{"fingerprint.safetensors", "new", true, ""},
 		{"checkpoints/best.safetensors", "new", true, ""},
 		{"checkpoints/next.safetensors", "new", true, ""},
-		{"checkpoints", "folder", true, "checkpoints is a symbolic link: nothing is written through it; to have a run elsewhere, let its own folder be a link"},
+		{"checkpoints", "folder", true,
+			"checkpoints is a symbolic link: nothing is written through it; " +
+				"to have a run elsewhere, make its own folder a link"},
 		{"tensorboard", "folder", true, "tensorboard is a symbolic link"},
 		{"tensorboard/step", "folder", true, "step is a symbolic link"},
 	} {
@@ -91,14 +93,15 @@ func TestRunsWriteThroughNoLink(t *testing.T) {
 			o.exits(1).says(c.says)
 		} else {
 			o.exits(0)
-			if info, err := os.Lstat(f.file(run + "/" + c.link)); c.link != "checkpoints/next.safetensors" && (err != nil || !info.Mode().IsRegular()) {
+			if info, err := os.Lstat(f.file(run + "/" + c.link)); c.link != "checkpoints/next.safetensors" &&
+				(err != nil || !info.Mode().IsRegular()) {
 				t.Errorf("%s: the link is still there: %v", c.link, err)
 			}
 		}
 		unchanged(c.link)
 	}
 
-	// The folder of a run itself may be a link: that is its user's choice.
+	// The folder of a run may be a link itself: this is the choice of its user.
 	if err := os.Mkdir(f.file("elsewhere"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -108,14 +111,18 @@ func TestRunsWriteThroughNoLink(t *testing.T) {
 	f.run(append([]string{"train", "t.yaml", "--run", "linked"}, set...)...).exits(0)
 	f.read("elsewhere/checkpoints/best.safetensors")
 
-	// Nobody waits for a pipe.
+	// Nothing waits for a pipe.
 	f.write("pipes/config.yaml", f.read("plain/config.yaml"))
 	if err := syscall.Mkfifo(f.file("pipes/run.lock"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	f.run(append([]string{"train", "t.yaml", "--resume", "--run", "pipes"}, set...)...).exits(1).says("run.lock is a pipe or a device and not a file")
+	f.run(append([]string{"train", "t.yaml", "--resume", "--run", "pipes"}, set...)...).exits(1).
+		says("run.lock is a pipe or a device and not a file")
 	f.run("report", "pipes").exits(0)
-	for _, name := range []string{"log.jsonl", "summary.csv", "launches.jsonl", "evaluation.json", "checkpoints/best.safetensors", "config.yaml"} {
+	for _, name := range []string{
+		"log.jsonl", "summary.csv", "launches.jsonl", "evaluation.json", "checkpoints/best.safetensors",
+		"config.yaml",
+	} {
 		run := "pipe-" + strings.ReplaceAll(name, "/", "-")
 		if err := os.CopyFS(f.file(run), os.DirFS(f.file("plain"))); err != nil {
 			t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// in is another folder for the program to be started in; it makes it.
+// in makes another folder, in which the program starts.
 func (f folder) in(name string) folder {
 	f.t.Helper()
 	if err := os.MkdirAll(f.file(name), 0o755); err != nil {
@@ -17,8 +17,8 @@ func (f folder) in(name string) folder {
 	return folder{f.t, f.file(name)}
 }
 
-// ultralytics/yolov5#9519: a model is evaluated from another folder than it was trained in,
-// and the relative path of its data leads nowhere, or to other images of that name.
+// ultralytics/yolov5#9519: a model is evaluated in another folder than it was trained in, and the
+// relative path of its data leads nowhere, or to other images.
 func TestEvalFromAnyFolder(t *testing.T) {
 	f := newFolder(t)
 	home := f.in("home")
@@ -28,10 +28,14 @@ func TestEvalFromAnyFolder(t *testing.T) {
 	other := f.in("other")
 	run := "../home/run"
 	other.run("eval", "--model", run).exits(0).says("12 images of " + home.file("base"))
-	for _, command := range [][]string{{"knn", "--k", "3"}, {"linprobe", "--epochs", "2", "--opt", "sgd"}, {"features", "--dataset", "--out", "f.npy"}} {
+	for _, command := range [][]string{
+		{"knn", "--k", "3"},
+		{"linprobe", "--epochs", "2", "--opt", "sgd"},
+		{"features", "--dataset", "--out", "f.npy"},
+	} {
 		other.run(append(command, "--model", run)...).exits(0)
 	}
-	// Another data set of that name is not taken for it, unless it is asked for.
+	// Another data set of that name is not used, unless the user asks for it.
 	other.imageFolders("base", []string{"cat", "dog", "fox"}, 2, 1)
 	other.run("eval", "--model", run).exits(0).says("12 images of " + home.file("base"))
 	other.run("eval", "--model", run, "--data", "base").exits(0).says("3 images of base")
@@ -39,23 +43,31 @@ func TestEvalFromAnyFolder(t *testing.T) {
 	other.run("report", run).exits(0)
 	other.run("train", "--resume", "--run", run, "--set", "train.epochs=2").exits(0).hides("have changed")
 
-	// Gone, but a folder of that name is here: it is taken, and that is said.
+	// The data set is gone, but a folder of that name is here: it is used, with a note.
 	if err := os.Rename(home.file("base"), home.file("moved")); err != nil {
 		t.Fatal(err)
 	}
-	other.run("eval", "--model", run).exits(0).says("note: "+home.file("base")+" no longer exists: using base in this folder", "3 images of base")
+	other.run("eval", "--model", run).exits(0).
+		says("note: "+home.file("base")+" no longer exists: using base in this folder", "3 images of base")
 	if err := os.RemoveAll(other.file("base")); err != nil {
 		t.Fatal(err)
 	}
-	hint := "data.dir: " + home.file("base") + ": no such folder; if the data set has moved, say where it is now: --data FOLDER"
-	for _, command := range [][]string{{"eval", "--model", run}, {"knn", "--model", run}, {"features", "--dataset", "--out", "g.npy", "--model", run}, {"train", "--resume", "--run", run, "--set", "train.epochs=3"}} {
+	hint := "data.dir: " + home.file("base") +
+		": no such folder; if the data set has moved, say where it is now: --data FOLDER"
+	for _, command := range [][]string{
+		{"eval", "--model", run},
+		{"knn", "--model", run},
+		{"features", "--dataset", "--out", "g.npy", "--model", run},
+		{"train", "--resume", "--run", run, "--set", "train.epochs=3"},
+	} {
 		other.run(command...).exits(1).says(hint)
 	}
 	other.run("eval", "--model", run, "--data", home.file("moved")).exits(0).says("12 images")
-	other.run("train", "--resume", "--run", run, "--data", home.file("moved"), "--set", "train.epochs=3").exits(0).hides("have changed")
+	other.run("train", "--resume", "--run", run, "--data", home.file("moved"), "--set", "train.epochs=3").exits(0).
+		hides("have changed")
 }
 
-// An export is for others: it does not say where the images are on this machine.
+// An export may go to others: it does not contain the path of the images.
 func TestExportsKeepNoPaths(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog"}, 8, 4)
@@ -76,17 +88,19 @@ func TestExportsKeepNoPaths(t *testing.T) {
 	f.run("eval", "--model", "x.onnx").exits(0).says("8 images of base")
 }
 
-// A whole project is copied to another machine, where the old paths are not.
+// A whole project is copied to another machine, where the old paths do not exist.
 func TestProjectCopied(t *testing.T) {
 	f := newFolder(t)
 	home := f.in("home")
 	home.imageFolders("base", []string{"cat", "dog"}, 8, 4)
 	home.config("t.yaml", tinyFasterNet)
 	home.run("train", "t.yaml", "--run", "runs/large", "--set", "train.epochs=1").exits(0)
-	home.run("train", "t.yaml", "--run", "runs/small", "--set", "distill.type=soft", "--set", "distill.teacher=runs/large", "--set", "train.epochs=1").exits(0)
+	home.run("train", "t.yaml", "--run", "runs/small", "--set", "distill.type=soft",
+		"--set", "distill.teacher=runs/large", "--set", "train.epochs=1").exits(0)
 	other := f.in("other")
 	// The teacher is found from any folder, too.
-	other.run("train", "--resume", "--run", "../home/runs/small", "--set", "train.epochs=2").exits(0).says(filepath.Join(home.path, "runs/large"))
+	other.run("train", "--resume", "--run", "../home/runs/small", "--set", "train.epochs=2").exits(0).
+		says(filepath.Join(home.path, "runs/large"))
 	if out, err := exec.Command("cp", "-r", home.path+"/.", other.path).CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))
 	}
@@ -94,5 +108,7 @@ func TestProjectCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.run("eval", "--model", "runs/small").exits(0).says("base in this folder", "8 images of base")
-	other.run("train", "--resume", "--run", "runs/large", "--set", "train.epochs=2").exits(0).says("base in this folder").hides("have changed")
+	other.run("train", "--resume", "--run", "runs/large", "--set", "train.epochs=2").exits(0).
+		says("base in this folder").
+		hides("have changed")
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// labelled writes images whose labels are the colours in them, and a table for each part with
-// ; between the labels. An image shows none, one or two of three colours.
+// labelled writes images whose labels are the colours in them, and a table for each part with ; between
+// the labels. An image shows none, one or two of three colours.
 func (f folder) labelled(root string, train, val int) {
 	f.t.Helper()
 	shows := [][]int{{0}, {0, 1}, {}, {1}, {0, 2}, {0}, {1}, {0, 1}}
@@ -52,13 +52,15 @@ log: {tensorboard: false}
 }
 
 // Images with several labels are trained, measured, exported and named, with a threshold for each
-// label; a run that is stopped goes on to the same bits.
+// label; a stopped run resumes to the same bits.
 func TestMultiLabelJourney(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
 	f.labelled("base", 64, 24)
 	f.several("mine.yaml", "loss: {name: asl, class_weights: sqrt}\n")
-	out := f.run("train", "mine.yaml", "--run", "a").exits(0).says("labels per training image", "balanced sampling, 64 draws an epoch", "class weights from", "mAP", "macro F1").json()
+	out := f.run("train", "mine.yaml", "--run", "a").exits(0).
+		says("labels per training image", "balanced sampling, 64 draws an epoch", "class weights from", "mAP",
+			"macro F1").json()
 	if m, ok := out["map"].(float64); !ok || m < 50 || m > 100 || out["top1"] != nil {
 		t.Errorf("map is %v, top1 %v", out["map"], out["top1"])
 	}
@@ -70,40 +72,52 @@ func TestMultiLabelJourney(t *testing.T) {
 		t.Error("a run that was stopped twice ends with other bits")
 	}
 
-	want := f.run("eval", "--model", "a", "--confusion", "labels.csv", "--results-file", "results.json").exits(0).says("average precision", "best F1 of each label").json()
+	want := f.run("eval", "--model", "a", "--confusion", "labels.csv", "--results-file", "results.json").exits(0).
+		says("average precision", "best F1 of each label").json()
 	if want["map"] != out["map"] || want["count"] != 24.0 || want["task"] != "multilabel" {
 		t.Errorf("eval: %v, train: %v", want, out)
 	}
-	if text := string(f.read("labels.csv")); !strings.HasPrefix(text, "label,true_positives,") || strings.Count(text, "\n") != 4 {
+	if text := string(f.read("labels.csv")); !strings.HasPrefix(text, "label,true_positives,") ||
+		strings.Count(text, "\n") != 4 {
 		t.Errorf("tables of the labels:\n%s", text)
 	}
-	if text := string(f.read("results.json")); !strings.Contains(text, `"average_precision"`) || strings.Contains(text, "top1") {
+	if text := string(f.read("results.json")); !strings.Contains(text, `"average_precision"`) ||
+		strings.Contains(text, "top1") {
 		t.Errorf("results:\n%s", text)
 	}
-	guesses := f.run("predict", "base/img/val000.png", "base/img/val001.png", "--model", "a", "--format", "csv").exits(0).stdout
+	guesses := f.run("predict", "base/img/val000.png", "base/img/val001.png", "--model", "a",
+		"--format", "csv").exits(0).stdout
 	for _, file := range []string{"a.onnx", "a.safetensors"} {
 		f.run("export", "--model", "a", "--out", file).exits(0)
-		if text := string(f.read(file)); !strings.Contains(text, "thresholds") || !strings.Contains(text, "multilabel") {
+		if text := string(f.read(file)); !strings.Contains(text, "thresholds") ||
+			!strings.Contains(text, "multilabel") {
 			t.Errorf("%s has no task or thresholds", file)
 		}
 		got := f.run("eval", "--model", file, "--data", "base").exits(0).json()
 		if got["map"] != want["map"] || got["f1_macro"] != want["f1_macro"] {
 			t.Errorf("%s: %v, want %v", file, got, want)
 		}
-		if text := f.run("predict", "base/img/val000.png", "base/img/val001.png", "--model", file, "--format", "csv").exits(0).stdout; strings.Count(text, "\n") != strings.Count(guesses, "\n") {
+		if text := f.run("predict", "base/img/val000.png", "base/img/val001.png", "--model", file,
+			"--format", "csv").exits(0).stdout; strings.Count(text,
+			"\n") != strings.Count(guesses, "\n") {
 			t.Errorf("%s predicts\n%swant\n%s", file, text, guesses)
 		}
 	}
-	all := f.run("predict", "base/img/val000.png", "--model", "a", "--threshold", "0", "--format", "csv").exits(0).stdout
+	all := f.run("predict", "base/img/val000.png", "--model", "a", "--threshold", "0",
+		"--format", "csv").exits(0).stdout
 	if strings.Count(all, "\n") != 4 || !strings.Contains(all, "green") {
 		t.Errorf("of a threshold of 0:\n%s", all)
 	}
-	f.run("predict", "base/img/val000.png", "--model", "a", "--threshold", "1", "--format", "table").exits(0).says("(no label)")
-	f.run("predict", "base/img/val000.png", "--model", "a", "--threshold", "rod=0.2").exits(2).says(`no label "rod", did you mean "red"?`)
-	f.run("predict", "base/img/val000.png", "--model", "a", "--threshold", "1.5").exits(2).says("want a probability from 0 to 1, got 1.5")
-	f.run("predict", "base/img/val000.png", "--model", "a", "--topk", "2").exits(2).says("lists the labels that reach their thresholds")
+	f.run("predict", "base/img/val000.png", "--model", "a", "--threshold", "1", "--format", "table").exits(0).
+		says("(no label)")
+	f.run("predict", "base/img/val000.png", "--model", "a", "--threshold", "rod=0.2").exits(2).
+		says(`no label "rod", did you mean "red"?`)
+	f.run("predict", "base/img/val000.png", "--model", "a", "--threshold", "1.5").exits(2).
+		says("want a probability from 0 to 1, got 1.5")
+	f.run("predict", "base/img/val000.png", "--model", "a", "--topk", "2").exits(2).
+		says("lists the labels that reach their thresholds")
 
-	// Another task with the same encoder, and what is for one label alone.
+	// Checks another task with the same encoder, and options that are only for one label.
 	f.several("next.yaml", "from: a\n")
 	f.run("train", "next.yaml", "--run", "c", "--set", "train.epochs=1").exits(0).says("mAP")
 	f.run("knn", "--model", "a").exits(2).says("knn needs one label per image")
@@ -114,9 +128,11 @@ func TestMultiLabelJourney(t *testing.T) {
 	f.run("data", "info", "mine.yaml").exits(0).says("any number of labels", "have none")
 	f.run("data", "verify", "mine.yaml").exits(0)
 	f.run("data", "browse", "mine.yaml", "--out", "samples.html").exits(0)
-	f.run("data", "pack", "mine.yaml", "--out", "packed").exits(1).says("a packed data set has one label for each image")
+	f.run("data", "pack", "mine.yaml", "--out", "packed").exits(1).
+		says("a packed data set has one label for each image")
 	f.run("data", "shard", "mine.yaml", "--out", "shards").exits(0)
-	f.run("eval", "--model", "a", "--data", "shards", "--set", "data.name=shards").exits(0).says(fmt.Sprintf(`"map":%v`, want["map"]))
+	f.run("eval", "--model", "a", "--data", "shards", "--set", "data.name=shards").exits(0).
+		says(fmt.Sprintf(`"map":%v`, want["map"]))
 	f.run("verify", "a", "a.onnx").exits(0)
 	f.run("report", "a", "--out", "report.html").exits(0)
 	if text := string(f.read("report.html")); !strings.Contains(text, "mean average precision") {
@@ -124,7 +140,7 @@ func TestMultiLabelJourney(t *testing.T) {
 	}
 }
 
-// What is wrong with images of several labels is told in a line, before anything is written.
+// Faults of images with several labels give one line, before anything is written.
 func TestMultiLabelBadInput(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -133,7 +149,8 @@ func TestMultiLabelBadInput(t *testing.T) {
 	table := string(f.read("base/train.csv"))
 	for _, c := range []struct{ name, from, to, want string }{
 		{"an unknown file", "train001.png", "train901.png", "base/train.csv:3: there is no file"},
-		{"a real number", "train001.png,red;green", "train001.png,0.25", "regression (predicting numbers) is not supported"},
+		{"a real number", "train001.png,red;green", "train001.png,0.25",
+			"regression (predicting numbers) is not supported"},
 		{"listed twice", "train001.png", "train000.png", "is listed twice, with labels"},
 		{"only numbers of classes that do not exist", "red", "7", ""},
 	} {
@@ -153,9 +170,13 @@ func TestMultiLabelBadInput(t *testing.T) {
 	f.write("base/val.csv", []byte("filename,labels\nimg/val000.png,\n"))
 	f.run("train", "mine.yaml", "--run", "bad").exits(1).says("none of the 1 validation images has a label")
 	f.write("base/val.csv", []byte("filename,labels\nimg/val000.png,red\nimg/val001.png,\n"))
-	f.run("train", "mine.yaml", "--run", "bad", "--set", "loss.class_weights.rod=2").exits(1).says(`loss.class_weights: there is no class "rod", did you mean "red"?`)
+	f.run("train", "mine.yaml", "--run", "bad", "--set", "loss.class_weights.rod=2").exits(1).
+		says(`loss.class_weights: there is no class "rod", did you mean "red"?`)
 	f.run("config", "check", "mine.yaml", "--set", "loss.class_weights.rod=2").says(`there is no class "rod"`)
-	f.run("train", "mine.yaml", "--run", "bad", "--set", "loss.class_weights={red: -1}").exits(2).says("want a number from 0 to 1e+06")
-	f.run("train", "mine.yaml", "--run", "bad", "--set", "task=classify").exits(1).says("labels by name need data.classes")
-	f.run("train", "mine.yaml", "--run", "good", "--set", "train.epochs=1").exits(0).says("the validation part has no images of 2 of the 3 classes")
+	f.run("train", "mine.yaml", "--run", "bad", "--set", "loss.class_weights={red: -1}").exits(2).
+		says("want a number from 0 to 1e+06")
+	f.run("train", "mine.yaml", "--run", "bad", "--set", "task=classify").exits(1).
+		says("labels by name need data.classes")
+	f.run("train", "mine.yaml", "--run", "good", "--set", "train.epochs=1").exits(0).
+		says("the validation part has no images of 2 of the 3 classes")
 }

@@ -16,12 +16,12 @@ import (
 	"fasternet/internal/printable"
 )
 
-// hostile is a name that would clear the screen, turn the line round, set the title of the
-// terminal, and add a line that looks like the program's.
+// hostile is a name that would clear the screen, reverse the line, set the title of the terminal, and add
+// a line that looks like the program's.
 const hostile = "a\x1b[2J\u202e\u009b1m\x1b]0;x\a\nfasternet-train: all is well"
 
-// clean demands that neither stream has a character that a terminal would obey, and that no
-// line is one of the hostile name's.
+// clean fails if a stream has a character that a terminal would obey, or a line from the hostile
+// name.
 func (o outcome) clean() outcome {
 	o.t.Helper()
 	demandClean(o.t, strings.Join(o.args, " "), o.stdout+o.stderr)
@@ -35,14 +35,14 @@ func demandClean(t *testing.T, what, text string) {
 	}
 }
 
-// demandShown is demandClean of a page, whose lines mean nothing.
+// demandShown is demandClean for a page, whose lines have no meaning.
 func demandShown(t *testing.T, what, text string) {
 	t.Helper()
 	demandClean(t, what, strings.ReplaceAll(text, "\n", ""))
 }
 
-// Names of classes, images, members, tensors and keys are printed without what a terminal
-// would obey, wherever they are printed.
+// Names of classes, images, members, tensors and keys are printed without characters that a terminal
+// would obey, everywhere.
 func TestHostileNames(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{hostile, "b"}, 8, 4)
@@ -51,7 +51,8 @@ func TestHostileNames(t *testing.T) {
 	}
 	f.config("t.yaml", tinyFasterNet)
 	skip := []string{"--set", "data.on_bad_image=skip"}
-	f.run(append([]string{"train", "t.yaml", "--run", "run", "--set", "train.epochs=1"}, skip...)...).exits(0).clean().says(`\x1b[2J`)
+	f.run(append([]string{"train", "t.yaml", "--run", "run", "--set", "train.epochs=1"}, skip...)...).exits(0).clean().
+		says(`\x1b[2J`)
 	for _, name := range []string{"train.log", "log.jsonl", "launches.jsonl", "summary.csv", "evaluation.json"} {
 		demandClean(t, name, string(f.read("run/"+name)))
 	}
@@ -60,10 +61,14 @@ func TestHostileNames(t *testing.T) {
 	f.run("data", "info", "t.yaml").clean().says(`\x1b[2J`)
 	f.run("data", "verify", "t.yaml").exits(1).clean().says(`broken`)
 	f.run("train", "t.yaml", "--run", "second").exits(1).clean()
-	f.run("eval", "--model", "run", "--on-bad-image", "skip", "--confusion", "c.csv", "--results-file", "r.json").exits(0).clean().says(`\x1b[2J`)
+	f.run("eval", "--model", "run", "--on-bad-image", "skip", "--confusion", "c.csv",
+		"--results-file", "r.json").exits(0).clean().
+		says(`\x1b[2J`)
 	f.run("predict", "base/val", "--model", "run", "--on-bad-image", "skip").exits(0).clean().says(`\x1b[2J`)
-	f.run("predict", "base/val", "--model", "run", "--on-bad-image", "skip", "--format", "csv", "--out", "p.csv").exits(0).clean()
-	jsonl := f.run("predict", "base/val", "--model", "run", "--on-bad-image", "skip", "--format", "jsonl").exits(0).clean()
+	f.run("predict", "base/val", "--model", "run", "--on-bad-image", "skip", "--format", "csv",
+		"--out", "p.csv").exits(0).clean()
+	jsonl := f.run("predict", "base/val", "--model", "run", "--on-bad-image", "skip",
+		"--format", "jsonl").exits(0).clean()
 	f.run("features", "base/val", "--model", "run", "--on-bad-image", "skip", "--out", "f.npy").exits(0).clean()
 	f.run("knn", "--model", "run", "--on-bad-image", "skip").exits(0).clean()
 	f.run(append([]string{"data", "browse", "t.yaml", "--out", "b.html"}, skip...)...).clean()
@@ -73,7 +78,7 @@ func TestHostileNames(t *testing.T) {
 
 	demandShown(t, "b.html", string(f.read("b.html")))
 
-	// The data are all there, escaped.
+	// All values are there, with escapes.
 	rows, err := csv.NewReader(bytes.NewReader(f.read("c.csv"))).ReadAll()
 	if err != nil || len(rows) != 3 || rows[0][1] != printable.Line(hostile) {
 		t.Errorf("confusion: %q, %v", rows, err)
@@ -81,12 +86,13 @@ func TestHostileNames(t *testing.T) {
 	var first struct {
 		File string `json:"file"`
 	}
-	if err := json.Unmarshal([]byte(strings.SplitN(jsonl.stdout, "\n", 2)[0]), &first); err != nil || !strings.Contains(first.File, hostile) {
+	if err := json.Unmarshal([]byte(strings.SplitN(jsonl.stdout, "\n", 2)[0]), &first); err != nil ||
+		!strings.Contains(first.File, hostile) {
 		t.Errorf("the name in JSON is %q, %v", first.File, err)
 	}
 }
 
-// What a file says of itself is shown, but not obeyed.
+// Texts in a file are shown, but not obeyed.
 func TestHostileFiles(t *testing.T) {
 	f := newFolder(t)
 	var shard bytes.Buffer
@@ -106,10 +112,18 @@ func TestHostileFiles(t *testing.T) {
 		meta map[string]string
 	}{
 		{"format.safetensors", map[string]string{"format": "fasternet-train checkpoint 1" + hostile}},
-		{"key.safetensors", map[string]string{"format": "fasternet-train checkpoint 1", "config": "\"" + `x\e\n` + "\": 1", "classes": "[]"}},
+		{"key.safetensors",
+			map[string]string{
+				"format":  "fasternet-train checkpoint 1",
+				"config":  "\"" + `x\e\n` + "\": 1",
+				"classes": "[]",
+			}},
 		{"names.safetensors", map[string]string{"format": "pt"}},
 	} {
-		file := checkpoints.File{Meta: c.meta, Tensors: []formats.Tensor{{Name: "x" + hostile, Shape: []int{1}, F32: []float32{1}}}}
+		file := checkpoints.File{
+			Meta:    c.meta,
+			Tensors: []formats.Tensor{{Name: "x" + hostile, Shape: []int{1}, F32: []float32{1}}},
+		}
 		if err := checkpoints.Write(f.file(c.name), file); err != nil {
 			t.Fatal(err)
 		}
@@ -129,8 +143,7 @@ func TestHostileFiles(t *testing.T) {
 	f.run("report", "run").clean()
 }
 
-// An error is a line of some hundred characters, whatever it is about: its begin and its
-// end stay.
+// An error is a line of some hundred characters at most: its beginning and its end stay.
 func TestLongErrors(t *testing.T) {
 	f := newFolder(t)
 	long := strings.Repeat("long/", 2000)
@@ -142,7 +155,12 @@ func TestLongErrors(t *testing.T) {
 		{long},
 	} {
 		o := f.run(args...).clean()
-		if n := utf8.RuneCountInString(o.stderr); o.code == 0 || n > 800 || n < 100 || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, "characters left out") {
+		n := utf8.RuneCountInString(o.stderr)
+		if o.code == 0 ||
+			n > 800 ||
+			n < 100 ||
+			strings.Count(o.stderr, "\n") != 1 ||
+			!strings.Contains(o.stderr, "characters left out") {
 			t.Errorf("%s: exit code %d, %d characters: %s", args[0], o.code, n, o.stderr)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// profile demands that a file is a profile of pprof with functions of the program.
+// profile fails unless a file is a pprof profile with functions of the program.
 func (f folder) profile(name, function string) {
 	f.t.Helper()
 	r, err := gzip.NewReader(bytes.NewReader(f.read(name)))
@@ -26,7 +26,7 @@ func (f folder) profile(name, function string) {
 	}
 }
 
-// left demands that nothing half-written is there.
+// left fails if a file is half-written.
 func (f folder) left() {
 	f.t.Helper()
 	entries, err := os.ReadDir(f.path)
@@ -68,8 +68,10 @@ func TestProfiles(t *testing.T) {
 			}
 		}
 	}
-	f.run("train", "t.yaml", "--run", "never", "--memprofile", "nowhere/memory", "--cpuprofile", "cpu").exits(1).says("--memprofile: writing nowhere/memory")
-	f.run("train", "t.yaml", "--run", "never", "--trace", "./x", "--cpuprofile", "x").exits(2).says("--trace: ./x is the file of --cpuprofile")
+	f.run("train", "t.yaml", "--run", "never", "--memprofile", "nowhere/memory", "--cpuprofile", "cpu").exits(1).
+		says("--memprofile: writing nowhere/memory")
+	f.run("train", "t.yaml", "--run", "never", "--trace", "./x", "--cpuprofile", "x").exits(2).
+		says("--trace: ./x is the file of --cpuprofile")
 	f.run("bench", "t.yaml", "--cpuprofile", "base").exits(1).says("--cpuprofile: writing base: it is a folder")
 	for _, name := range []string{"never", "cpu", "x"} {
 		if _, err := os.Stat(f.file(name)); err == nil {
@@ -79,7 +81,7 @@ func TestProfiles(t *testing.T) {
 	f.left()
 }
 
-// An interrupt ends a run or a bench, and the profiles are there.
+// An interrupt ends a run or a bench, and the profiles are complete.
 func TestProfilesOfInterrupted(t *testing.T) {
 	f, args := longRun(t)
 	for _, c := range []struct {

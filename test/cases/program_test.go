@@ -18,7 +18,7 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// program is the built one.
+// program is the built program.
 var program string
 
 func TestMain(m *testing.M) { os.Exit(build(m)) }
@@ -40,8 +40,7 @@ func build(m *testing.M) int {
 	return m.Run()
 }
 
-// folder is where a test has its data, configurations and runs. The program is
-// started in it.
+// folder is a folder with the data, configurations and runs of a test. The program starts in it.
 type folder struct {
 	t    *testing.T
 	path string
@@ -49,7 +48,7 @@ type folder struct {
 
 func newFolder(t *testing.T) folder { return folder{t, ramdisk.Dir(t)} }
 
-// file is the path of a file in the folder.
+// file returns the path of a file in the folder.
 func (f folder) file(name string) string { return filepath.Join(f.path, filepath.FromSlash(name)) }
 
 func (f folder) write(name string, content []byte) {
@@ -71,7 +70,7 @@ func (f folder) read(name string) []byte {
 	return b
 }
 
-// outcome is what a run of the program left.
+// outcome is the result of running the program.
 type outcome struct {
 	t              *testing.T
 	args           []string
@@ -79,7 +78,7 @@ type outcome struct {
 	code           int
 }
 
-// run starts the program in the folder and waits for it.
+// run runs the program in the folder.
 func (f folder) run(args ...string) outcome {
 	f.t.Helper()
 	var out, errs bytes.Buffer
@@ -93,7 +92,7 @@ func (f folder) run(args ...string) outcome {
 	return outcome{f.t, args, out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
 
-// exits demands an exit code.
+// exits fails unless the exit code is right.
 func (o outcome) exits(code int) outcome {
 	o.t.Helper()
 	if o.code != code {
@@ -102,7 +101,7 @@ func (o outcome) exits(code int) outcome {
 	return o
 }
 
-// says demands words in what the program wrote for people, in either stream.
+// says fails unless the words are in the text for people, in either stream.
 func (o outcome) says(words ...string) outcome {
 	o.t.Helper()
 	for _, w := range words {
@@ -113,7 +112,7 @@ func (o outcome) says(words ...string) outcome {
 	return o
 }
 
-// hides demands that words are not there.
+// hides fails if the words are there.
 func (o outcome) hides(words ...string) outcome {
 	o.t.Helper()
 	for _, w := range words {
@@ -124,7 +123,7 @@ func (o outcome) hides(words ...string) outcome {
 	return o
 }
 
-// json is the object on the last line of the standard output.
+// json returns the object on the last line of the standard output.
 func (o outcome) json() (v map[string]any) {
 	o.t.Helper()
 	lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
@@ -136,9 +135,11 @@ func (o outcome) json() (v map[string]any) {
 
 // Tiny models and the configuration of one, on the folder "base".
 const (
-	tinyFasterNet = "{name: fasternet, embed_dim: 8, depths: [1, 1], feature_dim: 32, patch_size: 4, patch_stride: 4, act_layer: gelu, in_chans: 3}"
-	tinyViT       = "{name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 0, in_chans: 3}"
-	tinySwin      = "{name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], patch_size: 4, window_size: 4, num_classes: 0, in_chans: 3}"
+	tinyFasterNet = "{name: fasternet, embed_dim: 8, depths: [1, 1], feature_dim: 32, patch_size: " +
+		"4, patch_stride: 4, act_layer: gelu, in_chans: 3}"
+	tinyViT  = "{name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, num_classes: 0, in_chans: 3}"
+	tinySwin = "{name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], patch_size: 4, window_size: " +
+		"4, num_classes: 0, in_chans: 3}"
 )
 
 // config writes a configuration of two epochs.
@@ -153,7 +154,7 @@ log: {tensorboard: false}
 `))
 }
 
-// imageFolders makes train/<class> and val/<class> under root, with so many images each.
+// imageFolders makes train/<class> and val/<class> under root, with a number of images each.
 func (f folder) imageFolders(root string, classes []string, train, val int) {
 	f.t.Helper()
 	for c, class := range classes {
@@ -166,7 +167,7 @@ func (f folder) imageFolders(root string, classes []string, train, val int) {
 	}
 }
 
-// noise is an image around the colour of a class.
+// noise makes an image around the colour of a class.
 func noise(width, height, class, seed int) *image.RGBA {
 	bases := [][3]int{{200, 60, 60}, {60, 200, 60}, {60, 60, 200}, {200, 200, 60}, {60, 200, 200}, {200, 60, 200}}
 	r := rand.New(rand.NewPCG(uint64(class), uint64(seed)))

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// One command on a folder of images, within its time: a model, its report and an export. Reported: a preset
-// on a few hundred images makes one step per epoch, and its learning rate is for other batches.
+// One command turns a folder of images into a model, a report and an export within its time. Reported: a
+// preset on a few hundred images makes one step per epoch, and its learning rate is for other batches.
 func TestTrainWithoutPreset(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -19,33 +19,38 @@ func TestTrainWithoutPreset(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	out := f.run("train", "--data", "photos", "--budget", "12s", "--set", "threads=1", "--set", "augment.hflip=0").exits(0)
+	out := f.run("train", "--data", "photos", "--budget", "12s", "--set", "threads=1",
+		"--set", "augment.hflip=0").exits(0)
 	took := time.Since(began)
 	out.says("recipe: FasterNet", "held out", "report: runs/photos/report.html")
 	if top1, ok := out.json()["top1"].(float64); !ok || top1 < 60 {
 		t.Errorf("three colours are told apart in %v %% of the images", out.json()["top1"])
 	}
-	if took > 25*time.Second { // on a machine that does much else
+	if took > 25*time.Second { // the machine may be busy
 		t.Errorf("a budget of 12s took %v", took)
 	}
 	text := string(f.read("runs/photos/config.yaml"))
-	for _, w := range []string{"# A recipe for photos", "val_fraction: 0.2", "# given\n  hflip: 0\n", "budget: 12s", "warmup_epochs"} {
+	for _, w := range []string{
+		"# A recipe for photos", "val_fraction: 0.2", "# given\n  hflip: 0\n", "budget: 12s", "warmup_epochs",
+	} {
 		if !strings.Contains(text, w) {
 			t.Errorf("no %q in\n%s", w, text)
 		}
 	}
-	f.run("eval", "--model", "runs/photos/model.safetensors", "--data", "photos", "--set", "data.val_fraction=0.2").exits(0)
+	f.run("eval", "--model", "runs/photos/model.safetensors", "--data", "photos",
+		"--set", "data.val_fraction=0.2").exits(0)
 	f.run("config", "check", "runs/photos/config.yaml").exits(0).says("no problem found")
-	// It is done, and keeps its comments. As any configuration it makes another run.
+	// The recipe is finished, and keeps its comments. Like any configuration, it can make another run.
 	f.run("train", "--data", "photos", "--resume").exits(0)
 	if string(f.read("runs/photos/config.yaml")) != text {
 		t.Error("a resumed run has lost the comments of its configuration")
 	}
 	f.run("train", "--data", "photos", "--budget", "10s").exits(1).says("already has a run")
-	f.run("train", "runs/photos/config.yaml", "--run", "second", "--set", "train.budget=", "--set", "train.epochs=1", "--set", "sched.warmup_epochs=0").exits(0)
+	f.run("train", "runs/photos/config.yaml", "--run", "second", "--set", "train.budget=",
+		"--set", "train.epochs=1", "--set", "sched.warmup_epochs=0").exits(0)
 }
 
-// What a recipe cannot be made for is one line, and no file is left.
+// If no recipe can be made, there is one line, and no file is left.
 func TestTrainWithoutPresetRefuses(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -92,13 +97,21 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 	}
 }
 
-// A preset says when it meets too few images, and what to set.
+// A preset warns if it gets too few images, and says what to set.
 func TestPresetMeetsFewImages(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
 	f.imageFolders("good", []string{"a", "b"}, 70, 4)
-	f.write("small.yaml", []byte("base: fasternet_t0\nmodel: {embed_dim: 8, depths: [1, 1], feature_dim: 32, num_classes: 0}\ndata: {dir: good, image_size: 32, multi_scale: \"\"}\ntrain: {epochs: 1}\nsched: {warmup_epochs: 0}\nlog: {tensorboard: false}\n"))
-	f.run("train", "small.yaml", "--run", "one").exits(0).says("make 1 step per epoch", "train.batch_size=64 train.accum_steps=1", "optim.lr=0.0005", "train --data FOLDER")
-	f.run("train", "small.yaml", "--run", "two", "--set", "train.batch_size=64").exits(0).says("steps of 2048 images").hides("to optim.lr=0.0028")
-	f.run("train", "small.yaml", "--run", "three", "--set", "train.batch_size=8", "--set", "train.accum_steps=1").exits(0).hides("with steps of")
+	f.write("small.yaml",
+		[]byte("base: fasternet_t0\nmodel: {embed_dim: 8, depths: [1, 1], feature_dim: 32, num_classes: 0}\ndata: "+
+			"{dir: good, image_size: 32, multi_scale: \"\"}\ntrain: {epochs: 1}\nsched: {warmup_epochs: 0}\nlog: "+
+			"{tensorboard: false}\n"))
+	f.run("train", "small.yaml", "--run", "one").exits(0).
+		says("make 1 step per epoch", "train.batch_size=64 train.accum_steps=1", "optim.lr=0.0005",
+			"train --data FOLDER")
+	f.run("train", "small.yaml", "--run", "two", "--set", "train.batch_size=64").exits(0).says("steps of 2048 images").
+		hides("to optim.lr=0.0028")
+	f.run("train", "small.yaml", "--run", "three", "--set", "train.batch_size=8",
+		"--set", "train.accum_steps=1").exits(0).
+		hides("with steps of")
 }

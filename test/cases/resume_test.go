@@ -10,8 +10,8 @@ import (
 	"fasternet/kernels"
 )
 
-// experiencor/keras-yolo3#82, GreatV/labelme2yolo#18: the classes have another order, or
-// other names, at the second launch, and the labels mean something else from there on.
+// experiencor/keras-yolo3#82, GreatV/labelme2yolo#18: the classes have another order, or other names, at
+// the second launch, and the labels change their meaning.
 func TestResumeRenamedClass(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
@@ -19,20 +19,25 @@ func TestResumeRenamedClass(t *testing.T) {
 	f.config("t.yaml", tinyFasterNet)
 	f.run("train", "t.yaml", "--run", "run").exits(0)
 	checkpoint, log := f.read("run/checkpoints/last.safetensors"), f.read("run/train.log")
-	o := f.run("train", "t.yaml", "--set", "train.epochs=4", "--set", "data.dir=renamed", "--run", "run", "--resume").exits(1).
-		says(`run/checkpoints/last.safetensors: the data set has other classes than the checkpoint: class 0 is "cat" in the checkpoint and "dog" in the data set (3 of 3 differ); only in the checkpoint: "cat"; only in the data set: "zebra"; --resume needs the same classes`)
+	o := f.run("train", "t.yaml", "--set", "train.epochs=4", "--set", "data.dir=renamed", "--run", "run",
+		"--resume").exits(1).
+		says(`run/checkpoints/last.safetensors: the data set has other classes than the checkpoint: ` +
+			`class 0 is "cat" in the checkpoint and "dog" in the data set (3 of 3 differ); ` +
+			`only in the checkpoint: "cat"; only in the data set: "zebra"; --resume needs the same classes`)
 	if strings.Count(strings.TrimSpace(o.stderr), "\n") > 0 {
 		t.Errorf("more than a line:\n%s", o.stderr)
 	}
-	if string(f.read("run/checkpoints/last.safetensors")) != string(checkpoint) || string(f.read("run/train.log")) != string(log) {
+	if string(f.read("run/checkpoints/last.safetensors")) != string(checkpoint) ||
+		string(f.read("run/train.log")) != string(log) {
 		t.Error("the run has been changed")
 	}
 	// What the message proposes.
-	f.run("train", "t.yaml", "--set", "data.dir=renamed", "--run", "other", "--from", "run").exits(0).says("the checkpoint has 2 of the ")
+	f.run("train", "t.yaml", "--set", "data.dir=renamed", "--run", "other", "--from", "run").exits(0).
+		says("the checkpoint has 2 of the ")
 }
 
-// AlexeyAB/darknet#1850, TheLastBen/fast-stable-diffusion#1249: images come and go between
-// two launches. The run goes on, and says how many.
+// AlexeyAB/darknet#1850, TheLastBen/fast-stable-diffusion#1249: images are added and removed between two
+// launches. The run goes on, and says how many.
 func TestResumeOtherImages(t *testing.T) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
@@ -45,12 +50,13 @@ func TestResumeOtherImages(t *testing.T) {
 		}
 	}
 	f.run("train", "t.yaml", "--set", "train.epochs=3", "--run", "run", "--resume").exits(0).
-		says(`note: the training images have changed since the checkpoint: 1 added, 2 removed; 23 now, 24 before (6 of "dog" instead of 8, 9 of "cat" instead of 8)`)
+		says(`note: the training images have changed since the checkpoint: 1 added, 2 removed; ` +
+			`23 now, 24 before (6 of "dog" instead of 8, 9 of "cat" instead of 8)`)
 	f.run("train", "t.yaml", "--set", "train.epochs=4", "--run", "run", "--resume").exits(0).hides("have changed")
 }
 
-// A run that was moved to a machine with other kernels goes on, and says that its bits are
-// others from there on; a run that stays says nothing.
+// A run that moves to a machine with other kernels goes on, and says that its bits differ from there on;
+// a run that stays says nothing.
 func TestResumeOtherKernels(t *testing.T) {
 	all := kernels.Available()
 	if len(all) < 2 {
@@ -62,9 +68,13 @@ func TestResumeOtherKernels(t *testing.T) {
 	f.config("t.yaml", tinyFasterNet)
 	on := func(variant, epochs string, more ...string) outcome {
 		t.Setenv(kernels.EnvVariable, variant)
-		return f.run(append([]string{"train", "t.yaml", "--set", "precision=fp32", "--set", "train.epochs=" + epochs, "--run", "run"}, more...)...).exits(0)
+		return f.run(append([]string{
+			"train", "t.yaml", "--set", "precision=fp32", "--set", "train.epochs=" + epochs, "--run", "run",
+		},
+			more...)...).exits(0)
 	}
-	const note = "note: the checkpoint was trained with %s kernels on %s, the run continues with %s kernels on %[2]s: they round differently"
+	const note = "note: the checkpoint was trained with %s kernels on %s, " +
+		"the run continues with %s kernels on %[2]s: they round differently"
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	on(first, "1").hides("round differently")
 	on(first, "2", "--resume").hides("round differently")

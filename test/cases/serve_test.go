@@ -27,7 +27,7 @@ import (
 	"fasternet/internal/modeltest"
 )
 
-// service is the program as it serves.
+// service is the program while it serves.
 type service struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -36,10 +36,14 @@ type service struct {
 	models []string
 }
 
-// serves starts the program and waits until it says that it is ready.
+// serves starts the program and waits until it is ready.
 func (f folder) serves(env []string, args ...string) *service {
 	f.t.Helper()
-	s := &service{t: f.t, cmd: exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...), stderr: &bytes.Buffer{}}
+	s := &service{
+		t:      f.t,
+		cmd:    exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...),
+		stderr: &bytes.Buffer{},
+	}
 	s.cmd.Dir, s.cmd.Stderr, s.cmd.Env = f.path, s.stderr, append(os.Environ(), env...)
 	out, err := s.cmd.StdoutPipe()
 	if err == nil {
@@ -65,7 +69,7 @@ func (f folder) serves(env []string, args ...string) *service {
 	return s
 }
 
-// stops sends SIGTERM and demands that the program ends well.
+// stops sends SIGTERM and fails unless the program ends well.
 func (s *service) stops() {
 	s.t.Helper()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
@@ -74,8 +78,8 @@ func (s *service) stops() {
 	}
 }
 
-// The program serves models under their names, over HTTP and TLS, with a token, and ends by
-// SIGTERM with exit code 0.
+// The program serves models under their names, over HTTP and TLS, with a token, and ends after SIGTERM
+// with exit code 0.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -84,16 +88,21 @@ func TestServe(t *testing.T) {
 	certificate(t, f)
 	f.write("token.txt", []byte("s3cret\n"))
 	photo := datatest.EncodeJPEG(t, datatest.Scene(50, 40))
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	client := &http.Client{
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+	}
 	for _, c := range []struct {
 		name, token string
 		env, args   []string
 		models      string
 	}{
 		{"names of runs and files", "", nil, []string{"runs/flowers", "my vit.safetensors"}, "flowers my-vit"},
-		{"a checkpoint of a run", "", nil, []string{"runs/flowers/checkpoints/best.safetensors", "--max-delay", "5ms", "--log-requests"}, "flowers"},
+		{"a checkpoint of a run", "", nil,
+			[]string{"runs/flowers/checkpoints/best.safetensors", "--max-delay", "5ms", "--log-requests"}, "flowers"},
 		{"other names", "", nil, []string{"a=runs/flowers", "b=runs/flowers"}, "a b"},
-		{"token in a file, TLS", "s3cret", nil, []string{"runs/flowers", "--token-file", "token.txt", "--tls-cert", "cert.pem", "--tls-key", "key.pem"}, "flowers"},
+		{"token in a file, TLS", "s3cret", nil,
+			[]string{"runs/flowers", "--token-file", "token.txt", "--tls-cert", "cert.pem", "--tls-key", "key.pem"},
+			"flowers"},
 		{"token in the environment", "other", []string{"FASTERNET_TOKEN=other"}, []string{"runs/flowers"}, "flowers"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -120,20 +129,22 @@ func TestServe(t *testing.T) {
 					if token != c.token && c.token != "" {
 						want = http.StatusUnauthorized
 					}
-					if reply.StatusCode != want || want == http.StatusOK && !strings.Contains(string(body), `"model":"`+m+`"`) {
+					if reply.StatusCode != want ||
+						want == http.StatusOK && !strings.Contains(string(body), `"model":"`+m+`"`) {
 						t.Errorf("%s with token %q: %s %s", m, token, reply.Status, body)
 					}
 				}
 			}
 			s.stops()
-			if c.name == "a checkpoint of a run" && !strings.Contains(s.stderr.String(), "POST /classify model=flowers status=200") {
+			if c.name == "a checkpoint of a run" &&
+				!strings.Contains(s.stderr.String(), "POST /classify model=flowers status=200") {
 				t.Errorf("no line for the request:\n%s", s.stderr)
 			}
 		})
 	}
 }
 
-// Wrong usage ends with exit code 2 before a model is read, a model that cannot be read with 1.
+// Wrong usage ends with exit code 2 before a model is read, and a bad model with exit code 1.
 func TestServeRefuses(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -156,11 +167,12 @@ func TestServeRefuses(t *testing.T) {
 		{"one half of TLS", 2, "--tls-cert and --tls-key", []string{"m.safetensors", "--tls-cert", "x"}},
 		{"empty token", 2, "the token is empty", []string{"m.safetensors", "--token-file", "empty.txt"}},
 		{"no token file", 2, "--token-file", []string{"m.safetensors", "--token-file", "none.txt"}},
-		{"one name twice", 2, "two models are called m", []string{"m.safetensors", "m=m.safetensors"}},
-		{"bad name", 2, "want letters", []string{"a b=m.safetensors"}},
+		{"one name twice", 2, "two models have the name m", []string{"m.safetensors", "m=m.safetensors"}},
+		{"bad name", 2, "want at most 128 letters", []string{"a b=m.safetensors"}},
 		{"missing", 1, "missing", []string{"missing.safetensors"}},
 		{"broken", 1, "broken.safetensors", []string{"broken.safetensors"}},
-		{"no certificate", 1, "TLS", []string{"m.safetensors", "--addr", "127.0.0.1:0", "--tls-cert", "x", "--tls-key", "y"}},
+		{"no certificate", 1, "TLS",
+			[]string{"m.safetensors", "--addr", "127.0.0.1:0", "--tls-cert", "x", "--tls-key", "y"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			folder{t, f.path}.run(append([]string{"serve"}, c.args...)...).exits(c.code).says(c.want)
@@ -175,7 +187,11 @@ func certificate(t *testing.T, f folder) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotAfter:     time.Now().Add(time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

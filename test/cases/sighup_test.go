@@ -16,8 +16,7 @@ import (
 	"time"
 )
 
-// longRun makes a data set whose list names its images many times, and the arguments of a
-// run that takes long.
+// longRun makes a data set whose list names its images many times, and the arguments of a long run.
 func longRun(t *testing.T, settings ...string) (folder, []string) {
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog", "fox"}, 8, 4)
@@ -36,13 +35,16 @@ func longRun(t *testing.T, settings ...string) (folder, []string) {
 	f.write("base/long.txt", []byte(long.String()))
 	f.write("base/v.txt", []byte(val.String()))
 	args := []string{"train", "t.yaml", "--run", "run"}
-	for _, s := range append([]string{"data.name=annotations", "data.train=long.txt", "data.val=v.txt", "train.epochs=500"}, settings...) {
+	for _, s := range append([]string{
+		"data.name=annotations", "data.train=long.txt", "data.val=v.txt", "train.epochs=500",
+	},
+		settings...) {
 		args = append(args, "--set", s)
 	}
 	return f, args
 }
 
-// started is a program that goes on, with what it says in a file.
+// started is a running program; its output goes to a file.
 type started struct {
 	f   folder
 	cmd *exec.Cmd
@@ -67,19 +69,19 @@ func (f folder) start(name string, args ...string) started {
 	return s
 }
 
-// gets sends it signals.
+// gets sends signals to it.
 func (s started) gets(signals ...syscall.Signal) started {
 	s.f.t.Helper()
 	for _, signal := range signals {
 		if err := s.cmd.Process.Signal(signal); err != nil {
 			s.f.t.Fatal(err)
 		}
-		time.Sleep(2 * time.Millisecond) // so that they come in this order
+		time.Sleep(2 * time.Millisecond) // keep the order of the signals
 	}
 	return s
 }
 
-// ends waits for its end: with its exit code, and what it said.
+// ends waits for its end, and returns its exit code and its output.
 func (s started) ends() outcome {
 	s.f.t.Helper()
 	var exit *exec.ExitError
@@ -105,13 +107,13 @@ func (f folder) awaits(name, text string) {
 	f.t.Fatalf("%s never has %q", name, text)
 }
 
-// Source: everyday, an ssh connection or a terminal that goes away sends SIGHUP. It ends a
-// run as SIGTERM does, with a checkpoint. It often comes twice, or with SIGTERM.
+// An ssh connection or a terminal that closes sends SIGHUP. It ends a run like SIGTERM, with a
+// checkpoint. It often comes twice, or with SIGTERM.
 func TestHangUp(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		signals []syscall.Signal
-		codes   []int // the kernel may deliver signals that are pending together in another order
+		codes   []int // the kernel may change the order of pending signals
 	}{
 		{"HUP", []syscall.Signal{syscall.SIGHUP}, []int{129}},
 		{"HUP twice and TERM", []syscall.Signal{syscall.SIGHUP, syscall.SIGHUP, syscall.SIGTERM}, []int{129, 143}},
@@ -127,12 +129,14 @@ func TestHangUp(t *testing.T) {
 				t.Fatalf("exit code %d, want one of %v\n%s", o.code, c.codes, o.stderr)
 			}
 			f.read("run/checkpoints/last.safetensors")
-			f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).says("resuming run/checkpoints/last.safetensors", "setting train.epochs: now 1, before 500").hides("warning")
+			f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).
+				says("resuming run/checkpoints/last.safetensors", "setting train.epochs: now 1, before 500").
+				hides("warning")
 		})
 	}
 }
 
-// nohup has SIGHUP ignored: the run goes on.
+// nohup ignores SIGHUP: the run goes on.
 func TestNohup(t *testing.T) {
 	f, args := longRun(t)
 	p := f.start("sh", append([]string{"-c", `trap "" HUP; exec "$0" "$@"`, program}, args...)...)
@@ -142,8 +146,8 @@ func TestNohup(t *testing.T) {
 	p.gets(syscall.SIGTERM).ends().exits(143)
 }
 
-// A reader of the output that ends, as head does, ends a run with a checkpoint, and other
-// commands without a word.
+// A reader of the output that ends, like head, ends a run with a checkpoint, and other commands without
+// a message.
 func TestBrokenPipe(t *testing.T) {
 	f, args := longRun(t)
 	read, write, err := os.Pipe()
@@ -167,20 +171,23 @@ func TestBrokenPipe(t *testing.T) {
 	f.read("run/checkpoints/last.safetensors")
 	f.run("train", "--resume", "--run", "run", "--set", "train.epochs=1").exits(0).says("resuming ")
 
-	shell := exec.Command("bash", "-c", `"$0" predict base/val --model run --topk 1 --format csv | head -1; echo "${PIPESTATUS[0]}"`, program)
+	shell := exec.Command("bash", "-c",
+		`"$0" predict base/val --model run --topk 1 --format csv | head -1; echo "${PIPESTATUS[0]}"`, program)
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip(err)
 	}
 	var errs bytes.Buffer
 	shell.Dir, shell.Stderr = f.path, &errs
 	out, err := shell.Output()
-	// The whole output may be there before head has gone.
-	if err != nil || errs.Len() > 0 && strings.Contains(errs.String(), "pipe") || string(out) != "file,rank,index,label,prob\n141\n" && string(out) != "file,rank,index,label,prob\n0\n" {
+	// The output may be complete before head ends.
+	if err != nil ||
+		errs.Len() > 0 && strings.Contains(errs.String(), "pipe") ||
+		string(out) != "file,rank,index,label,prob\n141\n" && string(out) != "file,rank,index,label,prob\n0\n" {
 		t.Errorf("%v\n%s%s", err, out, errs.String())
 	}
 }
 
-// With accumulation a signal does not wait for the batches of the step that are left.
+// With accumulation, a signal does not wait for the rest of the batches of the step.
 func TestSignalWithinStep(t *testing.T) {
 	f, args := longRun(t, "train.accum_steps=5000", "train.batch_size=2", "data.image_size=64")
 	p := f.start(program, args...)
@@ -188,34 +195,36 @@ func TestSignalWithinStep(t *testing.T) {
 	p.gets(syscall.SIGTERM).ends().exits(143).says("stopped before the first step")
 }
 
-// SIGTERM works at any moment, also while the program starts: it ends at once, and what it
-// leaves can be resumed.
+// SIGTERM works at any moment, even while the program starts: it ends at once, and the run can be
+// resumed.
 func TestSignalAtTheStart(t *testing.T) {
 	f, args := longRun(t)
 	for _, wait := range []time.Duration{0, 5, 15, 30, 60} {
 		p := f.start(program, append(args, "--resume")...)
 		time.Sleep(wait * time.Millisecond)
-		// -1: before it could take a signal, which the system does by itself.
-		if o := p.gets(syscall.SIGTERM).ends().hides("panic", "goroutine", "internal error"); o.code != 143 && o.code != -1 {
+		// -1: the signal came before the program could handle it.
+		o := p.gets(syscall.SIGTERM).ends().hides("panic", "goroutine", "internal error")
+		if o.code != 143 && o.code != -1 {
 			t.Errorf("after %d ms: exit code %d\n%s", wait, o.code, o.stderr)
 		}
 	}
 	f.run(append(args, "--resume", "--set", "train.epochs=1")...).exits(0)
 }
 
-// Every command that may take long ends soon after a signal, with the code of the signal;
-// a page that is served has no other end.
+// Every command that may take long ends soon after a signal, with the code of the signal; serving a page
+// ends only this way.
 func TestCommandsStop(t *testing.T) {
 	f, args := longRun(t, "train.epochs=1")
 	f.run(args...).exits(0)
 	for _, c := range []struct {
 		name  string
 		args  []string
-		after string // what it says first
+		after string // send the signal after this output
 		code  int
 	}{
 		{"eval", []string{"eval", "--model", "run", "--split", "train", "--size", "128"}, "evaluating", 129},
-		{"lr-find", append([]string{"lr-find", "--steps", "100000"}, append(args[1:2:2], args[4:]...)...), "parameters", 129},
+		{"lr-find", append([]string{"lr-find", "--steps", "100000"}, append(args[1:2:2], args[4:]...)...),
+			"parameters", 129},
 		{"report --serve", []string{"report", "run", "--serve", "127.0.0.1:0"}, "http://", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

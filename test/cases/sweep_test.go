@@ -19,8 +19,8 @@ space:
 asha: {min_epochs: 1, reduction: 2}
 `
 
-// A sweep over eight runs that is killed twice, at whatever moment, loses no finished run, and
-// ends as one that nobody has disturbed.
+// A sweep over eight runs that is killed twice, at any moment, loses no finished run, and ends like an
+// undisturbed one.
 func TestSweepSurvivesKills(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -31,7 +31,10 @@ func TestSweepSurvivesKills(t *testing.T) {
 	f.write("eight.yaml", []byte(eightTrials))
 
 	dry := f.run("sweep", "eight.yaml", "--dry-run", "--json").exits(0).json()
-	if trials := dry["trials"].([]any); len(trials) != 8 || dry["dry_run"] != true || trials[0].(map[string]any)["settings"].(map[string]any)["optim.lr"].(float64) <= 0 {
+	trials := dry["trials"].([]any)
+	if len(trials) != 8 ||
+		dry["dry_run"] != true ||
+		trials[0].(map[string]any)["settings"].(map[string]any)["optim.lr"].(float64) <= 0 {
 		t.Fatalf("the dry run lists %v", dry)
 	}
 	if _, err := os.Stat(f.file("runs")); err == nil {
@@ -71,32 +74,39 @@ func TestSweepSurvivesKills(t *testing.T) {
 		t.Errorf("killed %d times, with %d jobs finished:\n%s\nwant\n%s", kills, finished, b, a)
 	}
 	for _, name := range []string{"sweep.csv", "trial-001/config.yaml", "trial-001/checkpoints/best.safetensors"} {
-		if !bytes.Equal(bytes.ReplaceAll(f.read("killed/"+name), []byte("killed"), []byte("whole")), f.read("whole/"+name)) {
+		if !bytes.Equal(bytes.ReplaceAll(f.read("killed/"+name), []byte("killed"), []byte("whole")),
+			f.read("whole/"+name)) {
 			t.Errorf("%s differs", name)
 		}
 	}
 	page := string(f.read("killed/sweep.html"))
-	if strings.Count(page, "<polyline") != 8 || !strings.Contains(page, "optim.lr") || !strings.Contains(page, "Trial ") {
+	if strings.Count(page, "<polyline") != 8 ||
+		!strings.Contains(page, "optim.lr") ||
+		!strings.Contains(page, "Trial ") {
 		t.Errorf("the page has %d lines of trials", strings.Count(page, "<polyline"))
 	}
-	// Nothing is left to do.
+	// Everything is finished.
 	again := f.run(args...).exits(0)
 	if again.stdout != got.stdout {
 		t.Errorf("resumed when it was done: %s", again.stdout)
 	}
 }
 
-// Wrong sweeps are errors of usage that name the line.
+// Wrong sweeps are usage errors that name the line.
 func TestSweepErrors(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
 	f.imageFolders("base", []string{"cat", "dog"}, 2, 1)
 	f.config("mine.yaml", tinyFasterNet)
 	for _, tt := range []struct{ name, text, want string }{
-		{"unknown key", "config: mine.yaml\ntrials: 2\nspace: {optim.lrr: [1]}\n", "s.yaml:3: space.optim.lrr: unknown key, did you mean optim.lr?"},
-		{"reversed", "config: mine.yaml\ntrials: 2\nspace: {optim.lr: {uniform: [2, 1]}}\n", "s.yaml:3: space.optim.lr: the range is reversed"},
-		{"logarithm of 0", "config: mine.yaml\ntrials: 2\nspace: {optim.lr: {log_uniform: [0, 1]}}\n", "s.yaml:3: space.optim.lr: a logarithmic range needs numbers above 0"},
-		{"no valid run", "config: mine.yaml\ntrials: 2\nspace:\n  data.image_size: [1, 2, 3]\n", "s.yaml:4: space: none of the 2 trials is valid"},
+		{"unknown key", "config: mine.yaml\ntrials: 2\nspace: {optim.lrr: [1]}\n",
+			"s.yaml:3: space.optim.lrr: unknown key, did you mean optim.lr?"},
+		{"reversed", "config: mine.yaml\ntrials: 2\nspace: {optim.lr: {uniform: [2, 1]}}\n",
+			"s.yaml:3: space.optim.lr: the range is reversed"},
+		{"logarithm of 0", "config: mine.yaml\ntrials: 2\nspace: {optim.lr: {log_uniform: [0, 1]}}\n",
+			"s.yaml:3: space.optim.lr: a logarithmic range needs numbers above 0"},
+		{"no valid run", "config: mine.yaml\ntrials: 2\nspace:\n  data.image_size: [1, 2, 3]\n",
+			"s.yaml:4: space: none of the 2 trials is valid"},
 		{"no such configuration", "config: mien.yaml\ntrials: 2\nspace: {optim.lr: [1]}\n", "mien.yaml"},
 	} {
 		f.write("s.yaml", []byte(tt.text))

@@ -12,8 +12,8 @@ import (
 	"fasternet/formats/torch"
 )
 
-// A file as torch.save writes it is a zip archive with a pickle, data.pkl, and the values
-// of each tensor. The pickle is put together here operation by operation.
+// torch.save writes a zip archive with a pickle, data.pkl, and the values of each tensor. The test makes
+// the pickle operation by operation.
 type torchFile struct {
 	storages []string
 }
@@ -86,7 +86,8 @@ func (t *torchFile) tensor(x formats.Tensor) string {
 	for _, v := range x.I64 {
 		kind, raw = "LongStorage", binary.LittleEndian.AppendUint64(raw, uint64(v))
 	}
-	id := fmt.Sprintf("(%sctorch\n%s\n%s%s%sNtQ", text("storage"), kind, text(fmt.Sprint(len(t.storages))), text("cpu"), integer(x.Size()))
+	id := fmt.Sprintf("(%sctorch\n%s\n%s%s%sNtQ",
+		text("storage"), kind, text(fmt.Sprint(len(t.storages))), text("cpu"), integer(x.Size()))
 	t.storages = append(t.storages, string(raw))
 	shape, stride, n := "", "", x.Size()
 	for _, d := range x.Shape {
@@ -106,7 +107,7 @@ func (f folder) tensors(name string) []formats.Tensor {
 	return s.Tensors
 }
 
-// renamed are tensors with other names; those that become "" are left out.
+// renamed renames tensors, and leaves out those that become "".
 func renamed(ts []formats.Tensor, name func(string) string) []formats.Tensor {
 	out := slices.Clone(ts)
 	for i := range out {

@@ -21,8 +21,8 @@ type region struct {
 	from, to int
 }
 
-// regions cuts a safetensors file into the length of its header, the header's
-// text about the tensors, its metadata, and the data.
+// regions cuts a safetensors file into the length of its header, the header's text about the tensors,
+// its metadata, and the data.
 func regions(raw []byte) ([]region, error) {
 	header := 8 + int(binary.LittleEndian.Uint64(raw))
 	meta := strings.Index(string(raw[:header]), `"__metadata__"`)
@@ -33,7 +33,9 @@ func regions(raw []byte) ([]region, error) {
 	third := (len(raw) - header) / 3
 	all := []region{
 		{"length", 0, 8}, {"metadata", meta, sum}, {"checksum", sum, sum + 80},
-		{"data, first third", header, header + third}, {"data, second third", header + third, header + 2*third}, {"data, last third", header + 2*third, len(raw)},
+		{"data, first third", header, header + third},
+		{"data, second third", header + third, header + 2*third},
+		{"data, last third", header + 2*third, len(raw)},
 	}
 	if meta > 10 {
 		return append(all, region{"tensors", 8, meta}), nil
@@ -52,13 +54,13 @@ func (r *run) interrupted() error {
 			return err
 		}
 	}
-	// The kill was between two renames; the run is what it is after them.
+	// The kill was between two renames: Newest finishes them.
 	_, _, err = checkpoints.Folder{Dir: filepath.Join(r.dir, "checkpoints")}.Newest(func(error) {})
 	return err
 }
 
-// A checkpoint that is damaged anywhere is noticed, put aside, and the one before
-// it used; if that is damaged too, the one before that.
+// A damaged checkpoint is noticed and put aside, and the one before it is used; if that is damaged
+// too, the one before that.
 func TestDamage(t *testing.T) {
 	base := &run{dir: filepath.Join(suite.dir, "interrupted")}
 	if err := base.interrupted(); err != nil {
@@ -80,7 +82,9 @@ func TestDamage(t *testing.T) {
 			raw[p.from+r.IntN(p.to-p.from)] ^= 1 << r.IntN(8)
 			return raw
 		}},
-		{"a checkpoint cut off", func(raw []byte, p region, r *rand.Rand) []byte { return raw[:p.from+r.IntN(p.to-p.from)] }},
+		{"a checkpoint cut off", func(raw []byte, p region, r *rand.Rand) []byte {
+			return raw[:p.from+r.IntN(p.to-p.from)]
+		}},
 		{"zeros in a checkpoint", func(raw []byte, p region, r *rand.Rand) []byte {
 			clear(raw[p.from:min(p.to, p.from+512)])
 			return raw
@@ -99,7 +103,7 @@ func TestDamage(t *testing.T) {
 			r.damaged = true
 			random := rand.New(rand.NewPCG(11, uint64(i)))
 			names := []string{checkpoints.Last, checkpoints.Previous, checkpoints.Epoch(0)}[:1+i%3]
-			if i%4 == 3 { // which is written again from the checkpoint of the epoch
+			if i%4 == 3 { // it is written again from the checkpoint of the epoch
 				names = []string{checkpoints.Best}
 			}
 			for _, name := range names {
@@ -117,7 +121,8 @@ func TestDamage(t *testing.T) {
 			case err != nil:
 				return 1, err
 			case e.code != 0 || strings.Count(e.stderr, "damaged checkpoint") != len(names):
-				return 1, fmt.Errorf("%s of %v: exit code %d, want %d warnings\n%s", p.name, names, e.code, len(names), e.stderr)
+				return 1, fmt.Errorf("%s of %v: exit code %d, want %d warnings\n%s",
+					p.name, names, e.code, len(names), e.stderr)
 			}
 			if err := r.same(); err != nil {
 				return 1, fmt.Errorf("%s of %v: %w", p.name, names, err)

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// What is not essential may fail: the run goes on, and says so.
+// failedOrFinished accepts a fault of something that is not essential: the run goes on, and says so.
 func (r *run) failedOrFinished(e end, want string) error {
 	if e.code == 0 {
 		return nil
@@ -22,8 +22,8 @@ func (r *run) failedOrFinished(e end, want string) error {
 	return e.failed(want)
 }
 
-// Every kind of operation fails, once or from then on: the run ends with the
-// reason, and can be resumed on a disk that works.
+// Every kind of operation fails, once or from then on. The run ends with the reason, and can be
+// resumed on a disk that works.
 func TestFailingDisk(t *testing.T) {
 	ps := points(operations(t), false)
 	for _, c := range []struct{ fault, how, want string }{
@@ -42,7 +42,7 @@ func TestFailingDisk(t *testing.T) {
 		switch {
 		case !all():
 			ps = spread(ps, 1+len(c.how)%2)
-		case c.how != "eio" && c.how != "enospc": // all of these two
+		case c.how != "eio" && c.how != "enospc": // try eio and enospc for all names
 			ps = spread(ps, 30)
 		}
 		trials(t, c.fault, len(ps), func(i int, r *run) (int, error) {
@@ -61,8 +61,7 @@ func TestFailingDisk(t *testing.T) {
 	}
 }
 
-// mount makes a small file system in the folder of a run; without the right to,
-// it skips.
+// mount makes a small file system in the folder of a run. Without the right to do so, it skips.
 func mount(t *testing.T, fault, dir, options string) {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
@@ -84,7 +83,7 @@ func remount(dir, options string) error {
 	return nil
 }
 
-// A disk that is full at some time, for real, and has space again.
+// A real disk becomes full at some time, and has space again.
 func TestFullDisk(t *testing.T) {
 	const fault = "a full disk (tmpfs)"
 	disk := filepath.Join(suite.dir, "full")
@@ -96,7 +95,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		random := rand.New(rand.NewPCG(7, uint64(i)))
 		size := fmt.Sprintf("size=%dk", 4*random.IntN(55))
-		if size == "size=0k" { // which is no limit
+		if size == "size=0k" { // it means no limit
 			size = "size=4k"
 		}
 		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", size, "tmpfs", dir).CombinedOutput(); err != nil {
@@ -121,7 +120,7 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
-// A folder that cannot be written to, from the beginning and for a resumed run.
+// A folder cannot be written, from the beginning or for a resumed run.
 func TestReadOnly(t *testing.T) {
 	const fault = "a read-only file system (tmpfs)"
 	disk := filepath.Join(suite.dir, "read-only")

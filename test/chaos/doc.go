@@ -1,10 +1,8 @@
-// Package chaos tries what can happen to a run, and counts what it survives.
+// Package chaos tries faults that can happen to a run, and counts how many it survives.
 //
-// Its tests drive the built program: they kill it, take its disk away, damage its
-// files, and then resume the run. Survived is a fault after which no whole
-// checkpoint was lost, the run could be resumed, its checkpoints were those of an
-// undisturbed run to the last bit, and no other file was left.
+// Its tests drive the built program: they kill it, take its disk away, damage its files, and then
+// resume the run. A run survives a fault if no good checkpoint is lost, the run can be resumed, its
+// checkpoints equal the checkpoints of an undisturbed run to the last bit, and no other file is left.
 //
-// A few of each run with all tests; "make chaos" tries them all and prints a
-// table.
+// A few of each kind run with all tests; "make chaos" tries them all and prints a table.
 package chaos

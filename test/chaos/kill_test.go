@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// count is how often something is tried.
+// count returns how often to try something.
 func count(few, many int) int {
 	if all() {
 		return many
@@ -41,8 +41,8 @@ func TestKill(t *testing.T) {
 	})
 }
 
-// Once: the step is finished, a checkpoint written, the exit code that of the
-// signal. Twice: it stops at once.
+// After one signal, the program finishes the step, writes a checkpoint, and exits with the code of the
+// signal. After two, it stops at once.
 func TestSignals(t *testing.T) {
 	for _, s := range []struct {
 		fault  string
@@ -59,7 +59,7 @@ func TestSignals(t *testing.T) {
 			random := rand.New(rand.NewPCG(5, uint64(i)))
 			cmd := r.command()
 			e, err := wait(cmd, func() {
-				// Before it has a log it may not have come to handle signals.
+				// Until it has a log, it may not handle signals yet.
 				for range 2000 {
 					if len(r.log()) > 0 {
 						break
@@ -76,7 +76,7 @@ func TestSignals(t *testing.T) {
 			if err != nil {
 				return 1, err
 			}
-			if e.code != s.code && e.code != 0 { // 0: it was done before
+			if e.code != s.code && e.code != 0 { // 0: it was already finished
 				return 1, fmt.Errorf("exit code %d, want %d\n%s", e.code, s.code, e.stderr)
 			}
 			return 1, r.survives()
@@ -84,12 +84,12 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// operations are what an undisturbed run does to the disk, in order.
+// operations lists the operations of an undisturbed run on the disk, in order.
 func operations(t *testing.T) []string {
 	t.Helper()
 	path := filepath.Join(suite.dir, "operations")
 	defer os.Remove(path)
-	r := &run{dir: filepath.Join(suite.dir, "watched", "run")} // the folder's name is part of the names
+	r := &run{dir: filepath.Join(suite.dir, "watched", "run")} // the name of the folder is part of the names
 	defer os.RemoveAll(filepath.Dir(r.dir))
 	e, err := wait(r.command("FASTERNET_FAULT_LOG="+path), nil)
 	if err != nil || e.code != 0 {
@@ -104,12 +104,12 @@ func operations(t *testing.T) []string {
 
 // point is a fail point: the nth operation of that name.
 type point struct {
-	name string // operation and file
+	name string // name of the operation and the file
 	n    int
 }
 
-// points are the fail points of the operations: all of them, or of the names
-// that are there often the first, one in the middle and the last.
+// points returns the fail points of the operations: all of them, or, for names that occur often, the
+// first, one in the middle and the last.
 func points(operations []string, everyOne bool) []point {
 	seen := map[string]int{}
 	var out []point
@@ -130,7 +130,7 @@ func (p point) fault(how string) string {
 	return fmt.Sprintf("FASTERNET_FAULT=%s %d %s", p.name, p.n, how)
 }
 
-// spread takes n of the points, over all of them.
+// spread takes n points at even distances.
 func spread(ps []point, n int) []point {
 	if n >= len(ps) {
 		return ps
@@ -142,14 +142,13 @@ func spread(ps []point, n int) []point {
 	return out
 }
 
-// A process is killed before every single operation on a file, and in the middle
-// of every write.
+// A process is killed before every single operation on a file, and in the middle of every write.
 func TestKillInside(t *testing.T) {
 	ops := operations(t)
 	before := points(ops, true)
 	torn := slices.DeleteFunc(points(ops, true), func(p point) bool { return !strings.HasPrefix(p.name, "write ") })
 	if !all() {
-		// Of the operations of saving, and of a few others.
+		// Take the operations of saving, and a few others.
 		before = spread(points(ops, false), 10)
 		torn = spread(torn, 3)
 	}

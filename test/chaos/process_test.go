@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Of two processes on one folder the second is refused, and the first goes on.
+// If two processes use one folder, the second is refused, and the first goes on.
 func TestTwoProcesses(t *testing.T) {
 	trials(t, "two processes on one run folder", count(1, 10), func(_ int, r *run) (int, error) {
 		first := r.command()
@@ -37,7 +37,7 @@ func TestTwoProcesses(t *testing.T) {
 		case e.code != 0:
 			return 1, fmt.Errorf("the first process: exit code %d\n%s", e.code, e.stderr)
 		}
-		if second.code != 0 { // 0: the first was done already
+		if second.code != 0 { // 0: the first was already finished
 			if err := second.failed(fmt.Sprintf("is in use by process %d on ", first.Process.Pid)); err != nil {
 				return 1, err
 			}
@@ -55,8 +55,8 @@ func TestTwoProcesses(t *testing.T) {
 	})
 }
 
-// A folder that is deleted while a process works in it, and begun again by another one,
-// gets nothing from the first.
+// A folder is deleted while a process works in it, and another process begins again in it: the first
+// one writes nothing there.
 func TestReplacedFolder(t *testing.T) {
 	trials(t, "the folder deleted and begun again", count(1, 10), func(i int, r *run) (int, error) {
 		first := r.command()
@@ -69,7 +69,7 @@ func TestReplacedFolder(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 			}
-			for range 10 { // what the process is writing may come in between
+			for range 10 { // the process may be writing at the same time
 				if failure = os.RemoveAll(r.dir); failure == nil {
 					break
 				}
@@ -86,9 +86,9 @@ func TestReplacedFolder(t *testing.T) {
 		case second.code != 0:
 			return 1, fmt.Errorf("the second process: exit code %d\n%s", second.code, second.stderr)
 		}
-		if e.code != 0 { // 0: it was done already
+		if e.code != 0 { // 0: it was already finished
 			err := e.failed("the folder was deleted, moved or replaced")
-			if err != nil { // in the middle of the deletion a file may be missing first
+			if err != nil { // during the deletion, it may miss a file first
 				err = e.failed("no such file or directory")
 			}
 			if err != nil {
@@ -101,14 +101,15 @@ func TestReplacedFolder(t *testing.T) {
 
 // limited runs the program under limits of the shell.
 func (r *run) limited(limit string, more ...string) *exec.Cmd {
-	cmd := exec.Command("sh", slices.Concat([]string{"-c", limit + ` && exec "$0" "$@"`, suite.program}, suite.args, []string{r.dir}, more)...)
+	shell := []string{"-c", limit + ` && exec "$0" "$@"`, suite.program}
+	cmd := exec.Command("sh", slices.Concat(shell, suite.args, []string{r.dir}, more)...)
 	return cmd
 }
 
-// Without file descriptors a run ends with a message, or does without.
+// Without file descriptors, a run ends with a message, or goes on.
 func TestFileDescriptors(t *testing.T) {
 	trials(t, "out of file descriptors (ulimit -n)", count(3, 10), func(i int, r *run) (int, error) {
-		n := 10 + i // with fewer Go itself cannot begin
+		n := 10 + i // with fewer, Go itself cannot start
 		e, err := wait(r.limited(fmt.Sprintf("ulimit -n %d", n)), nil)
 		if err == nil && e.code != 0 {
 			err = e.failed("too many open files")
@@ -123,8 +124,8 @@ func TestFileDescriptors(t *testing.T) {
 	})
 }
 
-// A model or a batch that does not fit is refused before the first step, with
-// what it needs, and no folder is made.
+// A model or a batch that does not fit is refused before the first step, with its size, and no folder
+// is made.
 func TestMemory(t *testing.T) {
 	large := []string{"--set", "data.image_size=1024", "--set", "model.embed_dim=32", "--set", "train.batch_size=64"}
 	for _, c := range []struct{ fault, limit, want string }{
@@ -150,11 +151,12 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// The clock was set back or forth while the run was away: its files are from the
-// future, or from long ago. See package train for a clock that jumps in a run.
+// The clock was set back or forth while the run was stopped: its files come from the future, or from
+// long ago. Package train tests a clock that jumps during a run.
 func TestClock(t *testing.T) {
 	trials(t, "the clock moved between two processes", count(1, 6), func(i int, r *run) (int, error) {
-		if _, err := wait(r.command(fmt.Sprintf("FASTERNET_FAULT=rename last.safetensors %d kill", 2+2*i)), nil); err != nil {
+		fault := fmt.Sprintf("FASTERNET_FAULT=rename last.safetensors %d kill", 2+2*i)
+		if _, err := wait(r.command(fault), nil); err != nil {
 			return 1, err
 		}
 		n := 0
@@ -163,7 +165,7 @@ func TestClock(t *testing.T) {
 				return err
 			}
 			n++
-			at := time.Now().AddDate((n%2*2-1)*(1+30*(i%2)), 0, n) // older and newer ones change places
+			at := time.Now().AddDate((n%2*2-1)*(1+30*(i%2)), 0, n) // older and newer files change places
 			return os.Chtimes(path, at, at)
 		})
 		if err != nil {
@@ -173,7 +175,7 @@ func TestClock(t *testing.T) {
 	})
 }
 
-// The program that is shipped has no faults in it.
+// The released program contains no faults.
 func TestInert(t *testing.T) {
 	if !all() {
 		t.Skip("builds the program once more")

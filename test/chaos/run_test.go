@@ -22,12 +22,12 @@ import (
 // run is a run of the program in a folder.
 type run struct {
 	dir     string
-	damaged bool // checkpoints were damaged on purpose, and are put aside
+	damaged bool // checkpoints were damaged on purpose, and will be put aside
 }
 
 // end is how the program ended.
 type end struct {
-	code   int // -1 if by a signal
+	code   int // -1 after a signal
 	stderr string
 	stdout string
 }
@@ -84,8 +84,7 @@ func (r *run) finish() error {
 	return err
 }
 
-// survives checks that nothing was lost, resumes the run, and compares it with
-// the undisturbed one.
+// survives checks that nothing was lost, resumes the run, and compares it with the undisturbed one.
 func (r *run) survives() error {
 	if err := r.intact(); err != nil {
 		return err
@@ -125,7 +124,7 @@ func (r *run) intact() error {
 	return nil
 }
 
-// batches is the number of batches that the log says were done.
+// batches returns the number of batches in the log.
 func (r *run) batches() int {
 	n := 0
 	for _, record := range r.log() {
@@ -134,7 +133,7 @@ func (r *run) batches() int {
 	return n
 }
 
-// record has the fields of a record that are no times.
+// record has the fields of a record other than times.
 type record struct {
 	Kind                 string
 	Epoch, Step, Batches int
@@ -156,8 +155,8 @@ func (r *run) log() []record {
 	return all
 }
 
-// same compares the finished run with the undisturbed one: the names of all
-// files, the bytes of the checkpoints and the summary, what the log says but for times.
+// same compares the finished run with the undisturbed one: the names of all files, the bytes of the
+// checkpoints and the summary, and the log without times.
 func (r *run) same() error {
 	want, err := files(suite.whole.dir)
 	if err != nil {
@@ -185,7 +184,9 @@ func (r *run) same() error {
 		if name == "summary.csv" {
 			a, b = scores(a), scores(b)
 		}
-		compared := name == "summary.csv" || name == "config.yaml" || strings.HasSuffix(name, ".safetensors") && !strings.HasSuffix(name, checkpoints.Previous)
+		compared := name == "summary.csv" ||
+			name == "config.yaml" ||
+			strings.HasSuffix(name, ".safetensors") && !strings.HasSuffix(name, checkpoints.Previous)
 		if compared && !bytes.Equal(a, b) {
 			return fmt.Errorf("%s differs", name)
 		}
@@ -199,7 +200,7 @@ func (r *run) same() error {
 	return nil
 }
 
-// scores are the columns of a summary that do not depend on the machine.
+// scores returns the columns of a summary that do not depend on the machine.
 func scores(summary []byte) []byte {
 	var kept []byte
 	var header []string
@@ -219,8 +220,8 @@ func scores(summary []byte) []byte {
 	return kept
 }
 
-// files are the names of all files in a folder and those in it, without event files,
-// of which every process has its own.
+// files returns the names of all files in a folder and below it, without event files, which every
+// process has for itself.
 func files(dir string) ([]string, error) {
 	var names []string
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {

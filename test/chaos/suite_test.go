@@ -20,17 +20,16 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// budget is how long everything may take; without it a few faults of each kind
-// are tried.
+// budget is the time for everything; without it, a few faults of each kind are tried.
 var budget = flag.Duration("chaos", 0, "try all faults, for so long at most")
 
-// all says whether everything is to be tried.
+// all reports whether to try everything.
 func all() bool { return *budget > 0 }
 
 var suite struct {
-	dir      string // of this package's own files
+	dir      string // for the files of this package
 	program  string
-	args     []string // of the program, but for the folder of the run
+	args     []string // arguments of the program, without the folder of the run
 	whole    *run     // undisturbed
 	took     time.Duration
 	deadline time.Time
@@ -44,7 +43,7 @@ func TestMain(m *testing.M) {
 
 func try(m *testing.M) int {
 	where := ramdisk.Make
-	if all() { // on a disk
+	if all() { // use a disk
 		where = func() (string, error) { return os.MkdirTemp("", "chaos") }
 	}
 	dir, err := where()
@@ -67,7 +66,9 @@ func try(m *testing.M) int {
 }
 
 const config = `
-model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2, in_chans: 1, drop_path_rate: 0.2, init_std: 0.1}
+model:
+  {embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2, in_chans: 1,
+   drop_path_rate: 0.2, init_std: 0.1}
 data: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3], workers: 2}
 augment: {mixup: 0.2, cutmix: 1, mixup_prob: 0.5, padding: 1}
 optim: {lr: 0.01}
@@ -77,11 +78,10 @@ checkpoint: {every_steps: 2, top_k: 1}
 threads: 1
 `
 
-// every is checkpoint.every_steps, between times at which a checkpoint is due.
+// every is checkpoint.every_steps. It does not divide the steps of an epoch.
 const every = 2
 
-// prepare builds the program with its fail points, makes a data set of noise, and
-// trains undisturbed.
+// prepare builds the program with its fail points, makes a data set of noise, and trains undisturbed.
 func prepare() error {
 	suite.program = filepath.Join(suite.dir, "fasternet-train")
 	cmd := exec.Command("go", "build", "-tags", "faults", "-o", suite.program, "../../cmd/fasternet-train")
@@ -112,7 +112,10 @@ func prepare() error {
 	if err := write("tiny.yaml", []byte(config)); err != nil {
 		return err
 	}
-	suite.args = []string{"train", filepath.Join(suite.dir, "tiny.yaml"), "--data", filepath.Join(suite.dir, "data"), "--resume", "--run"}
+	suite.args = []string{
+		"train", filepath.Join(suite.dir, "tiny.yaml"), "--data", filepath.Join(suite.dir, "data"), "--resume",
+		"--run",
+	}
 	suite.whole = &run{dir: filepath.Join(suite.dir, "whole")}
 	start := time.Now()
 	if err := suite.whole.finish(); err != nil {
@@ -138,7 +141,7 @@ func idx(data []byte, dims ...int) []byte {
 	return append(out, data...)
 }
 
-// counts are how often a fault was tried and survived.
+// counts says how often a fault was tried and survived.
 type counts struct {
 	mu   sync.Mutex
 	rows []*row
@@ -174,8 +177,8 @@ func (c *counts) print() {
 	_ = w.Flush()
 }
 
-// trials tries a fault n times, two at a time, unless the time is over. A trial
-// returns the number of faults that it tried.
+// trials tries a fault n times, two at a time, until the time is over. A trial returns the number of
+// faults that it tried.
 func trials(t *testing.T, fault string, n int, trial func(i int, r *run) (tried int, err error)) {
 	t.Helper()
 	row := suite.counts.row(fault)
@@ -184,7 +187,9 @@ func trials(t *testing.T, fault string, n int, trial func(i int, r *run) (tried 
 	for range 2 {
 		workers.Go(func() {
 			for i := range next {
-				r := &run{dir: filepath.Join(suite.dir, fmt.Sprintf("%s %d", strings.ReplaceAll(fault, "/", " "), i), "run")}
+				r := &run{
+					dir: filepath.Join(suite.dir, fmt.Sprintf("%s %d", strings.ReplaceAll(fault, "/", " "), i), "run"),
+				}
 				tried, err := trial(i, r)
 				suite.counts.mu.Lock()
 				row.tried += tried
@@ -211,7 +216,7 @@ func trials(t *testing.T, fault string, n int, trial func(i int, r *run) (tried 
 	workers.Wait()
 }
 
-// skip says loudly that a fault was not tried.
+// skip prints that a fault was not tried.
 func skip(t *testing.T, fault, format string, args ...any) {
 	t.Helper()
 	row := suite.counts.row(fault)

@@ -1,5 +1,5 @@
-// Package families tests what every family of models in the repository must have, whatever
-// family it is: a new one is tested as soon as it has its line in graph/families.
+// Package families tests what every family of models in the repository must have. It tests a new
+// family as soon as it has its line in graph/families.
 package families
 
 import (
@@ -20,7 +20,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// A folder of package graph that has a family is in the table.
+// Every folder of package graph with a family is in the table.
 func TestFamiliesAreRegistered(t *testing.T) {
 	table, err := os.ReadFile("../../graph/families/families.go")
 	if err != nil {
@@ -41,7 +41,8 @@ func TestFamiliesAreRegistered(t *testing.T) {
 			continue
 		}
 		found++
-		if name := filepath.Base(filepath.Dir(file)); !strings.Contains(string(table), "graph.Register("+name+".Family())") {
+		name := filepath.Base(filepath.Dir(file))
+		if !strings.Contains(string(table), "graph.Register("+name+".Family())") {
 			t.Errorf("graph/%s has a family, and no line in graph/families/families.go", name)
 		}
 	}
@@ -50,8 +51,8 @@ func TestFamiliesAreRegistered(t *testing.T) {
 	}
 }
 
-// smallest is the configuration of the preset of a family with the fewest parameters, or what
-// a file has that only names the family.
+// smallest returns the preset of a family with the fewest parameters, or a configuration that only
+// names the family.
 func smallest(t *testing.T, family string) *configs.Config {
 	t.Helper()
 	best, err := configs.Parse("c.yaml", "model: {name: "+family+"}")
@@ -101,7 +102,7 @@ func TestFamilies(t *testing.T) {
 	}
 }
 
-// checkSection: what depends on the size of images is known before a model is made.
+// checkSection checks that everything that depends on the size of images is known before a model is made.
 func checkSection(t *testing.T, c *configs.Config) {
 	t.Helper()
 	if _, ok := c.Model.Arch.(configs.ImageChecker); !ok {
@@ -113,12 +114,13 @@ func checkSection(t *testing.T, c *configs.Config) {
 	if !ok {
 		t.Fatal("its section is no configs.Sized: a configuration from anybody could overflow the memory plan")
 	}
-	if small, large := sized.Outputs(c.Data.ImageSize), sized.Outputs(4*c.Data.ImageSize); !(small > 0 && large >= 8*small) {
+	small, large := sized.Outputs(c.Data.ImageSize), sized.Outputs(4*c.Data.ImageSize)
+	if !(small > 0 && large >= 8*small) {
 		t.Errorf("its largest layer has %v values, and %v of images 4 times as high and wide", small, large)
 	}
 }
 
-// checkParameters: ops use all parameters, and nothing else is in the graph.
+// checkParameters checks that ops use all parameters, and that the graph contains nothing else.
 func checkParameters(t *testing.T, m graph.Model, recorded []ops.Recorded) {
 	t.Helper()
 	used := map[*ops.Param]bool{}
@@ -137,8 +139,8 @@ func checkParameters(t *testing.T, m graph.Model, recorded []ops.Recorded) {
 	}
 }
 
-// checkLayers: layers rise from the embedding to the classifier, as many as there are blocks,
-// and as many stages can be frozen as the section says.
+// checkLayers checks that layers rise from the embedding to the classifier, that there are as many as
+// blocks, and that as many stages can be frozen as the section says.
 func checkLayers(t *testing.T, c *configs.Config, m graph.Model, recorded []ops.Recorded) {
 	t.Helper()
 	staged, ok := c.Model.Arch.(configs.Staged)
@@ -168,7 +170,7 @@ func checkLayers(t *testing.T, c *configs.Config, m graph.Model, recorded []ops.
 	}
 }
 
-// checkForward: the model has the features that knn, linprobe and features ask for, and its
+// checkForward checks that the model has the features for knn, linprobe and features, and that its
 // blocks can be computed again in the backward pass.
 func checkForward(t *testing.T, c *configs.Config, m graph.Model) {
 	t.Helper()
@@ -176,7 +178,9 @@ func checkForward(t *testing.T, c *configs.Config, m graph.Model) {
 	size := c.Data.ImageSize
 	tape := ops.NewSketch()
 	tape.Train = true
-	p := &layers.Pass{Tape: tape, Recompute: true, Tap: func(name string, _ *gorgonia.Node) { names = append(names, name) }}
+	p := &layers.Pass{Tape: tape, Recompute: true, Tap: func(name string, _ *gorgonia.Node) {
+		names = append(names, name)
+	}}
 	if _, err := m.Forward(p, p.Input(graph.Images, 1, size, size, m.Channels())); err != nil {
 		t.Fatal(err)
 	}
@@ -189,11 +193,12 @@ func checkForward(t *testing.T, c *configs.Config, m graph.Model) {
 		t.Errorf("Grad-CAM: %v", err)
 	}
 	if staged, ok := c.Model.Arch.(configs.Staged); ok && tape.Chains() != staged.Blocks() {
-		t.Errorf("%d blocks are computed again with train.grad_checkpointing, want %d: call Pass.Block", tape.Chains(), staged.Blocks())
+		t.Errorf("%d blocks are computed again with train.grad_checkpointing, want %d: call Pass.Block",
+			tape.Chains(), staged.Blocks())
 	}
 }
 
-// checkONNX: all ops have an ONNX form, and the folded graph has no batch norm.
+// checkONNX checks that all ops have an ONNX form, and that the folded graph has no batch norm.
 func checkONNX(t *testing.T, m graph.Model, size int) {
 	t.Helper()
 	f, err := graph.ForInference(m)

@@ -24,12 +24,12 @@ import (
 
 const (
 	docs    = "../../docs/guides"
-	weights = "fasternet_t0-epoch.281-val_acc1.71.9180.pth" // as the authors call them
+	weights = "fasternet_t0-epoch.281-val_acc1.71.9180.pth" // the file name of the authors
 )
 
 var classes = []string{"daisy", "rose", "tulip"}
 
-// TestGuides walks through all guides.
+// TestGuides follows all guides.
 func TestGuides(t *testing.T) {
 	bin, dir := t.TempDir(), ramdisk.Dir(t)
 	build(t, bin)
@@ -55,19 +55,19 @@ func build(t *testing.T, bin string, options ...string) {
 	}
 }
 
-// withMPI is a folder with the program that loads MPI, and what lets the mpirun of a page
-// run here: perhaps as root, with more ranks than processors, over loopback alone. A page
-// that needs it is skipped where there is none.
+// withMPI returns a folder with the program that loads MPI, and the environment that lets mpirun work here:
+// perhaps as root, with more ranks than processors, only over loopback. Without mpirun, it skips the page.
 func withMPI(t *testing.T) (bin string, env []string) {
 	t.Helper()
 	if _, err := exec.LookPath("mpirun"); err != nil {
-		t.Skip("SKIPPED: there is no mpirun (Debian: openmpi-bin or mpich), so nobody has tried the commands of this page")
+		t.Skip("SKIPPED: there is no mpirun (Debian: openmpi-bin or mpich), " +
+			"so nobody has tried the commands of this page")
 	}
 	env = []string{
 		"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_rmaps_base_oversubscribe=1",
 		"OMPI_MCA_btl=self,vader", "OMPI_MCA_oob_tcp_if_include=lo", "HYDRA_LAUNCHER=fork", "HYDRA_IFACE=lo",
 	}
-	if _, err := exec.LookPath("ssh"); err != nil { // Open MPI 4 wants it for what is local, too
+	if _, err := exec.LookPath("ssh"); err != nil { // Open MPI 4 needs it even for local ranks
 		env = append(env, "OMPI_MCA_plm=isolated")
 	}
 	bin = t.TempDir()
@@ -75,7 +75,7 @@ func withMPI(t *testing.T) (bin string, env []string) {
 	return bin, env
 }
 
-// order is the order of the pages in the list of the README, which must have all.
+// order returns the pages in the order of the README, which must list all of them.
 func order(t *testing.T) (pages []string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(docs, "README.md"))
@@ -100,14 +100,14 @@ func order(t *testing.T) (pages []string) {
 	return pages
 }
 
-// follow does in dir what a page says.
+// follow runs the commands of a page in dir.
 func follow(t *testing.T, page, dir, bin string) {
 	t.Helper()
 	blocks, err := readPage(filepath.Join(docs, page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := filepath.Abs("../..") // where its packages are compiled already, for the module of a page
+	source, err := filepath.Abs("../..") // its packages are already compiled, for the module of a page
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,8 +167,8 @@ func follow(t *testing.T, page, dir, bin string) {
 	}
 }
 
-// lay puts what the guides need where they expect it: images with labels, in which
-// each class has a colour of its own, the same without labels, and weights.
+// lay writes the files that the guides expect: images with labels, in which each class has another colour,
+// the same images without labels, and weights.
 func lay(t *testing.T, dir string) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -189,7 +189,7 @@ func lay(t *testing.T, dir string) {
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, weights), raw, 0o644)
 	}
-	if err == nil { // a model of timm, smaller than it is called
+	if err == nil { // a model of timm, smaller than its name says
 		err = os.CopyFS(filepath.Join(dir, "vit_small_patch16_224"), os.DirFS(golden.Foreign(t, "timm/vit_token")))
 	}
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 
 // block is a fenced block of a page.
 type block struct {
-	kind string // yaml, go, sh, text, or "" for one that is only to be read
-	line int    // of its first line, in the page
+	kind string // yaml, go, sh, text, or "" for a block that is only to read
+	line int    // number of its first line in the page
 	text string
 }
 
 var small = regexp.MustCompile("^<!-- tested with `(.+)` as `(.*)` -->$")
 
-// readPage takes the blocks out of a page, made small.
+// readPage returns the blocks of a page, made small.
 func readPage(path string) ([]block, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -65,7 +65,7 @@ var (
 	blanks = regexp.MustCompile(`\s+`)
 )
 
-// missing is the first line of want that got has not, after the lines before it.
+// missing returns the first line of want that got does not have after the lines before it.
 func missing(want, got string) (string, error) {
 	rest := strings.Split(got, "\n")
 	for _, line := range strings.Split(strings.TrimSpace(want), "\n") {
@@ -89,7 +89,7 @@ func linePattern(line string) string {
 	var parts []string
 	for _, part := range strings.Split(strings.TrimSpace(line), "…") {
 		part = blanks.ReplaceAllLiteralString(regexp.QuoteMeta(part), `\s+`)
-		part = strings.ReplaceAll(part, `\.`, ".") // a number's, too
+		part = strings.ReplaceAll(part, `\.`, ".") // the dot of a number, too
 		parts = append(parts, number.ReplaceAllLiteralString(part, `[\d.]+(?:e[-+]?\d+)?`))
 	}
 	return `^\s*` + strings.Join(parts, ".*") + `\s*$`

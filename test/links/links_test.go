@@ -1,4 +1,4 @@
-// Package links_test checks that everything the pages name exists: links and anchors, files,
+// Package links_test checks that everything that the pages name exists: links and anchors, files,
 // packages, names in Go, tests, and targets of make.
 package links_test
 
@@ -17,13 +17,13 @@ import (
 
 var root = filepath.Join("..", "..")
 
-// A text is a file that names others. Its name is relative to the root, with slashes.
+// text is a file that names others. Its own name is relative to the root, with slashes.
 type text struct {
 	name, content string
 }
 
-// project are the files of the repository, relative to the root, with slashes: those that git
-// knows, or without git all but those in folders that programs write.
+// project lists the files of the repository, relative to the root, with slashes: the files that git
+// knows, or without git all files outside of folders that programs write.
 var project = func() func(t *testing.T) []string {
 	var once sync.Once
 	var files []string
@@ -44,7 +44,7 @@ func listProject() (files []string, err error) {
 	if _, err := os.Stat(filepath.Join(root, ".git")); err == nil {
 		if out, err := list.Output(); err == nil {
 			for _, name := range strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-				if exists(name) { // one that was removed is still in the index
+				if exists(name) { // a removed file is still in the index
 					files = append(files, name)
 				}
 			}
@@ -56,7 +56,8 @@ func listProject() (files []string, err error) {
 			return err
 		}
 		if d.IsDir() {
-			if base := d.Name(); name != root && (base == "dist" || base == "runs" || base[0] == '.' && base != ".github") {
+			base := d.Name()
+			if name != root && (base == "dist" || base == "runs" || base[0] == '.' && base != ".github") {
 				return filepath.SkipDir
 			}
 			return nil
@@ -68,7 +69,7 @@ func listProject() (files []string, err error) {
 	return files, err
 }
 
-// texts are the files of the repository for which want is true.
+// texts returns the files of the repository for which want is true.
 func texts(t *testing.T, want func(name string) bool) []text {
 	t.Helper()
 	var all []text
@@ -92,7 +93,7 @@ func texts(t *testing.T, want func(name string) bool) []text {
 
 func isPage(name string) bool { return path.Ext(name) == ".md" }
 
-// isScript is true for what names files in comments and commands, but is not Go.
+// isScript reports whether a file other than Go names files in comments and commands.
 func isScript(name string) bool {
 	switch path.Ext(name) {
 	case ".sh", ".py", ".yaml", ".yml", ".sbatch":
@@ -115,7 +116,7 @@ var (
 	noAnchor = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// anchors are the anchors of a page, as GitHub makes them of the headings.
+// anchors returns the anchors of a page, which GitHub makes from the headings.
 func anchors(page string) map[string]bool {
 	found := map[string]bool{}
 	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1) {
@@ -125,14 +126,14 @@ func anchors(page string) map[string]bool {
 	return found
 }
 
-// deadLinks are the relative links of a page that lead nowhere.
+// deadLinks returns the relative links of a page that lead nowhere.
 func deadLinks(page text, read func(name string) (string, bool)) []string {
 	var dead []string
 	prose := span.ReplaceAllString(fence.ReplaceAllString(page.content, ""), "")
 	for _, m := range link.FindAllStringSubmatch(prose, -1) {
 		target, anchor, _ := strings.Cut(m[1], "#")
 		if strings.Contains(target, ":") {
-			continue // of the web
+			continue // a link to the web
 		}
 		name := page.name
 		if target != "" {
@@ -192,8 +193,8 @@ func TestDeadLinks(t *testing.T) {
 	}
 }
 
-// folders are the folders at the top: a path that begins with one is meant to be ours. What a
-// user has in a checkout, such as runs and data sets, does not count.
+// folders returns the folders at the top: a path that begins with one is meant to be ours. Folders that
+// a user makes in a checkout, such as runs and data sets, do not count.
 func folders(t *testing.T) []string {
 	t.Helper()
 	var names []string
@@ -205,16 +206,17 @@ func folders(t *testing.T) []string {
 	return names
 }
 
-// file finds paths with the ending of a source. What is before it must not belong to a longer path.
-var file = regexp.MustCompile(`(?:^|[^\w./$~*>}…-])((?:\.\./)*[\w-]+(?:/[\w.-]+)*/[\w.-]+\.(?:go|md|sh|py|ya?ml|s|pgo|sbatch|svg))\b`)
+// file finds paths with the ending of a source that are not the end of a longer path.
+var file = regexp.MustCompile(`(?:^|[^\w./$~*>}…-])` +
+	`((?:\.\./)*[\w-]+(?:/[\w.-]+)*/[\w.-]+\.(?:go|md|sh|py|ya?ml|s|pgo|sbatch|svg))\b`)
 
-// missingFiles are the files that a text names and that are neither below the root nor next to the text.
+// missingFiles returns the files that a text names and that are neither below the root nor next to the text.
 func missingFiles(from text, top []string, exists func(string) bool) []string {
 	var missing []string
 	for _, m := range file.FindAllStringSubmatch(from.content, -1) {
 		below, _, _ := strings.Cut(m[1], "/")
 		if below != ".." && !slices.Contains(top, below) {
-			continue // of somebody else
+			continue // not ours
 		}
 		if !exists(path.Clean(m[1])) && !exists(path.Join(path.Dir(from.name), m[1])) {
 			missing = append(missing, m[1])
@@ -223,10 +225,10 @@ func missingFiles(from text, top []string, exists func(string) bool) []string {
 	return missing
 }
 
-// folder is a path without an ending, alone in a code span: a package or another folder.
+// folder matches a path without an ending, alone in a code span: a package or another folder.
 var folder = regexp.MustCompile("`((?:[a-z0-9_-]+/)+[a-z0-9_-]+)/?`")
 
-// missingFolders are the folders that a page names and that are not there.
+// missingFolders returns the folders that a page names and that do not exist.
 func missingFolders(page text, top []string, exists func(string) bool) []string {
 	var missing []string
 	for _, m := range folder.FindAllStringSubmatch(fence.ReplaceAllString(page.content, ""), -1) {
@@ -238,13 +240,13 @@ func missingFolders(page text, top []string, exists func(string) bool) []string 
 	return missing
 }
 
-// goCommand is a call of the go command; argument a package of it.
+// goCommand matches a call of the go command; argument matches its packages.
 var (
 	goCommand = regexp.MustCompile(`\bgo (?:test|run|build|vet|generate|doc)\b[^\n;&|)` + "`" + `#]*`)
 	argument  = regexp.MustCompile(`(?:^|\s)(\./[\w./-]*)`)
 )
 
-// missingPackages are the packages that the go commands of a text name and that are not there.
+// missingPackages returns the packages that the go commands of a text name and that do not exist.
 func missingPackages(from text, exists func(string) bool) []string {
 	var missing []string
 	for _, command := range goCommand.FindAllString(from.content, -1) {
@@ -257,12 +259,14 @@ func missingPackages(from text, exists func(string) bool) []string {
 	return missing
 }
 
-// isHistory is true for the page that says what was: it keeps the names of its time.
+// isHistory reports whether a page tells the history: it keeps old names.
 func isHistory(name string) bool { return name == "CHANGELOG.md" }
 
 func TestFilesAndPackages(t *testing.T) {
 	top := folders(t)
-	for _, from := range texts(t, func(name string) bool { return isPage(name) && !isHistory(name) || isScript(name) }) {
+	for _, from := range texts(t, func(name string) bool {
+		return isPage(name) && !isHistory(name) || isScript(name)
+	}) {
 		for _, name := range missingFiles(from, top, exists) {
 			t.Errorf("%s names %s, which does not exist", from.name, name)
 		}
@@ -275,10 +279,12 @@ func TestFilesAndPackages(t *testing.T) {
 			}
 		}
 	}
-	// Of Go only the pages and scripts that it names: its other paths are of files that tests make.
+	// In Go files, check only pages and scripts: other paths are files that tests make.
 	ours := regexp.MustCompile(`\b(?:docs|scripts|deploy)/[\w./-]*\w`)
 	for _, from := range texts(t, func(name string) bool {
-		return path.Ext(name) == ".go" && !strings.HasPrefix(name, "test/links/") && !strings.HasPrefix(name, "scripts/")
+		return path.Ext(name) == ".go" &&
+			!strings.HasPrefix(name, "test/links/") &&
+			!strings.HasPrefix(name, "scripts/")
 	}) {
 		for _, m := range file.FindAllStringSubmatch(from.content, -1) {
 			if ours.MatchString(m[1]) && !exists(path.Clean(m[1])) && !exists(path.Join(path.Dir(from.name), m[1])) {
@@ -304,7 +310,8 @@ func TestMissing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			from := text{"docs/page.md", c.text}
-			got := slices.Concat(missingFiles(from, top, exists), missingFolders(from, top, exists), missingPackages(from, exists))
+			got := slices.Concat(
+				missingFiles(from, top, exists), missingFolders(from, top, exists), missingPackages(from, exists))
 			if strings.Join(got, " ") != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
@@ -323,7 +330,8 @@ func TestMakeTargets(t *testing.T) {
 	}
 	named := 0
 	for _, page := range texts(t, func(name string) bool { return isPage(name) && !isHistory(name) }) {
-		for _, m := range regexp.MustCompile("(?m)(?:`|^\\s*(?:\\$ )?|&& |[A-Z_]+=\\w+ )make ([a-z][\\w-]*)").FindAllStringSubmatch(page.content, -1) {
+		target := regexp.MustCompile("(?m)(?:`|^\\s*(?:\\$ )?|&& |[A-Z_]+=\\w+ )make ([a-z][\\w-]*)")
+		for _, m := range target.FindAllStringSubmatch(page.content, -1) {
 			named++
 			if !targets[m[1]] {
 				t.Errorf("%s: the Makefile has no target %s", page.name, m[1])
@@ -335,7 +343,7 @@ func TestMakeTargets(t *testing.T) {
 	}
 }
 
-// Every library that a module asks for has its reason in docs/dependencies.md, and no other has one.
+// Every library that a module requires has its reason in docs/dependencies.md, and no other library does.
 func TestDependencies(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
 	if err != nil {
@@ -351,7 +359,8 @@ func TestDependencies(t *testing.T) {
 	}
 	direct, known := map[string]string{}, map[string]bool{}
 	for _, mod := range texts(t, func(name string) bool { return path.Base(name) == "go.mod" }) {
-		for _, m := range regexp.MustCompile(`(?m)^(?:require )?\s*(\S+\.\S+/\S+) v\S+( // indirect)?$`).FindAllStringSubmatch(mod.content, -1) {
+		required := regexp.MustCompile(`(?m)^(?:require )?\s*(\S+\.\S+/\S+) v\S+( // indirect)?$`)
+		for _, m := range required.FindAllStringSubmatch(mod.content, -1) {
 			if strings.HasSuffix(strings.TrimSuffix(m[0], m[2]), " v0.0.0") {
 				continue // the framework itself, by a replace directive
 			}
@@ -380,32 +389,36 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// The picture of the house has every package. Those in internal are named by their last part.
+// The picture of the floors has every package. Packages in internal have only the last part of their names.
 func TestPictureHasPackages(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "internals", "architecture.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	named := map[string]bool{}
-	for _, word := range regexp.MustCompile(`[a-z0-9-]+(?:/[a-z0-9-]+)*`).FindAllString(fence.FindString(string(page)), -1) {
+	words := regexp.MustCompile(`[a-z0-9-]+(?:/[a-z0-9-]+)*`)
+	for _, word := range words.FindAllString(fence.FindString(string(page)), -1) {
 		named[word] = true
 	}
 	families, err := os.ReadFile(filepath.Join(root, "graph", "families", "families.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range texts(t, func(name string) bool { return path.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") }) {
+	for _, f := range texts(t, func(name string) bool {
+		return path.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go")
+	}) {
 		folder := path.Dir(f.name)
 		if strings.Contains(string(families), "/"+folder+`"`) {
-			continue // the table of families is the list of these
+			continue // the table of families lists them
 		}
 		top, rest, _ := strings.Cut(folder, "/")
-		if slices.Contains([]string{"test", "scripts", "experiments", "examples", "deploy"}, top) || folder == "kernels/gen" {
+		if slices.Contains([]string{"test", "scripts", "experiments", "examples", "deploy"}, top) ||
+			folder == "kernels/gen" {
 			continue
 		}
 		if named[folder] = named[folder] || top == "internal" && named[rest]; !named[folder] {
 			t.Errorf("the first picture of docs/internals/architecture.md has no %s", folder)
-			named[folder] = true // once
+			named[folder] = true // report it only once
 		}
 	}
 }

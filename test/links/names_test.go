@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// names are the names that Go files declare: "pkg.Name", "pkg.Type.Member" and, of tests, "TestName".
+// names returns the names that Go files declare: "pkg.Name", "pkg.Type.Member" and, for tests, "TestName".
 func names(t *testing.T, files []text) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
@@ -69,7 +69,7 @@ func receiver(e ast.Expr) string {
 	return ""
 }
 
-// members are the fields of a struct, or the methods of an interface.
+// members returns the fields of a struct, or the methods of an interface.
 func members(e ast.Expr) []string {
 	var list *ast.FieldList
 	switch e := e.(type) {
@@ -93,18 +93,18 @@ func members(e ast.Expr) []string {
 }
 
 var (
-	// goName is a name of a package in a code span. Keys of YAML have small letters only.
+	// goName matches a name of a package in a code span. Keys of YAML have only small letters.
 	goName   = regexp.MustCompile("`(?:[a-z0-9]+/)*\\*?([a-z0-9]+)\\.([A-Za-z]*[A-Z]\\w*)(?:\\.([A-Za-z]\\w*))?[(`]")
 	testName = regexp.MustCompile(`\b((?:Test|Benchmark)[A-Z]\w*)(…?)`)
 	fuzzName = regexp.MustCompile(`\bFuzz[A-Z]\w*`)
-	// commentName is a name of a package in a comment of Go.
+	// commentName matches a name of a package in a comment of Go.
 	commentName = regexp.MustCompile(`\b([a-z0-9]+)\.([A-Z]\w*)`)
 )
 
-// others are packages and variables outside of the module that pages name.
+// others lists packages and variables outside of the module that pages name.
 var others = []string{"http", "os", "t"}
 
-// undeclared are the names of Go and of tests in a page that no file declares.
+// undeclared returns the names of Go and of tests in a page that no file declares.
 func undeclared(page string, declared map[string]bool) []string {
 	var missing []string
 	prose := fence.ReplaceAllString(page, "")
@@ -125,8 +125,10 @@ func undeclared(page string, declared map[string]bool) []string {
 	for _, code := range span.FindAllString(page, -1) {
 		for _, m := range testName.FindAllStringSubmatch(code, -1) {
 			ok := declared[m[1]]
-			for name := range declared { // a name that is cut short, or a pattern of -run
-				ok = ok || (m[2] != "" || strings.Contains(code, "-run") || strings.Contains(code, "-bench")) && strings.HasPrefix(name, m[1])
+			for name := range declared { // a shortened name, or a pattern of -run
+				ok = ok ||
+					(m[2] != "" || strings.Contains(code, "-run") || strings.Contains(code, "-bench")) &&
+						strings.HasPrefix(name, m[1])
 			}
 			if !ok {
 				missing = append(missing, m[1])
@@ -151,7 +153,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// staleComments are the names of our packages in the comments of a Go file that are not declared.
+// staleComments returns the names of our packages in the comments of a Go file that are not declared.
 func staleComments(content string, declared map[string]bool) []string {
 	ours := map[string]bool{}
 	for name := range declared {
@@ -176,12 +178,18 @@ func staleComments(content string, declared map[string]bool) []string {
 
 func TestUndeclared(t *testing.T) {
 	declared := names(t, []text{
-		{"ops/a.go", "package ops\ntype Tape struct{ Kernels int }\nfunc (t *Tape[T]) Record() {}\nvar Known, plainName = 1, 2\ntype R interface{ Run() }\n"},
+		{"ops/a.go",
+			"package ops\ntype Tape struct{ Kernels int }\nfunc (t *Tape[T]) Record() {}\nvar Known, " +
+				"plainName = 1, 2\ntype R interface{ Run() }\n"},
 		{"ops/a_test.go", "package ops_test\nfunc TestOne(t *T) {}\nfunc FuzzTape(f *F) {}\n"},
 	})
 	for _, c := range []struct{ name, page, want string }{
-		{"there", "`ops.Tape`, `ops.Tape.Record`, `ops.Tape.Kernels`, `ops.Known`, `ops.plainName`, `ops.R.Run()`, `TestOne`, `TestO…`, `go test -run TestO`", ""},
-		{"gone", "`ops.Tapes`, `ops.Tape.Recorded`, `ops.plainNames`, `TestO`, `TestTwo…`", "ops.Tapes ops.Tape.Recorded ops.plainNames TestO TestTwo"},
+		{"there",
+			"`ops.Tape`, `ops.Tape.Record`, `ops.Tape.Kernels`, `ops.Known`, `ops.plainName`, `ops.R.Run()`, " +
+				"`TestOne`, `TestO…`, `go test -run TestO`",
+			""},
+		{"gone", "`ops.Tapes`, `ops.Tape.Recorded`, `ops.plainNames`, `TestO`, `TestTwo…`",
+			"ops.Tapes ops.Tape.Recorded ops.plainNames TestO TestTwo"},
 		{"keys and others", "`ops.some_key`, `http.Get`, ops.Tapes", ""},
 		{"no package", "`op.Tape`", "op.Tape"},
 		{"fuzz targets", "`ops` FuzzTape and FuzzTapes", "FuzzTapes"},
@@ -208,7 +216,8 @@ func TestPackageDocs(t *testing.T) {
 	for _, f := range texts(t, func(name string) bool { return path.Ext(name) == ".go" }) {
 		folder := path.Dir(f.name)
 		packages[folder] = true
-		parsed, err := parser.ParseFile(token.NewFileSet(), f.name, f.content, parser.PackageClauseOnly|parser.ParseComments)
+		parsed, err := parser.ParseFile(token.NewFileSet(), f.name, f.content,
+			parser.PackageClauseOnly|parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}

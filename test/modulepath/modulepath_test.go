@@ -15,8 +15,7 @@ import (
 	"testing"
 )
 
-// project is a copy of the files that git knows or would add, committed to a repository of
-// its own.
+// project is a copy of the files that git knows or would add, committed to another repository.
 type project struct {
 	t    *testing.T
 	dir  string
@@ -42,7 +41,7 @@ func newProject(t *testing.T) project {
 		from, to := filepath.Join(list.Dir, name), filepath.Join(p.dir, name)
 		info, err := os.Lstat(from)
 		if os.IsNotExist(err) {
-			continue // deleted, but not yet from the index
+			continue // deleted, but still in the index
 		} else if err != nil {
 			t.Fatal(err)
 		}
@@ -66,9 +65,11 @@ func newProject(t *testing.T) project {
 func (p project) command(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = p.dir
-	// Offline, and without what a user has set for other repositories.
-	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=-mod=readonly -buildvcs=false", "CGO_ENABLED=0",
-		"GIT_DIR="+filepath.Join(p.dir, ".git"), "GIT_WORK_TREE="+p.dir, "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_INDEX_FILE="+filepath.Join(p.dir, ".git", "index"))
+	// Stay offline, and ignore the user's settings for git.
+	cmd.Env = append(os.Environ(),
+		"GOPROXY=off", "GOWORK=off", "GOFLAGS=-mod=readonly -buildvcs=false", "CGO_ENABLED=0",
+		"GIT_DIR="+filepath.Join(p.dir, ".git"), "GIT_WORK_TREE="+p.dir, "GIT_CONFIG_GLOBAL="+os.DevNull,
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_INDEX_FILE="+filepath.Join(p.dir, ".git", "index"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -85,7 +86,8 @@ func (p project) must(name string, args ...string) string {
 func (p project) commit() {
 	p.t.Helper()
 	p.must("git", "add", "--all")
-	p.must("git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-q", "--no-gpg-sign", "-m", "all")
+	p.must("git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-q",
+		"--no-gpg-sign", "-m", "all")
 }
 
 func (p project) read(name string) string {
@@ -97,7 +99,7 @@ func (p project) read(name string) string {
 	return string(content)
 }
 
-// texts are the tracked files by their names, profiles unpacked, without test data.
+// texts returns the tracked files by their names, with unpacked profiles, without test data.
 func (p project) texts() map[string]string {
 	p.t.Helper()
 	texts := map[string]string{}
@@ -136,7 +138,7 @@ func TestModulePath(t *testing.T) {
 		t.Errorf("the script said %q", out)
 	}
 
-	// Nothing has the old path any more, by a search that knows nothing of the script's rules.
+	// The old path is gone, by a search that does not use the script's rules.
 	packages := strings.Fields(p.must("go", "list", "./..."))
 	names := []string{}
 	for _, name := range packages {
@@ -144,7 +146,8 @@ func TestModulePath(t *testing.T) {
 		names = append(names, regexp.QuoteMeta(top))
 	}
 	slices.Sort(names)
-	old := regexp.MustCompile(`(?:^|[^\w./~-])` + regexp.QuoteMeta(p.path) + `/(?:` + strings.Join(slices.Compact(names), "|") + `)\b`)
+	old := regexp.MustCompile(`(?:^|[^\w./~-])` + regexp.QuoteMeta(p.path) + `/(?:` +
+		strings.Join(slices.Compact(names), "|") + `)\b`)
 	after := p.texts()
 	for name, text := range after {
 		if found := old.FindString(text); found != "" {
@@ -158,7 +161,7 @@ func TestModulePath(t *testing.T) {
 		{"cmd/fasternet-train/decode.pgo", other + "/data."},
 		{"test/browser/go.mod", "\nreplace " + other + " => ../..\n"},
 		{"kernels/gen/go.mod", "module " + other + "/kernels/gen\n"},
-		{"examples/convnet/go.mod", "module example.org/convnet\n"}, // examples are modules of somebody else
+		{"examples/convnet/go.mod", "module example.org/convnet\n"}, // examples are modules of other authors
 		{"examples/convnet/go.mod", "\nreplace " + other + " => ../..\n"},
 		{"examples/convnet/README.md", "`replace " + other + " => /path/to/fasternet-train`"},
 	} {
@@ -190,13 +193,13 @@ func TestModulePath(t *testing.T) {
 			t.Errorf("%s is not what it was", name)
 		}
 	}
-	// Profiles are compared unpacked: another version of Go may pack them otherwise.
+	// Profiles are compared unpacked: another version of Go may pack them differently.
 	if changed := p.must("git", "diff", "--stat", "HEAD~1", "--", ".", ":!*.pgo"); changed != "" {
 		t.Errorf("not what it was:\n%s", changed)
 	}
 }
 
-// module checks a module below the root: all that it and its tests import is found.
+// module checks a module below the root: everything that it and its tests import is found.
 func (p project) module(dir, root string) {
 	p.t.Helper()
 	inner := p

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Sums of many lengths, broadcasts and gatherings, alone and in between.
+// Sums of many lengths, broadcasts and gatherings work alone and mixed.
 func TestOperations(t *testing.T) {
 	each(t, func(t *testing.T, l launcher) {
 		for _, n := range []int{2, 3, 4} {
@@ -24,7 +24,7 @@ func TestOperations(t *testing.T) {
 	})
 }
 
-// A job whose ranks do what they should not ends with one message.
+// A job whose ranks disagree ends with one message.
 func TestFaultsOfRanks(t *testing.T) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -44,7 +44,7 @@ func TestFaultsOfRanks(t *testing.T) {
 			{"stop", 0, []string{"rank 0 on " + host, "no sign of life", "epoch 1, step"}},
 			{"kill", 1, nil},
 			{"kill", 0, nil},
-			{"another", 1, []string{"rank"}}, // whoever is first; length or kind
+			{"another", 1, []string{"rank"}}, // length or kind, depending on who is first
 			{"all", -1, []string{"all ranks fail"}},
 		} {
 			env := []string{"FASTERNET_TEST_FAULT=" + c.fault, fmt.Sprintf("FASTERNET_TEST_RANK=%d", c.rank)}

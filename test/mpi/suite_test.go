@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// The launchers, as paths; "" for one that there is not.
+// The paths of the launchers; "" for a launcher that does not exist.
 var (
 	openMPI = flag.String("openmpi", "", "mpirun of Open MPI")
 	mpich   = flag.String("mpich", "", "mpirun of MPICH")
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 
 func try(m *testing.M) int {
 	if *openMPI == "" && *mpich == "" {
-		return m.Run() // all skip
+		return m.Run() // all tests skip
 	}
 	var err error
 	if suite.dir, err = os.MkdirTemp("", "mpi"); err != nil {
@@ -54,7 +54,9 @@ func try(m *testing.M) int {
 
 // config trains for many short steps.
 const config = `
-model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2, in_chans: 1, drop_path_rate: 0.2, init_std: 0.1}
+model:
+  {embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2, in_chans: 1,
+   drop_path_rate: 0.2, init_std: 0.1}
 data: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3], workers: 1}
 optim: {lr: 0.01}
 sched: {warmup_epochs: 0}
@@ -125,11 +127,15 @@ type launcher struct {
 func each(t *testing.T, f func(*testing.T, launcher)) {
 	t.Helper()
 	all := []launcher{
-		// All on this machine, more ranks than processors.
-		{"Open MPI", []string{*openMPI, "--allow-run-as-root", "--oversubscribe", "--mca", "btl", "self,vader", "--mca", "oob_tcp_if_include", "lo"}},
+		// Runs all ranks on this machine, more of them than processors.
+		{"Open MPI",
+			[]string{
+				*openMPI, "--allow-run-as-root", "--oversubscribe", "--mca", "btl", "self,vader", "--mca",
+				"oob_tcp_if_include", "lo",
+			}},
 		{"MPICH", []string{*mpich, "-launcher", "fork", "-iface", "lo"}},
 	}
-	if _, err := exec.LookPath("ssh"); err != nil { // without which Open MPI 4 does not even start what is local
+	if _, err := exec.LookPath("ssh"); err != nil { // Open MPI 4 needs it even for local ranks
 		all[0].args = append(all[0].args, "--mca", "plm", "isolated")
 	}
 	for _, l := range all {
@@ -137,7 +143,7 @@ func each(t *testing.T, f func(*testing.T, launcher)) {
 			if l.args[0] == "" {
 				t.Skip("there is none: scripts/test-mpi.sh")
 			}
-			t.Parallel() // most of the time is waiting
+			t.Parallel() // it mostly waits
 			f(t, l)
 		})
 	}
@@ -146,18 +152,18 @@ func each(t *testing.T, f func(*testing.T, launcher)) {
 // end is how a job ended.
 type end struct {
 	code int
-	text string // of both outputs
+	text string // from both outputs
 	took time.Duration
 }
 
-// job is ranks that run.
+// job is a group of running ranks.
 type job struct {
 	cmd   *exec.Cmd
 	out   output
 	began time.Time
 }
 
-// output is what a job prints; it can be read while it goes on.
+// output is the output of a job; it can be read while the job goes on.
 type output struct {
 	lock chan struct{}
 	b    bytes.Buffer
@@ -190,7 +196,7 @@ func (l launcher) start(t *testing.T, n int, env []string, program string, args 
 	return j
 }
 
-// limit is how long a job may take: many times what it does.
+// limit is the longest time for a job: many times what it needs.
 const limit = 90 * time.Second
 
 func (j *job) wait(t *testing.T) end {
@@ -225,7 +231,7 @@ func (j *job) saw(t *testing.T, text string) {
 	t.Fatalf("no %q in\n%s", text, j.out.String())
 }
 
-// failed checks that the job failed with one line of the program that says all of want.
+// failed checks that the job failed with one line of the program that contains all of want.
 func (e end) failed(t *testing.T, prefix string, want ...string) {
 	t.Helper()
 	var lines []string
@@ -246,8 +252,8 @@ func (e end) failed(t *testing.T, prefix string, want ...string) {
 	t.Logf("after %v: %s", e.took.Round(100*time.Millisecond), lines[0])
 }
 
-// died checks that the job failed because a rank was killed, and says so. The launcher of
-// MPICH may be quicker than the other ranks: it kills them, and names the host.
+// died checks that the job failed because a rank was killed, and says so. The launcher of MPICH may be
+// quicker than the other ranks: then it kills them, and names the host.
 func (e end) died(t *testing.T, prefix string, rank int, host string) {
 	t.Helper()
 	if strings.Contains(e.text, "RUNNING AT "+host) && !strings.Contains(e.text, "has died") && e.code != 0 {

@@ -17,14 +17,14 @@ import (
 	"fasternet/train"
 )
 
-// arguments are the arguments of a run in a folder of the test, which may be resumed.
+// arguments returns the arguments of a run in a folder of the test, which may be resumed.
 func arguments(name string, more ...string) []string {
 	return append([]string{"train", "tiny.yaml", "--data", "data", "--run", name, "--resume"}, more...)
 }
 
 var processes = regexp.MustCompile(`(\d+) \(process (\d+)\)`)
 
-// process is the process of a rank, as the job says.
+// process returns the process of a rank, from the output of the job.
 func (j *job) process(t *testing.T, rank int) int {
 	t.Helper()
 	for _, m := range processes.FindAllStringSubmatch(j.out.String(), -1) {
@@ -40,8 +40,7 @@ func (j *job) process(t *testing.T, rank int) int {
 	return 0
 }
 
-// whole checks that the last checkpoint of a run is good, and returns the batches that it
-// is of.
+// whole checks that the last checkpoint of a run is good, and returns its number of batches.
 func whole(t *testing.T, name string) int {
 	t.Helper()
 	f, err := checkpoints.Read(filepath.Join(suite.dir, name, "checkpoints", "last.safetensors"))
@@ -60,8 +59,8 @@ func whole(t *testing.T, name string) int {
 	return n
 }
 
-// A rank that is killed, stands still or finds no number any more ends the job; the run
-// goes on from its last checkpoint, with another number of ranks.
+// A rank that is killed, hangs or diverges ends the job; the run resumes from its last checkpoint, with
+// another number of ranks.
 func TestFaultsOfATraining(t *testing.T) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -84,7 +83,7 @@ func TestFaultsOfATraining(t *testing.T) {
 			j = l.start(t, 3, nil, suite.program, arguments(name, append(long, "--rank-timeout", "4s")...)...)
 			j.saw(t, "resuming")
 			j.saw(t, "step 5/8")
-			time.Sleep(time.Second) // it has said where it is
+			time.Sleep(time.Second) // until it has reported its progress
 			if err := syscall.Kill(j.process(t, rank), syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}
@@ -95,31 +94,41 @@ func TestFaultsOfATraining(t *testing.T) {
 			t.Errorf("the last checkpoint is of %d batches, after it was of %d", second, first)
 		}
 
-		l.start(t, 2, nil, suite.program, arguments(name, "--set", "train.epochs=100000", "--set", "optim.lr=1e30")...).wait(t).
+		l.start(t, 2, nil, suite.program,
+			arguments(name, "--set", "train.epochs=100000", "--set", "optim.lr=1e30")...).wait(t).
 			failed(t, "fasternet-train: ", "rank ", " on "+host, "diverged", "the loss is NaN")
 
 		epochs := fmt.Sprint(whole(t, name)/8 + 2)
-		e := l.start(t, 2, nil, suite.program, arguments(name, "--set", "train.epochs="+epochs, "--log-all-ranks")...).wait(t)
-		if e.code != 0 || strings.Count(e.text, `"run_dir"`) != 1 || !strings.Contains(e.text, "[rank 1] epoch") || !strings.Contains(e.text, "[rank 0] epoch") {
+		e := l.start(t, 2, nil, suite.program,
+			arguments(name, "--set", "train.epochs="+epochs, "--log-all-ranks")...).wait(t)
+		if e.code != 0 ||
+			strings.Count(e.text, `"run_dir"`) != 1 ||
+			!strings.Contains(e.text, "[rank 1] epoch") ||
+			!strings.Contains(e.text, "[rank 0] epoch") {
 			t.Errorf("exit code %d\n%s", e.code, e.text)
 		}
 	})
 }
 
-// What is wrong before the first step is said once.
+// A fault before the first step is reported once.
 func TestRanksThatDoNotFit(t *testing.T) {
 	each(t, func(t *testing.T, l launcher) {
-		l.start(t, 3, nil, suite.program, "train", "nothing.yaml").wait(t).failed(t, "fasternet-train: ", "nothing.yaml", "rank 0")
+		l.start(t, 3, nil, suite.program, "train", "nothing.yaml").wait(t).
+			failed(t, "fasternet-train: ", "nothing.yaml", "rank 0")
 
-		script := "#!/bin/sh\n" + `r=${OMPI_COMM_WORLD_RANK:-$PMI_RANK}; if [ "$r" = 2 ]; then set -- "$@" --set optim.lr=0.5; fi; exec ` + suite.program + ` "$@"` + "\n"
+		script := "#!/bin/sh\n" + `r=${OMPI_COMM_WORLD_RANK:-$PMI_RANK}; ` +
+			`if [ "$r" = 2 ]; then set -- "$@" --set optim.lr=0.5; fi; ` +
+			`exec ` + suite.program + ` "$@"` + "\n"
 		if err := write("other.sh", []byte(script)); err != nil {
 			t.Fatal(err)
 		}
 		l.start(t, 3, nil, "/bin/sh", append([]string{"other.sh"}, arguments("other")...)...).wait(t).
 			failed(t, "fasternet-train: ", "rank 2 on ", "optim.lr", "0.5")
 
-		// A rank without the data.
-		script = "#!/bin/sh\n" + `r=${OMPI_COMM_WORLD_RANK:-$PMI_RANK}; if [ "$r" = 1 ]; then set -- "$@" --data elsewhere; fi; exec ` + suite.program + ` "$@"` + "\n"
+		// A rank has no data.
+		script = "#!/bin/sh\n" + `r=${OMPI_COMM_WORLD_RANK:-$PMI_RANK}; ` +
+			`if [ "$r" = 1 ]; then set -- "$@" --data elsewhere; fi; ` +
+			`exec ` + suite.program + ` "$@"` + "\n"
 		if err := write("elsewhere.sh", []byte(script)); err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +147,9 @@ func TestAnInterruptedRankStopsAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := j.wait(t)
-		if e.code != 143 || strings.Count(e.text, "continue with --resume") != 1 || strings.Contains(e.text, "has died") {
+		if e.code != 143 ||
+			strings.Count(e.text, "continue with --resume") != 1 ||
+			strings.Contains(e.text, "has died") {
 			t.Errorf("exit code %d\n%s", e.code, e.text)
 		}
 		if n := whole(t, name); n < 9 {

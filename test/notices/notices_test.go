@@ -1,4 +1,4 @@
-// Package notices_test checks that THIRD-PARTY.md names the modules that the program contains.
+// Package notices_test checks that THIRD-PARTY.md names the modules in the program.
 package notices_test
 
 import (
@@ -27,11 +27,13 @@ func TestNoticesAreCurrent(t *testing.T) {
 	}
 	var named []string
 	for _, line := range strings.Split(string(page), "\n") {
-		if name, ok := strings.CutPrefix(line, "## "); ok && !strings.HasPrefix(name, "data/") { // files of others are no modules
+		// files of other projects are not modules
+		if name, ok := strings.CutPrefix(line, "## "); ok && !strings.HasPrefix(name, "data/") {
 			named = append(named, name)
 		}
 	}
 	if got, want := strings.Join(named, "\n"), strings.TrimSpace(string(out)); got != want {
-		t.Errorf("THIRD-PARTY.md is not current: run make notices. It names\n%s\nand the program contains\n%s", got, want)
+		t.Errorf("THIRD-PARTY.md is not current: run make notices. It names\n%s\nbut the program contains\n%s",
+			got, want)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// The program of examples/convnet trains, exports and predicts; ONNX Runtime computes the same
-// logits of its file, whose op is one that this module does not know.
+// The program of examples/convnet trains, exports and predicts. Its file contains an op that this module
+// does not have, and ONNX Runtime computes the same logits.
 func TestExample(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "convnet")
@@ -51,7 +51,8 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeDrawn(t, dir)
-	run("train", recipe, "--run", "run", "--data", dir, "--set", "train.epochs=2", "--set", "train.batch_size=20", "--set", "log.tensorboard=false")
+	run("train", recipe, "--run", "run", "--data", dir, "--set", "train.epochs=2",
+		"--set", "train.batch_size=20", "--set", "log.tensorboard=false")
 	exported := filepath.Join(folderFor(t), "convnet.onnx")
 	run("export", "--model", "run", "--out", exported)
 	run("predict", "images.npy", "--model", "run", "--logits", "logits.safetensors")
@@ -87,7 +88,7 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// writeDrawn writes a data set with the file names of Fashion-MNIST: images of one shade a class.
+// writeDrawn writes a data set with the file names of Fashion-MNIST: images with one shade for each class.
 func writeDrawn(t *testing.T, dir string) {
 	t.Helper()
 	for _, part := range []string{"train", "t10k"} {

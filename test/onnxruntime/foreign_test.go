@@ -23,7 +23,8 @@ func (s smooth) add(t *ops.Tape, x *gorgonia.Node) (*gorgonia.Node, error) {
 	shape := x.Shape()
 	h, w, c := shape[1], shape[2], shape[3]
 	return t.Record(ops.Spec{
-		Kind: "test.Smooth", Name: s.Name, About: s, Inputs: gorgonia.Nodes{x, t.Param(s.Weight), t.Param(s.Bias)}, Shape: shape.Clone(),
+		Kind: "test.Smooth", Name: s.Name, About: s,
+		Inputs: gorgonia.Nodes{x, t.Param(s.Weight), t.Param(s.Bias)}, Shape: shape.Clone(),
 		Run: func(in [][]float32, out []float32) error {
 			at := func(image, y, x, k int) int { return ((image*h+y)*w+x)*c + k }
 			for i := range out {
@@ -47,12 +48,13 @@ func init() {
 		if err != nil {
 			return onnxgraph.Value{}, err
 		}
-		v := b.Conv(b.Name(s.Name), x.Name, onnxgraph.Convolution{Weight: s.Weight, Bias: s.Bias, Stride: 1, Pad: 1, Groups: s.Weight.Shape()[0]})
+		v := b.Conv(b.Name(s.Name), x.Name,
+			onnxgraph.Convolution{Weight: s.Weight, Bias: s.Bias, Stride: 1, Pad: 1, Groups: s.Weight.Shape()[0]})
 		return onnxgraph.Value{Name: v, Layout: onnxgraph.MapLayout}, nil
 	})
 }
 
-// mixed is a model of that op and ours: values go from maps to tokens, back, and on as maps.
+// mixed is a model with that op and ours: values go from maps to tokens, back to maps, and on.
 type mixed struct {
 	store         *layers.Store
 	first, second smooth
@@ -68,8 +70,10 @@ func newMixed() *mixed {
 	m.first = smooth{"first", w("first.weight", 3, 1, 3, 3), w("first.bias", 3)}
 	m.second = smooth{"second", w("second.weight", 3, 1, 3, 3), w("second.bias", 3)}
 	m.mlp = ops.MLP{
-		Name: "block.mlp", Norm: &ops.LayerNorm{Weight: w("block.norm.weight", 3), Bias: w("block.norm.bias", 3), Eps: 1e-6},
-		Fc1: w("block.mlp.fc1.weight", c, 3), Fc1Bias: w("block.mlp.fc1.bias", c), Fc2: w("block.mlp.fc2.weight", 3, c), Fc2Bias: w("block.mlp.fc2.bias", 3),
+		Name: "block.mlp",
+		Norm: &ops.LayerNorm{Weight: w("block.norm.weight", 3), Bias: w("block.norm.bias", 3), Eps: 1e-6},
+		Fc1:  w("block.mlp.fc1.weight", c, 3), Fc1Bias: w("block.mlp.fc1.bias", c),
+		Fc2: w("block.mlp.fc2.weight", 3, c), Fc2Bias: w("block.mlp.fc2.bias", 3),
 	}
 	m.norm = &ops.LayerNorm{Weight: w("norm.weight", 3), Bias: w("norm.bias", 3), Eps: 1e-6}
 	m.weight, m.bias = w("head.weight", 4, 3), w("head.bias", 4)
@@ -112,7 +116,7 @@ func (m *mixed) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error
 	return x, nil
 }
 
-// An op of another package with its registered form, between ops of ours.
+// An op of another package, with its registered form, is exported between our own ops.
 func TestForeignOp(t *testing.T) {
 	const height, width = 9, 7
 	m := newMixed()

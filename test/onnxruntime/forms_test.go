@@ -17,7 +17,8 @@ var families = []struct {
 	name, yaml string
 	anySize    bool // an export of it takes images of any size
 }{
-	{"fasternet", "{name: fasternet, embed_dim: 16, depths: [1, 2], feature_dim: 24, num_classes: 0, in_chans: 3}", true},
+	{"fasternet",
+		"{name: fasternet, embed_dim: 16, depths: [1, 2], feature_dim: 24, num_classes: 0, in_chans: 3}", true},
 	{"vit", "{name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, in_chans: 3, num_classes: 0}", false},
 	{"swin", "{name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, patch_size: 4, " +
 		"in_chans: 3, num_classes: 0}", false},
@@ -27,7 +28,9 @@ const familySize = 32
 
 func family(t *testing.T, yaml string, settings ...string) *model.Loaded {
 	t.Helper()
-	c, err := configs.Parse("test", "model: "+yaml+"\ndata: {image_size: 32, mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4], multi_scale: ''}", settings...)
+	c, err := configs.Parse("test",
+		"model: "+yaml+"\ndata: {image_size: 32, mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4], multi_scale: ''}",
+		settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +42,8 @@ func inInt8(t *testing.T, l *model.Loaded) *model.Loaded {
 	t.Helper()
 	size, n := l.Config.Data.ImageSize, 32
 	q, err := quantise.Run(l.Config, l.Model, quantise.Images{
-		Data: golden.Image("calibration", 1, n*size*size*l.Model.Channels()), Count: n, Height: size, Width: size, Channels: l.Model.Channels(),
+		Data: golden.Image("calibration", 1, n*size*size*l.Model.Channels()), Count: n, Height: size,
+		Width: size, Channels: l.Model.Channels(),
 	}, quantise.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +73,8 @@ func TestForms(t *testing.T) {
 			{"bytes float16", export.Options{Opset: 18, Pixels: true, Half: true}, false, half, familySize, familySize},
 			{"any size", sized, false, exact, familySize, familySize},
 			{"any size other", sized, false, exact, 43, 64},
-			{"any size bytes float16", export.Options{Opset: 21, Dynamic: true, Pixels: true, Half: true}, false, half, 43, 64},
+			{"any size bytes float16", export.Options{Opset: 21, Dynamic: true, Pixels: true, Half: true}, false,
+				half, 43, 64},
 			{"int8", export.Options{Opset: 17}, true, int8, familySize, familySize},
 			{"int8 newest", export.Options{Opset: 23}, true, int8, familySize, familySize},
 			{"int8 bytes", export.Options{Opset: 20, Pixels: true}, true, int8, familySize, familySize},

@@ -37,7 +37,8 @@ func keep(t *testing.T, path string, allowed float64, shape []int, input []float
 			return
 		}
 	}
-	base := fmt.Sprintf("%s-%s", strings.TrimSuffix(path, ".onnx"), strings.ReplaceAll(strings.Trim(fmt.Sprint(shape), "[]"), " ", "x"))
+	base := fmt.Sprintf("%s-%s",
+		strings.TrimSuffix(path, ".onnx"), strings.ReplaceAll(strings.Trim(fmt.Sprint(shape), "[]"), " ", "x"))
 	run := struct {
 		File     string  `json:"file"`
 		Input    string  `json:"input"`

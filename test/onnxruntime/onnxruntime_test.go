@@ -1,7 +1,6 @@
-// Package onnxruntime_test runs exported models in ONNX Runtime and compares
-// the logits with our own. It is a module of its own because it needs cgo and
-// ONNX Runtime's library, which the product does not: `make test-onnx` gets it
-// and sets ONNXRUNTIME_LIB.
+// Package onnxruntime_test runs exported models in ONNX Runtime and compares the logits with our own. It
+// is another module because it needs cgo and the library of ONNX Runtime, which the product does not need:
+// `make test-onnx` gets it and sets ONNXRUNTIME_LIB.
 package onnxruntime_test
 
 import (
@@ -47,11 +46,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// large is the number of parameters from which on a model is tested less.
+// large is the number of parameters above which a model gets fewer tests.
 const large = 20e6
 
-// folded is the model of a configuration in folded form, with the reference's
-// formula for weights, which keeps activations near 1, and random statistics.
+// folded makes the model of a configuration in folded form, with weights from the reference's formula,
+// which keeps activations near 1, and random statistics.
 func folded(t *testing.T, c *configs.Config) *model.Loaded {
 	t.Helper()
 	makeModel := model.New
@@ -60,7 +59,7 @@ func folded(t *testing.T, c *configs.Config) *model.Loaded {
 		t.Fatal(err)
 	}
 	if c.Model.Name == "fasternet" && parameters > large {
-		makeModel = model.NewFolded // folding is tested with the others
+		makeModel = model.NewFolded // the other models test folding
 	}
 	m, err := makeModel(c, 7)
 	if err != nil {
@@ -79,7 +78,12 @@ func folded(t *testing.T, c *configs.Config) *model.Loaded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &model.Loaded{Model: f, Config: c, Classes: []string{"a", "b", "c", "d", "e", "f", "g"}, File: &checkpoints.File{}}
+	return &model.Loaded{
+		Model:   f,
+		Config:  c,
+		Classes: []string{"a", "b", "c", "d", "e", "f", "g"},
+		File:    &checkpoints.File{},
+	}
 }
 
 func save(t *testing.T, m *onnx.Model) string {
@@ -88,21 +92,22 @@ func save(t *testing.T, m *onnx.Model) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(folderFor(t), strings.NewReplacer("/", "-", " ", "_").Replace(t.Name())+fmt.Sprintf("-%d.onnx", m.Opset))
+	path := filepath.Join(folderFor(t),
+		strings.NewReplacer("/", "-", " ", "_").Replace(t.Name())+fmt.Sprintf("-%d.onnx", m.Opset))
 	if err := os.WriteFile(path, raw, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-// checkLogits runs the file in ONNX Runtime and the model in our own graph on
-// the same images, for every batch size.
+// checkLogits runs the file in ONNX Runtime and the model in our own graph on the same images, for every
+// batch size.
 func checkLogits(t *testing.T, m graph.Model, path string, height, width int, batches ...int) {
 	t.Helper()
 	checkWithin(t, 1e-5, m, path, height, width, batches...)
 }
 
-// checkWithin is checkLogits with the difference that is allowed, as a part of the largest logit.
+// checkWithin is checkLogits with the largest allowed difference, relative to the largest logit.
 func checkWithin(t *testing.T, allowed float64, m graph.Model, path string, height, width int, batches ...int) {
 	t.Helper()
 	for _, batch := range batches {
@@ -118,7 +123,7 @@ func checkWithin(t *testing.T, allowed float64, m graph.Model, path string, heig
 	}
 }
 
-// ours are the logits of our own engine, for images [batch, height, width, channels].
+// ours returns the logits of our own engine, for images [batch, height, width, channels].
 func ours(t *testing.T, m graph.Model, batch, height, width int, images []float32) []float32 {
 	t.Helper()
 	pool := kernels.NewPool(0)
@@ -142,7 +147,7 @@ func compare(t *testing.T, allowed float64, path string, in ort.Value, shape []i
 		t.Fatal(err)
 	}
 	defer session.Destroy()
-	outputs := []ort.Value{nil} // allocated by the runtime: its shape is checked too
+	outputs := []ort.Value{nil} // the runtime allocates it, so that its shape is checked too
 	if err := session.Run([]ort.Value{in}, outputs); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +163,7 @@ func compare(t *testing.T, allowed float64, path string, in ort.Value, shape []i
 	}
 }
 
-// relative is max|a-b| / max|b|.
+// relative returns max|a-b| / max|b|.
 func relative(a, b []float32) float64 {
 	var worst, scale float64
 	for i := range b {
@@ -171,7 +176,7 @@ func relative(a, b []float32) float64 {
 	return worst / scale
 }
 
-// Every preset.
+// Exports and runs every preset.
 func TestPresets(t *testing.T) {
 	for _, name := range configs.Presets() {
 		t.Run(name, func(t *testing.T) {
@@ -202,7 +207,7 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// Sizes of one's own, in every operator set.
+// Exports and runs models of other sizes, in every operator set.
 func TestOwnSizes(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -224,8 +229,10 @@ func TestOwnSizes(t *testing.T) {
 		{"many classes", []string{"model.num_classes=1234"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, err := configs.Load("fasternet_t0", append([]string{"model.embed_dim=16", "model.depths=[1,2]", "model.feature_dim=24", "model.num_classes=0",
-				"data.image_size=64", "data.multi_scale=''"}, test.settings...)...)
+			c, err := configs.Load("fasternet_t0",
+				append([]string{"model.embed_dim=16", "model.depths=[1,2]", "model.feature_dim=24",
+					"model.num_classes=0",
+					"data.image_size=64", "data.multi_scale=''"}, test.settings...)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -241,7 +248,7 @@ func TestOwnSizes(t *testing.T) {
 	}
 }
 
-// The runtime finds producer and metadata where it looks for them.
+// The runtime finds producer and metadata in the file.
 func TestMetadata(t *testing.T) {
 	c, err := configs.Load("quickstart")
 	if err != nil {

@@ -16,21 +16,20 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// few are the settings of the preset that a test of some seconds cannot leave alone.
-// Model, augmentation, optimizer, form of the schedule and sizes of images are those
-// of the preset, with its 1000 classes, of which the tree has four.
+// few changes the settings of the preset that would take too long. Model, augmentation, optimizer, form
+// of the schedule and sizes of images stay the same, with 1000 classes, of which the tree has four.
 var few = set(
-	"train.epochs=2",         // of 300
-	"sched.warmup_epochs=1",  // of 20, which is more than there are
-	"data.multi_scale=192_1", // the switch to 224 px comes before the last epoch, not after 280
-	"train.batch_size=16",    // of 128: the tree has 128 images
-	"train.accum_steps=2",    // of 32, which would make one step of an epoch
-	"train.val_batch_size=8", // of 64: there are 16 images
+	"train.epochs=2",         // not 300
+	"sched.warmup_epochs=1",  // not 20, which is more than the epochs
+	"data.multi_scale=192_1", // switches to 224 px before the last epoch, not after 280
+	"train.batch_size=16",    // not 128: the tree has 128 images
+	"train.accum_steps=2",    // not 32, which would leave one step in an epoch
+	"train.val_batch_size=8", // not 64: there are 16 images
 	"train.log_interval=1",   // the test follows the log
 )
 
-// The preset of FasterNet-T0 trains on a tree with the layout of ImageNet, and goes on
-// after an interruption in the middle of an epoch as if nothing had been.
+// The preset of FasterNet-T0 trains on a tree with the layout of ImageNet, and continues after an
+// interruption in the middle of an epoch as if nothing had happened.
 func TestPreset(t *testing.T) {
 	dir := ramdisk.Dir(t)
 	data := filepath.Join(dir, "imagenet")
@@ -53,7 +52,7 @@ func TestPreset(t *testing.T) {
 	if p := progressOf(t, whole); p.Updates != 8 || p.Batches != 16 {
 		t.Errorf("the run has made %d updates of %d batches, want 8 of 16", p.Updates, p.Batches)
 	}
-	// The second epoch is at the other size.
+	// The second epoch has the other size.
 	p := interrupt(t, stopped, syscall.SIGTERM, 10, append(args, "--run", stopped)...)
 	if p.Epoch != 1 {
 		t.Errorf("interrupted in epoch %d, want 1", p.Epoch)
@@ -69,8 +68,7 @@ func TestPreset(t *testing.T) {
 	}
 }
 
-// With not a single setting the command of the preset's header begins, stops when it
-// is asked to, and can be resumed.
+// Without any setting, the command in the preset's header begins, stops when asked, and can be resumed.
 func TestPresetUntouched(t *testing.T) {
 	if testing.Short() {
 		t.Skip("batches of 128 images")
@@ -78,9 +76,11 @@ func TestPresetUntouched(t *testing.T) {
 	dir := ramdisk.Dir(t)
 	data, run := filepath.Join(dir, "imagenet"), filepath.Join(dir, "run")
 	imagenet(t, data)
-	// 300 epochs of one batch; the limit is over after the first step.
+	// It has 300 epochs of one batch; the time limit ends it after the first step.
 	code, _, said := invoke(t, "train", "fasternet_t0", "--data", data, "--run", run, "--max-hours", "1e-9")
-	if code != 143 || !strings.Contains(said, "stopped by the time limit in epoch 1 after step 1") || !strings.Contains(said, "batch 4096 = 128 × 32 accumulated") {
+	if code != 143 ||
+		!strings.Contains(said, "stopped by the time limit in epoch 1 after step 1") ||
+		!strings.Contains(said, "batch 4096 = 128 × 32 accumulated") {
 		t.Fatalf("exit code %d\n%s", code, said)
 	}
 	if p := progressOf(t, run); p.Updates != 1 || p.LossCount != 128 {
@@ -90,20 +90,21 @@ func TestPresetUntouched(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for late := time.Now().Add(2 * time.Minute); len(scores(t, run)) < 2 && time.Now().Before(late); time.Sleep(time.Millisecond) {
-	} // the first epoch is evaluated and recorded
+	// wait until the first epoch is evaluated and recorded
+	for late := time.Now().Add(2 * time.Minute); len(scores(t, run)) < 2 && time.Now().Before(late); {
+		time.Sleep(time.Millisecond)
+	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 143 {
 		t.Fatal(err)
 	}
-	// The second step, of 32 batches, may have been left for the next resume.
+	// The second step, of 32 batches, may be left for the next resume.
 	if p := progressOf(t, run); p.Last.Count != valPerClass*len(wnids) || p.Epoch < 1 || p.Updates != p.Epoch {
 		t.Errorf("resumed and stopped at %+v", p)
 	}
 }
 
-// The tree is what it is said to be: files whose names do not say what is in them are
-// read all the same.
+// The tree has the promised files, and files with wrong endings are read too.
 func TestTree(t *testing.T) {
 	dir := ramdisk.Dir(t)
 	imagenet(t, dir)
@@ -115,7 +116,7 @@ func TestTree(t *testing.T) {
 	if err != nil || string(png[1:4]) != "PNG" {
 		t.Errorf("the PNG begins with %q, %v", png[:4], err)
 	}
-	// A fourth component in the frame header.
+	// The frame header has a fourth component.
 	cmyk, err := os.ReadFile(filepath.Join(dir, "train", "n01440764", "n01440764_7.JPEG"))
 	if err != nil || !strings.Contains(string(cmyk), "\xff\xc0\x00\x14\x08\x00\x95\x00\xc8\x04") {
 		t.Errorf("no JPEG of 200×149 pixels and four components: %v", err)
@@ -126,15 +127,17 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// everything is on at once. The images are small, so that it takes seconds.
+// everything turns on all features at once. The images are small, so that it takes seconds.
 var everything = set(
 	"data.image_size=96", "data.multi_scale=64_1", "data.on_bad_image=skip", "data.max_per_class=30",
-	"augment.rand_augment=rand-m9-mstd0.5-inc1", "augment.erasing={prob: 0.5, mode: pixel, count: 2}", "augment.repeats=2",
-	"augment.mixup_mode=elem", "augment.mixup=0.7", "augment.mixup_off_epoch=2",
+	"augment.rand_augment=rand-m9-mstd0.5-inc1", "augment.erasing={prob: 0.5, mode: pixel, count: 2}",
+	"augment.repeats=2", "augment.mixup_mode=elem", "augment.mixup=0.7", "augment.mixup_off_epoch=2",
 	"loss.name=bce", "loss.threshold=0.1", "loss.sum_classes=true",
 	"distill.type=soft", "distill.alpha=0.4", "distill.tau=2",
-	"optim.opt=lamb", "optim.weight_decay_on=no-1d", "optim.layer_decay=0.9", "optim.clip_grad=0.5", "optim.clip_mode=agc",
-	"sched.form=timm", "sched.on_updates=true", "sched.warmup_epochs=1", "sched.warmup_prefix=true", "sched.cooldown_epochs=1",
+	"optim.opt=lamb", "optim.weight_decay_on=no-1d", "optim.layer_decay=0.9",
+	"optim.clip_grad=0.5", "optim.clip_mode=agc",
+	"sched.form=timm", "sched.on_updates=true", "sched.cooldown_epochs=1",
+	"sched.warmup_epochs=1", "sched.warmup_prefix=true",
 	"ema.decay=0.99", "ema.warmup=true",
 	"train.epochs=3", "train.batch_size=8", "train.accum_steps=2", "train.val_batch_size=6", "train.log_interval=1",
 	"train.frozen=[stages.0.blocks.0.mlp.0.weight]", "train.precise_bn=24", "train.patience=9",
@@ -142,15 +145,16 @@ var everything = set(
 	"precision=auto",
 )
 
-// All features of training together resume to the bit, from a larger FasterNet as the
-// teacher and with a file that cannot be read; with other numbers of threads and workers too.
+// All features of training together resume to the bit, with a larger FasterNet as the teacher and with
+// a file that cannot be read; with other numbers of threads and workers too.
 func TestEverything(t *testing.T) {
 	dir := ramdisk.Dir(t)
 	data, teacher := filepath.Join(dir, "imagenet"), filepath.Join(dir, "teacher")
 	imagenet(t, data)
-	// It may know little, but not nothing: one epoch at 64 px.
+	// The teacher must learn something: one epoch at 64 px.
 	succeed(t, slices.Concat([]string{"train", "fasternet_t1", "--data", data, "--run", teacher}, set(
-		"train.epochs=1", "sched.warmup_epochs=0", "train.batch_size=16", "train.accum_steps=1", "data.image_size=64", "data.multi_scale="))...)
+		"train.epochs=1", "sched.warmup_epochs=0", "train.batch_size=16", "train.accum_steps=1",
+		"data.image_size=64", "data.multi_scale="))...)
 	broken := filepath.Join(data, "train", wnids[3], wnids[3]+"_20.JPEG")
 	raw, err := os.ReadFile(broken)
 	if err != nil {
@@ -158,12 +162,14 @@ func TestEverything(t *testing.T) {
 	}
 	write(t, broken, raw[:len(raw)/3])
 
-	args := slices.Concat([]string{"train", "fasternet_t0", "--data", data}, everything, set("distill.teacher="+teacher))
+	args := slices.Concat(
+		[]string{"train", "fasternet_t0", "--data", data}, everything, set("distill.teacher="+teacher))
 	whole := filepath.Join(dir, "whole")
 	want, said := succeed(t, slices.Concat(args, []string{"--run", whole}, set("threads=1", "data.workers=1"))...)
 	for _, line := range []string{
 		"soft distillation from " + filepath.Join(teacher, "checkpoints", checkpoints.Best) + ", alpha 0.4, tau 2",
-		"frozen: 1 tensors", "averaged weights (EMA) with decay 0.99", "the run ends early after 9 evaluations", "lamb with peak lr 0.004 × 0.9 a layer",
+		"frozen: 1 tensors", "averaged weights (EMA) with decay 0.99",
+		"the run ends early after 9 evaluations", "lamb with peak lr 0.004 × 0.9 a layer",
 		"of 120 training images could not be read and were replaced",
 	} {
 		if !strings.Contains(said, line) {
@@ -172,7 +178,7 @@ func TestEverything(t *testing.T) {
 	}
 	for _, c := range []struct {
 		signal syscall.Signal
-		after  int // 15 batches an epoch
+		after  int // an epoch has 15 batches
 	}{{syscall.SIGKILL, 8}, {syscall.SIGTERM, 20}} {
 		stopped := filepath.Join(dir, c.signal.String())
 		all := slices.Concat(args, []string{"--run", stopped})

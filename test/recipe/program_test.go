@@ -22,7 +22,7 @@ import (
 	"fasternet/train"
 )
 
-// program is the built one.
+// program is the built program.
 var program string
 
 func TestMain(m *testing.M) { os.Exit(build(m)) }
@@ -44,7 +44,7 @@ func build(m *testing.M) int {
 	return m.Run()
 }
 
-// invoke runs the program and returns its exit code and what it wrote.
+// invoke runs the program and returns its exit code and its output.
 func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -58,8 +58,8 @@ func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// succeed runs the program, and returns the JSON object on the last line of its
-// standard output and what it said on the way.
+// succeed runs the program, and returns the JSON object on the last line of its standard output and the
+// messages before it.
 func succeed(t *testing.T, args ...string) (result map[string]any, said string) {
 	t.Helper()
 	code, stdout, stderr := invoke(t, args...)
@@ -73,7 +73,7 @@ func succeed(t *testing.T, args ...string) (result map[string]any, said string) 
 	return result, stderr
 }
 
-// set makes --set options of settings.
+// set turns settings into --set options.
 func set(settings ...string) (args []string) {
 	for _, s := range settings {
 		args = append(args, "--set", s)
@@ -81,8 +81,8 @@ func set(settings ...string) (args []string) {
 	return args
 }
 
-// progressOf is where a run stands by its newest checkpoint. After a kill that one may still lack
-// the name of the last one.
+// progressOf returns the progress of a run by its newest checkpoint, which may not have its final name
+// after a kill.
 func progressOf(t *testing.T, dir string) (p train.Progress) {
 	t.Helper()
 	newest, _, err := checkpoints.Folder{Dir: filepath.Join(dir, "checkpoints")}.Newest(func(err error) { t.Log(err) })
@@ -104,7 +104,7 @@ func read(t *testing.T, dir, name string) *checkpoints.File {
 	return f
 }
 
-// batches is the number of batches that the log of a run says were done.
+// batches returns the number of batches in the log of a run.
 func batches(dir string) (n int) {
 	text, _ := os.ReadFile(filepath.Join(dir, "log.jsonl"))
 	for line := range strings.Lines(string(text)) {
@@ -116,9 +116,8 @@ func batches(dir string) (n int) {
 	return n
 }
 
-// interrupt runs the program on a folder and sends it a signal once so many batches
-// are done, which must be within an epoch. A machine that is busy with other things
-// may be late for that; then it tries again from the beginning.
+// interrupt runs the program on a folder and sends it a signal after so many batches, within an epoch.
+// On a busy machine the signal may be late; then it tries again from the beginning.
 func interrupt(t *testing.T, dir string, signal syscall.Signal, after int, args ...string) train.Progress {
 	t.Helper()
 	for range 5 {
@@ -130,13 +129,15 @@ func interrupt(t *testing.T, dir string, signal syscall.Signal, after int, args 
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		for late := time.Now().Add(2 * time.Minute); batches(dir) < after && len(ended) == 0; time.Sleep(time.Millisecond) {
+		late := time.Now().Add(2 * time.Minute)
+		for batches(dir) < after && len(ended) == 0 {
+			time.Sleep(time.Millisecond)
 			if time.Now().After(late) {
 				_ = cmd.Process.Kill()
 				t.Fatalf("%v: not at batch %d after two minutes\n%s", args, after, errs.String())
 			}
 		}
-		_ = cmd.Process.Signal(signal) // or it has ended already
+		_ = cmd.Process.Signal(signal) // it may have ended already
 		<-ended
 		switch code := cmd.ProcessState.ExitCode(); {
 		case code == 0:
@@ -156,8 +157,8 @@ func interrupt(t *testing.T, dir string, signal syscall.Signal, after int, args 
 	return train.Progress{}
 }
 
-// same checks that two runs ended alike: all tensors of their checkpoints (weights,
-// averages, moments), where they stand, the scores of all epochs.
+// same checks that two runs ended alike: all tensors of their checkpoints (weights, averages, moments),
+// their progress, and the scores of all epochs.
 func same(t *testing.T, dir, whole string) {
 	t.Helper()
 	names := func(dir string) (names []string) {
@@ -174,7 +175,7 @@ func same(t *testing.T, dir, whole string) {
 		t.Errorf("checkpoints %v, want %v", a, b)
 	}
 	for _, name := range names(whole) {
-		if name == checkpoints.Previous { // of another step, if one was interrupted
+		if name == checkpoints.Previous { // it has another step, if one run was interrupted
 			continue
 		}
 		a, b := read(t, dir, name), read(t, whole, name)
@@ -198,8 +199,8 @@ func same(t *testing.T, dir, whole string) {
 	}
 }
 
-// scores are the columns of a summary that do not depend on the machine: epoch, loss
-// of training, loss, top-1 and top-5 of the validation, learning rate.
+// scores returns the columns of a summary that do not depend on the machine: epoch, training loss,
+// loss, top-1 and top-5 of the validation, learning rate.
 func scores(t *testing.T, dir string) (rows [][]string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "summary.csv"))
@@ -213,7 +214,7 @@ func scores(t *testing.T, dir string) (rows [][]string) {
 	return rows
 }
 
-// losses are those that the log of a run has of its steps, as they are written.
+// losses returns the losses of all steps in the log of a run, as text.
 func losses(t *testing.T, dir string) (all []string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "log.jsonl"))

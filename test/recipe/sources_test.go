@@ -30,14 +30,14 @@ train: {epochs: 1, batch_size: 8, val_batch_size: 5, log_interval: 1}
 log: {tensorboard: false}
 `
 
-// source is a data set as the program is told of it.
+// source is a data set in the form of settings.
 type source struct {
 	name string
 	args []string
 }
 
-// scored trains on a data set and evaluates with a second process. It returns the
-// losses of all steps and the scores: all that does not depend on the machine.
+// scored trains on a data set and evaluates with a second process. It returns the losses of all steps
+// and the scores, which do not depend on the machine.
 func scored(t *testing.T, dir string, s source, more ...string) []string {
 	t.Helper()
 	config, run := filepath.Join(dir, "small.yaml"), filepath.Join(dir, "runs", s.name)
@@ -54,7 +54,7 @@ func scored(t *testing.T, dir string, s source, more ...string) []string {
 	return append(lines, fmt.Sprint(got["count"]))
 }
 
-// equal trains on all sources, which have the same pixels in the same order.
+// equal trains on all sources, which must have the same pixels in the same order.
 func equal(t *testing.T, dir string, sources []source, more ...string) {
 	t.Helper()
 	want := scored(t, dir, sources[0], more...)
@@ -68,8 +68,7 @@ func equal(t *testing.T, dir string, sources []source, more ...string) {
 	}
 }
 
-// tree writes a folder of images for each class, with n and held images in it for
-// training and validation.
+// tree writes a folder of images for each class, with n images for training and held for validation.
 func tree(t *testing.T, dir string, classes []string, n, held int, ending string, image func(class, i int) []byte) {
 	t.Helper()
 	for class, name := range classes {
@@ -94,7 +93,7 @@ func pngOf(t *testing.T, m image.Image) []byte {
 
 var kinds = []string{"ant", "bee", "wasp"}
 
-// Files that are packed or sharded as they are, and lists of them, train as the files.
+// Packed and sharded files, and lists of files, train like the files.
 func TestSameFiles(t *testing.T) {
 	dir := ramdisk.Dir(t)
 	files := filepath.Join(dir, "files")
@@ -134,7 +133,7 @@ func TestSameFiles(t *testing.T) {
 	})
 }
 
-// Pixels that are packed train as the files that they were decoded from.
+// Packed pixels train like the files that they come from.
 func TestSamePixels(t *testing.T) {
 	dir := ramdisk.Dir(t)
 	files, packed := filepath.Join(dir, "files"), filepath.Join(dir, "packed")
@@ -147,7 +146,7 @@ func TestSamePixels(t *testing.T) {
 		{"files", []string{"--data", files}},
 		{"packed", append(set("data.name=packed"), "--data", packed)},
 	})
-	// Made smaller once and for all they are other pixels: it trains, to other numbers.
+	// Reduced images have other pixels: training works, with other losses.
 	reduced := filepath.Join(dir, "reduced")
 	succeed(t, "data", "pack", files, "--out", reduced, "--short-side", "40", "--form", "decoded")
 	a := scored(t, dir, source{"reduced", append(set("data.name=packed"), "--data", reduced)})
@@ -156,7 +155,7 @@ func TestSamePixels(t *testing.T) {
 	}
 }
 
-// CIFAR-10 and CIFAR-100 train as folders with an image file for every record.
+// CIFAR-10 and CIFAR-100 train like folders with an image file for every record.
 func TestCIFAR(t *testing.T) {
 	ten := []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 	var hundred []string
@@ -166,13 +165,18 @@ func TestCIFAR(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		classes []string
-		train   []string // files
+		train   []string // the files
 		test    string
-		n       int // images of a class
+		n       int // images per class
 		names   string
 		labels  func(class int) []byte
 	}{
-		{"cifar10", ten, []string{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"}, "test_batch.bin", 5, "",
+		{"cifar10", ten,
+			[]string{
+				"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+				"data_batch_4.bin", "data_batch_5.bin",
+			},
+			"test_batch.bin", 5, "",
 			func(class int) []byte { return []byte{byte(class)} }},
 		{"cifar100", hundred, []string{"train.bin"}, "test.bin", 1, "fine_label_names.txt",
 			func(class int) []byte { return []byte{byte(class % 20), byte(class)} }},
@@ -214,7 +218,7 @@ func TestCIFAR(t *testing.T) {
 	}
 }
 
-// IDX files train as folders with a grey image file for every image.
+// IDX files train like folders with a grey image file for every image.
 func TestIDX(t *testing.T) {
 	dir := ramdisk.Dir(t)
 	files, binaries := filepath.Join(dir, "files"), filepath.Join(dir, "binaries")
@@ -241,12 +245,15 @@ func TestIDX(t *testing.T) {
 	equal(t, dir, []source{
 		{"files", []string{"--data", files}},
 		{"idx", append(set("data.name=idx"), "--data", binaries)},
-		{"named", append(set("data.name=idx", "data.train=train-images-idx3-ubyte", "data.train_labels=train-labels-idx1-ubyte",
-			"data.val=t10k-images-idx3-ubyte", "data.val_labels=t10k-labels-idx1-ubyte"), "--data", binaries)},
+		{"named",
+			append(set(
+				"data.name=idx",
+				"data.train=train-images-idx3-ubyte", "data.train_labels=train-labels-idx1-ubyte",
+				"data.val=t10k-images-idx3-ubyte", "data.val_labels=t10k-labels-idx1-ubyte"), "--data", binaries)},
 	}, set("model.in_chans=1", "data.mean=[0.3]", "data.std=[0.3]", "data.image_size=32", "augment.rand_augment=")...)
 }
 
-// idx is the content of an IDX file of bytes.
+// idx returns an IDX file of bytes.
 func idx(content []byte, dims ...int) []byte {
 	out := []byte{0, 0, 8, byte(len(dims))}
 	for _, d := range dims {

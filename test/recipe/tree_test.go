@@ -15,24 +15,26 @@ import (
 	"testing"
 )
 
-// wnids are called as classes of ImageNet are: by their number in WordNet.
+// wnids are names of classes like in ImageNet: their numbers in WordNet.
 var wnids = []string{"n01440764", "n02085620", "n03445777", "n07753592"}
 
-// The tree has so many images of each class.
+// The number of images of each class in the tree.
 const trainPerClass, valPerClass = 32, 4
 
-// imagenet makes a folder with the layout and the names of ImageNet: JPEG files of
-// mixed sizes, some of them grey; one in CMYK, one of 4:2:2, and one that is a PNG.
-// Those two that no encoder of Go writes are in testdata, written by Pillow.
+// imagenet makes a folder with the layout and the names of ImageNet: JPEG files of mixed sizes, some
+// grey, one in CMYK, one of 4:2:2, and one that is a PNG. No encoder in Go writes CMYK and 4:2:2, so these
+// two come from testdata, written by Pillow.
 func imagenet(t *testing.T, dir string) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	for class, wnid := range wnids {
 		for i := range trainPerClass {
-			write(t, filepath.Join(dir, "train", wnid, fmt.Sprintf("%s_%d.JPEG", wnid, 13*i+7)), encoded(t, class, i, random))
+			write(t, filepath.Join(dir, "train", wnid, fmt.Sprintf("%s_%d.JPEG", wnid, 13*i+7)),
+				encoded(t, class, i, random))
 		}
 		for i := range valPerClass {
-			write(t, filepath.Join(dir, "val", wnid, fmt.Sprintf("ILSVRC2012_val_%08d.JPEG", 4*class+i+1)), encoded(t, class, i, random))
+			write(t, filepath.Join(dir, "val", wnid, fmt.Sprintf("ILSVRC2012_val_%08d.JPEG", 4*class+i+1)),
+				encoded(t, class, i, random))
 		}
 	}
 	for _, c := range []struct{ name, place string }{
@@ -52,7 +54,7 @@ func imagenet(t *testing.T, dir string) {
 	write(t, filepath.Join(dir, "train", "n03445777", "n03445777_7.JPEG"), b.Bytes())
 }
 
-// encoded is the i-th JPEG file of a class.
+// encoded returns the i-th JPEG file of a class.
 func encoded(t *testing.T, class, i int, random *rand.Rand) []byte {
 	t.Helper()
 	w, h := 60+random.IntN(340), 60+random.IntN(280)
@@ -73,7 +75,7 @@ func encoded(t *testing.T, class, i int, random *rand.Rand) []byte {
 	return b.Bytes()
 }
 
-// picture is noise on a colour and the stripes of its class.
+// picture draws noise on a colour with the stripes of its class.
 func picture(class, w, h int, random *rand.Rand) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	width := 6 + 5*class

@@ -1,5 +1,5 @@
-// Package registered tests a program that adds to this one: the whole command line, with a data
-// set format and an augmentation that the program registers.
+// Package registered tests a program that extends this one: the whole command line, with its own data
+// set format and its own augmentation.
 package registered
 
 import (
@@ -23,7 +23,7 @@ import (
 	"fasternet/data/sets"
 )
 
-// stripesOptions are data.options of the format stripes.
+// stripesOptions holds data.options of the format stripes.
 type stripesOptions struct {
 	Images int     `yaml:"images" doc:"images of each class"`
 	Width  int     `yaml:"width" doc:"pixels of a stripe"`
@@ -43,7 +43,7 @@ func (o *stripesOptions) Check() error {
 	return nil
 }
 
-// stripes is a data set in memory: class 0 has stripes that lie, class 1 stripes that stand.
+// stripes is a data set in memory: class 0 has horizontal stripes, class 1 vertical ones.
 type stripes struct {
 	stripesOptions
 	offset int
@@ -62,7 +62,7 @@ func (s *stripes) Image(i int) (*picture.Image, error) {
 				if at/s.Width%2 == 1 {
 					v = int(float64(v) * s.Shade)
 				}
-				m.Pix[(y*16+x)*3+c] = uint8(min(v+(i/2+s.offset)%40, 255)) // no two are the same
+				m.Pix[(y*16+x)*3+c] = uint8(min(v+(i/2+s.offset)%40, 255)) // no two images are the same
 			}
 		}
 	}
@@ -83,7 +83,7 @@ func init() {
 	})
 }
 
-// blurOptions are the options of the augmentation box_blur.
+// blurOptions holds the options of the augmentation box_blur.
 type blurOptions struct {
 	Radius int `yaml:"radius" doc:"pixels to either side, at most"`
 }
@@ -129,7 +129,7 @@ func init() {
 	})
 }
 
-// TestMain is the program when a test starts it.
+// TestMain becomes the program when a test starts it.
 func TestMain(m *testing.M) {
 	if os.Getenv("FASTERNET_REGISTERED") != "" {
 		cli.Main()
@@ -137,14 +137,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// run starts the program and returns what it prints, and whether it ended well.
+// run runs the program, and returns its output and whether it succeeded.
 func run(t *testing.T, dir string, args ...string) (string, bool) {
 	t.Helper()
 	out, code := exits(t, dir, args...)
 	return out, code == 0
 }
 
-// exits starts the program and returns what it prints, and its exit code.
+// exits runs the program, and returns its output and its exit code.
 func exits(t *testing.T, dir string, args ...string) (out string, code int) {
 	t.Helper()
 	program, err := os.Executable()
@@ -195,12 +195,14 @@ func write(t *testing.T, text string) (dir string) {
 	return dir
 }
 
-// A format of the program's own works in every command.
+// A registered format works in every command.
 func TestFormat(t *testing.T) {
 	dir := write(t, "data:\n  name: stripes\n  image_size: 32\n  options:\n    images: 16\n"+small)
 	succeeds(t, dir, "config", "check", "c.yaml")
 	show := succeeds(t, dir, "config", "show", "c.yaml")
-	for _, want := range []string{"images: 16 # images of each class", "width: 2 # pixels of a stripe", "shards, packed and stripes"} {
+	for _, want := range []string{
+		"images: 16 # images of each class", "width: 2 # pixels of a stripe", "shards, packed and stripes",
+	} {
 		if !strings.Contains(show, want) {
 			t.Errorf("config show has no %q:\n%s", want, show)
 		}
@@ -221,16 +223,25 @@ func TestFormat(t *testing.T) {
 
 func TestBadOptions(t *testing.T) {
 	for _, c := range []struct{ name, data, want string }{
-		{"a key that does not exist", "  name: stripes\n  options:\n    imagse: 16\n", "c.yaml:4: data.options.imagse: unknown key, did you mean images?"},
-		{"another type", "  name: stripes\n  options:\n    images: many\n", `c.yaml:4: data.options.images: want an integer, got "many"`},
-		{"a value that cannot be", "  name: stripes\n  options:\n    images: 0\n", "c.yaml:4: data.options.images: want 1 to 1000, got 0"},
-		{"values that do not fit", "  name: stripes\n  options:\n    colour: [1]\n", "data.options: want three values of colour"},
-		{"not finite", "  name: stripes\n  options:\n    shade: .nan\n", "c.yaml:4: data.options.shade: want a finite number"},
-		{"twice", "  name: stripes\n  options:\n    width: 1\n    width: 2\n", `c.yaml:5: data.options.width: the key appears twice`},
+		{"a key that does not exist", "  name: stripes\n  options:\n    imagse: 16\n",
+			"c.yaml:4: data.options.imagse: unknown key, did you mean images?"},
+		{"another type", "  name: stripes\n  options:\n    images: many\n",
+			`c.yaml:4: data.options.images: want an integer, got "many"`},
+		{"a value that cannot be", "  name: stripes\n  options:\n    images: 0\n",
+			"c.yaml:4: data.options.images: want 1 to 1000, got 0"},
+		{"values that do not fit", "  name: stripes\n  options:\n    colour: [1]\n",
+			"data.options: want three values of colour"},
+		{"not finite", "  name: stripes\n  options:\n    shade: .nan\n",
+			"c.yaml:4: data.options.shade: want a finite number"},
+		{"twice", "  name: stripes\n  options:\n    width: 1\n    width: 2\n",
+			`c.yaml:5: data.options.width: the key appears twice`},
 		{"no mapping", "  name: stripes\n  options: 3\n", `c.yaml:3: data.options: want keys and values, got "3"`},
-		{"a format without options", "  name: cifar10\n  options:\n    width: 1\n", "c.yaml:4: data.options.width: a data set of name cifar10 has no options"},
-		{"a key of other formats", "  name: stripes\n  train: x\n", "c.yaml:3: data.train: data sets of name stripes have fixed file names"},
-		{"labels", "  name: stripes\n  label_kind: name\n", "only data sets of the names annotations and shards have labels in a text, not stripes"},
+		{"a format without options", "  name: cifar10\n  options:\n    width: 1\n",
+			"c.yaml:4: data.options.width: a data set of name cifar10 has no options"},
+		{"a key of other formats", "  name: stripes\n  train: x\n",
+			"c.yaml:3: data.train: data sets of name stripes have fixed file names"},
+		{"labels", "  name: stripes\n  label_kind: name\n",
+			"only data sets of the names annotations and shards have labels in a text, not stripes"},
 		{"a misspelt name", "  name: stripse\n", `c.yaml:2: data.name: want imagefolder or annotations`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -239,13 +250,15 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-// An augmentation of the program's own is used, can be repeated and resumed, and is a part
-// of the configuration of a run.
+// A registered augmentation is used, can be repeated and resumed, and is a part of the configuration of a
+// run.
 func TestAugmentation(t *testing.T) {
 	const of = "data: {name: stripes, image_size: 32, options: {images: 16}}\n" + small
 	dir := write(t, of+"augment:\n  extra:\n    - {name: box_blur, radius: 3, prob: 0.7}\n    - grayscale\n")
 	show := succeeds(t, dir, "config", "show", "c.yaml")
-	for _, want := range []string{"name: box_blur", "radius: 3", "prob: 0.7", "there are autocontrast, equalize, grayscale"} {
+	for _, want := range []string{
+		"name: box_blur", "radius: 3", "prob: 0.7", "there are autocontrast, equalize, grayscale",
+	} {
 		if !strings.Contains(show, want) {
 			t.Errorf("config show has no %q:\n%s", want, show)
 		}
@@ -267,7 +280,8 @@ func TestAugmentation(t *testing.T) {
 	succeeds(t, dir, "train", "c.yaml", "--run", "whole")
 	succeeds(t, dir, "train", "c.yaml", "--run", "plain", "--set", "augment.extra=[]")
 	succeeds(t, dir, "train", "c.yaml", "--run", "parts", "--set", "train.epochs=1")
-	succeeds(t, dir, "train", "c.yaml", "--run", "other", "--set", "augment.extra=[{name: box_blur, radius: 2, prob: 0.7}, grayscale]")
+	succeeds(t, dir, "train", "c.yaml", "--run", "other",
+		"--set", "augment.extra=[{name: box_blur, radius: 2, prob: 0.7}, grayscale]")
 	whole := weights("whole")
 	if bytes.Equal(whole, weights("plain")) {
 		t.Error("the augmentations change nothing")
@@ -279,7 +293,8 @@ func TestAugmentation(t *testing.T) {
 	if !bytes.Equal(whole, weights("again")) {
 		t.Error("a second run is another one")
 	}
-	out := succeeds(t, dir, "train", "c.yaml", "--run", "parts", "--resume", "--set", "train.epochs=3", "--set", "augment.extra=[grayscale]")
+	out := succeeds(t, dir, "train", "c.yaml", "--run", "parts", "--resume", "--set", "train.epochs=3",
+		"--set", "augment.extra=[grayscale]")
 	if !strings.Contains(out, "setting augment.extra:") || !strings.Contains(out, "box_blur") {
 		t.Errorf("nothing is said of another augmentation:\n%s", out)
 	}
@@ -287,12 +302,17 @@ func TestAugmentation(t *testing.T) {
 
 func TestBadAugmentations(t *testing.T) {
 	for _, c := range []struct{ name, extra, want string }{
-		{"a misspelt name", "[box_blurr]", `c.yaml:1: augment.extra: no augmentation is called "box_blurr", did you mean box_blur?`},
-		{"a misspelt option", "[{name: box_blur, radios: 3}]", "augment.extra.box_blur.radios: unknown key, did you mean radius?"},
-		{"a value that cannot be", "[{name: box_blur, radius: 0}]", "augment.extra.box_blur.radius: want 1 or more, got 0"},
-		{"a built-in one", "[{name: posterize, bits: 9}]", "c.yaml:1: augment.extra.posterize: bits: want 0 to 8, got 9"},
+		{"a misspelt name", "[box_blurr]",
+			`c.yaml:1: augment.extra: no augmentation is called "box_blurr", did you mean box_blur?`},
+		{"a misspelt option", "[{name: box_blur, radios: 3}]",
+			"augment.extra.box_blur.radios: unknown key, did you mean radius?"},
+		{"a value that cannot be", "[{name: box_blur, radius: 0}]",
+			"augment.extra.box_blur.radius: want 1 or more, got 0"},
+		{"a built-in one", "[{name: posterize, bits: 9}]",
+			"c.yaml:1: augment.extra.posterize: bits: want 0 to 8, got 9"},
 		{"a probability", "[{name: box_blur, prob: 2}]", "augment.extra.box_blur.prob: want a number from 0 to 1, got"},
-		{"without options", "[{name: invert, strength: 2}]", "augment.extra.invert.strength: the augmentation invert has no options"},
+		{"without options", "[{name: invert, strength: 2}]",
+			"augment.extra.invert.strength: the augmentation invert has no options"},
 		{"no name", "[{radius: 2}]", "this one has no name"},
 		{"no list", "box_blur", "augment.extra: want a list"},
 		{"a number", "[3]", "augment.extra: want a name, or keys and values"},
@@ -301,8 +321,12 @@ func TestBadAugmentations(t *testing.T) {
 			fails(t, write(t, "augment: {extra: "+c.extra+"}\n"), c.want, "config", "check", "c.yaml")
 		})
 	}
-	// Every problem is told of once.
-	out, _ := run(t, write(t, "data: {name: stripes}\naugment: {extra: [box_blurr, {name: solarize, treshold: 3}, invert]}\ntrain: {batch_size: 8}\n"), "config", "check", "c.yaml")
+	// Every problem is reported once.
+	out, _ := run(t,
+		write(t,
+			"data: {name: stripes}\naugment: {extra: [box_blurr, {name: solarize, treshold: 3}, invert]}\ntrain: "+
+				"{batch_size: 8}\n"),
+		"config", "check", "c.yaml")
 	if n := strings.Count("\n"+out, "\nerror:"); n != 2 {
 		t.Errorf("%d errors, want 2:\n%s", n, out)
 	}

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// tolerance is how much of a quantity there may be more at the end than at the beginning.
+// tolerance is how much a quantity may grow, as a part of its size.
 const tolerance = 0.02
 
-// quantities are what is looked at.
+// quantities lists what is measured.
 var quantities = []struct {
 	title         string
 	unit          float64
@@ -27,11 +27,10 @@ var quantities = []struct {
 	{"open files", 1, 3, 0},
 }
 
-// hold is how much of each quantity the process holds. Garbage is not held: what there is
-// of it depends on when it was last collected, so it is collected first, and the memory
-// given back to the system.
+// hold measures how much of each quantity the process holds. Garbage depends on the time of the last
+// collection, so hold collects it first, and gives the memory back to the system.
 func hold() ([]float64, error) {
-	runtime.GC() // which leaves what pools hold for the next one
+	runtime.GC() // pools give up their memory only in the next collection
 	debug.FreeOSMemory()
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -51,17 +50,22 @@ func hold() ([]float64, error) {
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return []float64{float64(pages * os.Getpagesize()), float64(m.HeapAlloc), float64(runtime.NumGoroutine()), float64(len(files))}, nil
+	return []float64{
+		float64(pages * os.Getpagesize()),
+		float64(m.HeapAlloc),
+		float64(runtime.NumGoroutine()),
+		float64(len(files)),
+	}, nil
 }
 
-// findings are the least that a run held in the first and the last tenth of the time
-// after the warm-up.
+// findings holds the least values of a run in the first and the last tenth of the time after the
+// warm-up.
 type findings struct {
 	Epochs      int
 	First, Last []float64
 }
 
-// watch looks at the process at the end of epochs.
+// watch measures the process at the end of epochs.
 type watch struct {
 	total time.Duration
 	began time.Time
@@ -70,8 +74,8 @@ type watch struct {
 	err     error
 }
 
-// warmUp is the part of the time in which things are done for the first time. A tenth of
-// the rest has some epochs, or it lasts longer.
+// warmUp is the part of the time in which things happen for the first time. A tenth of the rest has some
+// epochs, or it lasts longer.
 const (
 	warmUp = 0.2
 	tenth  = (1 - warmUp) / 10
@@ -92,7 +96,7 @@ func (w *watch) epoch() {
 	}
 }
 
-// take looks a few times, while the training waits: a page may be in the making.
+// take measures a few times while the training waits, because a page may be in progress.
 func (w *watch) take(part int, to *[]float64) {
 	const looks, pause = 3, 100 * time.Millisecond
 	for range looks {
@@ -112,7 +116,7 @@ func (w *watch) take(part int, to *[]float64) {
 	w.samples[part]++
 }
 
-// over says whether the time is.
+// over reports whether the time is over.
 func (w *watch) over() bool {
 	return w.err != nil || time.Since(w.began) >= w.total && w.samples[1] >= few
 }

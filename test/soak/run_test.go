@@ -23,7 +23,7 @@ import (
 	"fasternet/train"
 )
 
-// jobVariable tells a process of this test that it is to run a job, in JSON.
+// jobVariable tells a process of this test to run a job, in JSON.
 const jobVariable = "FASTERNET_SOAK_JOB"
 
 // job is a run of NAME.yaml in the folder NAME, for a number of epochs or a time.
@@ -33,9 +33,9 @@ type job struct {
 	Time   time.Duration `json:",omitempty"`
 }
 
-// work runs a job in a process of its own, with the live page and the metrics as the
-// program serves them. It prints their addresses, a line each, and at the end what was
-// found. The pages are there until the standard input is closed.
+// work runs a job in this process, with the live page and the metrics like the program. It prints their
+// addresses, a line each, and at the end its findings. The pages stay until the standard input is
+// closed.
 func work(text string) int {
 	if err := worked(text); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -92,7 +92,7 @@ func worked(text string) error {
 	return err
 }
 
-// launch runs a job and looks at its pages until it ends.
+// launch runs a job and reads its pages until it ends.
 func launch(dir string, j job) (findings, error) {
 	text, err := json.Marshal(j)
 	if err != nil {
@@ -123,7 +123,7 @@ func launch(dir string, j job) (findings, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	polled := make(chan error, 1)
-	if len(addresses) < 2 { // it has failed
+	if len(addresses) < 2 { // the job has failed
 		polled <- nil
 	} else {
 		go func() { polled <- poll(ctx, addresses) }()
@@ -142,8 +142,8 @@ func launch(dir string, j job) (findings, error) {
 	return found, nil
 }
 
-// poll looks at the page like a browser that is open, every other second, now and then
-// like one that is opened, and at the metrics.
+// poll reads the page like an open browser, every two seconds, sometimes like a new one, and reads the
+// metrics.
 func poll(ctx context.Context, addresses []string) error {
 	client := http.Client{Timeout: time.Minute}
 	tag := ""

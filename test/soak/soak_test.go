@@ -18,15 +18,14 @@ import (
 var budget = flag.Duration("soak", 0, "run for so long")
 
 func TestMain(m *testing.M) {
-	if job := os.Getenv(jobVariable); job != "" { // this is a run of the test below
+	if job := os.Getenv(jobVariable); job != "" { // this process runs a job of the test below
 		os.Exit(work(job))
 	}
 	os.Exit(m.Run())
 }
 
-// common is of all runs: small images in files, a last batch of validation images that is
-// not full, an average of the weights, histograms, an evaluation and checkpoints in every
-// epoch.
+// common holds the settings of all runs: small images in files, a last batch of validation images that
+// is not full, an average of the weights, histograms, an evaluation and checkpoints in every epoch.
 const common = `
 data: {dir: data, image_size: 64, workers: 2}
 train: {epochs: 100000, batch_size: 32, val_batch_size: 32, log_interval: 1}
@@ -44,8 +43,7 @@ const distilling = classifying + "distill: {type: soft, teacher: teacher}\n"
 
 const pretraining = common + "task: localmim\n"
 
-// Models of some million parameters: what the runtime needs for itself, a few megabytes
-// more or less, is little compared to them.
+// The models have some million parameters: the few megabytes of the runtime are little in comparison.
 const (
 	teacher   = classifying + "model: {embed_dim: 24, depths: [1, 1], feature_dim: 64}\n"
 	fasterNet = "model: {embed_dim: 48, depths: [1, 2, 8, 2], feature_dim: 1280}\n"
@@ -57,8 +55,12 @@ var runs = []struct{ name, config string }{
 	{"FasterNet", distilling + fasterNet},
 	{"ViT", distilling + vit},
 	{"Swin", distilling + swin},
-	{"LocalMIM, ViT", pretraining + vit + "mim: {taps: [3, 6], scales: [4, 1], mask_unit: 16, decoder_dim: 64, decoder_heads: 2, picture_interval: 2}\n"},
-	{"LocalMIM, Swin", pretraining + swin + "mim: {taps: [1, 2, 3, 4], scales: [1, 1, 1, 1], mask_unit: 32, decoder_dim: 64, decoder_heads: 2, mask_ratio: 0.5, picture_interval: 2}\n"},
+	{"LocalMIM, ViT",
+		pretraining + vit + "mim: {taps: [3, 6], scales: [4, 1], mask_unit: 16, decoder_dim: 64, " +
+			"decoder_heads: 2, picture_interval: 2}\n"},
+	{"LocalMIM, Swin",
+		pretraining + swin + "mim: {taps: [1, 2, 3, 4], scales: [1, 1, 1, 1], mask_unit: 32, decoder_dim: 64, " +
+			"decoder_heads: 2, mask_ratio: 0.5, picture_interval: 2}\n"},
 }
 
 func TestSoak(t *testing.T) {
@@ -95,7 +97,8 @@ func TestSoak(t *testing.T) {
 		for k, q := range quantities {
 			first, last := found.First[k], found.Last[k]
 			growth := last/first - 1
-			fmt.Printf("  %*.*f → %*.*f (%+.1f %%)", q.width, q.digits, first/q.unit, q.width, q.digits, last/q.unit, 100*growth)
+			fmt.Printf("  %*.*f → %*.*f (%+.1f %%)",
+				q.width, q.digits, first/q.unit, q.width, q.digits, last/q.unit, 100*growth)
 			if growth > tolerance {
 				t.Errorf("%s: %s grows by %.1f %%", r.name, strings.TrimSuffix(q.title, ", MB"), 100*growth)
 			}
