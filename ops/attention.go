@@ -146,6 +146,23 @@ func (w *window) gather(k *kernels.Set, dst, src kernels.Matrix, from, to int) {
 	w.eachRun(from, to, func(at, row, n int) { k.Copy(dst.Slice(at, at+n), src.Slice(row, row+n)) })
 }
 
+// place returns the first row of a window whose tokens follow one another in the map; ok is false for
+// other windows.
+func (w *window) place() (row int, ok bool) {
+	return int(w.runs[0][0]), len(w.runs) == 1
+}
+
+// rows returns rows from, …, to-1 of a window, of some columns of a map: in place if they follow one
+// another there, else copied to memory.
+func (w *window) rows(k *kernels.Set, memory []float32, src kernels.Matrix, from, to int) kernels.Matrix {
+	if at, ok := w.place(); ok {
+		return src.Slice(at+from, at+to)
+	}
+	dst := kernels.NewMatrix(memory, to-from, src.Cols)
+	w.gather(k, dst, src, from, to)
+	return dst
+}
+
 // scatter copies them back.
 func (w *window) scatter(k *kernels.Set, dst, src kernels.Matrix, from, to int) {
 	defer k.Begin().End(kernels.Work{Kind: kernels.Copying}, 2*4*(to-from)*dst.Cols)
@@ -216,12 +233,14 @@ func (a *attention) forwardTask(worker, i int) {
 		if first >= end {
 			continue
 		}
-		queries := kernels.NewMatrix(q, end-first, d)
-		keys := kernels.NewMatrix(k, n, d)
-		values := kernels.NewMatrix(v, n, d)
-		w.gather(a.tape.kernels, queries, a.columns(a.qkv, 0, head), first, end)
-		w.gather(a.tape.kernels, keys, a.columns(a.qkv, 1, head), 0, n)
-		w.gather(a.tape.kernels, values, a.columns(a.qkv, 2, head), 0, n)
+		queries := w.rows(a.tape.kernels, q, a.columns(a.qkv, 0, head), first, end)
+		keys := w.rows(a.tape.kernels, k, a.columns(a.qkv, 1, head), 0, n)
+		values := w.rows(a.tape.kernels, v, a.columns(a.qkv, 2, head), 0, n)
+		results := queries // they are not needed when the results come
+		at, inPlace := w.place()
+		if inPlace {
+			results = out.Slice(at+first, at+end)
+		}
 		packs.keys.Resize(d, n, keyMemory)
 		packs.keys.PackTransposed(keys)
 		packs.values.Resize(n, d, valueMemory)
@@ -235,9 +254,11 @@ func (a *attention) forwardTask(worker, i int) {
 			p, some := scores.Slice(0, to-from).Columns(0, n), queries.Slice(from-first, to-first)
 			a.tape.kernels.Gemm(p, a.scale, some, &packs.keys, a.biasOf(bias, from, to, n))
 			a.tape.kernels.SoftmaxRows(p)
-			a.tape.kernels.Gemm(some, 1, p, &packs.values, kernels.Matrix{}) // the queries are not needed any more
+			a.tape.kernels.Gemm(results.Slice(from-first, to-first), 1, p, &packs.values, kernels.Matrix{})
 		}
-		w.scatter(a.tape.kernels, out, queries, first, end)
+		if !inPlace {
+			w.scatter(a.tape.kernels, out, results, first, end)
+		}
 	}
 }
 
