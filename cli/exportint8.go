@@ -43,11 +43,16 @@ const (
 
 func (f *int8Flags) register(c *cobra.Command) {
 	flags := c.Flags()
-	flags.BoolVar(&f.on, "int8", false, "round weights and maps to 8 bits; the model is measured on training images, and its accuracy on the validation images")
-	flags.IntVar(&f.images, "calibration-images", calibrationImages, "training `images` that the ranges of values are measured on, with --int8")
-	flags.StringVar(&f.method, "calibration", string(quantise.MSE), "`how` ranges are chosen, with --int8: mse (least squared error), percentile (all but one value in 10,000 on either side) or minmax")
-	flags.StringArrayVar(&f.float, "float", nil, "`layer` that stays in float32, with --int8: a name or a pattern with *, e.g. 'stages.0.*'; repeatable")
-	flags.Float64Var(&f.maxLoss, "max-loss", acceptedLoss, "largest loss of top-1, in `points`, with which a file is written, with --int8")
+	flags.BoolVar(&f.on, "int8", false, "round weights and maps to 8 bits; "+
+		"the model is measured on training images, and its accuracy on the validation images")
+	flags.IntVar(&f.images, "calibration-images", calibrationImages,
+		"training `images` that the ranges of values are measured on, with --int8")
+	flags.StringVar(&f.method, "calibration", string(quantise.MSE), "`how` ranges are chosen, with --int8: "+
+		"mse (least squared error), percentile (all but one value in 10,000 on either side) or minmax")
+	flags.StringArrayVar(&f.float, "float", nil, "`layer` that stays in float32, with --int8: "+
+		"a name or a pattern with *, e.g. 'stages.0.*'; repeatable")
+	flags.Float64Var(&f.maxLoss, "max-loss", acceptedLoss,
+		"largest loss of top-1, in `points`, with which a file is written, with --int8")
 	flags.BoolVar(&f.report, "report", false, "print the error of each layer, with --int8")
 	flags.StringVar(&f.data, "data", "", "`folder` of the data set, with --int8 or --temperature fit")
 }
@@ -91,7 +96,13 @@ type int8Result struct {
 }
 
 // run makes the model of 8 bits. fresh says that its weights are.
-func (f *int8Flags) run(ctx context.Context, m *model.Loaded, fresh bool, pool *kernels.Pool, show *train.Display) (*model.Loaded, *int8Result, error) {
+func (f *int8Flags) run(
+	ctx context.Context,
+	m *model.Loaded,
+	fresh bool,
+	pool *kernels.Pool,
+	show *train.Display,
+) (*model.Loaded, *int8Result, error) {
 	method, err := quantise.ParseMethod(f.method)
 	if err != nil {
 		return nil, nil, err
@@ -144,14 +155,24 @@ func (f *int8Flags) run(ctx context.Context, m *model.Loaded, fresh bool, pool *
 	lost := a.Float32 - a.Int8
 	show.Line("top-1 on %d validation images: float32 %.2f %%, int8 %.2f %%", a.Images, a.Float32, a.Int8)
 	if lost > f.maxLoss {
-		return nil, nil, fmt.Errorf("--int8: top-1 falls from %.2f %% to %.2f %%, by more than %g points: nothing is written; --report shows the error of each layer, --float keeps one in float32, --max-loss accepts more",
+		return nil, nil, fmt.Errorf("--int8: top-1 falls from %.2f %% to %.2f %%, by more than %g points: "+
+			"nothing is written; --report shows the error of each layer, --float keeps one in float32, "+
+			"--max-loss accepts more",
 			a.Float32, a.Int8, f.maxLoss)
 	}
 	return &out, result, nil
 }
 
 // top1 evaluates a model on the validation images.
-func (f *int8Flags) top1(ctx context.Context, c *configs.Config, net graph.Model, val data.Dataset, pool *kernels.Pool, show *train.Display, what string) (eval.Result, error) {
+func (f *int8Flags) top1(
+	ctx context.Context,
+	c *configs.Config,
+	net graph.Model,
+	val data.Dataset,
+	pool *kernels.Pool,
+	show *train.Display,
+	what string,
+) (eval.Result, error) {
 	runner, err := model.NewRunner(c.In("fp32"), net, pool)
 	if err != nil {
 		return eval.Result{}, err
@@ -159,7 +180,9 @@ func (f *int8Flags) top1(ctx context.Context, c *configs.Config, net graph.Model
 	show.Begin("evaluation in "+what, 0, val.Len())
 	defer show.End()
 	return eval.Evaluate(ctx, runner, val, preprocess.Evaluation(c.Data, c.Model.InChans), eval.Options{
-		Batch: c.Train.ValBatchSize, Workers: c.Data.Workers, Progress: func(done, _ int) { show.Step(done, "evaluation in "+what) },
+		Batch:    c.Train.ValBatchSize,
+		Workers:  c.Data.Workers,
+		Progress: func(done, _ int) { show.Step(done, "evaluation in "+what) },
 	})
 }
 
@@ -189,7 +212,8 @@ func (f *int8Flags) open(m *model.Loaded, show *train.Display) (images quantise.
 	if err := transform.Validate(); err != nil {
 		return images, nil, err
 	}
-	images = quantise.Images{Count: min(f.images, training.Len()), Height: c.Data.ImageSize, Width: c.Data.ImageSize, Channels: channels}
+	size := c.Data.ImageSize
+	images = quantise.Images{Count: min(f.images, training.Len()), Height: size, Width: size, Channels: channels}
 	for k := range images.Count {
 		x, err := data.View(training, transform, 0, 0, k*training.Len()/images.Count)
 		if err != nil {
@@ -203,7 +227,8 @@ func (f *int8Flags) open(m *model.Loaded, show *train.Display) (images quantise.
 // randomImages are for fresh weights.
 func randomImages(c *configs.Config, channels, n int) quantise.Images {
 	size := c.Data.ImageSize
-	images := quantise.Images{Data: make([]float32, n*size*size*channels), Count: n, Height: size, Width: size, Channels: channels}
+	images := quantise.Images{Count: n, Height: size, Width: size, Channels: channels}
+	images.Data = make([]float32, n*size*size*channels)
 	r := rng.New(0, rng.Bench)
 	for i := range images.Data {
 		images.Data[i] = float32(r.NormFloat64())
