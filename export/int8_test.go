@@ -10,6 +10,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/eval/soup"
 	"fasternet/export"
 	"fasternet/export/quantise"
 	"fasternet/formats"
@@ -161,6 +162,13 @@ func TestInt8Transformers(t *testing.T) {
 			}
 			if !graph.IsInt8(back.Model) || !slices.Equal(run(t, back.Model, l), want) {
 				t.Error("read back, it is of float32 or gives other logits")
+			}
+			if err := model.Start(loadedTransformer(t, c.yaml).Model, l.Config, path, model.LoadOptions{}); err == nil ||
+				!strings.Contains(err.Error(), "in 8 bits, which cannot be trained") {
+				t.Errorf("training from it: %v", err)
+			}
+			if err := soup.Check([]*model.Loaded{back, back}); err == nil || !strings.Contains(err.Error(), "in 8 bits") {
+				t.Errorf("a soup of it: %v", err)
 			}
 			again := filepath.Join(t.TempDir(), "again.safetensors")
 			if _, err := export.Write(back, again, pool(t), export.Options{}); err != nil {

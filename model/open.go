@@ -93,10 +93,8 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	if err != nil {
 		return err
 	}
-	if src.folded() {
-		return fmt.Errorf("%s is an export with folded batch norms, which cannot be trained: "+
-			"take the checkpoint it was made from",
-			src.path)
+	if err := src.trainable(); err != nil {
+		return err
 	}
 	if err := src.describeHub(nil); err != nil {
 		src.noteUnchecked(err)
@@ -110,6 +108,20 @@ func Start(m graph.Model, c *configs.Config, path string, o LoadOptions) error {
 	}
 	src.matchHead(o.Classes, m.Classes())
 	return src.fill(m.Store(), c, o)
+}
+
+// trainable returns an error if a model cannot be trained on from the weights.
+func (s *source) trainable() error {
+	switch {
+	case s.int8 != nil:
+		return fmt.Errorf("%s is an export in 8 bits, which cannot be trained: take the checkpoint it was made from",
+			s.path)
+	case s.folded():
+		return fmt.Errorf("%s is an export with folded batch norms, which cannot be trained: "+
+			"take the checkpoint it was made from",
+			s.path)
+	}
+	return nil
 }
 
 // fits returns an error if the weights belong to another computation than the configuration, as far as

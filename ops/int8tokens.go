@@ -11,7 +11,6 @@ import (
 type int8Layer struct {
 	*Int8Linear
 	tape    *Tape
-	columns int // of the input
 	product int8Product
 }
 
@@ -34,7 +33,7 @@ func (t *Tape) newInt8Layer(q *Int8Linear, weight *Param) (*int8Layer, error) {
 			return nil, fmt.Errorf("%s: its result: %w", weight.Name, err)
 		}
 	}
-	return &int8Layer{Int8Linear: q, tape: t, columns: weight.Size() / weight.Shape()[0]}, nil
+	return &int8Layer{Int8Linear: q, tape: t}, nil
 }
 
 // ready must be called in a run before the layer is used. table follows a result on the grid Out; it

@@ -75,6 +75,9 @@ func Check(models []*model.Loaded) error {
 	}
 	first := models[0]
 	for _, m := range models {
+		if graph.IsInt8(m.Model) {
+			return fmt.Errorf("%s: it computes in 8 bits: take the run or its checkpoint", m.Path)
+		}
 		if f, ok := m.Model.(graph.Foldable); ok && f.Folded() {
 			return fmt.Errorf("%s: its batch norms are folded into the convolutions and cannot be measured again: "+
 				"take the run or its checkpoint, or export with --no-fold", m.Path)

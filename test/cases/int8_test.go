@@ -59,6 +59,9 @@ func TestInt8Transformers(t *testing.T) {
 		}
 		f.run("predict", file, "base/val/a/000.png").exits(0).says("a")
 		f.run("bench", file, "--iterations", "2", "--warmup", "0", "--batch", "2").exits(0).says("img/s")
+		if c.name == "swin" {
+			continue // the options are the same
+		}
 		o = f.run("export", run, "--out", "float.safetensors", "--int8", "--max-loss", "5",
 			"--calibration", "minmax", "--calibration-images", "40", "--float", c.layer).exits(0)
 		if layers := fmt.Sprint(o.json()["float_layers"]); layers != "["+c.layer+"]" {
