@@ -67,11 +67,7 @@ func testInt8(t *testing.T, f modeltest.Family) {
 	for i := range picture.Pix {
 		picture.Pix[i] = uint8(i * 37)
 	}
-	files := []string{"m.safetensors"}
-	if f.Name == "fasternet" {
-		files = append(files, "m.onnx")
-	}
-	for _, file := range files {
+	for _, file := range []string{"m.safetensors", "m.onnx"} {
 		path := writeInt8(t, l, file)
 		back, err := model.Load(path)
 		if err != nil || !graph.IsInt8(back.Model) {
