@@ -17,6 +17,7 @@ type measured struct {
 	name         string
 	counts       [bins]int64 // counts of the values from -reach to reach
 	reach        float64     // a power of 2
+	perUnit      float64     // bins in a range of 1
 	least, most  float64
 	mean, square []float64 // for each channel
 	low, high    []float64 // for each channel
@@ -27,11 +28,6 @@ type measured struct {
 // bins is much larger than the 256 steps of a grid. The largest values are rare, but they count, so every
 // value is in a bin.
 const bins = 8192
-
-// binOf returns the bin of a value within reach.
-func (v *measured) binOf(x float64) int {
-	return min(int((x+v.reach)/(2*v.reach)*bins), bins-1)
-}
 
 // bin returns the value in the middle of a bin.
 func (v *measured) bin(i int) float64 {
@@ -51,6 +47,7 @@ func (v *measured) extend(x float64) {
 		}
 		v.counts, v.reach = wider, 2*v.reach
 	}
+	v.perUnit = bins / (2 * v.reach)
 }
 
 // add adds rows of a map of one image, or of a part of it. It adds bias to the values; nil for none.
@@ -62,8 +59,10 @@ func (v *measured) add(m kernels.Matrix, bias []float32) {
 			v.low[c], v.high[c] = math.Inf(1), math.Inf(-1)
 		}
 	}
+	// Millions of values of each image come here.
+	mean, square, low, high := v.mean[:m.Cols], v.square[:m.Cols], v.low[:m.Cols], v.high[:m.Cols]
 	for r := range m.Rows {
-		for c, x := range m.Row(r) {
+		for c, x := range m.Row(r)[:len(mean)] {
 			if bias != nil {
 				x += bias[c]
 			}
@@ -72,13 +71,18 @@ func (v *measured) add(m kernels.Matrix, bias []float32) {
 				v.bad = true
 				continue
 			}
-			v.mean[c] += f
-			v.square[c] += f * f
-			v.low[c], v.high[c] = min(v.low[c], f), max(v.high[c], f)
+			mean[c] += f
+			square[c] += f * f
+			if f < low[c] {
+				low[c] = f
+			}
+			if f > high[c] {
+				high[c] = f
+			}
 			if f > v.reach || -f > v.reach || v.reach == 0 {
 				v.extend(f)
 			}
-			v.counts[v.binOf(f)]++
+			v.counts[min(int((f+v.reach)*v.perUnit), bins-1)]++
 		}
 	}
 	v.rows += m.Rows
