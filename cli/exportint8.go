@@ -23,7 +23,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// int8Flags say how a model is brought to 8 bits.
+// int8Flags say how to quantise a model to int8.
 type int8Flags struct {
 	on      bool
 	images  int
@@ -34,8 +34,7 @@ type int8Flags struct {
 	data    string
 }
 
-// Images that values are measured on if nothing else is said, and the loss of top-1 in points
-// that is accepted.
+// Defaults: images to measure ranges on, and the accepted loss of top-1 in points.
 const (
 	calibrationImages = 256
 	acceptedLoss      = 1
@@ -43,21 +42,21 @@ const (
 
 func (f *int8Flags) register(c *cobra.Command) {
 	flags := c.Flags()
-	flags.BoolVar(&f.on, "int8", false, "round weights and maps to 8 bits; "+
-		"the model is measured on training images, and its accuracy on the validation images")
+	flags.BoolVar(&f.on, "int8", false, "quantise weights and maps to int8; "+
+		"ranges are measured on training images, and accuracy on the validation images")
 	flags.IntVar(&f.images, "calibration-images", calibrationImages,
-		"training `images` that the ranges of values are measured on, with --int8")
-	flags.StringVar(&f.method, "calibration", string(quantise.MSE), "`how` ranges are chosen, with --int8: "+
+		"training `images` to measure ranges of values on, with --int8")
+	flags.StringVar(&f.method, "calibration", string(quantise.MSE), "`how` to choose ranges, with --int8: "+
 		"mse (least squared error), percentile (all but one value in 10,000 on either side) or minmax")
-	flags.StringArrayVar(&f.float, "float", nil, "`layer` that stays in float32, with --int8: "+
+	flags.StringArrayVar(&f.float, "float", nil, "keep this `layer` in float32, with --int8: "+
 		"a name or a pattern with *, e.g. 'stages.0.*'; repeatable")
 	flags.Float64Var(&f.maxLoss, "max-loss", acceptedLoss,
-		"largest loss of top-1, in `points`, with which a file is written, with --int8")
+		"largest loss of top-1, in `points`, that is accepted, with --int8")
 	flags.BoolVar(&f.report, "report", false, "print the error of each layer, with --int8")
 	flags.StringVar(&f.data, "data", "", "`folder` of the data set, with --int8 or --temperature fit")
 }
 
-// check finds options that do not fit together.
+// check finds options that contradict each other.
 func (f *int8Flags) check(changed func(string) bool) error {
 	if !f.on {
 		for _, name := range []string{"calibration-images", "calibration", "float", "max-loss", "report"} {
@@ -80,14 +79,14 @@ func (f *int8Flags) check(changed func(string) bool) error {
 	return nil
 }
 
-// int8Accuracy is the accuracy of a model in float32 and in 8 bits.
+// int8Accuracy is the accuracy of a model in float32 and in int8.
 type int8Accuracy struct {
 	Float32 float64 `json:"top1_float32"` // percent
 	Int8    float64 `json:"top1_int8"`    // percent
-	Images  int     `json:"images"`       // of the validation set
+	Images  int     `json:"images"`       // validation images
 }
 
-// int8Result is what the JSON line has besides.
+// int8Result has the further fields of the JSON line.
 type int8Result struct {
 	*int8Accuracy                // nil for fresh weights
 	Calibrated    int            `json:"calibration_images"`
@@ -95,7 +94,7 @@ type int8Result struct {
 	Layers        []quantise.Row `json:"layers,omitempty"`
 }
 
-// run makes the model of 8 bits. fresh says that its weights are.
+// run makes the int8 model. fresh says that the weights are fresh.
 func (f *int8Flags) run(
 	ctx context.Context,
 	m *model.Loaded,
@@ -186,8 +185,7 @@ func (f *int8Flags) top1(
 	})
 }
 
-// open opens the data set: some training images, seen as in an evaluation, and the validation
-// images.
+// open opens the data set: some training images, transformed as in an evaluation, and the validation images.
 func (f *int8Flags) open(m *model.Loaded, show *train.Display) (images quantise.Images, val data.Dataset, err error) {
 	c := m.Config
 	training, err := sets.Open(c.Data, true)
@@ -224,7 +222,7 @@ func (f *int8Flags) open(m *model.Loaded, show *train.Display) (images quantise.
 	return images, val, nil
 }
 
-// randomImages are for fresh weights.
+// randomImages returns images for a model with fresh weights.
 func randomImages(c *configs.Config, channels, n int) quantise.Images {
 	size := c.Data.ImageSize
 	images := quantise.Images{Count: n, Height: size, Width: size, Channels: channels}
