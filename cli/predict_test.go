@@ -274,7 +274,7 @@ func TestBadInputsOfPredict(t *testing.T) {
 		{1, "none of the images", []string{file("double.jpg"), "--on-bad-image", "skip"}},
 		{1, "no such file or directory", []string{images, "--out", file("none/x.csv")}},
 		{1, "it is a folder", []string{images, "--logits", file("folder.safetensors")}},
-		{2, "want a file .safetensors", []string{images, "--logits", file("x.npy")}},
+		{2, "want a .safetensors file", []string{images, "--logits", file("x.npy")}},
 		{2, "--topk: want 1 or more", []string{images, "--topk", "0"}},
 		{2, "--format: want table, csv, jsonl", []string{images, "--format", "xml"}},
 		{2, "--on-bad-image: want error or skip", []string{images, "--on-bad-image", "ignore"}},

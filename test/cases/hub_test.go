@@ -314,7 +314,7 @@ func TestExportHub(t *testing.T) {
 	f.run("export", "--model", "f.yaml", "--out", "folded.safetensors").exits(0)
 	f.run("export", "--model", "folded.safetensors", "--hub", "hub").exits(2).
 		says("--hub: ", "batch norms, which are folded")
-	f.run("export", "--model", "f.yaml", "--hub", "hub", "--out", "x.onnx").exits(2).says("want one of them")
+	f.run("export", "--model", "f.yaml", "--hub", "hub", "--out", "x.onnx").exits(2).says("choose one")
 	f.run("export", "--model", "f.yaml", "--hub", "hub", "--opset", "17").exits(2)
 	if _, err := os.Stat(f.file("hub")); err == nil {
 		t.Error("there is a folder all the same")
