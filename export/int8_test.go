@@ -163,11 +163,13 @@ func TestInt8Transformers(t *testing.T) {
 			if !graph.IsInt8(back.Model) || !slices.Equal(run(t, back.Model, l), want) {
 				t.Error("read back, it is of float32 or gives other logits")
 			}
-			if err := model.Start(loadedTransformer(t, c.yaml).Model, l.Config, path, model.LoadOptions{}); err == nil ||
+			if err := model.Start(loadedTransformer(t, c.yaml).Model, l.Config, path,
+				model.LoadOptions{}); err == nil ||
 				!strings.Contains(err.Error(), "in 8 bits, which cannot be trained") {
 				t.Errorf("training from it: %v", err)
 			}
-			if err := soup.Check([]*model.Loaded{back, back}); err == nil || !strings.Contains(err.Error(), "in 8 bits") {
+			if err := soup.Check([]*model.Loaded{back, back}); err == nil ||
+				!strings.Contains(err.Error(), "in 8 bits") {
 				t.Errorf("a soup of it: %v", err)
 			}
 			again := filepath.Join(t.TempDir(), "again.safetensors")
@@ -254,8 +256,8 @@ func TestInt8Transformers(t *testing.T) {
 }
 
 // ViT and Swin in 8 bits, whole or in part, are written as ONNX files and read back: they give the same
-// bits, and the same bytes when they are written again. What the metadata says of the grid before GELU is
-// checked like the tensors.
+// bits, and the same bytes when they are written again. The grid before GELU in
+// the metadata is checked like the tensors.
 func TestInt8TransformersONNX(t *testing.T) {
 	const (
 		vit   = "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8}\ndata: {image_size: 32}"
@@ -357,7 +359,7 @@ func TestInt8TransformersONNX(t *testing.T) {
 	}
 }
 
-// A file that was changed is refused, with what is wrong with it.
+// A changed file is refused, and the error names what is wrong.
 func TestBadInt8Files(t *testing.T) {
 	l := inInt8(t)
 	file, err := export.Safetensors(l)

@@ -127,8 +127,8 @@ func orNothing(s string) string {
 	return s
 }
 
-// Checksum is a SHA-256 over names, shapes and values of all initializers, and over what else the model
-// computes with, which is in the metadata; or "".
+// Checksum returns a SHA-256 over names, shapes and values of all initializers, and over more: the values
+// in the metadata that the model also computes with, or "".
 func Checksum(g *onnx.Graph, more string) string {
 	h := sha256.New()
 	io.WriteString(h, more)

@@ -62,7 +62,7 @@ func (b *Builder) addInt8(e layers.Entry, w *ops.Int8Weight) {
 func (b *Builder) int8Values(w *ops.Int8Weight, matrix bool) string {
 	name, vector := b.Param(w.Param), []int{len(w.Scale)}
 	integers := name
-	if matrix && w.Param.Shape().Dims() > 2 { // of the integers, which runtimes do once
+	if matrix && w.Param.Shape().Dims() > 2 { // reshape the integers, which runtimes do once
 		integers = b.Reshape(b.Name(name+".matrix"), name, len(w.Scale), w.Param.Size()/len(w.Scale))
 	}
 	scale := b.Constant(onnx.Tensor{Name: name + WeightScale, Shape: vector, F32: w.Scale})
@@ -71,8 +71,8 @@ func (b *Builder) int8Values(w *ops.Int8Weight, matrix bool) string {
 	return b.Node("DequantizeLinear", b.Name(name+".values"), []string{integers, scale, zero}, onnx.Int("axis", 0))
 }
 
-// int8Inputs are weight and bias of an operator on values of a grid; the weight as a matrix if the operator
-// wants one.
+// int8Inputs returns weight and bias of an operator whose input is on a grid; the weight as a matrix if the
+// operator needs one.
 func (b *Builder) int8Inputs(w *ops.Int8Weight, in ops.Grid, matrix bool) []string {
 	name, out := b.Param(w.Param), len(w.Scale)
 	steps, biases := make([]float32, out), make([]byte, 0, 4*out)
@@ -96,7 +96,7 @@ func (b *Builder) int8Inputs(w *ops.Int8Weight, in ops.Grid, matrix bool) []stri
 // linear adds a linear layer over the last axis, in 8 bits if it has the form q: see [Builder.Linear].
 //
 // The input is rounded next to the product, and the weight transposed after DequantizeLinear: then ONNX
-// Runtime and OpenVINO both multiply integers. They do not with the order of the two exchanged. The result
+// Runtime and OpenVINO both multiply integers. In the other order, they do not. The result
 // and the bias are float32, so that the product ends in a sum, or in GELU, which they fuse with it.
 func (b *Builder) linear(name, x string, weight, bias *ops.Param, q *ops.Int8Linear) string {
 	if q == nil {
@@ -169,8 +169,8 @@ func (b *Builder) int8Block(r Op, x string, o ops.Block) Value {
 	return Value{Name: b.round(o.Name, sum, q.Out), Layout: MapLayout}
 }
 
-// int8Linear is a linear layer on features, whose input is rounded. It is a Gemm also where the layer is a 1×1
-// convolution of a pixel: runtimes compute a Conv in integers only if its result is rounded too.
+// int8Linear adds a linear layer on features, whose input is rounded. It is a Gemm even for a 1×1 convolution
+// of a pixel: runtimes compute a Conv in integers only if its result is rounded too.
 func (b *Builder) int8Linear(r Op, x Value, d ops.Dense) Value {
 	v := x.Name
 	if x.Layout == PixelLayout {

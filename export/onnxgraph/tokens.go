@@ -29,11 +29,11 @@ func patchEmbed(b *Builder, r Op, p ops.PatchEmbedding) (Value, error) {
 	return Value{Name: v, Layout: TokenLayout}, nil
 }
 
-// int8Patches is patchEmbed in 8 bits, without the norm: a linear layer on the values of each patch, side by
-// side. Runtimes compute a Conv in integers only if its result is rounded too.
+// int8Patches adds patchEmbed in 8 bits, without the norm: a linear layer on the values of each patch.
+// Runtimes compute a Conv in integers only if its result is rounded too.
 func (b *Builder) int8Patches(r Op, x string, p ops.PatchEmbedding) string {
 	side, channels, h, w := p.Weight.Shape()[2], r.In[3], r.Shape[1], r.Shape[2]
-	if r.In[1] != h*side { // the rest is in no patch
+	if r.In[1] != h*side { // the other pixels are in no patch
 		x = b.Slice(p.Name+".rows", x, 2, 0, h*side)
 	}
 	if r.In[2] != w*side {
@@ -45,8 +45,8 @@ func (b *Builder) int8Patches(r Op, x string, p ops.PatchEmbedding) string {
 	return b.linear(layerName(p.Weight), x, p.Weight, p.Bias, p.Int8)
 }
 
-// patchMerge is the transition between two stages of Swin: the four neighbours side by
-// side in the order of ops.SwinOrder, column by column.
+// patchMerge adds the transition between two stages of Swin: the four neighbours next to each other in
+// the order of ops.SwinOrder, column by column.
 func patchMerge(b *Builder, r Op, m ops.Merging) (Value, error) {
 	x, err := r.Input(b, TokenLayout)
 	if err != nil {

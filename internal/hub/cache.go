@@ -63,7 +63,7 @@ func (r repository) has(commit, file string) bool {
 
 // files returns the names of the files of a snapshot that are not in folders.
 func (r repository) files(commit string) (names []string) {
-	entries, _ := os.ReadDir(filepath.Join(r.dir, "snapshots", commit)) // it may not exist
+	entries, _ := os.ReadDir(filepath.Join(r.dir, "snapshots", commit)) // the folder may not exist
 	for _, e := range entries {
 		if !e.IsDir() {
 			names = append(names, e.Name())

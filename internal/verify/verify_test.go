@@ -389,7 +389,7 @@ func TestBest(t *testing.T) {
 	says(t, dir, true, "3 checkpoints")
 	summary("0,1,2,30,40,5\n1,1,2,31,40,5\n")
 	says(t, dir, false, "best.safetensors is not from the best epoch in the log (epoch 2, top-1 31.00 %)")
-	summary("0,1,2,29,40,5\n") // the run has gone another way
+	summary("0,1,2,29,40,5\n") // the run has continued differently
 	says(t, dir, false, "not from the best epoch")
 }
 

@@ -29,7 +29,7 @@ func (f folder) trained(model string) {
 	f.run("train", "t.yaml", "--run", "run", "--set", "train.epochs=8", "--set", "optim.lr=1e-2").exits(0)
 }
 
-// predicted is what predict says of an image.
+// predicted returns the answer of predict for an image.
 type predicted struct {
 	File    string
 	Classes []class `json:"predictions"`
@@ -64,8 +64,8 @@ func same(t *testing.T, what string, got, want []class) {
 	}
 }
 
-// A model in 8 bits is used like any other: eval, predict, serve and the package infer give the
-// same, of both formats.
+// A model in 8 bits works like any other: eval, predict, serve and the package infer give the same
+// results, in both formats.
 func TestInt8Everywhere(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, model string }{
@@ -145,8 +145,8 @@ func (f folder) usedInInt8() {
 	s.stops()
 }
 
-// rescaled changes the checkpoint of a run so that it computes the same in float32, and has one
-// channel whose values are far larger than those of the others: 256 steps do not do for both.
+// rescaled changes the checkpoint of a run so that it computes the same in float32, but has one channel
+// with far larger values than the others: 256 steps are not enough for both.
 func (f folder) rescaled(to string) {
 	f.t.Helper()
 	file, err := checkpoints.Read(f.file("run/checkpoints/best.safetensors"))
@@ -166,7 +166,7 @@ func (f folder) rescaled(to string) {
 	for _, name := range []string{"patch_embed.norm.weight", "patch_embed.norm.bias"} {
 		values(name).F32[channel] *= factor
 	}
-	// What reads the channel.
+	// The weights that read the channel.
 	for _, name := range []string{"stages.0.blocks.0.mlp.0.weight", "stages.1.reduction.weight"} {
 		x := values(name)
 		taps := len(x.F32) / x.Shape[0] / x.Shape[1]
@@ -176,7 +176,7 @@ func (f folder) rescaled(to string) {
 			}
 		}
 	}
-	x := values("stages.0.blocks.0.mlp.3.weight") // what is added to it
+	x := values("stages.0.blocks.0.mlp.3.weight") // the values that are added to it
 	for i := range x.F32 {
 		if i/(len(x.F32)/x.Shape[0]) == channel {
 			x.F32[i] *= factor
@@ -187,8 +187,8 @@ func (f folder) rescaled(to string) {
 	}
 }
 
-// A model that loses more than it may is not written, in neither format, and what was there stays;
-// --report shows the layers to blame, --float keeps them in float32.
+// A model that loses too much accuracy is not written in either format, and an older file stays; --report
+// shows the layers that cause it, --float keeps them in float32.
 func TestInt8LosesTooMuch(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -232,7 +232,7 @@ func TestInt8LosesTooMuch(t *testing.T) {
 	export("kept.safetensors", "--float", "stages.0.*", "--float", "stages.1").exits(0).says("float_layers")
 }
 
-// What there is to say of images and weights.
+// Checks the notes and errors about images and weights.
 func TestInt8Notes(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -275,7 +275,7 @@ func TestInt8Notes(t *testing.T) {
 	if _, err := os.Lstat(f.file(none)); err == nil {
 		t.Errorf("%s is there", none)
 	}
-	// Grey images for a model of colours become colours, and the other way round.
+	// Grey images become colour images for a colour model, and the reverse.
 	for i := range 32 {
 		class, shade := []string{"cat", "dog", "owl"}[i%3], 5000+9000*(i%3)
 		f.write(fmt.Sprintf("grey/train/%s/%d.png", class, i), pngBytes(t, deep(shade, i)))
@@ -284,7 +284,7 @@ func TestInt8Notes(t *testing.T) {
 	export("run", "g.safetensors", "--data", "grey", "--max-loss", all).exits(0)
 }
 
-// A file from anybody is refused by name, by all that reads models.
+// Every command that reads models refuses a bad file, and names it.
 func TestHostileInt8(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -336,7 +336,7 @@ func TestHostileInt8(t *testing.T) {
 			if err := checkpoints.Write(f.file(name), *file); err != nil {
 				t.Fatal(err)
 			}
-			verify := c.name != "scale too large" // which shows where it is computed with
+			verify := c.name != "scale too large" // it appears only when the model computes
 			folder{t, f.path}.refused(name, verify, c.says...)
 		})
 	}
@@ -347,7 +347,7 @@ func TestHostileInt8(t *testing.T) {
 	}
 }
 
-// refused demands that all that reads a model says words of a file, and ends; verify too, or not.
+// refused fails unless every command that reads a model refuses a file with the words; verify is optional.
 func (f folder) refused(name string, verify bool, words ...string) {
 	f.t.Helper()
 	commands := [][]string{

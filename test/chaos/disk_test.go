@@ -95,7 +95,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		random := rand.New(rand.NewPCG(7, uint64(i)))
 		size := fmt.Sprintf("size=%dk", 4*random.IntN(55))
-		if size == "size=0k" { // it means no limit
+		if size == "size=0k" { // a size of 0 means no limit
 			size = "size=4k"
 		}
 		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", size, "tmpfs", dir).CombinedOutput(); err != nil {

@@ -95,9 +95,8 @@ func (r *run) survives() error {
 	return r.same()
 }
 
-// intact checks that every file with the name of a checkpoint is one, and that
-// the newest is not older than the one before the last that was due before the last record of
-// the log: the last one may still have been on its way.
+// intact checks that every checkpoint file is complete. The newest one must not be older than the last
+// but one that was due before the last record of the log, because the last one may not be finished.
 func (r *run) intact() error {
 	if r.damaged {
 		return nil

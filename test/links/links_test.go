@@ -362,7 +362,7 @@ func TestDependencies(t *testing.T) {
 		required := regexp.MustCompile(`(?m)^(?:require )?\s*(\S+\.\S+/\S+) v\S+( // indirect)?$`)
 		for _, m := range required.FindAllStringSubmatch(mod.content, -1) {
 			if strings.HasSuffix(strings.TrimSuffix(m[0], m[2]), " v0.0.0") {
-				continue // the framework itself, by a replace directive
+				continue // the framework itself, which a replace directive names
 			}
 			known[m[1]] = true
 			if m[2] == "" {

@@ -12,10 +12,10 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// families has a small model of each family, for images of 32 pixels in three channels.
+// families lists a small model of each family, for images of 32 pixels in three channels.
 var families = []struct {
 	name, yaml string
-	anySize    bool // an export of it takes images of any size
+	anySize    bool // its export takes images of any size
 }{
 	{"fasternet",
 		"{name: fasternet, embed_dim: 16, depths: [1, 2], feature_dim: 24, num_classes: 0, in_chans: 3}", true},
@@ -37,7 +37,7 @@ func family(t *testing.T, yaml string, settings ...string) *model.Loaded {
 	return folded(t, c)
 }
 
-// inInt8 is a model in 8 bits.
+// inInt8 makes a model in 8 bits.
 func inInt8(t *testing.T, l *model.Loaded) *model.Loaded {
 	t.Helper()
 	size, n := l.Config.Data.ImageSize, 32
@@ -53,8 +53,8 @@ func inInt8(t *testing.T, l *model.Loaded) *model.Loaded {
 	return &out
 }
 
-// Every form of an export, of every family that has it. A value of float16 has 11 bits, and one of
-// 8 bits is rounded once more in a runtime than in our kernels, before the residual.
+// Runs every form of an export, for every family that has it. A value in float16 has 11 bits. A runtime
+// rounds a value in 8 bits once more than our kernels, before the residual.
 func TestForms(t *testing.T) {
 	const exact, half, int8 = 1e-5, 0.02, 0.06
 	sized := export.Options{Opset: 18, Dynamic: true}
@@ -102,7 +102,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// checkPixels is checkWithin for a file that takes bytes: our own engine gets them normalised.
+// checkPixels is checkWithin for a file that takes bytes: our own engine gets normalised values.
 func checkPixels(t *testing.T, allowed float64, l *model.Loaded, path string, height, width, batch int) {
 	t.Helper()
 	channels, d := l.Model.Channels(), l.Config.Data

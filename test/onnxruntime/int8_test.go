@@ -46,8 +46,8 @@ func TestInt8(t *testing.T) {
 	}
 }
 
-// ViT and Swin in 8 bits for images of other sizes than they were made for: some pixels are in no patch,
-// positions are interpolated, windows padded.
+// Runs ViT and Swin in 8 bits on images of other sizes than their own: some pixels are in no patch, positions
+// are interpolated, windows padded.
 func TestInt8Sizes(t *testing.T) {
 	for _, test := range []struct {
 		name, yaml    string
