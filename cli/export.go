@@ -8,6 +8,7 @@ import (
 	"fasternet/eval/metrics"
 	"fasternet/export"
 	"fasternet/formats/onnx"
+	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/model"
 
@@ -118,6 +119,11 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 					m.Path)}
 			}
 			m.Config = config
+			if o.Dynamic { // before anything is measured
+				if err := graph.AnySize(m.Model); err != nil {
+					return usageError{fmt.Errorf("--dynamic-size: %w", err)}
+				}
+			}
 			if dry.asked {
 				return dry.say("export "+which(m), out)
 			}

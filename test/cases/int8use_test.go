@@ -246,6 +246,8 @@ func TestInt8Notes(t *testing.T) {
 		says(`no layer has the name "nothing"; there are stages.0.blocks.0`)
 	export("run", none, "--float", "*").exits(1).says("all layers stay in float32")
 	export(few, none, "--data", "base").exits(1).says("is already in 8 bits")
+	f.run("export", "vit_small", "--out", "n.onnx", "--int8", "--dynamic-size").exits(2).
+		says("--dynamic-size: its").hides("measuring")
 
 	changed := func(to string, change func(name string, v []float32)) {
 		file, err := checkpoints.Read(f.file("run/checkpoints/best.safetensors"))
