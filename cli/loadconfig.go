@@ -46,11 +46,33 @@ func adopt(
 	}
 	note := "the configuration has no model: using the model of " + c.From
 	if given.Model() {
-		note = fmt.Sprintf("using the mean and std of the weights %s: %s; change them with data.mean and data.std",
-			c.From, strings.Join(adopted, ", "))
+		full.Notes = append(full.Notes, adoptedNotes(c.From, adopted)...)
+		return full, nil
 	}
 	full.Notes = append(full.Notes, note)
 	return full, nil
+}
+
+// adoptedNotes say what a configuration with a model takes from weights.
+func adoptedNotes(from string, adopted []string) (notes []string) {
+	var images, pool []string
+	for _, s := range adopted {
+		if strings.HasPrefix(s, "data.") {
+			images = append(images, s)
+		} else {
+			pool = append(pool, s)
+		}
+	}
+	if len(images) > 0 {
+		notes = append(notes, fmt.Sprintf(
+			"using the mean and std of the weights %s: %s; change them with data.mean and data.std",
+			from, strings.Join(images, ", ")))
+	}
+	if len(pool) > 0 {
+		notes = append(notes, fmt.Sprintf("using the pool of the weights %s: %s; change it with the same keys",
+			from, strings.Join(pool, ", ")))
+	}
+	return notes
 }
 
 // adoptedSettings returns the settings that complete a configuration; none if it is complete.

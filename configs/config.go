@@ -94,8 +94,9 @@ type Data struct {
 	ValFraction float64 `yaml:"val_fraction"`
 	// another number holds out other images
 	ValSeed uint64 `yaml:"val_seed"`
-	// how val_fraction chooses images: hash decides by the name of each image, so that adding or removing files
-	// moves no other image; shuffle is the rule of older versions, under which others move
+	// how val_fraction chooses images: grouped decides by the name of each image, so that adding or removing files
+	// moves no other image, and keeps copies of a file under other names in one part; hash decides by the name alone;
+	// shuffle is the rule of older versions, under which others move
 	ValSplit string `yaml:"val_split"`
 	// cross-validation: divide the training images into so many folds, each with its share of every class, and
 	// hold one out for validation; 0: no folds. The command kfold trains them all
@@ -214,7 +215,7 @@ func Default() Config {
 			Name:          "imagefolder",
 			LabelKind:     "auto",
 			Sampling:      InstanceSampling,
-			ValSplit:      HashSplit,
+			ValSplit:      GroupedSplit,
 			Fold:          1,
 			ImageSize:     224,
 			Interpolation: "bicubic",

@@ -79,6 +79,7 @@ func listed(names []string) string {
 
 // The values of data.val_split.
 const (
+	GroupedSplit = "grouped"
 	HashSplit    = "hash"
 	ShuffleSplit = "shuffle"
 )
@@ -93,7 +94,7 @@ func (d Data) checkSource(strict bool) *problem {
 		oneOf("data.on_bad_image", d.OnBadImage, "error", "skip"),
 		oneOf("data.label_kind", d.LabelKind, "auto", "number", "name"),
 		within("data.val_fraction", d.ValFraction, 0, 0.99),
-		oneOf("data.val_split", d.ValSplit, HashSplit, ShuffleSplit),
+		oneOf("data.val_split", d.ValSplit, GroupedSplit, HashSplit, ShuffleSplit),
 	); p != nil {
 		return p
 	}

@@ -56,8 +56,8 @@ func (c *Config) checkMultiLabel() *problem {
 			d.MaxPerClass).
 			with("task", "data.multi_label")
 	case d.MultiLabel && d.ValFraction > 0 && d.ValSplit == ShuffleSplit:
-		return wrong("data.val_split", "images with several labels have no single class: want %s, got %s",
-			HashSplit, ShuffleSplit).
+		return wrong("data.val_split", "images with several labels have no single class: want %s or %s, got %s",
+			GroupedSplit, HashSplit, ShuffleSplit).
 			with("task", "data.multi_label")
 	case several && l.Name == "ce":
 		return wrong("loss.name",

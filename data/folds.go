@@ -2,7 +2,6 @@ package data
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"fmt"
 	"regexp"
 	"slices"
@@ -111,42 +110,30 @@ func groupsOf(ds Dataset, seed uint64, pattern string) ([]*group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	parent := make([]int, ds.Len())
-	var root func(i int) int
-	root = func(i int) int {
-		for parent[i] != i {
-			parent[i] = parent[parent[i]]
-			i = parent[i]
-		}
-		return i
-	}
-	first := map[string]int{}
-	join := func(i int, mark string) {
-		if j, ok := first[mark]; ok {
-			parent[root(i)] = root(j)
-			return
-		}
-		first[mark] = i
-	}
 	names := make([]string, ds.Len())
-	var buf []byte
 	for i := range names {
-		parent[i] = i
 		names[i] = Key(ds, i)
-		join(i, "name "+names[i])
-		if m := find.FindStringSubmatch(names[i]); pattern != "" && m != nil {
-			join(i, "group "+m[min(1, len(m)-1)])
+	}
+	u := newUnion(ds.Len())
+	for i, g := range joined(ds, names) {
+		u.join(i, g)
+	}
+	byPattern := map[string]int{}
+	for i, name := range names {
+		m := find.FindStringSubmatch(name)
+		if pattern == "" || m == nil {
+			continue
 		}
-		// An image that cannot be read counts as a copy of none.
-		var sum [sha256.Size]byte
-		if sum, buf, err = contentOf(ds, i, buf); err == nil {
-			join(i, "content "+string(sum[:]))
+		text := m[min(1, len(m)-1)]
+		if j, there := byPattern[text]; there {
+			u.join(i, j)
 		}
+		byPattern[text] = i
 	}
 	byRoot := map[int]*group{}
 	var groups []*group
 	for i, name := range names {
-		r := root(i)
+		r := u.root(i)
 		g := byRoot[r]
 		if g == nil {
 			g = &group{name: name, classes: map[int]int{}}
@@ -163,23 +150,4 @@ func groupsOf(ds Dataset, seed uint64, pattern string) ([]*group, error) {
 		g.score = Score(g.name, seed)
 	}
 	return groups, nil
-}
-
-// contentOf returns the SHA-256 of a sample's file, or of its pixels if it has no file.
-func contentOf(ds Dataset, i int, buf []byte) (sum [sha256.Size]byte, _ []byte, err error) {
-	content, ok, err := Encoded(ds, i, buf)
-	if err != nil {
-		return sum, buf, err
-	}
-	if ok {
-		return sha256.Sum256(content), content, nil
-	}
-	m, err := ds.Image(i)
-	if err != nil {
-		return sum, buf, err
-	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%d %d %d ", m.Height, m.Width, m.Channels)
-	h.Write(m.Pix)
-	return [sha256.Size]byte(h.Sum(nil)), buf, nil
 }

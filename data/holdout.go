@@ -28,16 +28,26 @@ func HoldOut(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err
 	if err := checkHoldOut(ds, fraction); err != nil {
 		return nil, nil, err
 	}
-	n, classes := ds.Len(), len(ds.Classes())
-	names, scores := make([]string, n), make([]float64, n)
+	names, scores := make([]string, ds.Len()), make([]float64, ds.Len())
+	for i := range names {
+		names[i] = Key(ds, i)
+		scores[i] = Score(names[i], seed)
+	}
+	stays := staying(ds, fraction, names, scores)
+	return takeApart(ds, fraction, func(i int) bool { return scores[i] < fraction && !stays[names[i]] },
+		"each is held out by its name with that probability: use a larger fraction, or another data.val_seed")
+}
+
+// staying has the groups of samples that are not held out although their scores are below the
+// fraction, because a class would have no other training sample.
+func staying[Group comparable](ds Dataset, fraction float64, of []Group, scores []float64) map[Group]bool {
+	classes := len(ds.Classes())
 	last := make([]int, classes) // for each class the sample with the largest score
 	for c := range last {
 		last[c] = -1
 	}
 	trains := make([]bool, classes)
-	for i := range n {
-		names[i] = Key(ds, i)
-		scores[i] = Score(names[i], seed)
+	for i := range of {
 		for _, l := range LabelSet(ds, i) {
 			if scores[i] >= fraction {
 				trains[l] = true
@@ -47,14 +57,13 @@ func HoldOut(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err
 			}
 		}
 	}
-	stays := map[string]bool{}
+	stays := map[Group]bool{}
 	for c, at := range last {
 		if at >= 0 && !trains[c] {
-			stays[names[at]] = true
+			stays[of[at]] = true
 		}
 	}
-	return takeApart(ds, fraction, func(i int) bool { return scores[i] < fraction && !stays[names[i]] },
-		"each is held out by its name with that probability: use a larger fraction, or another data.val_seed")
+	return stays
 }
 
 // Score maps the name of a sample to a number in [0, 1): the first 8 bytes of the SHA-256

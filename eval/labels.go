@@ -152,6 +152,9 @@ func Remarks(d configs.Data, train, val data.Dataset) (lines []string) {
 				lines = append(lines, note)
 			}
 		}
+		if n := data.Together(ds); n > 0 {
+			lines = append(lines, fmt.Sprintf("%d images have the content of others under another name: such copies stay in one part; data verify lists them", n))
+		}
 	}
 	return lines
 }

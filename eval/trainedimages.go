@@ -22,7 +22,7 @@ func OtherHoldOut(was, is configs.Data) *HeldBy {
 	}
 	part := is.ValFraction > 0 && is.ValFraction < was.ValFraction
 	sameOrder := is.ValSeed == was.ValSeed && is.ValSplit == was.ValSplit
-	if part && sameOrder && is.ValSplit == configs.HashSplit {
+	if part && sameOrder && is.ValSplit != configs.ShuffleSplit {
 		return nil // it holds out some of the same images
 	}
 	for _, k := range []HeldBy{

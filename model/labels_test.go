@@ -119,7 +119,17 @@ func TestAdoptStatistics(t *testing.T) {
 	if err := os.WriteFile(based, []byte("base: vit_tiny\noptim: {lr: 0.001}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"data.mean=[0.5, 0.5, 0.5]", "data.std=[0.5, 0.5, 0.5]"}
+	bare := filepath.Join(t.TempDir(), "bare.safetensors") // without a config.json
+	weights, err := os.ReadFile(filepath.Join(half, model.HubWeightsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bare, weights, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const token = "model.global_pool=false"
+	images := []string{"data.mean=[0.5, 0.5, 0.5]", "data.std=[0.5, 0.5, 0.5]"}
+	want := append(slices.Clone(images), token)
 	for _, c := range []struct {
 		name, config string
 		settings     []string
@@ -127,13 +137,16 @@ func TestAdoptStatistics(t *testing.T) {
 	}{
 		{"preset", "vit_tiny", []string{"from=" + half}, want},
 		{"a file on a preset", based, []string{"from=" + half}, want},
-		{"set in the file", own, []string{"from=" + half}, nil},
-		{"set by hand", "vit_tiny", []string{"from=" + half, "data.std=[1, 1, 1]"}, nil},
+		{"set in the file", own, []string{"from=" + half}, []string{token}},
+		{"set by hand", "vit_tiny", []string{"from=" + half, "data.std=[1, 1, 1]"}, []string{token}},
+		{"a pool by hand", "vit_tiny", []string{"from=" + half, "model.global_pool=true"}, images},
+		{"weights alone", "vit_tiny", []string{"from=" + bare}, []string{token}},
+		{"a class token by hand", "vit_tiny", []string{"from=" + golden.Foreign(t, "timm/vit_avg"), token}, nil},
 		{"the same", "fasternet_t0", []string{"from=" + golden.Foreign(t, "timm/fasternet_gelu")}, nil},
 		{
 			"another number of channels", "vit_tiny",
 			[]string{"from=" + half, "model.in_chans=1", "data.mean=[0.5]", "data.std=[0.5]"},
-			nil,
+			[]string{token},
 		},
 		{"missing file", "vit_tiny", []string{"from=none"}, nil},
 		{"no weights to start from", "vit_tiny", nil, nil},
@@ -160,6 +173,12 @@ func TestAdoptStatistics(t *testing.T) {
 	}
 	if got, err := model.AdoptFrom(config, given, run); err != nil ||
 		!slices.Equal(got, []string{"data.mean=[0.3, 0.3, 0.3]", "data.std=[0.2, 0.2, 0.2]"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if run, err = configs.Load("vit_tiny", token); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := model.AdoptFrom(config, given, run); err != nil || !slices.Equal(got, []string{token}) {
 		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/preprocess"
+	"fasternet/formats/torch"
 )
 
 // imageKeys say how images are prepared. They belong to a model.
@@ -24,14 +25,14 @@ func imageKeys(d configs.Data) []string {
 
 // Adopt completes the configuration of a run that starts from weights. A configuration without a model
 // gets the model of the weights, for the classes of the data set, and the way its images are prepared;
-// keys that the configuration sets stay. One with a model gets mean and std of the weights, unless the
-// user has set them. Adopt returns settings to apply before the user's; none if nothing is missing.
+// keys that the configuration sets stay. One with a model gets mean, std and pool of the weights, unless
+// the user has set them. Adopt returns settings to apply before the user's; none if nothing is missing.
 func Adopt(c *configs.Config, given configs.Given, o LoadOptions) ([]string, error) {
 	if c.From == "" || !c.Classifies() {
 		return nil, nil
 	}
 	if given.Model() {
-		return adoptStatistics(c, given, o), nil
+		return adoptParts(c, given, o), nil
 	}
 	o.Remedies = &Remedies{
 		Weights: flags.Weights, StateKey: flags.StateKey, AllowMissing: flags.AllowMissing, AllowNaN: flags.AllowNaN,
@@ -53,16 +54,52 @@ func Adopt(c *configs.Config, given configs.Given, o LoadOptions) ([]string, err
 	return AdoptFrom(c, given, theirs)
 }
 
-// adoptStatistics is Adopt for a configuration with a model. It does not check that the weights fit.
-func adoptStatistics(c *configs.Config, given configs.Given, o LoadOptions) []string {
-	if given["data.mean"] || given["data.std"] {
-		return nil
-	}
+// adoptParts is Adopt for a configuration with a model. It does not check that the weights fit.
+func adoptParts(c *configs.Config, given configs.Given, o LoadOptions) (out []string) {
 	src, err := readSource(c.From, o)
-	if err != nil || src.own == nil && src.describeHub(nil) != nil || src.config == nil {
+	if err != nil {
 		return nil //nolint:nilerr // reading the weights reports the error later
 	}
-	return statistics(c, src.config)
+	described := src.own != nil || src.describeHub(nil) == nil && src.config != nil
+	if described && !given["data.mean"] && !given["data.std"] {
+		out = statistics(c, src.config)
+	}
+	switch {
+	case src.pretrained(): // it has no classifier
+		return out
+	case described:
+		return append(out, pooling(c, src.config, given)...)
+	}
+	m, _, err := src.shapesOf() // the names of the tensors tell the pool
+	if err != nil {
+		return out
+	}
+	of := *c
+	of.Model = m
+	return append(out, pooling(c, &of, given)...)
+}
+
+// poolKeys say what the classifier sees.
+var poolKeys = []string{"model.global_pool", "model.norm_before_pool"}
+
+// pooling returns the settings of the pool of another configuration, if it differs and the user has
+// not chosen one: a preset may have another pool than weights of the same network.
+func pooling(c, theirs *configs.Config, given configs.Given) (out []string) {
+	if theirs.Model.Name != c.Model.Name {
+		return nil
+	}
+	differences, err := configs.Differences(theirs, c)
+	if err != nil {
+		return nil //nolint:nilerr // reading the weights reports the error later
+	}
+	alike := weightsOf(torch.Family(c.Model.Name)).Alike
+	for _, d := range differences {
+		same := alike != nil && alike(d.Key, theirs.Model, c.Model)
+		if slices.Contains(poolKeys, d.Key) && !given[d.Key] && !same && d.Values[0] != "" {
+			out = append(out, d.Key+"="+d.Values[0])
+		}
+	}
+	return out
 }
 
 // statistics returns mean and std of another configuration, if they differ and fit.
@@ -79,10 +116,11 @@ func statistics(c, theirs *configs.Config) []string {
 // AdoptFrom is Adopt from a configuration, such as the configuration of the run to resume.
 func AdoptFrom(c *configs.Config, given configs.Given, theirs *configs.Config) ([]string, error) {
 	if given.Model() {
-		if given["data.mean"] || given["data.std"] {
-			return nil, nil
+		var out []string
+		if !given["data.mean"] && !given["data.std"] {
+			out = statistics(c, theirs)
 		}
-		return statistics(c, theirs), nil
+		return append(out, pooling(c, theirs, given)...), nil
 	}
 	all, err := theirs.Settings()
 	if err != nil {

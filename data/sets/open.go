@@ -93,13 +93,15 @@ func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
 		return train, val, nil
 	}
 	switch d.ValSplit {
-	case "", configs.HashSplit:
+	case "", configs.GroupedSplit:
+		train, val, err = data.HoldOutGrouped(train, d.ValFraction, d.ValSeed)
+	case configs.HashSplit:
 		train, val, err = data.HoldOut(train, d.ValFraction, d.ValSeed)
 	case configs.ShuffleSplit:
 		train, val, err = data.HoldOutShuffled(train, d.ValFraction, d.ValSeed)
 	default:
-		return nil, nil, fmt.Errorf("data.val_split: want %s or %s, got %q",
-			configs.HashSplit, configs.ShuffleSplit, d.ValSplit)
+		return nil, nil, fmt.Errorf("data.val_split: want %s, %s or %s, got %q",
+			configs.GroupedSplit, configs.HashSplit, configs.ShuffleSplit, d.ValSplit)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("data.val_fraction: %w", err)

@@ -52,7 +52,7 @@ func TestOlderRunHoldsOutTheSame(t *testing.T) {
 	note := "data.val_split is shuffle, the rule of older versions"
 	f.run("eval", "--model", "run").exits(0).says("on 6 images", note)
 	f.run("train", "t.yaml", "--set", "data.val_fraction=0.3", "--run", "run", "--resume").exits(1).
-		says("data.val_split is hash, but the run has shuffle", "continue with --set data.val_split=shuffle")
+		says("data.val_split is grouped, but the run has shuffle", "continue with --set data.val_split=shuffle")
 	f.write("base/train/cat/new.png", f.read("base/train/cat/000.png"))
 	f.run("train", "--run", "run", "--resume", "--set", "train.epochs=3").exits(1).
 		says("the data set has changed from 14 training and 6 validation images to 15 and 6")

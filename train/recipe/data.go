@@ -1,5 +1,7 @@
 package recipe
 
+import "fasternet/configs"
+
 var taskRule = rule{
 	name: "The task", keys: []string{"task", "from"},
 	reason: `A classifier is trained, or with ` + "`--task localmim`" + ` an encoder is pre-trained without
@@ -20,8 +22,9 @@ var dataRule = rule{
 images are held out: a fifth of fewer than 1,000 images, 15 % of fewer than 10,000, a tenth of fewer
 than 100,000, and 5 % of more. A small part would measure mostly chance: with 100 validation images, the
 standard error of an accuracy of 80 % is 4 points. A hash of its name decides whether an image is held
-out. So images with the same name stay together, and adding images moves no other. This does not find
-copies of an image under other names: ` + "`data verify`" + ` lists them.
+out, so adding images moves no other. Copies of a file under other names, in whatever classes, stay in
+one part: otherwise accuracy would be measured on images that the model knows. This does not find copies
+with other bytes, such as an image that was saved again in another format: ` + "`data verify`" + ` lists them.
 
 Images are turned as the camera says (EXIF): phones often store them lying on their side.`,
 	apply: func(d *draft) error {
@@ -34,7 +37,7 @@ Images are turned as the camera says (EXIF): phones often store them lying on th
 			d.set("data.val_fraction", f.Held,
 				"no validation part: %d of %d images are held out, by a hash of their names", f.Val,
 				f.Train+f.Val)
-			d.set("data.val_split", "hash", "")
+			d.set("data.val_split", configs.GroupedSplit, "copies of a file stay in one part")
 		}
 		if f.Files {
 			d.set("data.orientation", "exif", "images are turned as the camera says")

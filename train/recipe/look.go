@@ -13,6 +13,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/sets"
+	"fasternet/eval"
 )
 
 // fashionMNIST is a data set without a folder.
@@ -44,6 +45,9 @@ func look(ctx context.Context, o Options) (f Facts, train data.Dataset, err erro
 	f.Train, f.Val, f.Threads = train.Len(), val.Len(), c.Threads
 	if f.Task == "classify" {
 		if err := data.CheckLabels(train, "training"); err != nil {
+			return f, nil, err
+		}
+		if _, _, err := eval.WithClassesOf(train, val); err != nil {
 			return f, nil, err
 		}
 	}
@@ -122,7 +126,7 @@ func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Conf
 		}
 		if fraction > 0 {
 			d.set("data.val_fraction", fraction, "")
-			d.set("data.val_split", "hash", "")
+			d.set("data.val_split", configs.GroupedSplit, "")
 		}
 		if err := d.resolve(); err != nil {
 			return nil, nil, err
@@ -140,6 +144,9 @@ func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Conf
 		return nil, nil, nil, first
 	}
 	if err != nil {
+		if text, ok := strings.CutPrefix(err.Error(), "data.val_fraction: data: "); ok { // which the user has not asked for
+			err = fmt.Errorf("%s: %s", f.Dir, text)
+		}
 		return nil, nil, nil, err
 	}
 	f.Held = held(train.Len() + val.Len())

@@ -39,9 +39,6 @@ type Recipe struct {
 // Make inspects a data set and times the machine, and makes a configuration that fits both. The error says what is
 // wrong with the data, or that the budget is too short (a [BudgetError]).
 func Make(ctx context.Context, o Options) (*Recipe, error) {
-	if o.Budget <= o.After {
-		return nil, &BudgetError{o.Budget, 10 * o.After, "the report and the export take a part of it"}
-	}
 	facts, train, err := look(ctx, o)
 	if err != nil {
 		return nil, err
@@ -165,7 +162,12 @@ func (d *draft) machine() string {
 // Summary describes the choices in one line.
 func (r *Recipe) Summary() string {
 	c := r.Config
-	return fmt.Sprintf("recipe: %s at %d px, batches of %d, about %d epochs in %s; "+
+	epochs := "epochs"
+	if c.Train.Epochs == 1 {
+		epochs = "epoch"
+	}
+	return fmt.Sprintf("recipe: %s at %d px, batches of %d, about %d %s in %s; "+
 		"config.yaml in the run's folder has the reason for every choice",
-		c.Model.Title(), c.Data.ImageSize, c.Train.BatchSize, c.Train.Epochs, BudgetText(r.Facts.Budget))
+		c.Model.Title(), c.Data.ImageSize, c.Train.BatchSize, c.Train.Epochs, epochs,
+		BudgetText(r.Facts.Budget))
 }
