@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -56,6 +57,24 @@ func TestOlderRunHoldsOutTheSame(t *testing.T) {
 	f.write("base/train/cat/new.png", f.read("base/train/cat/000.png"))
 	f.run("train", "--run", "run", "--resume", "--set", "train.epochs=3").exits(1).
 		says("the data set has changed from 14 training and 6 validation images to 15 and 6")
+}
+
+// Copies of an image under other names were in the training part and in the validation part.
+func TestHoldOutKeepsCopiesInOnePart(t *testing.T) {
+	f := newFolder(t)
+	f.imageFolders("base", []string{"cat", "dog"}, 12, 0)
+	for i := range 10 {
+		name := fmt.Sprintf("%03d.png", i)
+		f.write("base/train/cat/copy of "+name, f.read("base/train/cat/"+name))
+		f.write("base/train/dog/copied_"+name, f.read("base/train/cat/"+name)) // of another class
+	}
+	f.config("t.yaml", tinyFasterNet)
+	const leak = "the same image in training and validation"
+	verify := []string{"data", "verify", "t.yaml", "--duplicates", "note", "--set", "data.val_fraction=0.4"}
+	f.run(verify...).exits(0).says("the same image in two classes").hides(leak)
+	f.run(append(verify, "--set", "data.val_split=hash")...).exits(0).says(leak)
+	f.run("train", "t.yaml", "--set", "data.val_fraction=0.4", "--set", "train.batch_size=2", "--run", "run").exits(0).
+		says("30 images have the content of others under another name: such copies stay in one part")
 }
 
 // Removing one image moved 23 of 40 held-out images into the training set.

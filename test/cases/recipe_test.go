@@ -64,6 +64,11 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 	}
 	f.write("file.png", pngBytes(t, noise(40, 40, 0, 1)))
 	f.imageFolders("good", []string{"a", "b"}, 20, 4)
+	f.imageFolders("untrained", []string{"a", "b"}, 20, 4)
+	f.write("untrained/val/c/1.png", pngBytes(t, noise(40, 40, 2, 1)))
+	for c, class := range []string{"a", "b", "c"} {
+		f.write("single/"+class+"/1.png", pngBytes(t, noise(40, 40, c, 1)))
+	}
 	for _, c := range []struct {
 		name string
 		args []string
@@ -75,6 +80,8 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 		{"no classes", []string{"--data", "empty"}, 1, "empty"},
 		{"no images", []string{"--data", "bare"}, 1, "there are no images"},
 		{"one class", []string{"--data", "one"}, 1, "one class"},
+		{"a class in the validation part alone", []string{"--data", "untrained"}, 1, `"c"`},
+		{"an image a class", []string{"--data", "single"}, 1, "single: no image can be held out for validation: each class has only one image"},
 		{"broken images", []string{"--data", "broken"}, 1, "broken"},
 		{"no time", []string{"--data", "good", "--budget", "1ms"}, 2, "too short"},
 		{"little time", []string{"--data", "good", "--budget", "1600ms"}, 2, "too short"},
