@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,7 +62,7 @@ func findHubWeights(dir string) (string, error) {
 		}
 	}
 	for _, ending := range []string{".safetensors", ".pth", ".pt", ".bin", ".ckpt"} {
-		found, err := filepath.Glob(filepath.Join(globEscape(dir), "*"+ending))
+		found, err := disk.Glob(dir, "*"+ending)
 		if err != nil {
 			return "", fmt.Errorf("model: %s: %w", dir, err)
 		}
@@ -79,11 +78,6 @@ func findHubWeights(dir string) (string, error) {
 	return "", fmt.Errorf("model: %s holds no checkpoint and no weights: want a file, the folder of a run, "+
 		"or one with %s and %s",
 		dir, HubConfigFile, HubWeightsFile)
-}
-
-// globEscape escapes the special characters of a path for a pattern.
-func globEscape(path string) string {
-	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllStringFunc(path, func(s string) string { return "[" + s + "]" })
 }
 
 // readHubConfig reads config.json next to a file of weights. It returns nil if there is none, or if the

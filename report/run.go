@@ -11,6 +11,7 @@ import (
 
 	"fasternet/configs"
 	"fasternet/eval/viz"
+	"fasternet/internal/disk"
 	"fasternet/train"
 )
 
@@ -91,7 +92,7 @@ func Load(dir string) (*Run, error) {
 		r.Evaluation = e
 	}
 	r.Files = files(train.CheckpointDir(dir))
-	r.Samples, _ = filepath.Glob(filepath.Join(dir, train.SamplesFolder, "epoch-*.png")) // the pattern is valid
+	r.Samples, _ = disk.Glob(dir, filepath.Join(train.SamplesFolder, "epoch-*.png")) // the pattern is valid
 	slices.Sort(r.Samples)
 	return r, nil
 }

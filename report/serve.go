@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"fasternet/internal/disk"
 	"fasternet/internal/printable"
 	"fasternet/train"
 )
@@ -158,7 +159,7 @@ func (h *Handler) folders(now time.Time) string {
 			stamp(sum, filepath.Join(dir, name))
 		}
 		for _, pattern := range []string{filepath.Join("checkpoints", "*"), filepath.Join(train.SamplesFolder, "*")} {
-			paths, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is valid
+			paths, _ := disk.Glob(dir, pattern) // the pattern is valid
 			slices.Sort(paths)
 			for _, path := range paths {
 				stamp(sum, path)

@@ -2,12 +2,12 @@ package sets
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/internal/disk"
 )
 
 // Format is a format of data sets: a value of data.name.
@@ -129,7 +129,7 @@ func NeedsDir(d configs.Data) bool {
 func FormatIn(dir string) string {
 	for _, f := range slices.Backward(Formats()) {
 		for _, pattern := range f.Signs {
-			if found, _ := filepath.Glob(filepath.Join(dir, pattern)); len(found) > 0 {
+			if found, _ := disk.Glob(dir, pattern); len(found) > 0 {
 				return f.Name
 			}
 		}
@@ -150,7 +150,7 @@ func UnusedValidation(d configs.Data) string {
 // firstFound returns the first file or folder in a data set's folder that fits a pattern.
 func firstFound(d configs.Data, patterns ...string) string {
 	for _, pattern := range patterns {
-		if found, _ := filepath.Glob(filepath.Join(d.Dir, pattern)); len(found) > 0 {
+		if found, _ := disk.Glob(d.Dir, pattern); len(found) > 0 {
 			return found[0]
 		}
 	}

@@ -105,7 +105,8 @@ func inspectFolders(root string, classes []string, all bool) (*ImageFolder, erro
 		d.checkNames()
 	}
 	if len(d.classes) == 0 {
-		return nil, fmt.Errorf("data: %s: no class folders; put the images of each class into their own folder", root)
+		return nil, fmt.Errorf("data: %s: no class folders; put the images of each class into their own folder"+
+			" (a pre-training needs no classes: put all images into one)", root)
 	}
 	if len(d.files) == 0 && len(d.faults) == 0 {
 		return nil, fmt.Errorf("data: %s: no images (%s by name) in the class folders", root, picture.ImageNames)

@@ -12,23 +12,27 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
+	"fasternet/internal/disk"
 )
 
 // ShardFiles returns the files that a pattern with {000..123}, {a,b}, *, ? and […] stands for,
 // sorted within each alternative. It is an error when a file of a brace expansion does not
 // exist.
-func ShardFiles(pattern string) (files []string, err error) {
+func ShardFiles(pattern string) (files []string, err error) { return shardFiles("", pattern) }
+
+// shardFiles is ShardFiles for a pattern within a folder, whose own name is no pattern.
+func shardFiles(dir, pattern string) (files []string, err error) {
 	patterns, err := expandBraces(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", pattern, err)
 	}
 	for _, p := range patterns {
-		found := []string{p}
+		found := []string{under(dir, p, "")}
 		if strings.ContainsAny(p, "*?[") {
-			if found, err = filepath.Glob(p); err != nil {
+			if found, err = disk.Glob(dir, p); err != nil {
 				return nil, fmt.Errorf("data: %s: %w", p, err)
 			}
-		} else if _, err := os.Stat(p); err != nil {
+		} else if _, err := os.Stat(found[0]); err != nil {
 			return nil, fmt.Errorf("data: shard of %s: %w", pattern, err)
 		}
 		files = append(files, found...)
@@ -131,13 +135,13 @@ func shardLabels(dir string, l Labels) (Labels, error) {
 // in the folder, or *.tar in a folder with the name of the part.
 func shardsInDir(p *Part) ([]string, error) {
 	if p.File != "" {
-		return ShardFiles(p.Path(p.File, ""))
+		return shardFiles(p.Config.Dir, p.File)
 	}
 	dir, split := p.Config.Dir, string(p.Split)
 	usual := filepath.Join(dir, split+"*.tar")
-	for _, pattern := range []string{usual, filepath.Join(dir, split, "*.tar")} {
-		found, _ := filepath.Glob(pattern)
-		if err := compressed(pattern, found); err != nil {
+	for _, pattern := range []string{split + "*.tar", filepath.Join(split, "*.tar")} {
+		found, _ := disk.Glob(dir, pattern)
+		if err := compressed(dir, pattern, found); err != nil {
 			return nil, err
 		}
 		if len(found) > 0 {
@@ -149,8 +153,8 @@ func shardsInDir(p *Part) ([]string, error) {
 }
 
 // compressed returns an error if a shard was not found because it is compressed.
-func compressed(pattern string, found []string) error {
-	others, _ := filepath.Glob(strings.TrimSuffix(pattern, ".tar") + ".t*")
+func compressed(dir, pattern string, found []string) error {
+	others, _ := disk.Glob(dir, strings.TrimSuffix(pattern, ".tar")+".t*")
 	for _, file := range others {
 		if name, ok := CompressedShard(file); ok && !slices.Contains(found, name) {
 			return fmt.Errorf("data: %s: a compressed shard; images are read directly from a shard, "+

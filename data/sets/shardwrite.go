@@ -15,6 +15,7 @@ import (
 
 	"fasternet/data"
 	"fasternet/data/picture"
+	"fasternet/internal/disk"
 	"fasternet/internal/rng"
 )
 
@@ -106,7 +107,7 @@ func writableNames(ds data.Dataset) error {
 // checkOldShards returns an error if the folder has shards that would be read as part of the
 // new ones, and that these do not replace.
 func checkOldShards(dir string, ds data.Dataset, o ShardOptions) error {
-	old, err := filepath.Glob(filepath.Join(dir, o.Name+"*.tar"))
+	old, err := disk.Glob(dir, o.Name+"*.tar")
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
