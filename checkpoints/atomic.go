@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"fasternet/internal/disk"
 )
@@ -41,7 +42,10 @@ func stage(path string, write func(io.Writer) error) (*staged, error) {
 	}
 	beingWritten.Store(s.tmp, nil)
 	buffered := bufio.NewWriterSize(s.file, 1<<16)
-	if err := errors.Join(write(buffered), buffered.Flush()); err != nil {
+	if err = write(buffered); err == nil { // else Flush has the same error
+		err = buffered.Flush()
+	}
+	if err != nil {
 		err = errors.Join(err, s.file.Close())
 		s.remove()
 		return nil, s.failed(err)
@@ -77,7 +81,12 @@ func (s *staged) remove() {
 	beingWritten.Delete(s.tmp)
 }
 
-func (s *staged) failed(err error) error { return fmt.Errorf("writing %s: %w", s.path, err) }
+func (s *staged) failed(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("writing %s: the disk is full, make room there: %w", s.path, err)
+	}
+	return fmt.Errorf("writing %s: %w", s.path, err)
+}
 
 // beingWritten are the temporary files of this process.
 var beingWritten sync.Map

@@ -113,6 +113,9 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 	if train.Holds(dir) {
 		return nil, fmt.Errorf("%s already has a run: continue it with --resume, or make another with --run DIR", dir)
 	}
+	if err := train.Usable(dir); err != nil {
+		return nil, err
+	}
 	show := display()
 	o := recipe.Options{
 		Data: dataDir, Task: "classify", From: from, Budget: recipe.DefaultBudget, Began: b.began,

@@ -3,6 +3,8 @@ package train
 import (
 	"math"
 	"time"
+
+	"fasternet/configs"
 )
 
 // budget keeps a run within a time (train.budget): the schedule follows the clock, not the count of updates.
@@ -48,8 +50,35 @@ func (t *trainer) startBudget(o Options) error {
 		return err
 	}
 	t.budget = &budget{total: total, after: o.After, before: t.progress.Spent + o.Before.Seconds(), mark: clock()}
-	if t.progress.Batches > 0 {
+	switch {
+	case t.progress.Batches == 0:
+	case !t.more():
+		t.show.Line("nothing is left to train, the run has used its train.budget %s; a longer --budget goes on", t.config.Train.Budget)
+	default:
 		t.show.Line("%s of train.budget %s are left", short(total-seconds(t.progress.Spent)), t.config.Train.Budget)
+	}
+	return nil
+}
+
+// otherBudget finds the place in the schedule of a run that is resumed with a budget that it did not
+// have. A run that has ended goes on if it gets a longer one: as with more epochs, it is at an
+// earlier part of a longer schedule then. A run that had no budget is as far as its epochs are.
+func (t *trainer) otherBudget(was configs.Train) error {
+	before, err := was.BudgetTime()
+	if err != nil {
+		return err
+	}
+	now, err := t.config.Train.BudgetTime()
+	if err != nil {
+		return err
+	}
+	p := &t.progress
+	switch all := float64(t.config.Train.Epochs * t.steps); {
+	case now == 0 || now == before || p.Batches == 0:
+	case before == 0:
+		p.Phase = min((float64(p.Epoch*t.steps)+float64(p.Step))/max(all, 1), 1)
+	case p.Phase >= 1 && now > before:
+		p.Phase = min(p.Spent/now.Seconds(), 1)
 	}
 	return nil
 }

@@ -69,6 +69,49 @@ func TestPhaseFollowsTheClock(t *testing.T) {
 	}
 }
 
+// A run that has used its budget says so when it is resumed. With a longer one it goes on, at an earlier
+// part of the longer schedule.
+func TestLongerBudget(t *testing.T) {
+	data := noise(t)
+	defer func() { clock = time.Now }()
+	by := 3 * time.Millisecond
+	clock = ticking(&by)
+	dir := filepath.Join(ramdisk.Dir(t), "run")
+	run := func(budget string, resume bool) (Outcome, string) {
+		t.Helper()
+		var log strings.Builder
+		c := smallConfig(t, small["fasternet"], data, "threads=1", "train.budget="+budget, "train.epochs=10",
+			"sched.form=timm", "sched.on_updates=true", "sched.min_lr=1e-6")
+		out, err := Run(context.Background(), c, Options{Dir: dir, Log: &log, Resume: resume})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out, log.String()
+	}
+	first, _ := run("4s", false)
+	again, log := run("4s", true)
+	const used = "nothing is left to train, the run has used its train.budget 4s; a longer --budget goes on"
+	if again.Epochs != first.Epochs || !strings.Contains(log, used) {
+		t.Errorf("%d epochs, then %d:\n%s", first.Epochs, again.Epochs, log)
+	}
+	longer, log := run("8s", true)
+	if longer.Epochs < first.Epochs*3/2 || longer.Epochs > first.Epochs*3 ||
+		!strings.Contains(log, "of train.budget 8s are left") {
+		t.Errorf("%d epochs in 4s, %d in 8s:\n%s", first.Epochs, longer.Epochs, log)
+	}
+	// Without a budget epochs count, and with one again it is as far as they are.
+	epochs := longer.Epochs
+	c := smallConfig(t, small["fasternet"], data, "threads=1", "train.epochs=2")
+	half := filepath.Join(ramdisk.Dir(t), "half")
+	if _, err := Run(context.Background(), c, Options{Dir: half, Log: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	dir = half
+	if out, _ := run("8s", true); out.Epochs <= 2 || out.Epochs >= epochs+2 {
+		t.Errorf("%d epochs after two of ten without a budget; with one from the beginning %d", out.Epochs, epochs)
+	}
+}
+
 // ticking returns a clock that advances at every reading.
 func ticking(by *time.Duration) func() time.Time {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -106,6 +106,9 @@ func (t *trainer) resume(ctx context.Context) (bool, error) {
 	t.compareSettings(own, err)
 	if err == nil {
 		t.was = own
+		if err := t.otherBudget(own.Train); err != nil {
+			return false, err
+		}
 	}
 	if epochs := t.config.Train.Epochs; t.config.Train.Budget == "" && t.progress.Epoch >= epochs {
 		t.show.Line("nothing left to train: all %d epochs are done; train more with --set train.epochs=N", epochs)

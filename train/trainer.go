@@ -342,6 +342,9 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 		if err := t.promptly(ctx, t.startFrom); err != nil {
 			return err
 		}
+		if err := t.checkRoom(o.Dir); err != nil {
+			return err
+		}
 	}
 	if t.folder, err = OpenFolder(o.Dir); err != nil {
 		return err

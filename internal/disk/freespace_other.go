@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package hub
+package disk
 
-// freeSpace is unknown here: a full disk gives an error when it happens.
-func freeSpace(string) (bytes uint64, known bool) { return 0, false }
+// FreeSpace is unknown here: a full disk gives an error when it happens.
+func FreeSpace(string) (bytes uint64, known bool) { return 0, false }

@@ -1,11 +1,11 @@
 //go:build linux || darwin
 
-package hub
+package disk
 
 import "golang.org/x/sys/unix"
 
-// freeSpace returns how much this user may still write to the disk of a folder.
-func freeSpace(dir string) (bytes uint64, known bool) {
+// FreeSpace returns how much this user may still write to the disk of a folder.
+func FreeSpace(dir string) (bytes uint64, known bool) {
 	var s unix.Statfs_t
 	if unix.Statfs(dir, &s) != nil {
 		return 0, false

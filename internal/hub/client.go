@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"fasternet/internal/disk"
 	"fasternet/internal/reference"
 )
 
@@ -72,7 +73,7 @@ func NewClient(s Settings, version string, o Observer) (*Client, error) {
 		agent:    "fasternet-train/" + version,
 		gits:     reference.IsSite(endpoint.Hostname()),
 		pause:    wait,
-		free:     freeSpace,
+		free:     disk.FreeSpace,
 	}
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
