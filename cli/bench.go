@@ -26,6 +26,7 @@ func benchCommand() *cobra.Command {
 	var profiles profiles
 	var protocol string
 	var settings []string
+	var dry dryRun
 	c := &cobra.Command{
 		Use:   "bench MODEL",
 		Short: "Time training steps or inference on synthetic images",
@@ -78,6 +79,13 @@ everything that is needed to compare them.`,
 			if err := collective.Agree(r, err); err != nil {
 				return err
 			}
+			if dry.asked {
+				what := "inference"
+				if o.Train {
+					what = "training"
+				}
+				return r.only(func() error { return dry.say(fmt.Sprintf("time %s of %s in batches of %d", what, args[0], o.Batch)) })
+			}
 			stop, err := profiles.start(&r)
 			if err != nil {
 				return err
@@ -125,6 +133,7 @@ everything that is needed to compare them.`,
 	)
 	profiles.register(c)
 	r.register(c)
+	dry.register(c)
 	takesModel(c)
 	return c
 }

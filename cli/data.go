@@ -30,6 +30,7 @@ func dataCommand() *cobra.Command {
 
 func fetchCommand() *cobra.Command {
 	var dir string
+	var dry dryRun
 	c := &cobra.Command{
 		Use:   "fetch fashion-mnist",
 		Short: "Get a data set, from this system if it has it, else from the network",
@@ -40,6 +41,16 @@ user's cache, where training finds them.`,
 			"  fasternet-train data fetch fashion-mnist --dir data/fashion",
 		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"fashion-mnist"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			where := dir
+			if where == "" {
+				var err error
+				if where, err = sets.FashionMNISTCache(); err != nil {
+					return err
+				}
+			}
+			if dry.asked {
+				return dry.say("get the four files of Fashion-MNIST, unless they are there", where)
+			}
 			show := display()
 			current := ""
 			err := sets.FetchFashionMNIST(cmd.Context(), dir, sets.FetchOptions{
@@ -57,12 +68,6 @@ user's cache, where training finds them.`,
 			if err != nil {
 				return err
 			}
-			where := dir
-			if where == "" {
-				if where, err = sets.FashionMNISTCache(); err != nil {
-					return err
-				}
-			}
 			if wantsJSON() {
 				return printJSON(struct {
 					Name string `json:"name"`
@@ -74,6 +79,7 @@ user's cache, where training finds them.`,
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "`folder` for the files")
+	dry.register(c)
 	return c
 }
 

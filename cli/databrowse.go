@@ -18,6 +18,7 @@ func browseCommand() *cobra.Command {
 	var f datasetFlags
 	var out string
 	var count, epoch int
+	var dry dryRun
 	c := &cobra.Command{
 		Use:   "browse CONFIG --out FILE",
 		Short: "Draw training images as the model sees them",
@@ -47,6 +48,9 @@ image both, with their shares λ), its file, and what was done to it. ` + datase
 			if err != nil {
 				return err
 			}
+			if dry.asked {
+				return dry.say(fmt.Sprintf("draw %d of %d training images", min(count, ds.Len()), ds.Len()), out)
+			}
 			sheet, err := browse(cmd, config, ds, epoch-1, count)
 			if err != nil {
 				return err
@@ -73,6 +77,7 @@ image both, with their shares λ), its file, and what was done to it. ` + datase
 		},
 	}
 	f.register(c)
+	dry.register(c)
 	_ = c.Flags().MarkHidden("split")
 	c.Flags().StringVar(&out, "out", "", "`FILE`.png or .html")
 	c.Flags().IntVar(&count, "count", 32, "largest number of images")

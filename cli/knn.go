@@ -50,6 +50,9 @@ width and model. k neighbours give at most k answers: with fewer than five, top-
 			if err != nil {
 				return err
 			}
+			if f.dry.asked {
+				return f.sayDry("find the neighbours of", e)
+			}
 			defer pool.Close()
 			if !cmd.Flags().Changed("k") {
 				least := o.K[0]

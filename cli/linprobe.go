@@ -64,6 +64,9 @@ and loss of the last epoch, best_top1 and best_epoch, epochs, count and training
 			if err != nil {
 				return err
 			}
+			if f.dry.asked {
+				return f.sayDry("train a classifier on", e, save)
+			}
 			defer pool.Close()
 			if o.Short(e.images()) {
 				show.Line("warning: too few steps for lars, the weights will hardly move: use --opt sgd")

@@ -31,10 +31,12 @@ type probeFlags struct {
 	dataDir, stage, dump, load string
 	few                        int
 	seed                       uint64
+	dry                        dryRun
 }
 
 func (f *probeFlags) register(c *cobra.Command) {
 	f.modelFlags.register(c)
+	f.dry.register(c)
 	c.Flags().StringVar(&f.dataDir, "data", "", "`folder` of the data set")
 	c.Flags().
 		StringVar(&f.stage, "stage", predict.Pooled, "`which` features: pooled, prelogits, or the number of a stage")
@@ -87,7 +89,7 @@ func (f *probeFlags) check() error {
 }
 
 // features loads or computes the features of the validation images, and of the training images if requested.
-// The pool must be closed.
+// The pool must be closed; with --dry-run nothing is computed, and there is no pool.
 func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bool) (*encoder, *kernels.Pool, error) {
 	if f.load != "" {
 		d, err := probe.Load(f.load)
@@ -99,6 +101,9 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		}
 		if f.threads < 0 {
 			return nil, nil, usageError{fmt.Errorf("--threads: want 0 or more, got %d", f.threads)}
+		}
+		if f.dry.asked {
+			return &encoder{Dumped: d}, nil, nil
 		}
 		return &encoder{Dumped: d}, kernels.NewPool(f.threads), nil
 	}
@@ -131,6 +136,10 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		pool.Close()
 		return nil, nil, err
 	}
+	if f.dry.asked {
+		pool.Close()
+		return e, nil, nil
+	}
 	show.Line("features of %s: %d training and %d validation images, %d threads, %s",
 		which(m), e.train.Len(), e.val.Len(), pool.Workers(), pool.Kernels().Describe(e.runner.Format()))
 	for _, note := range append(notes, eval.Notes(config.Data, e.train, e.val)...) {
@@ -146,6 +155,17 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		return nil, nil, err
 	}
 	return e, pool, nil
+}
+
+// sayDry says what knn or linprobe would do with an encoder that has only been opened.
+func (f *probeFlags) sayDry(verb string, e *encoder, writes ...string) error {
+	if e.Dumped != nil { // read by --load
+		return f.dry.say(fmt.Sprintf("%s the features of %d training and %d validation images in %s",
+			verb, e.Train.Len(), e.Val.Len(), f.load), writes...)
+	}
+	return f.dry.say(fmt.Sprintf(
+		"compute the features %s of %d training and %d validation images with %s, and %s them",
+		e.which, e.train.Len(), e.val.Len(), f.path, verb), append(writes, f.dump)...)
 }
 
 // extract computes the features, and writes them if requested.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"fasternet/checkpoints"
 	"fasternet/report"
@@ -18,6 +19,7 @@ const reportFile = "report.html"
 func reportCommand() *cobra.Command {
 	var out, dataDir, address string
 	var fast bool
+	var dry dryRun
 	c := &cobra.Command{
 		Use:   "report RUN...",
 		Short: "Make a page about a run, or compare several",
@@ -66,6 +68,9 @@ The last line on standard output is a JSON object: runs and out.`,
 					return fmt.Errorf("--out: %w", err)
 				}
 			}
+			if dry.asked {
+				return dry.say("make a page of "+strings.Join(args, ", "), out)
+			}
 			if !fast {
 				examine(cmd.Context(), runs)
 			}
@@ -86,6 +91,8 @@ The last line on standard output is a JSON object: runs and out.`,
 	c.Flags().BoolVar(&fast, "fast", false, "run no model")
 	c.Flags().
 		StringVar(&address, "serve", "", "show the page at this `address`, e.g. 127.0.0.1:8080, instead of writing it")
+	dry.register(c)
+	c.MarkFlagsMutuallyExclusive("dry-run", "serve")
 	takesModel(c)
 	return c
 }

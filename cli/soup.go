@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"fasternet/checkpoints"
@@ -36,6 +37,7 @@ func soupCommand() *cobra.Command {
 	var f modelFlags
 	var out, dataDir, method string
 	var normImages int
+	var dry dryRun
 	c := &cobra.Command{
 		Use:   "soup MODEL MODEL... --out FILE",
 		Short: "Average the weights of several runs into one model",
@@ -100,6 +102,9 @@ predict, and train --from.`,
 			val, note, err := eval.ForModel(val, first.Classes, first.Model.Classes())
 			if err != nil {
 				return err
+			}
+			if dry.asked {
+				return dry.say(fmt.Sprintf("average %s, and evaluate them on %d images", strings.Join(args, ", "), val.Len()), out)
 			}
 			show := display()
 			if note != "" {
@@ -167,6 +172,7 @@ predict, and train --from.`,
 	c.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set")
 	c.Flags().StringVar(&method, "method", string(soup.Uniform), "`which` models to average: uniform (all) or greedy")
 	c.Flags().IntVar(&normImages, "bn-images", 8192, "training `images` to measure batch norms on")
+	dry.register(c)
 	takesModel(c)
 	return c
 }

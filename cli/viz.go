@@ -22,6 +22,7 @@ func vizCommand() *cobra.Command {
 	var out, dataDir, split string
 	var count int
 	var seed uint64
+	var dry dryRun
 	c := &cobra.Command{
 		Use:   "viz MODEL [IMAGES...] --out FILE",
 		Short: "Draw what a model reconstructs, or where it looks",
@@ -60,7 +61,7 @@ attention), out and weights (ema or plain).`,
 				return err
 			}
 			f.path = args[0]
-			d := &drawing{flags: &f, dataDir: dataDir, images: args[1:], train: split == string(data.Train)}
+			d := &drawing{flags: &f, dataDir: dataDir, images: args[1:], train: split == string(data.Train), dry: dry.asked}
 			d.options = viz.Options{Title: args[0], Most: count, Seed: seed}
 			if len(d.images) > 0 && !cmd.Flags().Changed("count") {
 				d.options.Most = 0
@@ -69,6 +70,9 @@ attention), out and weights (ema or plain).`,
 			kind, sheet, err := d.draw(cmd)
 			if err != nil {
 				return err
+			}
+			if dry.asked {
+				return dry.say(fmt.Sprintf("draw %d images (%s) of %s", d.count, kind, args[0]), out)
 			}
 			if err := sheet.Write(out); err != nil {
 				return err
@@ -87,6 +91,7 @@ attention), out and weights (ema or plain).`,
 	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
 	c.Flags().IntVar(&count, "count", 8, "largest number of images (all that are named)")
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of the masks (default: the run's)")
+	dry.register(c)
 	takesModel(c)
 	return c
 }
@@ -100,6 +105,8 @@ type drawing struct {
 	ownSeed bool // the options have a seed
 	average bool // the weights are averaged
 	across  bool // take images of all classes
+	dry     bool // draw nothing
+	count   int  // of the images to draw
 	options viz.Options
 }
 
@@ -131,8 +138,8 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 		return "", nil, usageError{err}
 	}
 	ds, err := d.prepare(c, fmt.Sprintf("LocalMIM of a %s: %s", c.Model.Name, d.flags.path))
-	if err != nil {
-		return "", nil, err
+	if err != nil || d.dry {
+		return "reconstruction", nil, err
 	}
 	pool := kernels.NewPool(c.Threads)
 	defer pool.Close()
@@ -164,8 +171,8 @@ func (d *drawing) explanations(cmd *cobra.Command) (kind string, sheet *viz.Shee
 	}
 	d.across = true
 	ds, err := d.prepare(c, fmt.Sprintf(what, c.Model.Title(), d.flags.path))
-	if err != nil {
-		return "", nil, err
+	if err != nil || d.dry {
+		return kind, nil, err
 	}
 	pool := kernels.NewPool(c.Threads)
 	defer pool.Close()
@@ -211,7 +218,9 @@ func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err
 	}
 	show := display()
 	showLeftOut(show, left)
-	show.Line("drawing %d images", shown(ds.Len(), o.Most))
+	if d.count = shown(ds.Len(), o.Most); !d.dry {
+		show.Line("drawing %d images", d.count)
+	}
 	return ds, nil
 }
 
