@@ -84,7 +84,9 @@ everything that is needed to compare them.`,
 				if o.Train {
 					what = "training"
 				}
-				return r.only(func() error { return dry.say(fmt.Sprintf("time %s of %s in batches of %d", what, args[0], o.Batch)) })
+				return r.only(func() error {
+					return dry.say(fmt.Sprintf("time %s of %s in batches of %d", what, args[0], o.Batch))
+				})
 			}
 			stop, err := profiles.start(&r)
 			if err != nil {

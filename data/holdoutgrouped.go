@@ -7,9 +7,9 @@ import (
 )
 
 // HoldOutGrouped is [HoldOut] that keeps copies in one part: samples whose files have the same
-// content, under whatever names and in whatever classes. They are held out if each of their names
-// would be. So no model is measured on an image that it was trained on, and a copy that is added
-// later moves none from training to validation. [Together] counts these samples.
+// content, under whatever names and in whatever classes. The first of their names, in the order of
+// text, decides for all of them. So no model is measured on an image that it was trained on, and a
+// sample moves only if a copy joins it whose name comes first. [Together] counts these samples.
 //
 // One sample at least is held out, with its copies, even if no score is below the fraction: the one
 // with the smallest score whose classes have others to train on. It is an error when there is none.
@@ -35,7 +35,8 @@ func HoldOutGrouped(ds Dataset, fraction float64, seed uint64) (train, val Datas
 	if !some {
 		one, ok := lowest(ds, groups, scores)
 		if !ok {
-			return nil, nil, errors.New("data: no image can be held out for validation: each class has only one image, or copies of one, and needs it for training: add images, or a validation part")
+			return nil, nil, errors.New("data: no image can be held out for validation: each class has only one image, " +
+				"or copies of one, and needs it for training: add images, or a validation part")
 		}
 		held = func(i int) bool { return groups[i] == one }
 	}
@@ -47,15 +48,17 @@ func HoldOutGrouped(ds Dataset, fraction float64, seed uint64) (train, val Datas
 	return keptTogether{train, together}, keptTogether{val, together}, nil
 }
 
-// groupScores gives each sample the largest score of its group.
+// groupScores gives each sample the score of the first name of its group.
 func groupScores(groups []int, names []string, seed uint64) []float64 {
-	largest := map[int]float64{}
+	first := map[int]string{}
 	for i, g := range groups {
-		largest[g] = max(largest[g], Score(names[i], seed))
+		if name, there := first[g]; !there || names[i] < name {
+			first[g] = names[i]
+		}
 	}
 	scores := make([]float64, len(groups))
 	for i, g := range groups {
-		scores[i] = largest[g]
+		scores[i] = Score(first[g], seed)
 	}
 	return scores
 }

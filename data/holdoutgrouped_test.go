@@ -55,7 +55,7 @@ func TestHoldOutKeepsCopiesTogether(t *testing.T) {
 		if together != 200 {
 			t.Errorf("seed %d: %d samples have copies, want 200", seed, together)
 		}
-		if len(held) < 8 || len(held) > 70 {
+		if len(held) < 40 || len(held) > 120 { // 80 on average, of 100 pairs
 			t.Errorf("seed %d: %d are held out", seed, len(held))
 		}
 		for i := range 100 {
@@ -69,7 +69,8 @@ func TestHoldOutKeepsCopiesTogether(t *testing.T) {
 	}
 }
 
-// Without copies it is the rule of names; and a copy moves nothing from training to validation.
+// Without copies it is the rule of names. A copy moves none but its own image, and not even that if its
+// name comes later.
 func TestHoldOutGroupedMovesNone(t *testing.T) {
 	ds := &named{classes: 2}
 	for i := range 100 {
@@ -86,15 +87,12 @@ func TestHoldOutGroupedMovesNone(t *testing.T) {
 	with := copied{ds, map[int]int{}}
 	for i := range 60 {
 		with.copies[100+i] = i
-		ds.add(fmt.Sprintf("%c/copy %03d.png", "#z"[i%2], i), i%2)
+		ds.add(fmt.Sprintf("%c/copy %03d.png", "#z"[i/30], i), i%2)
 	}
 	after, _ := heldNames(t, with, 0.3, 1)
 	for i := range 100 {
-		if name := ds.names[i]; slices.Contains(after, name) && !slices.Contains(before, name) {
-			t.Errorf("%s was in training, and is held out since it has a copy", name)
-		}
-		if name := ds.names[i]; i >= 60 && slices.Contains(after, name) != slices.Contains(before, name) {
-			t.Errorf("%s moves, and has no copy", name)
+		if name := ds.names[i]; i >= 30 && slices.Contains(after, name) != slices.Contains(before, name) {
+			t.Errorf("%s moves, and has no copy whose name comes first", name)
 		}
 	}
 }

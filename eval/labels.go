@@ -153,7 +153,8 @@ func Remarks(d configs.Data, train, val data.Dataset) (lines []string) {
 			}
 		}
 		if n := data.Together(ds); n > 0 {
-			lines = append(lines, fmt.Sprintf("%d images have the content of others under another name: such copies stay in one part; data verify lists them", n))
+			lines = append(lines, fmt.Sprintf("%d images have the content of others under another name: "+
+				"such copies stay in one part; data verify lists them", n))
 		}
 	}
 	return lines

@@ -53,7 +53,8 @@ func (t *trainer) startBudget(o Options) error {
 	switch {
 	case t.progress.Batches == 0:
 	case !t.more():
-		t.show.Line("nothing is left to train, the run has used its train.budget %s; a longer --budget goes on", t.config.Train.Budget)
+		t.show.Line("nothing is left to train, the run has used its train.budget %s; a longer --budget goes on",
+			t.config.Train.Budget)
 	default:
 		t.show.Line("%s of train.budget %s are left", short(total-seconds(t.progress.Spent)), t.config.Train.Budget)
 	}

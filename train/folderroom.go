@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,11 +15,18 @@ import (
 // is known before the work that comes first.
 func Usable(dir string) error {
 	at := existing(dir)
-	probe, err := os.MkdirTemp(at, ".writable-*")
-	if err != nil {
-		return fmt.Errorf("run folder: %s cannot be made: %w: --run names another one", dir, err)
+	if info, err := os.Stat(at); err == nil && !info.IsDir() {
+		return fmt.Errorf("run folder: %s is a file: --run names another folder", at)
 	}
-	return os.Remove(probe)
+	probe, err := os.MkdirTemp(at, ".writable-*")
+	if err == nil {
+		return os.Remove(probe)
+	}
+	var why *fs.PathError
+	if errors.As(err, &why) {
+		err = why.Err
+	}
+	return fmt.Errorf("run folder: %s: %w: --run names another folder", at, err)
 }
 
 // existing is the folder itself, or the nearest one above it that is there.
@@ -45,5 +53,7 @@ func (t *trainer) checkRoom(dir string) error {
 	if !known || free >= 2*size {
 		return nil
 	}
-	return fmt.Errorf("run folder: two checkpoints take %.1f MB, and the disk of %s has %.1f MB left: make room, or name a folder on another disk with --run", float64(2*size)/1e6, dir, float64(free)/1e6)
+	return fmt.Errorf("run folder: two checkpoints take %.1f MB, and the disk of %s has %.1f MB left: "+
+		"make room, or name a folder on another disk with --run",
+		float64(2*size)/1e6, dir, float64(free)/1e6)
 }

@@ -20,7 +20,7 @@ func TestUsable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{file, filepath.Join(file, "run"), filepath.Join(root, "a\x00b")} {
-		if err := Usable(dir); err == nil || !strings.Contains(err.Error(), "--run names another one") {
+		if err := Usable(dir); err == nil || !strings.Contains(err.Error(), "--run names another folder") {
 			t.Errorf("%q: %v", dir, err)
 		}
 	}
