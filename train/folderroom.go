@@ -42,18 +42,29 @@ func existing(dir string) string {
 // freeSpace is a variable for tests.
 var freeSpace = disk.FreeSpace
 
-// checkRoom returns an error if the disk of a folder has no room for two checkpoints of the run: the
-// last one, and the next one while it is written.
+// checkRoom returns an error if the disk of a folder has no room for the first checkpoints of the run, the
+// last and the best one. It adds a note if there is none for the next ones, which are written before the
+// older ones go.
 func (t *trainer) checkRoom(dir string) error {
-	size := uint64(0)
-	for _, t := range append(model.Tensors(t.task.store()), t.optimizer.Tensors()...) {
+	size, store := uint64(0), model.Tensors(t.task.store())
+	tensors := append(store, t.optimizer.Tensors()...)
+	if t.config.EMA.Decay > 0 {
+		tensors = append(tensors, store...)
+	}
+	for _, t := range tensors {
 		size += 4*uint64(len(t.F32)) + 8*uint64(len(t.I64))
 	}
 	free, known := freeSpace(existing(dir))
-	if !known || free >= 2*size {
+	if !known || free >= 4*size {
 		return nil
 	}
-	return fmt.Errorf("run folder: two checkpoints take %.1f MB, and the disk of %s has %.1f MB left: "+
-		"make room, or name a folder on another disk with --run",
-		float64(2*size)/1e6, dir, float64(free)/1e6)
+	const mega = 1e6
+	text := fmt.Sprintf("the checkpoints of the run take up to %.1f MB while they are written, "+
+		"and the disk of %s has %.1f MB left: make room, or name a folder on another disk with --run",
+		float64(4*size)/mega, dir, float64(free)/mega)
+	if free >= 2*size {
+		t.origin = append(t.origin, "note: "+text)
+		return nil
+	}
+	return fmt.Errorf("run folder: %s", text)
 }

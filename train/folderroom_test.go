@@ -2,12 +2,12 @@ package train
 
 import (
 	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"fasternet/checkpoints"
 	"fasternet/internal/disk"
 	"fasternet/internal/ramdisk"
 )
@@ -37,26 +37,43 @@ func TestUsable(t *testing.T) {
 // A run that has no room for its checkpoints does not begin.
 func TestRoomForCheckpoints(t *testing.T) {
 	defer func() { freeSpace = disk.FreeSpace }()
-	c := smallConfig(t, small["fasternet"], noise(t), "threads=1", "train.epochs=1")
+	c := smallConfig(t, small["fasternet"], noise(t), "threads=1", "train.epochs=1", "ema.decay=0.9")
+	const note = "note: the checkpoints of the run take up to "
+	const fault = "run folder: the checkpoints of the run take up to "
+	var size uint64 // of the tensors of a checkpoint
 	for _, test := range []struct {
-		name  string
-		free  uint64
-		known bool
-		says  string
+		name string
+		free func() uint64
+		says string
 	}{
-		{"none", 100, true, "two checkpoints take "},
-		{"not known", 0, false, ""},
-		{"enough", 1 << 40, true, ""},
+		{"enough", func() uint64 { return 1 << 40 }, ""},
+		{"none", func() uint64 { return 100 }, fault},
+		{"for the first ones", func() uint64 { return 3 * size }, note},
+		{"for one", func() uint64 { return 3 * size / 2 }, fault},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			freeSpace = func(string) (uint64, bool) { return test.free, test.known }
+			freeSpace = func(string) (uint64, bool) { return test.free(), true }
 			dir := filepath.Join(ramdisk.Dir(t), "run")
-			_, err := Run(context.Background(), c, Options{Dir: dir, Log: io.Discard})
-			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			var log strings.Builder
+			_, err := Run(context.Background(), c, Options{Dir: dir, Log: &log})
+			if (err != nil) != (test.says == fault) || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Fatalf("%v, want %q", err, test.says)
 			}
-			if _, gone := os.Stat(dir); err != nil && gone == nil {
-				t.Error("a folder was made")
+			if strings.Contains(log.String(), note) != (test.says == note) {
+				t.Errorf("want %q in\n%s", test.says, log.String())
+			}
+			switch f, wrong := checkpoints.Read(filepath.Join(dir, "checkpoints", "last.safetensors")); {
+			case err == nil && wrong == nil:
+				size = 0
+				for _, x := range f.Tensors {
+					size += uint64(4*len(x.F32) + 8*len(x.I64))
+				}
+			case err == nil:
+				t.Error(wrong)
+			default:
+				if _, there := os.Stat(dir); there == nil {
+					t.Error("a folder was made")
+				}
 			}
 		})
 	}

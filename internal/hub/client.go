@@ -121,14 +121,18 @@ func sameHost(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }
 
+const mostRedirects = 10
+
+// errCircles says that a server redirects without an end.
+var errCircles = fmt.Errorf("the server redirects more than %d times", mostRedirects)
+
 // errDowngrade says that a server redirects from https to http.
 var errDowngrade = errors.New("the server redirects to an address without encryption")
 
 func follow(r *http.Request, via []*http.Request) error {
-	const most = 10
 	switch {
-	case len(via) >= most:
-		return fmt.Errorf("the server redirects more than %d times", most)
+	case len(via) >= mostRedirects:
+		return errCircles
 	case r.URL.Scheme != "https" && via[len(via)-1].URL.Scheme == "https":
 		return errDowngrade
 	}
@@ -237,6 +241,7 @@ func (c *Client) unreachable(u *url.URL, err error) error {
 	var dial *net.OpError
 	noConnection := errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect")
 	if noConnection ||
+		errors.Is(err, errCircles) ||
 		errors.As(err, new(*net.DNSError)) ||
 		errors.As(err, new(*tls.CertificateVerificationError)) ||
 		errors.As(err, new(tls.RecordHeaderError)) {

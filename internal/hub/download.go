@@ -197,6 +197,9 @@ func (t *transfer) begins(response *http.Response) error {
 	if e := response.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return fmt.Errorf("%s: the server compresses the file (%.20q), although it was asked not to", t.ref, e)
 	}
+	if t.ref.Repo != "" && !t.checkable() && isPage(response.Header) {
+		return t.client.notTheHub(response)
+	}
 	switch response.StatusCode {
 	case http.StatusOK:
 		if t.done > 0 {

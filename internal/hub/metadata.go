@@ -135,10 +135,22 @@ func (c *Client) read(m *metadata, response *http.Response) error {
 		}
 		m.size = n
 	}
-	if kind := h.Get("Content-Type"); m.ref.URL != "" && strings.HasPrefix(kind, "text/html") {
+	switch page := isPage(h); {
+	case page && m.ref.URL != "":
 		return fmt.Errorf("%s: the address leads to a web page, not to a file of weights", m.ref)
+	case page && !redirect && m.commit == "": // a hub names the commit, even where it calls a file a page
+		return c.notTheHub(response)
 	}
 	return m.checkSize()
+}
+
+// isPage says whether an answer is a web page, such as one that wants somebody to sign in.
+func isPage(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type"), "text/html") }
+
+// notTheHub is the error of a web page in place of a file.
+func (c *Client) notTheHub(response *http.Response) error {
+	return fmt.Errorf("the hub %s %w: %s answers with a web page: sign in to the network if it wants that; "+
+		"HF_ENDPOINT names another hub", c.settings.Endpoint, ErrUnreachable, response.Request.URL.Host)
 }
 
 // checkSize refuses a file that is too large for its kind.
