@@ -737,8 +737,10 @@ func TestPageToSignIn(t *testing.T) {
 			if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "answers with a web page") {
 				t.Errorf("%+v, %v", got, err)
 			}
-			if list := cl.List(); len(list.Models)+list.Others != 0 {
-				t.Errorf("it is in the cache: %+v", list)
+			s.Offline = true
+			cl, _ = client(t, s)
+			if got, err := cl.Fetch(context.Background(), ref); !errors.Is(err, ErrOffline) {
+				t.Errorf("the page is in the cache: %+v, %v", got, err)
 			}
 		})
 	}
