@@ -75,7 +75,7 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{"no folder", []string{"--data", "nowhere"}, 1, "there is no folder nowhere"},
+		{"no folder", []string{"--data", "nowhere"}, 1, "folder nowhere does not exist"},
 		{"a file", []string{"--data", "file.png"}, 1, "is a file"},
 		{"no classes", []string{"--data", "empty"}, 1, "empty"},
 		{"no images", []string{"--data", "bare"}, 1, "there are no images"},
@@ -114,7 +114,7 @@ func TestPresetMeetsFewImages(t *testing.T) {
 			"{dir: good, image_size: 32, multi_scale: \"\"}\ntrain: {epochs: 1}\nsched: {warmup_epochs: 0}\nlog: "+
 			"{tensorboard: false}\n"))
 	f.run("train", "small.yaml", "--run", "one").exits(0).
-		says("make 1 step per epoch", "train.batch_size=64 train.accum_steps=1", "optim.lr=0.0005",
+		says("make only 1 step per epoch", "train.batch_size=64 train.accum_steps=1", "optim.lr=0.0005",
 			"train --data FOLDER")
 	f.run("train", "small.yaml", "--run", "two", "--set", "train.batch_size=64").exits(0).says("steps of 2048 images").
 		hides("to optim.lr=0.0028")
