@@ -386,7 +386,7 @@ func TestDeployImage(t *testing.T) {
 		"a",
 		"mpirun",
 	)
-	if code == 0 || len(calls) != 2 || !strings.Contains(out, "a does not let ssh in") {
+	if code == 0 || len(calls) != 2 || !strings.Contains(out, "cannot log in on a with ssh") {
 		t.Errorf("a host that is not there: exit code %d, %q\n%s", code, calls, out)
 	}
 	calls, code, out = script(t, map[string]int{"pkill": 0, "pgrep": 1}, nil, "sh", deploy+"image/mpi-worker", "stop")

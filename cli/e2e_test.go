@@ -152,6 +152,10 @@ const tiny = `
 model:
   {embed_dim: 8, depths: [1, 1], feature_dim: 16, patch_size: 2, patch_stride: 2, in_chans: 1,
    drop_path_rate: 0.2, init_std: 0.1}
+` + tinyRecipe
+
+// tinyRecipe is all but the model.
+const tinyRecipe = `
 data: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}
 augment:
   {mixup: 0.2, cutmix: 1, mixup_prob: 0.5, mixup_mode: elem, mixup_off_epoch: 2, padding: 1,

@@ -32,7 +32,7 @@ func TestJourney(t *testing.T) {
 		golden.CheckRel(t, c[1], readTensor(t, out, "logits").F32, want["eval_logits"].Data, 3e-5)
 	}
 	fail(t, 2, "random answers", "predict", images, "--model", weights, "--set", gelu, "--set", "model.num_classes=4")
-	fail(t, 2, "an exported model", "convert", at("folded.safetensors"), at("back.safetensors"))
+	fail(t, 2, "is an export, which", "convert", at("folded.safetensors"), at("back.safetensors"))
 	fail(t, 1, "cannot be trained",
 		"train", "quickstart", "--data", fashion(t, 200, 50), "--from", at("folded.safetensors"), "--run",
 		at("run"))

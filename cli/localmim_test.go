@@ -25,16 +25,16 @@ checkpoint: {every_steps: 1}
 var tinyMIM = map[string]string{
 	"vit": "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: 1}\n" +
 		"mim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 16, decoder_heads: 2, hog_bias: true}",
-	"fasternet": "model: {name: fasternet, embed_dim: 16, depths: [1, 1, 1], feature_dim: 32, patch_size: " +
-		"2, patch_stride: 2, in_chans: 1}\n" +
+	"fasternet": "model: {name: fasternet, embed_dim: 16, depths: [1, 1, 1], feature_dim: 32, " +
+		"patch_size: 2, patch_stride: 2, in_chans: 1}\n" +
 		"mim: {decoder_dim: 16, decoder_heads: 2, nbins: 6}",
-	"swin": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: " +
-		"2, in_chans: 1, norm2_eps: 1.0e-6}\n" +
+	"swin": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, " +
+		"mlp_ratio: 2, in_chans: 1, norm2_eps: 1.0e-6}\n" +
 		"mim: {decoder_dim: 16, decoder_heads: 2, mask_ratio: 0.6, target: pixel}",
-	"swin of the published code": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: " +
-		"[2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
-		"mim: {decoder_dim: 16, decoder_heads: 2, mask_per: sample, coordinates: official, merge_order: " +
-		"official, hog_bias: true}",
+	"swin of the published code": "model: {name: swin, embed_dim: 12, depths: [2, 2], " +
+		"num_heads: [2, 4], window_size: 4, mlp_ratio: 2, in_chans: 1}\n" +
+		"mim: {decoder_dim: 16, decoder_heads: 2, mask_per: sample, coordinates: official, " +
+		"merge_order: official, hog_bias: true}",
 }
 
 // Pre-training learns, resumes after a kill to the same bits, and becomes a classifier.
@@ -97,8 +97,7 @@ func fineTune(t *testing.T, from, data, family string) {
 	config := ""
 	if family == "fasternet" {
 		model, _, _ := strings.Cut(tinyMIM[family], "\n")
-		_, rest, _ := strings.Cut(strings.TrimSpace(tiny), "\n")
-		config = writeConfig(t, model+"\n"+rest)
+		config = writeConfig(t, model+tinyRecipe)
 	} else {
 		config = tinyTransformer(t, family)
 	}

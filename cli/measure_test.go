@@ -254,8 +254,8 @@ func TestBadMeasurements(t *testing.T) {
 		args []string
 	}{
 		{`--protocol: want throughput or paper, got "imagenet"`, []string{"quickstart", "--protocol", "imagenet"}},
-		{"leave --batch out", []string{"quickstart", "--protocol", "paper", "--batch", "8"}},
-		{"leave --train out", []string{"quickstart", "--protocol", "paper", "--train"}},
+		{"leave out --batch", []string{"quickstart", "--protocol", "paper", "--batch", "8"}},
+		{"leave out --train", []string{"quickstart", "--protocol", "paper", "--train"}},
 		{"--iterations: want 0 or more, got -5", []string{"quickstart", "--iterations", "-5"}},
 		{"--batch: want 1 or more, got 0", []string{"quickstart", "--batch", "0"}},
 		{"--threads: want 0 or more, got -1", []string{"quickstart", "--threads", "-1"}},

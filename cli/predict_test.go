@@ -271,7 +271,7 @@ func TestBadInputsOfPredict(t *testing.T) {
 		{1, "64×31", []string{file("small.safetensors")}},
 		{1, "empty: no images", []string{file("empty")}},
 		{1, "none.jpg: no such file", []string{file("none.jpg")}},
-		{1, "none of the images", []string{file("double.jpg"), "--on-bad-image", "skip"}},
+		{1, "none of the 1 images", []string{file("double.jpg"), "--on-bad-image", "skip"}},
 		{1, "no such file or directory", []string{images, "--out", file("none/x.csv")}},
 		{1, "it is a folder", []string{images, "--logits", file("folder.safetensors")}},
 		{2, "want a .safetensors file", []string{images, "--logits", file("x.npy")}},

@@ -47,8 +47,8 @@ func TestReportCommand(t *testing.T) {
 		t.Error("--fast evaluates, or nothing does")
 	}
 	fail(t, 2, "--out: want a file", "report", first, second)
-	fail(t, 2, "there is no config.yaml", "report", t.TempDir())
-	fail(t, 2, "want one of them", "report", first, "--out", out, "--serve", ":0")
+	fail(t, 2, "it has no config.yaml", "report", t.TempDir())
+	fail(t, 2, "choose one", "report", first, "--out", out, "--serve", ":0")
 	fail(t, 2, "--serve: want host:port", "report", first, "--serve", "8080")
 	fail(t, 1, "--out", "report", first, "--out", filepath.Join(t.TempDir(), "none", "x.html"))
 	args[len(args)-1] = filepath.Join(t.TempDir(), "third")

@@ -80,7 +80,7 @@ with --folded the folded one.`,
 // pretrainingSummary shows the layers of a LocalMIM.
 func pretrainingSummary(name string, c *configs.Config, size int) error {
 	if size != c.Data.ImageSize {
-		return usageError{fmt.Errorf("--size: the masks and targets of a pre-training are for %d pixels: "+
+		return usageError{fmt.Errorf("--size: the masks and targets of a pre-training are for images of %d pixels: "+
 			"set data.image_size instead",
 			c.Data.ImageSize)}
 	}

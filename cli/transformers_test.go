@@ -11,17 +11,15 @@ import (
 
 // Keys of small transformers, instead of the model in tiny.
 var tinyTransformers = map[string]string{
-	"vit": "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, in_chans: " +
-		"1, drop_path_rate: 0.2, pos_embed: sincos}",
-	"swin": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: " +
-		"2, in_chans: 1, drop_path_rate: 0.2}",
+	"vit": "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2, " +
+		"in_chans: 1, drop_path_rate: 0.2, pos_embed: sincos}",
+	"swin": "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, " +
+		"mlp_ratio: 2, in_chans: 1, drop_path_rate: 0.2}",
 }
 
 func tinyTransformer(t *testing.T, family string) string {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(tiny), "\n")
-	lines[0] = tinyTransformers[family]
-	return writeConfig(t, strings.Join(lines, "\n"))
+	return writeConfig(t, tinyTransformers[family]+tinyRecipe)
 }
 
 // Transformers train, resume after a kill to the same bits, and are evaluated like FasterNet.

@@ -25,7 +25,7 @@ func TestVerify(t *testing.T) {
 	if err := os.Truncate(last, whole.Size()*3/4); err != nil {
 		t.Fatal(err)
 	}
-	fail(t, 1, "2 of 2 are not whole", "verify", dir, last)
+	fail(t, 1, "2 of 2 are damaged", "verify", dir, last)
 	r = invoke(t, "verify", dir)
 	if !strings.Contains(r.stdout, "it is cut off") ||
 		!strings.Contains(r.stdout, "--resume goes on from epoch-000.safetensors, after 1 epoch") {

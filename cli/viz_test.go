@@ -36,8 +36,8 @@ func TestVizOfPretraining(t *testing.T) {
 			config := writeConfig(t, model+
 				"task: localmim\ndata: {name: fashion-mnist, image_size: 32, mean: [0.3], std: [0.3]}\n"+
 				"augment: {mixup: 0, cutmix: 0}\n"+
-				"sched: {form: localmim, warmup_epochs: 1, min_lr: 0}\ntrain: {epochs: 3, batch_size: "+
-				"8, val_batch_size: 10}\ncheckpoint: {monitor: loss}\n")
+				"sched: {form: localmim, warmup_epochs: 1, min_lr: 0}\n"+
+				"train: {epochs: 3, batch_size: 8, val_batch_size: 10}\ncheckpoint: {monitor: loss}\n")
 			succeed(t, "train", config, "--data", data, "--run", dir)
 			samples, _ := filepath.Glob(filepath.Join(dir, "samples", "*"))
 			want := ""
