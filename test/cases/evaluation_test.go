@@ -189,7 +189,7 @@ func TestEvaluation(t *testing.T) {
 		hot := f.run("eval", "--model", "a", "--temperature", "3").exits(0).json()
 		for _, file := range []string{"t.safetensors", "t.onnx"} {
 			made := f.run("export", "--model", "a", "--out", file, "--temperature", "3").exits(0).json()
-			got := f.run("eval", "--model", file).exits(0).says("divided by a temperature of 3 already").json()
+			got := f.run("eval", "--model", file).exits(0).says("already divided by a temperature of 3").json()
 			if number(t, made, "temperature") != 3 ||
 				got["top1"] != plain["top1"] ||
 				math.Abs(number(t, got, "loss")-number(t, hot, "loss")) > 1e-5 ||
