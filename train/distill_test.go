@@ -111,11 +111,13 @@ func TestTeacher(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("no weights"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range []struct{ teacher, want string }{
-		{rgb, "3 channels, the student takes 1"}, {many, "12 classes, the student 10"},
-		{broken, "broken.safetensors"}, {filepath.Join(dir, "none"), "none"},
+	for _, test := range []struct{ name, teacher, want string }{
+		{"other channels", rgb, "3 channels, the student takes 1"},
+		{"other classes", many, "12 classes, the student has 10"},
+		{"not weights", broken, "broken.safetensors"},
+		{"no file", filepath.Join(dir, "none"), "none"},
 	} {
-		t.Run(test.teacher, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			c.Distill.Teacher = test.teacher
 			_, err := newClassification(c, train, train, pool)
 			if err == nil ||
