@@ -110,7 +110,7 @@ func TestConfig(t *testing.T) {
 			wrong:    []string{"data"},
 			want:     []string{"note not_there: data is wrong: the data set was not looked at"},
 		},
-		{name: "nothing is held out", settings: []string{"data.val_fraction=1e-9"},
+		{name: "nothing is held out", settings: []string{"data.val_fraction=1e-9", "data.val_split=hash"},
 			want: []string{
 				"error unopened: the training part cannot be opened: data.val_fraction: …",
 				"note remark: data.val_fraction holds the validation images out of the training part: val is not used",

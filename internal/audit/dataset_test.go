@@ -229,7 +229,7 @@ func TestDataset(t *testing.T) {
 		},
 		{
 			name:     "nothing is held out",
-			settings: []string{"data.val_fraction=1e-9"},
+			settings: []string{"data.val_fraction=1e-9", "data.val_split=hash"},
 			want: []string{
 				"error unopened: the training part cannot be opened: data.val_fraction: …",
 				"note remark: data.val_fraction holds the validation images out of the training part: val is not used",
