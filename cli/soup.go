@@ -104,7 +104,8 @@ predict, and train --from.`,
 				return err
 			}
 			if dry.asked {
-				return dry.say(fmt.Sprintf("average %s, and evaluate them on %d images", strings.Join(args, ", "), val.Len()), out)
+				plan := fmt.Sprintf("average %s, and evaluate them on %d images", strings.Join(args, ", "), val.Len())
+				return dry.say(plan, out)
 			}
 			show := display()
 			if note != "" {

@@ -61,7 +61,13 @@ attention), out and weights (ema or plain).`,
 				return err
 			}
 			f.path = args[0]
-			d := &drawing{flags: &f, dataDir: dataDir, images: args[1:], train: split == string(data.Train), dry: dry.asked}
+			d := &drawing{
+				flags:   &f,
+				dataDir: dataDir,
+				images:  args[1:],
+				train:   split == string(data.Train),
+				dry:     dry.asked,
+			}
 			d.options = viz.Options{Title: args[0], Most: count, Seed: seed}
 			if len(d.images) > 0 && !cmd.Flags().Changed("count") {
 				d.options.Most = 0

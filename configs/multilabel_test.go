@@ -77,7 +77,8 @@ func TestMultiLabelErrors(t *testing.T) {
 		{
 			"the old split",
 			"task: multilabel\ndata: {name: annotations, val_fraction: 0.2, val_split: shuffle}",
-			"mine.yaml:3: data.val_split: images with several labels have no single class: want grouped or hash, got shuffle",
+			"mine.yaml:3: data.val_split: images with several labels have no single class: " +
+				"want grouped or hash, got shuffle",
 		},
 		{
 			"folders", "task: multilabel\ndata: {name: imagefolder}",

@@ -35,8 +35,9 @@ func HoldOutGrouped(ds Dataset, fraction float64, seed uint64) (train, val Datas
 	if !some {
 		one, ok := lowest(ds, groups, scores)
 		if !ok {
-			return nil, nil, errors.New("data: no image can be held out for validation: each class has only one image, " +
-				"or copies of one, and needs it for training: add images, or a validation part")
+			return nil, nil, errors.New("data: no image can be held out for validation: " +
+				"each class has only one image, or copies of one, and needs it for training: " +
+				"add images, or a validation part")
 		}
 		held = func(i int) bool { return groups[i] == one }
 	}

@@ -24,7 +24,8 @@ func heldNames(t *testing.T, ds Dataset, fraction float64, seed uint64) (names [
 		t.Fatal(err)
 	}
 	if train.Len()+val.Len() != ds.Len() || Together(train) != Together(val) {
-		t.Fatalf("%d and %d of %d, %d and %d together", train.Len(), val.Len(), ds.Len(), Together(train), Together(val))
+		t.Fatalf("%d and %d of %d, %d and %d together",
+			train.Len(), val.Len(), ds.Len(), Together(train), Together(val))
 	}
 	for i := range val.Len() {
 		names = append(names, val.Name(i))
@@ -117,8 +118,9 @@ func TestHoldOutOfFew(t *testing.T) {
 	for i, name := range []string{"a", "b", "c", "d"} {
 		twins.add(name, i/2)
 	}
+	const want = "no image can be held out for validation: each class has only one image"
 	for _, ds := range []Dataset{single, twins} {
-		if _, _, err := HoldOutGrouped(ds, 0.5, 0); err == nil || !strings.Contains(err.Error(), "no image can be held out for validation: each class has only one image") {
+		if _, _, err := HoldOutGrouped(ds, 0.5, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v", err)
 		}
 	}

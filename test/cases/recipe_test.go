@@ -81,7 +81,10 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 		{"no images", []string{"--data", "bare"}, 1, "there are no images"},
 		{"one class", []string{"--data", "one"}, 1, "one class"},
 		{"a class in the validation part alone", []string{"--data", "untrained"}, 1, `"c"`},
-		{"an image a class", []string{"--data", "single"}, 1, "single: no image can be held out for validation: each class has only one image"},
+		{
+			"one image per class", []string{"--data", "single"}, 1,
+			"single: no image can be held out for validation: each class has only one image",
+		},
 		{"broken images", []string{"--data", "broken"}, 1, "broken"},
 		{"no time", []string{"--data", "good", "--budget", "1ms"}, 2, "too short"},
 		{"little time", []string{"--data", "good", "--budget", "1600ms"}, 2, "too short"},

@@ -144,7 +144,8 @@ func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Conf
 		return nil, nil, nil, first
 	}
 	if err != nil {
-		if text, ok := strings.CutPrefix(err.Error(), "data.val_fraction: data: "); ok { // which the user has not asked for
+		// The user has not asked for data.val_fraction.
+		if text, ok := strings.CutPrefix(err.Error(), "data.val_fraction: data: "); ok {
 			err = fmt.Errorf("%s: %s", f.Dir, text)
 		}
 		return nil, nil, nil, err
