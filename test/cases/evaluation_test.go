@@ -213,7 +213,7 @@ func TestEvaluation(t *testing.T) {
 			{2, "want one, or --ensemble", []string{"eval", "a", "b"}},
 			{2, "--compare: want two models, got 3", []string{"eval", "a", "b", "c", "--compare"}},
 			{2, "--ensemble: want two models or more", []string{"eval", "a", "--ensemble"}},
-			{2, "want one of them", []string{"eval", "a", "b", "--ensemble", "--compare"}},
+			{2, "choose one", []string{"eval", "a", "b", "--ensemble", "--compare"}},
 			{2, "--threshold: a threshold of 1.5: want a probability from 0 to 1", []string{
 				"eval", "a", "--threshold", "1.5",
 			}},

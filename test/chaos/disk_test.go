@@ -105,7 +105,9 @@ func TestFullDisk(t *testing.T) {
 		r := &run{dir: filepath.Join(dir, "run")}
 		e, err := wait(r.command(), nil)
 		if err == nil {
-			err = r.failedOrFinished(e, "no space left")
+			if err = r.failedOrFinished(e, "no space left"); err != nil { // or there was no room from the beginning
+				err = r.failedOrFinished(e, "make room, or name a folder on another disk")
+			}
 		}
 		if err == nil {
 			err = remount(dir, "size=10m")
