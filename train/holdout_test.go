@@ -24,7 +24,9 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		t.Helper()
 		path := filepath.Join(dir, name)
 		var b bytes.Buffer
-		err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 32, 32)))
+		m := image.NewGray(image.Rect(0, 0, 32, 32))
+		copy(m.Pix, name) // no image is a copy of another
+		err := png.Encode(&b, m)
 		if err == nil {
 			err = os.MkdirAll(filepath.Dir(path), 0o755)
 		}
@@ -49,32 +51,32 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		_, err := Run(context.Background(), c, Options{Dir: folder, Resume: true, Log: io.Discard})
 		return err
 	}
-	hash, shuffle := filepath.Join(ramdisk.Dir(t), "hash"), filepath.Join(ramdisk.Dir(t), "shuffle")
+	grouped, shuffle := filepath.Join(ramdisk.Dir(t), "grouped"), filepath.Join(ramdisk.Dir(t), "shuffle")
 	for _, c := range []struct {
 		name, folder string
 		settings     []string
 		add          string
 		want         string
 	}{
-		{"hash", hash, nil, "", ""},
+		{"grouped", grouped, nil, "", ""},
 		{"shuffle", shuffle, []string{"data.val_split=shuffle"}, "", ""},
-		{"again", hash, nil, "", ""},
+		{"again", grouped, nil, "", ""},
 		{
-			"another fraction", hash, []string{"data.val_fraction=0.4"}, "",
+			"another fraction", grouped, []string{"data.val_fraction=0.4"}, "",
 			"data.val_fraction is 0.4, but the run has 0.3: validation would use images that it has trained on; " +
 				"continue with --set data.val_fraction=0.3",
 		},
-		{"another seed", hash, []string{"data.val_seed=1"}, "", "data.val_seed is 1, but the run has 0"},
-		{"hash after shuffle", shuffle, nil, "", "data.val_split is hash, but the run has shuffle"},
+		{"another seed", grouped, []string{"data.val_seed=1"}, "", "data.val_seed is 1, but the run has 0"},
+		{"grouped after shuffle", shuffle, nil, "", "data.val_split is grouped, but the run has shuffle"},
 		{"shuffle again", shuffle, []string{"data.val_split=shuffle", "train.epochs=2"}, "", ""},
 		{
 			"shuffle with another file", shuffle,
 			[]string{"data.val_split=shuffle", "train.epochs=3"},
 			"train/cat/more.png", "the data set has changed from",
 		},
-		{"hash with another file", hash, []string{"train.epochs=2"}, "", ""},
-		{"a part of its own", hash, []string{"data.val_fraction=0", "train.epochs=3"}, "", ""},
-		{"and back", hash, []string{"train.epochs=3"}, "", "data.val_fraction is 0.3, but the run has 0"},
+		{"grouped with another file", grouped, []string{"train.epochs=2"}, "", ""},
+		{"a part of its own", grouped, []string{"data.val_fraction=0", "train.epochs=3"}, "", ""},
+		{"and back", grouped, []string{"train.epochs=3"}, "", "data.val_fraction is 0.3, but the run has 0"},
 	} {
 		if c.add != "" {
 			add(c.add)
@@ -96,7 +98,7 @@ func TestResumeHoldsOutTheSame(t *testing.T) {
 		{
 			"another rule", nil,
 			note +
-				"data.val_split shuffle (here hash): they have seen some of the validation images, " +
+				"data.val_split shuffle (here grouped): they have seen some of the validation images, " +
 				"so the accuracy looks too good; --set data.val_split=shuffle holds out the same",
 		},
 		{"another fraction", []string{"data.val_fraction=0.2"}, note + "data.val_fraction 0.3 (here 0.2)"},
