@@ -12,7 +12,7 @@ release=1.30.0 # of ONNX Runtime
 sum=6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75
 openvino=2026.4.1
 python="${PYTHON:-/usr/bin/python3}" # Debian's, for which python3-onnx is made
-command -v "$python" >/dev/null || {
+[ -z "${PYTHON:-}" ] || command -v "$python" >/dev/null || {
     echo "test-onnx: PYTHON: cannot find $python" >&2
     exit 2
 }
@@ -45,6 +45,8 @@ esac
 
 command -v cc >/dev/null || install gcc libc6-dev
 command -v cc >/dev/null || missing "needs a C compiler (Debian: gcc libc6-dev)"
+command -v "$python" >/dev/null || install python3
+command -v "$python" >/dev/null || missing "needs Python (Debian: python3)"
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/fasternet-train"
 library="$cache/onnxruntime-$release-${platform#*/}.so"
@@ -80,7 +82,7 @@ if [ "${CI:-}" = true ] && ! $python -c 'import openvino' 2>/dev/null; then
     environment="$cache/openvino-$openvino"
     [ -x "$environment/bin/python" ] || install python3-venv
     if [ -e "$environment/installed" ] || {
-        /usr/bin/python3 -m venv "$environment" &&
+        $python -m venv "$environment" &&
             "$environment/bin/pip" install --quiet --only-binary :all: "openvino==$openvino" >&2 &&
             touch "$environment/installed"
     }; then
