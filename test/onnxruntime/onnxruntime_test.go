@@ -142,7 +142,16 @@ func ours(t *testing.T, m graph.Model, batch, height, width int, images []float3
 // compare runs a file in ONNX Runtime and compares the logits.
 func compare(t *testing.T, allowed float64, path string, in ort.Value, shape []int, want []float32) {
 	t.Helper()
-	session, err := ort.NewDynamicAdvancedSession(path, []string{onnxgraph.Input}, []string{onnxgraph.Output}, nil)
+	options, err := ort.NewSessionOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer options.Destroy()
+	// On x86 without VNNI the sums of products in 8 bits overflow otherwise.
+	if err := options.AddSessionConfigEntry("session.x64quantprecision", "1"); err != nil {
+		t.Fatal(err)
+	}
+	session, err := ort.NewDynamicAdvancedSession(path, []string{onnxgraph.Input}, []string{onnxgraph.Output}, options)
 	if err != nil {
 		t.Fatal(err)
 	}
