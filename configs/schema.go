@@ -79,7 +79,8 @@ func (w *schemaWriter) section(name string, v reflect.Value, domains map[string]
 	case reflect.TypeFor[Model]():
 		return out, w.families(out)
 	case reflect.TypeFor[Data]():
-		return out, formats(out)
+		formats(out)
+		return out, nil
 	}
 	return out, nil
 }
@@ -230,7 +231,7 @@ func (w *schemaWriter) families(out schema) error {
 }
 
 // formats adds the keys of each data set format to the schema of section data.
-func formats(out schema) error {
+func formats(out schema) {
 	var cases []schema
 	for _, f := range DataFormats() {
 		then := schema{}
@@ -255,7 +256,6 @@ func formats(out schema) error {
 	if cases != nil {
 		out["allOf"] = cases
 	}
-	return nil
 }
 
 // kindSchema returns the schema of a kind's options: their types, not their own checks.

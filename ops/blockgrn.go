@@ -44,7 +44,7 @@ type blockGRN struct {
 	norms, mean [][]float64 // of each image: G of the channels; M
 	factor      [][]float32 // of each image and channel: multiplies the values of the channel
 	slope       [][]float32 // of the backward pass: what the norm of a channel adds to its gradient
-	zeros, bias []float32
+	zeros       []float32
 	images      int
 
 	measureTask, finishTask, finishGradTask func(worker, i int)

@@ -212,9 +212,10 @@ func byteScratch(sizes ...int) (n int) {
 	return n
 }
 
-// Quantised describes [Quantise], and Dequantised [Dequantise].
 type (
-	Quantised   struct{ Grid Grid }
+	// Quantised describes [Quantise].
+	Quantised struct{ Grid Grid }
+	// Dequantised describes [Dequantise].
 	Dequantised struct{ Grid Grid }
 )
 

@@ -53,15 +53,6 @@ func (m rows64) plus(n rows64) rows64 {
 	return out
 }
 
-// columns returns columns from, …, to-1.
-func (m rows64) columns(from, to int) rows64 {
-	out := make(rows64, len(m))
-	for i := range m {
-		out[i] = m[i][from:to]
-	}
-	return out
-}
-
 // linear returns x·Wᵀ + b.
 func (m rows64) linear(w *Param, bias []float32) rows64 {
 	out := make(rows64, len(m))

@@ -156,7 +156,8 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 		share -= f.Alpha
 	}
 	var loss float64
-	if f.Binary {
+	switch {
+	case f.Binary:
 		mean := share / float64(f.batch())
 		if !f.SumClasses {
 			mean /= float64(f.classes)
@@ -166,10 +167,10 @@ func (f *classifierLoss) forward(in [][]float32, out []float32) error {
 		} else {
 			loss = mean * kernels.AsymmetricCrossEntropy(grad, logits, targets, f.asymmetric(), mean)
 		}
-	} else if !f.plain() {
+	case !f.plain():
 		mean := share / float64(f.batch())
 		loss = mean * kernels.FocalCrossEntropy(grad, logits, targets, f.focal(), mean)
-	} else {
+	default:
 		loss = f.crossEntropy(grad, logits, targets, share)
 	}
 	switch f.Distill {

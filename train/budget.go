@@ -20,7 +20,6 @@ type budget struct {
 	// plain and eval are the seconds from the last update of an epoch to the next one, without and with an
 	// evaluation.
 	plain, eval mean
-	evaluated   bool    // the last epoch ended with an evaluation
 	left        float64 // last estimate of the updates that fit
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fasternet/internal/disk"
 	"fasternet/model"
@@ -47,7 +48,7 @@ var freeSpace = disk.FreeSpace
 // older ones go.
 func (t *trainer) checkRoom(dir string) error {
 	size, store := uint64(0), model.Tensors(t.task.store())
-	tensors := append(store, t.optimizer.Tensors()...)
+	tensors := slices.Concat(store, t.optimizer.Tensors())
 	if t.config.EMA.Decay > 0 {
 		tensors = append(tensors, store...)
 	}

@@ -87,7 +87,7 @@ log: {tensorboard: false}
 		!slices.EqualFunc(a.Thresholds, b.Thresholds, near) {
 		t.Errorf("got %+v with thresholds %v, want %+v with %v", b.Last, b.Thresholds, a.Last, a.Thresholds)
 	}
-	if text := string(want.Meta["thresholds"]); !strings.HasPrefix(text, "[0.") {
+	if text := want.Meta["thresholds"]; !strings.HasPrefix(text, "[0.") {
 		t.Errorf("the checkpoint has the thresholds %q", text)
 	}
 }

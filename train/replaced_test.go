@@ -32,6 +32,18 @@ func tree(t *testing.T, dir string) map[string]string {
 	return all
 }
 
+// removeAll removes a folder although a checkpoint may be written into it at the same time.
+func removeAll(path string) error {
+	err := os.RemoveAll(path)
+	for range 10 {
+		if err == nil {
+			break
+		}
+		err = os.RemoveAll(path)
+	}
+	return err
+}
+
 // If a folder is deleted, moved, or made again by another run, the run notices before it writes anything: no
 // checkpoint, log, summary, picture, event file, report or launch gets there, and the lock of the new run
 // stays.
@@ -43,10 +55,10 @@ func TestFolderReplaced(t *testing.T) {
 		change func(dir string) error
 		gone   bool // the folder is then missing
 	}{
-		{"deleted", "fasternet", os.RemoveAll, true},
+		{"deleted", "fasternet", removeAll, true},
 		{"moved", "fasternet", func(dir string) error { return os.Rename(dir, dir+".old") }, true},
 		{"made again", "fasternet", func(dir string) error {
-			if err := os.RemoveAll(dir); err != nil {
+			if err := removeAll(dir); err != nil {
 				return err
 			}
 			return another(dir)
@@ -60,7 +72,7 @@ func TestFolderReplaced(t *testing.T) {
 		{"emptied and used again", "vit", func(dir string) error {
 			entries, err := os.ReadDir(dir)
 			for _, e := range entries {
-				err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+				err = errors.Join(err, removeAll(filepath.Join(dir, e.Name())))
 			}
 			return errors.Join(err, another(dir))
 		}, false},

@@ -39,8 +39,9 @@ func (x *shardIndex) labelsOf(s *shardSample, m shardMember, key string) error {
 		return fmt.Errorf("%s: %w", from, err)
 	}
 	var texts []string
-	switch found := true; {
+	switch {
 	case trust == jsonLabels:
+		var found bool
 		if texts, found, err = x.jsonLabels([]byte(text)); err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}

@@ -141,7 +141,7 @@ func (b *Builder) int8Block(r Op, x string, o ops.Block) Value {
 		b.fail("its input %s is not rounded", x)
 	}
 	conv := Convolution{Weight: o.PConv, Int8: q.PConv, In: q.In, Stride: 1, Pad: 1}
-	name, mixed := layerName(o.PConv), x
+	name, mixed := layerName(o.PConv), ""
 	if cp == c {
 		mixed = b.round(in, b.Conv(name, x, conv), q.In)
 	} else {

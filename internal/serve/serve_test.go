@@ -683,7 +683,7 @@ func TestTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest("POST", "/classify", bytes.NewReader(file)).WithContext(ctx))
+	s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/classify", bytes.NewReader(file)).WithContext(ctx))
 	if w.Code != statusGone {
 		t.Errorf("of a client that has gone: %d", w.Code)
 	}

@@ -1,7 +1,6 @@
 package recipe
 
 import (
-	"slices"
 	"time"
 )
 
@@ -50,21 +49,6 @@ func (f Facts) uneven() float64 {
 		return 1
 	}
 	return float64(most) / float64(least)
-}
-
-// perClass returns the median number of training images per class.
-func (f Facts) perClass() int {
-	var all []int
-	for _, c := range f.Counts {
-		if c > 0 {
-			all = append(all, c)
-		}
-	}
-	if len(all) == 0 {
-		return 0
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
 }
 
 // evaluating is the approximate share of the time for evaluations.

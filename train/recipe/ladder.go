@@ -4,11 +4,10 @@ import "fmt"
 
 // rung is a model at an image size. A ladder lists rungs by cost.
 type rung struct {
-	name   string
-	model  []choice // of the section model
-	size   int      // image size
-	cost   float64  // of a training step, measured in GMACs of the forward pass
-	enough int      // training images needed to try it
+	name  string
+	model []choice // of the section model
+	size  int      // image size
+	cost  float64  // of a training step, measured in GMACs of the forward pass
 }
 
 // network is a FasterNet: width, blocks, and cost at 224 px.
@@ -19,7 +18,7 @@ type network struct {
 	feature int
 	act     string
 	gmacs   float64
-	enough  int
+	enough  int // training images needed to try it
 }
 
 // networks are the published sizes. The larger ones need more images.
