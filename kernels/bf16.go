@@ -35,7 +35,7 @@ type productFunc func(
 // halfTNFunc adds a product of transposed rows with pairs of rows: C += Aᵀ·B.
 type halfTNFunc func(ka int, a *float32, lda int, b *float32, pairs int, c *float32, ldc int, cols int)
 
-// halfFunctions is the table that a path fills. Its functions match those of functions,
+// halfFunctions is the table that a path fills. Its functions match the table functions,
 // with bfloat16 factors. A pair is two bfloat16 values that are neighbours in the inner
 // index, the first in the low half.
 type halfFunctions struct {

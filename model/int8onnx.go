@@ -22,8 +22,8 @@ func biasOf(name string, shape []int, values []float32) []formats.Tensor {
 	return []formats.Tensor{{Name: layer + ".bias", Shape: shape, F32: values}}
 }
 
-// onnxTensors are the initializers of a graph as the tensors of a file of safetensors: those of
-// float16 in float32, and what belongs to weights and values of 8 bits as that file has it.
+// onnxTensors returns the initializers of a graph as tensors of a safetensors file: float16 becomes
+// float32, and 8-bit weights and grids have the form that they have in such a file.
 func onnxTensors(g *onnx.Graph) ([]formats.Tensor, error) {
 	var all []formats.Tensor
 	for _, t := range g.Initializers {

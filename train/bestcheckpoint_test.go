@@ -397,6 +397,6 @@ func TestBestDeletedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := scoreOf(readMeta(t, Checkpoints(dir).Path(checkpoints.Best))); s == nil || s.Epoch+1 != out.Epoch {
-		t.Errorf("best is %+v, want that of epoch %d", s, out.Epoch)
+		t.Errorf("best is %+v, want the one of epoch %d", s, out.Epoch)
 	}
 }

@@ -127,7 +127,7 @@ func TestRankFails(t *testing.T) {
 		default:
 			defer func() {
 				if from.Rank != silent {
-					t.Errorf("rank %d: the error is of rank %d, that of rank %d ended the job", rank, from.Rank, silent)
+					t.Errorf("rank %d: the error is of rank %d, but rank %d ended the job", rank, from.Rank, silent)
 				}
 			}()
 		}

@@ -16,7 +16,7 @@ type action [4]uint64
 const signalCount = 64
 
 // keepSignals calls f, and then restores the signal handlers that f has changed. MPI libraries, and
-// the libraries that they load, replace Go's handlers, such as those of SIGSEGV and SIGBUS, which Go
+// the libraries that they load, replace Go's handlers, such as the ones for SIGSEGV and SIGBUS, which Go
 // turns into an error or a panic.
 func keepSignals(f func() error) error {
 	var before [signalCount + 1]action

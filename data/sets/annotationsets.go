@@ -117,8 +117,8 @@ type setColumns struct {
 	each   []int // columns of the classes
 }
 
-// labelsNames are usual names for a column or a key with several labels, besides those of
-// isLabelKey.
+// labelsNames are usual names for a column or a key with several labels, besides the names
+// in isLabelKey.
 var labelsNames = []string{
 	"labels", "classes", "categories", "targets", "tags",
 	"classnames", "labelnames", "classids", "labelids", "categoryids",

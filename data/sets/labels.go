@@ -37,7 +37,7 @@ type Labels struct {
 	Separator string
 }
 
-// FromTraining is the value of From if the classes are those of the training part's labels.
+// FromTraining is the value of From if the classes come from the labels of the training part.
 const FromTraining = "the training part"
 
 // check returns an error if the kind is unknown.
