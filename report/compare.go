@@ -62,7 +62,8 @@ func compare(views []*view) (*comparison, error) {
 			Colour: 1 + i%colours,
 			Dashed: i/colours%2 == 1,
 			Cells: []cell{
-				top1, loss, epoch, sortable(fmt.Sprintf("%s of %d", epochs(v.done()), v.Config.Train.Epochs), v.done()),
+				top1, loss, epoch,
+				sortable(fmt.Sprintf("%s of %s", epochs(v.done()), count(v.Config.Train.Epochs)), v.done()),
 				speed, waited, sortable(duration(v.took()), v.took().Seconds()), parameters,
 			},
 		})

@@ -85,7 +85,11 @@ func ordinal(n int) string {
 
 // epochs writes a number of epochs, with one decimal for the epoch in progress.
 func epochs(v float64) string {
-	return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0")
+	tenths := int(math.Round(10 * v))
+	if tenths%10 == 0 {
+		return count(tenths / 10)
+	}
+	return fmt.Sprintf("%s.%d", count(tenths/10), tenths%10)
 }
 
 // plural writes a number with its noun.

@@ -209,7 +209,7 @@ func (v *view) tiles() (all []tile) {
 		}
 		add(fmt.Sprintf("%.4f", best.Loss), "validation loss")
 	}
-	add(fmt.Sprintf("%s of %d", epochs(v.done()), v.Config.Train.Epochs), "epochs")
+	add(fmt.Sprintf("%s of %s", epochs(v.done()), count(v.Config.Train.Epochs)), "epochs")
 	if speed, waited := v.pace(); speed > 0 {
 		add(short(speed), "images/s")
 		add(fmt.Sprintf("%.1f %%", 100*waited), "waiting for data")

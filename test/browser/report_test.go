@@ -294,7 +294,7 @@ func TestPages(t *testing.T) {
 // The live page grows with a run without being loaded again, and says when it is no longer served.
 func TestLive(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "live")
-	c := config(t, classifier, stripes(t), "train.epochs=400")
+	c := config(t, classifier, stripes(t), "train.epochs=100000") // more than can end before it is stopped
 	handler := report.NewHandler("", dir)
 	server, err := localhttp.Start("127.0.0.1:0", handler)
 	if err != nil {
@@ -314,7 +314,7 @@ func TestLive(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	ctx, w := tab(t, server.URL())
-	epoch := `+document.querySelector(".tiles").textContent.match(/([0-9.]+) of 400/)[1]`
+	epoch := `+document.querySelector(".tiles").textContent.match(/([0-9.,]+) of 100,000/)[1].replaceAll(",", "")`
 	before := eval[float64](t, ctx, epoch)
 	eval[bool](t, ctx, `window.same = document.querySelector("details[id$=settings]").open = true`)
 	wait(t, ctx, fmt.Sprintf(`%s > %v && document.getElementById("live").textContent === "live"`, epoch, before))
