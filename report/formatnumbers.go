@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// count writes a number with a space between thousands.
+// count writes a number with a comma between thousands.
 func count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
