@@ -72,12 +72,15 @@ func BudgetText(d time.Duration) string {
 // DefaultBudget is the time of a run without --budget.
 const DefaultBudget = 30 * time.Minute
 
-// epochs returns the number of epochs that fit.
+// epochs returns the number of epochs that fit. An epoch has whole batches only: with 60 images in batches of 32
+// it is one step.
 func (d *draft) epochs() int {
 	if d.given("train.epochs") {
 		return d.config.Train.Epochs
 	}
-	return int(clamp(math.Round(d.views()), 1, 100_000))
+	batch := max(d.config.Train.BatchSize, 1)
+	epoch := float64(max(d.facts.Train/batch, 1) * batch)
+	return int(clamp(math.Round(d.views()*float64(d.facts.Train)/epoch), 1, 100_000))
 }
 
 // updates estimates the optimizer steps of the run.

@@ -3,6 +3,7 @@ package recipe
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +190,27 @@ func TestShortBudget(t *testing.T) {
 	}
 	if _, err := tryRecipe(f, 3); err != nil {
 		t.Errorf("%v is not enough: %v", f.Budget, err)
+	}
+}
+
+// The number of epochs counts whole batches only, because the images that are left over are not trained on.
+func TestEpochsCountWholeBatches(t *testing.T) {
+	for _, c := range []struct{ images, batch int }{{63, 32}, {317, 32}, {2047, 64}} {
+		f := photos(c.images, 10*time.Minute)
+		d := &draft{
+			facts: f, settings: []string{fmt.Sprintf("train.batch_size=%d", c.batch)}, time: machine(30),
+		}
+		if err := d.resolve(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.run(); err != nil {
+			t.Fatal(err)
+		}
+		epoch := float64(c.images/c.batch*c.batch) / d.speed // seconds
+		if took := float64(d.config.Train.Epochs) * epoch; math.Abs(took-f.training()) > epoch {
+			t.Errorf("%d images in batches of %d: %d epochs take %.0f s of %.0f s",
+				c.images, c.batch, d.config.Train.Epochs, took, f.training())
+		}
 	}
 }
 
