@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"fasternet/train"
@@ -71,21 +72,29 @@ func TestGrace(t *testing.T) {
 	defer careful.Store(careful.Load())
 	quiet.Store(true)
 	defer quiet.Store(false)
-	for _, waited := range []bool{false, true} {
-		careful.Store(waited)
-		exits := make(chan int, 1)
-		i := &interruptions{grace: time.Millisecond, exit: func(code int) { exits <- code }}
-		i.ctx, i.cancel = context.WithCancel(t.Context())
-		i.take(syscall.SIGHUP)
-		select {
-		case code := <-exits:
-			if waited || code != 129 {
-				t.Errorf("careful %v: it exits with %d", waited, code)
-			}
-		case <-time.After(map[bool]time.Duration{true: 50 * time.Millisecond, false: 10 * time.Second}[waited]):
-			if !waited {
-				t.Error("it goes on")
-			}
-		}
+	for _, c := range []struct {
+		name    string
+		careful bool
+		want    string // exit codes
+	}{{"a command that ignores signals", false, "[129]"}, {"one that writes a checkpoint", true, "[]"}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				careful.Store(c.careful)
+				var exits []int
+				i := &interruptions{grace: grace, exit: func(code int) { exits = append(exits, code) }}
+				i.ctx, i.cancel = context.WithCancel(t.Context())
+				i.take(syscall.SIGHUP)
+				time.Sleep(grace - 1)
+				synctest.Wait()
+				if len(exits) > 0 {
+					t.Errorf("it exits with %d before the time of grace is over", exits)
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if fmt.Sprint(exits) != c.want {
+					t.Errorf("it exits with %d, want %s", exits, c.want)
+				}
+			})
+		})
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"fasternet/internal/patience"
 )
 
 func TestReportCommand(t *testing.T) {
@@ -93,20 +94,14 @@ func TestServe(t *testing.T) {
 		body, _ := io.ReadAll(answer.Body)
 		return answer.StatusCode, string(body)
 	}
-	var page, metrics string
-	for range 300 {
-		_, page = get(at["report"], "")
-		_, metrics = get(at["metrics"], "")
-		if strings.Contains(page, "running") &&
+	patience.Until(t, "the page shows the run and the metrics have its scores", func() bool {
+		_, page := get(at["report"], "")
+		_, metrics := get(at["metrics"], "")
+		return strings.Contains(page, "running") &&
 			strings.Contains(page, "Learning rate") &&
-			strings.Contains(metrics, "fasternet_eval_loss") {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	if !strings.Contains(page, "Learning rate") || !strings.Contains(metrics, "\nfasternet_loss ") {
-		t.Errorf("page: %.300s\nmetrics: %.300s", page, metrics)
-	}
+			strings.Contains(metrics, "fasternet_eval_loss") &&
+			strings.Contains(metrics, "\nfasternet_loss ")
+	})
 	for _, url := range at {
 		if code, _ := get(url, "evil.example"); code != http.StatusMisdirectedRequest {
 			t.Errorf("%s as another host: %d", url, code)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"fasternet/checkpoints"
+	"fasternet/train"
 )
 
 func TestTrainAndEval(t *testing.T) {
@@ -139,17 +140,19 @@ func sameLog(t *testing.T, dir, whole string) {
 	}
 }
 
+// A signal ends a run with a checkpoint. The run has more epochs than can end before the signal comes. Its learning
+// rate is constant, so that a shorter run has the same first epochs.
 func TestSignals(t *testing.T) {
 	data := fashion(t, 200, 50)
-	whole, args := tinyRun(t, data)
-	succeed(t, args...)
+	constant := []string{"--set", "sched.form=constant"}
 	for _, c := range []struct {
 		signal syscall.Signal
 		code   int
 	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}} {
 		t.Run(fmt.Sprint(c.signal), func(t *testing.T) {
 			dir, args := tinyRun(t, data)
-			args = append(args, "--set", "checkpoint.every_steps=0") // only the signal writes a checkpoint
+			args = append(args, constant...)
+			args = append(args, "--set", "checkpoint.every_steps=0", "--set", "train.epochs=100000")
 			cmd := command(args...)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
@@ -162,8 +165,14 @@ func TestSignals(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != c.code {
 				t.Errorf("%v: exit code %d, want %d", c.signal, got, c.code)
 			}
-			readLast(t, dir) // the checkpoint exists
-			succeed(t, "train", "--run", dir, "--resume", "--set", "checkpoint.every_steps=1")
+			var at train.Progress // of the checkpoint
+			if err := json.Unmarshal([]byte(readLast(t, dir).Meta[train.ProgressKey]), &at); err != nil {
+				t.Fatal(err)
+			}
+			epochs := fmt.Sprintf("train.epochs=%d", max(at.Epoch+1, 3))
+			succeed(t, "train", "--run", dir, "--resume", "--set", epochs)
+			whole, args := tinyRun(t, data)
+			succeed(t, append(append(args, constant...), "--set", epochs)...)
 			sameWeights(t, readLast(t, dir), readLast(t, whole))
 		})
 	}

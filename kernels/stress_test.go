@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fasternet/internal/patience"
 )
 
 var stressFor = flag.Duration("stress", 300*time.Millisecond, "how long the stress test of bf16 lasts for each path")
@@ -27,9 +29,6 @@ func TestBF16Stress(t *testing.T) {
 		t.Run(string(path), func(t *testing.T) {
 			products, signals, collections := stress(t, withPath(t, v, path), *stressFor)
 			t.Logf("%d products verified, %d signals, %d collections", products, signals, collections)
-			if products == 0 {
-				t.Error("no product was verified")
-			}
 		})
 	}
 }
@@ -80,6 +79,7 @@ func stress(t *testing.T, k *Set, d time.Duration) (products, signals, collectio
 		time.Sleep(20 * time.Microsecond)
 	})
 	time.Sleep(d)
+	patience.Until(t, "a product is verified", func() bool { return count.Load() > 0 })
 	stop.Store(true)
 	wg.Wait()
 	return count.Load(), signals, collections

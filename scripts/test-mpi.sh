@@ -48,4 +48,4 @@ mpich=$(find_mpich)
 [ -n "$open" ] || echo "test-mpi: tests MPICH only; for Open MPI, install it (Debian: openmpi-bin)"
 [ -n "$mpich" ] || echo "test-mpi: tests Open MPI only; for MPICH, install it (Debian: mpich)"
 CGO_ENABLED=0 go vet -tags mpi ./collective/... ./cli
-CGO_ENABLED=0 go test -count=1 -timeout 10m "$@" ./test/mpi -args -openmpi="$open" -mpich="$mpich"
+CGO_ENABLED=0 go test -count=1 -timeout 30m "$@" ./test/mpi -args -openmpi="$open" -mpich="$mpich"

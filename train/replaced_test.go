@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fasternet/internal/disk"
+	"fasternet/internal/patience"
 	"fasternet/internal/ramdisk"
 )
 
@@ -33,14 +34,8 @@ func tree(t *testing.T, dir string) map[string]string {
 }
 
 // removeAll removes a folder although a checkpoint may be written into it at the same time.
-func removeAll(path string) error {
-	err := os.RemoveAll(path)
-	for range 10 {
-		if err == nil {
-			break
-		}
-		err = os.RemoveAll(path)
-	}
+func removeAll(path string) (err error) {
+	patience.For(func() bool { err = os.RemoveAll(path); return err == nil })
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/internal/disk"
+	"fasternet/internal/patience"
 	"fasternet/internal/ramdisk"
 )
 
@@ -77,7 +78,7 @@ func TestTrainingGoesOnWhileACheckpointIsWritten(t *testing.T) {
 		if op == disk.Sync && strings.HasPrefix(file, checkpoints.Best) {
 			select {
 			case <-ahead:
-			case <-time.After(20 * time.Second):
+			case <-time.After(patience.Limit):
 				waited = false
 			}
 		}

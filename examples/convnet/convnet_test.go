@@ -103,7 +103,7 @@ func (program) training(run string, settings ...string) []string {
 // come too late; then it tries again.
 func (p program) interrupt(run string, settings ...string) {
 	p.Helper()
-	for range 5 {
+	for range 100 {
 		c := p.command(p.training(run, settings...)...)
 		messages, err := c.StderrPipe()
 		if err != nil {

@@ -24,6 +24,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"fasternet/internal/patience"
 )
 
 var (
@@ -60,6 +62,8 @@ func start(m *testing.M) int {
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox,
 		chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.WSURLReadTimeout(patience.Limit),    // its first start on a machine may be slow
+		chromedp.Flag("disable-dev-shm-usage", true), // it is small in containers
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
@@ -119,9 +123,6 @@ func tab(t *testing.T, address string) (context.Context, *watcher) {
 	return ctx, w
 }
 
-// patience is the longest time for one action of the browser, on a busy machine.
-const patience = 2 * time.Minute
-
 func do(t *testing.T, ctx context.Context, step chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	value(t, ctx, step)
@@ -146,11 +147,11 @@ func eval[T any](t *testing.T, ctx context.Context, expression string) T {
 // wait waits until an expression in the page is true.
 func wait(t *testing.T, ctx context.Context, expression string) {
 	t.Helper()
-	for end := time.Now().Add(patience); !eval[bool](t, ctx, expression); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never true: %s\nthe page: %s",
-				expression, eval[string](t, ctx, `document.body.innerText.slice(0, 600)`))
-		}
+	seldom := time.NewTicker(100 * time.Millisecond) // the browser has other work
+	defer seldom.Stop()
+	if !patience.For(func() bool { <-seldom.C; return eval[bool](t, ctx, expression) }) {
+		t.Fatalf("never true: %s\nthe page: %s",
+			expression, eval[string](t, ctx, `document.body.innerText.slice(0, 600)`))
 	}
 }
 

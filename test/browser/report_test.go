@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"fasternet/configs"
 	evaluation "fasternet/eval"
 	"fasternet/internal/localhttp"
+	"fasternet/internal/patience"
 	"fasternet/report"
 	"fasternet/train"
 )
@@ -307,12 +307,10 @@ func TestLive(t *testing.T) {
 		ended <- err
 	}()
 	defer stop()
-	for range 600 { // until there is something to see
-		if r, err := report.Load(dir); err == nil && len(r.Scores) > 1 {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	patience.Until(t, "there is something to see", func() bool {
+		r, err := report.Load(dir)
+		return err == nil && len(r.Scores) > 1
+	})
 	ctx, w := tab(t, server.URL())
 	epoch := `+document.querySelector(".tiles").textContent.match(/([0-9.,]+) of 100,000/)[1].replaceAll(",", "")`
 	before := eval[float64](t, ctx, epoch)

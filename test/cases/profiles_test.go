@@ -5,12 +5,17 @@ package cases
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"fasternet/internal/patience"
 )
 
 // profile fails unless a file is a pprof profile with functions of the program.
@@ -24,6 +29,29 @@ func (f folder) profile(name, function string) {
 	if err != nil || !bytes.Contains(text, []byte(function)) {
 		f.t.Errorf("%s: %d bytes without %s, %v", name, len(text), function, err)
 	}
+}
+
+// works waits until the program has used so much processor time.
+func (s started) works(least time.Duration) {
+	s.f.t.Helper()
+	if runtime.GOOS != "linux" {
+		time.Sleep(10 * least)
+		return
+	}
+	const tick = time.Second / 100 // the unit of Linux for user programs
+	patience.Until(s.f.t, fmt.Sprintf("%v works for %v", s.cmd.Args, least), func() bool {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+		_, after, _ := strings.Cut(string(text), ") ")
+		fields := strings.Fields(after) // from the third on, the state
+		if err != nil || len(fields) < 13 {
+			s.f.t.Fatalf("%q, %v", text, err)
+		}
+		user, err := strconv.Atoi(fields[11])
+		if err != nil {
+			s.f.t.Fatal(err)
+		}
+		return time.Duration(user)*tick >= least
+	})
 }
 
 // left fails if a file is half-written.
@@ -84,17 +112,11 @@ func TestProfiles(t *testing.T) {
 // An interrupt ends a run or a bench, and the profiles are complete.
 func TestProfilesOfInterrupted(t *testing.T) {
 	f, args := longRun(t)
-	for _, c := range []struct {
-		args []string
-		code int
-	}{
-		{args, 143},
-		{[]string{"bench", "t.yaml", "--train", "--seconds", "100"}, 143},
-	} {
-		s := f.start(program, append(c.args, "--cpuprofile", "cpu", "--memprofile", "memory")...)
-		time.Sleep(time.Second)
+	for _, args := range [][]string{args, {"bench", "t.yaml", "--train", "--seconds", "1e6"}} {
+		s := f.start(program, append(args, "--cpuprofile", "cpu", "--memprofile", "memory")...)
+		s.works(time.Second)
 		s.gets(syscall.SIGTERM)
-		s.ends().exits(c.code)
+		s.ends().exits(143)
 		f.profile("cpu", "fasternet/")
 		f.profile("memory", "fasternet/")
 		f.left()

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 )
 
 const eightTrials = `config: mine.yaml
@@ -52,16 +51,8 @@ func TestSweepSurvivesKills(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
-			text, _ := os.ReadFile(f.file("killed/sweep.jsonl"))
-			if bytes.Contains(text, []byte(marks)) {
-				kills++
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("the journal does not come to %s:\n%s", marks, text)
-			}
-		}
+		f.awaits("killed/sweep.jsonl", marks)
+		kills++
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -58,13 +59,10 @@ func TestSignals(t *testing.T) {
 		trials(t, s.fault, count(1, 20), func(i int, r *run) (int, error) {
 			random := rand.New(rand.NewPCG(5, uint64(i)))
 			cmd := r.command()
+			var failure error
 			e, err := wait(cmd, func() {
-				// Until it has a log, it may not handle signals yet.
-				for range 2000 {
-					if len(r.log()) > 0 {
-						break
-					}
-					time.Sleep(time.Millisecond)
+				if failure = r.begun(0); failure != nil { // until then it may not handle signals
+					return
 				}
 				time.Sleep(time.Duration(random.Float64() * 0.5 * float64(suite.took)))
 				_ = cmd.Process.Signal(s.signal)
@@ -73,7 +71,7 @@ func TestSignals(t *testing.T) {
 					_ = cmd.Process.Signal(s.signal)
 				}
 			})
-			if err != nil {
+			if err := cmp.Or(err, failure); err != nil {
 				return 1, err
 			}
 			if e.code != s.code && e.code != 0 { // 0: it was already finished

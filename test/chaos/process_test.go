@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fasternet/internal/patience"
 )
 
 // If two processes use one folder, the second is refused, and the first goes on.
@@ -21,13 +23,9 @@ func TestTwoProcesses(t *testing.T) {
 		var second end
 		var failure error
 		e, err := wait(first, func() {
-			for range 2000 {
-				if len(r.log()) > 0 {
-					break
-				}
-				time.Sleep(time.Millisecond)
+			if failure = r.begun(0); failure == nil {
+				second, failure = wait(r.command(), nil)
 			}
-			second, failure = wait(r.command(), nil)
 		})
 		switch {
 		case err != nil:
@@ -63,20 +61,14 @@ func TestReplacedFolder(t *testing.T) {
 		var second end
 		var failure error
 		e, err := wait(first, func() {
-			for range 2000 {
-				if r.batches() > i {
-					break
-				}
-				time.Sleep(time.Millisecond)
+			if failure = r.begun(i + 1); failure != nil {
+				return
 			}
-			for range 10 { // the process may be writing at the same time
-				if failure = os.RemoveAll(r.dir); failure == nil {
-					break
-				}
+			// The process may be writing at the same time.
+			if !patience.For(func() bool { failure = os.RemoveAll(r.dir); return failure == nil }) {
+				return
 			}
-			if failure == nil {
-				second, failure = wait(r.command(), nil)
-			}
+			second, failure = wait(r.command(), nil)
 		})
 		switch {
 		case err != nil:
@@ -180,7 +172,7 @@ func TestInert(t *testing.T) {
 	if !all() {
 		t.Skip("builds the program once more")
 	}
-	plain := filepath.Join(suite.dir, "plain")
+	plain := filepath.Join(filepath.Dir(suite.program), "plain")
 	cmd := exec.Command("go", "build", "-o", plain, "../../cmd/fasternet-train")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

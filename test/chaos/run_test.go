@@ -13,9 +13,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"fasternet/checkpoints"
+	"fasternet/internal/patience"
 	"fasternet/train"
 )
 
@@ -46,12 +46,12 @@ func wait(cmd *exec.Cmd, during func()) (end, error) {
 	if err := cmd.Start(); err != nil {
 		return end{}, err
 	}
-	stuck := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	hung := patience.Watch(cmd)
 	if during != nil {
 		during()
 	}
 	err := cmd.Wait()
-	if !stuck.Stop() {
+	if hung() {
 		return end{}, fmt.Errorf("the program hangs\n%s", errs.String())
 	}
 	var exit *exec.ExitError
@@ -140,6 +140,14 @@ type record struct {
 	GradNorm             float64 `json:"grad_norm"`
 	Top1, Top5           float64
 	EvalLoss             float64 `json:"eval_loss"`
+}
+
+// begun waits until the run has a log, with at least so many batches.
+func (r *run) begun(batches int) error {
+	if !patience.For(func() bool { return len(r.log()) > 0 && r.batches() >= batches }) {
+		return fmt.Errorf("the run does not come to batch %d", batches)
+	}
+	return nil
 }
 
 func (r *run) log() []record {

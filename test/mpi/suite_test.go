@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fasternet/internal/patience"
 )
 
 // The paths of the launchers; "" for a launcher that does not exist.
@@ -196,24 +198,16 @@ func (l launcher) start(t *testing.T, n int, env []string, program string, args 
 	return j
 }
 
-// limit is the longest time for a job: many times what it needs.
-const limit = 90 * time.Second
-
 func (j *job) wait(t *testing.T) end {
 	t.Helper()
-	var stuck bool
-	timer := time.AfterFunc(limit, func() {
-		stuck = true
-		_ = j.cmd.Process.Kill()
-	})
+	hung := patience.Watch(j.cmd)
 	err := j.cmd.Wait()
-	timer.Stop()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	e := end{j.cmd.ProcessState.ExitCode(), j.out.String(), time.Since(j.began)}
-	if stuck {
+	if hung() {
 		t.Fatalf("the job hangs\n%s", e.text)
 	}
 	return e
@@ -222,13 +216,21 @@ func (j *job) wait(t *testing.T) end {
 // saw waits for a line in the output of a job.
 func (j *job) saw(t *testing.T, text string) {
 	t.Helper()
-	for until := time.Now().Add(limit); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-		if strings.Contains(j.out.String(), text) {
-			return
-		}
+	if !patience.For(func() bool { return strings.Contains(j.out.String(), text) }) {
+		_ = j.cmd.Process.Kill()
+		t.Fatalf("no %q in\n%s", text, j.out.String())
 	}
-	_ = j.cmd.Process.Kill()
-	t.Fatalf("no %q in\n%s", text, j.out.String())
+}
+
+// reported waits until all ranks have told each other where they are, which they do several times a second:
+// they have worked for a second, and after it they have made a step together.
+func (j *job) reported(t *testing.T) {
+	t.Helper()
+	time.Sleep(time.Second)
+	said := strings.Count(j.out.String(), " step ")
+	patience.Until(t, "the job makes another step", func() bool {
+		return strings.Count(j.out.String(), " step ") > said+1 // the first one may have been made before
+	})
 }
 
 // failed checks that the job failed with one line of the program that contains all of want.

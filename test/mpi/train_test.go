@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"fasternet/checkpoints"
 	"fasternet/train"
@@ -80,10 +79,10 @@ func TestFaultsOfATraining(t *testing.T) {
 		first := whole(t, name)
 
 		for _, rank := range []int{2, 0} {
-			j = l.start(t, 3, nil, suite.program, arguments(name, append(long, "--rank-timeout", "4s")...)...)
+			j = l.start(t, 3, nil, suite.program, arguments(name, append(long, "--rank-timeout", "10s")...)...)
 			j.saw(t, "resuming")
 			j.saw(t, "step 5/8")
-			time.Sleep(time.Second) // until it has reported its progress
+			j.reported(t)
 			if err := syscall.Kill(j.process(t, rank), syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"fasternet/checkpoints"
+	"fasternet/internal/patience"
 	"fasternet/internal/ramdisk"
 )
 
@@ -90,10 +90,7 @@ func TestPresetUntouched(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// wait until the first epoch is evaluated and recorded
-	for late := time.Now().Add(2 * time.Minute); len(scores(t, run)) < 2 && time.Now().Before(late); {
-		time.Sleep(time.Millisecond)
-	}
+	patience.Until(t, "the first epoch is evaluated and recorded", func() bool { return len(scores(t, run)) >= 2 })
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 143 {
 		t.Fatal(err)
