@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"fasternet/collective"
+	"fasternet/internal/patience"
 )
 
 // values returns numbers of many magnitudes, so that the order of a sum changes its bits.
@@ -41,7 +43,7 @@ var lengths = []int{0, 1, 2, 3, 5, 17, 1000, directBytes / 4, directBytes/4 + 1,
 
 func TestSumHasTheBitsOfTheOrderOfTheRanksOnAllOfThem(t *testing.T) {
 	for _, ranks := range []int{1, 2, 3, 5} {
-		j := newJob(t, ranks, time.Minute)
+		j := newJob(t, ranks, time.Hour)
 		for _, n := range lengths {
 			if n > 1<<20 && ranks > 3 {
 				continue
@@ -70,7 +72,7 @@ func TestSumHasTheBitsOfTheOrderOfTheRanksOnAllOfThem(t *testing.T) {
 
 func TestOperationsInTheBackgroundAndOthersBetweenThem(t *testing.T) {
 	const ranks, rounds = 3, 12
-	j := newJob(t, ranks, time.Minute)
+	j := newJob(t, ranks, time.Hour)
 	for r, err := range j.each(func(r int) error {
 		g := j.groups[r]
 		var waits []func() error
@@ -112,7 +114,7 @@ func TestOperationsInTheBackgroundAndOthersBetweenThem(t *testing.T) {
 
 func TestBroadcastAndGather(t *testing.T) {
 	for _, ranks := range []int{2, 3, 5} {
-		j := newJob(t, ranks, time.Minute)
+		j := newJob(t, ranks, time.Hour)
 		for _, n := range []int{0, 1, 777, directBytes, directBytes + 1, 8<<20 + 3} {
 			root := n % ranks
 			want := bytes.Repeat([]byte{byte(n), 2, 3}, n/3+1)[:n]
@@ -148,7 +150,7 @@ func TestBroadcastAndGather(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	j := newJob(t, 4, time.Minute)
+	j := newJob(t, 4, time.Hour)
 	g := j.groups[3]
 	if g.Rank() != 3 || g.Size() != 4 || g.LocalRank() != 1 || g.LocalSize() != 2 || g.Name(2) != "rank 2 on node1" {
 		t.Errorf("rank %d of %d, %d of %d here; %s", g.Rank(), g.Size(), g.LocalRank(), g.LocalSize(), g.Name(2))
@@ -170,7 +172,7 @@ func TestDifferentOperations(t *testing.T) {
 		{"longer", func(g collective.Group) error { return g.Sum(make([]float32, 3<<20)) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			j := newJob(t, 2, time.Minute)
+			j := newJob(t, 2, time.Hour)
 			go func() { _ = c.second(j.groups[1]) }() // in a real job this process would be killed
 			if err := j.groups[0].Sum(make([]float32, 500000)); err == nil {
 				t.Error("the sum succeeds")
@@ -188,85 +190,94 @@ func TestDifferentOperations(t *testing.T) {
 
 func (j *job) message(t *testing.T) string {
 	t.Helper()
-	select {
-	case m := <-j.messages:
-		return m
-	case <-time.After(20 * time.Second):
-		t.Fatal("no message")
-		return ""
+	return patience.Receive(t, "the job prints a message", j.messages)
+}
+
+// timed runs a test of a job in a time of its own, which goes on only while all ranks wait.
+func timed(t *testing.T, ranks int, timeout time.Duration, test func(t *testing.T, j *job)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		j := newJob(t, ranks, timeout)
+		t.Cleanup(j.halt)
+		test(t, j)
+	})
+}
+
+// last fails if a second message follows.
+func (j *job) last(t *testing.T) {
+	t.Helper()
+	time.Sleep(4 * time.Second)
+	synctest.Wait()
+	if len(j.messages) > 0 {
+		t.Errorf("and a second message: %s", <-j.messages)
 	}
 }
 
 func TestARankThatDoesNotComeIsNamed(t *testing.T) {
 	for _, missing := range []int{0, 2} {
-		j := newJob(t, 3, 600*time.Millisecond)
-		j.groups[missing].Progress("epoch 3, step 120")
-		for r := range 3 {
-			if r != missing {
-				go func() { _ = j.groups[r].Sum(make([]float32, 100)) }()
+		timed(t, 3, 3*time.Second, func(t *testing.T, j *job) {
+			j.groups[missing].Progress("epoch 3, step 120")
+			for r := range 3 {
+				if r != missing {
+					go func() { _ = j.groups[r].Sum(make([]float32, 100)) }()
+				}
 			}
-		}
-		m := j.message(t)
-		hangs := fmt.Sprintf("rank %d on node%d: hangs", missing, missing/2)
-		for _, want := range []string{hangs, "the sum of 100 numbers", "epoch 3, step 120"} {
-			if !strings.Contains(m, want) {
-				t.Errorf("%q does not say %q", m, want)
+			m := j.message(t)
+			hangs := fmt.Sprintf("rank %d on node%d: hangs", missing, missing/2)
+			for _, want := range []string{hangs, "the sum of 100 numbers", "epoch 3, step 120"} {
+				if !strings.Contains(m, want) {
+					t.Errorf("%q does not say %q", m, want)
+				}
 			}
-		}
-		if len(j.messages) > 0 {
-			t.Errorf("and a second message: %s", <-j.messages)
-		}
+			j.last(t)
+		})
 	}
 }
 
 func TestARankThatStandsStillIsNamed(t *testing.T) {
 	for _, still := range []int{0, 1, 3} {
-		j := newJob(t, 4, 500*time.Millisecond)
-		j.groups[still].Progress("epoch 1, step 7")
-		time.Sleep(150 * time.Millisecond) // time to tell the others where it is
-		j.stop(t, still)
-		m := j.message(t)
-		if want := fmt.Sprintf("rank %d on node%d: hangs: ", still, still/2); !strings.HasPrefix(m, want) ||
-			!strings.Contains(m, "no sign of life") || !strings.Contains(m, "epoch 1, step 7") {
-			t.Errorf("%q does not say %q", m, want)
-		}
+		timed(t, 4, 3*time.Second, func(t *testing.T, j *job) {
+			j.groups[still].Progress("epoch 1, step 7")
+			time.Sleep(time.Second) // time to tell the others where it is
+			j.stop(t, still)
+			m := j.message(t)
+			if want := fmt.Sprintf("rank %d on node%d: hangs: ", still, still/2); !strings.HasPrefix(m, want) ||
+				!strings.Contains(m, "no sign of life") || !strings.Contains(m, "epoch 1, step 7") {
+				t.Errorf("%q does not say %q", m, want)
+			}
+		})
 	}
 }
 
 func TestAbortPrintsOneReason(t *testing.T) {
 	for _, rank := range []int{0, 2} {
-		j := newJob(t, 3, time.Minute)
-		go func() { _ = j.groups[1].Barrier() }()
-		j.groups[rank].e.aborts <- errors.New("the loss is NaN")
-		if m := j.message(t); m != fmt.Sprintf("rank %d on node%d: the loss is NaN", rank, rank/2) {
-			t.Errorf("got %q", m)
-		}
-		select {
-		case by := <-j.n.aborted:
-			if by != 0 {
+		timed(t, 3, time.Minute, func(t *testing.T, j *job) {
+			go func() { _ = j.groups[1].Barrier() }()
+			j.groups[rank].e.aborts <- errors.New("the loss is NaN")
+			if m := j.message(t); m != fmt.Sprintf("rank %d on node%d: the loss is NaN", rank, rank/2) {
+				t.Errorf("got %q", m)
+			}
+			if by := patience.Receive(t, "the job ends", j.n.aborted); by != 0 {
 				t.Errorf("rank %d ended the job", by)
 			}
-		case <-time.After(10 * time.Second):
-			t.Error("the job goes on")
-		}
-		if len(j.messages) > 0 {
-			t.Errorf("and a second message: %s", <-j.messages)
-		}
+			j.last(t)
+		})
 	}
 }
 
 // A rank whose messages do not reach rank 0 ends the job itself.
 func TestAbortWithoutRank0(t *testing.T) {
-	j := newJob(t, 3, time.Minute)
-	j.stop(t, 0)
-	j.groups[2].e.aborts <- errors.New("no data: " + strings.Repeat("x", 3*MaxNote))
-	if m := j.message(t); !strings.HasPrefix(m, "rank 2 on node1: no data: xx") {
-		t.Errorf("got %q", m)
-	}
+	timed(t, 3, time.Minute, func(t *testing.T, j *job) {
+		j.stop(t, 0)
+		j.groups[2].e.aborts <- errors.New("no data: " + strings.Repeat("x", 3*MaxNote))
+		if m := j.message(t); !strings.HasPrefix(m, "rank 2 on node1: no data: xx") {
+			t.Errorf("got %q", m)
+		}
+	})
 }
 
 func TestBuffersAreUsedAgain(t *testing.T) {
-	j := newJob(t, 2, time.Minute)
+	j := newJob(t, 2, time.Hour)
 	run := func() {
 		for _, err := range j.each(func(r int) error { return j.groups[r].Sum(make([]float32, 100000)) }) {
 			if err != nil {

@@ -162,6 +162,19 @@ func (j *job) each(f func(rank int) error) []error {
 	return errs
 }
 
+// halt ends the goroutines of all ranks.
+func (j *job) halt() {
+	_ = j.each(func(r int) error {
+		e := j.groups[r].e
+		select {
+		case e.aborts <- errHalt:
+		case <-e.ended:
+		}
+		<-e.ended
+		return nil
+	})
+}
+
 // stop makes a rank stand still until the end of the test.
 func (j *job) stop(t *testing.T, rank int) {
 	set := func(stopped bool) {

@@ -64,13 +64,14 @@ func FetchFashionMNIST(ctx context.Context, dir string, opt FetchOptions) error 
 	if opt.Mirrors == nil {
 		opt.Mirrors = fashionMNISTMirrors
 	}
-	return fetcher{opt, time.Minute}.fetch(ctx, dir, fashionMNISTFiles)
+	return fetcher{opt, time.Minute, http.DefaultClient}.fetch(ctx, dir, fashionMNISTFiles)
 }
 
 // fetcher gets published files from folders and mirrors.
 type fetcher struct {
 	FetchOptions
 	patience time.Duration // how long to wait for a mirror that sends nothing
+	client   *http.Client
 }
 
 func (f fetcher) fetch(ctx context.Context, dir string, files []publishedFile) error {
@@ -205,7 +206,7 @@ func (f fetcher) download(ctx context.Context, w io.Writer, url string, file pub
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := f.client.Do(req)
 	if err != nil {
 		return causeOr(ctx, err)
 	}

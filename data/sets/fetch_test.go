@@ -6,11 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"fasternet/internal/datatest"
@@ -78,7 +81,7 @@ func TestFetchDownloads(t *testing.T) {
 				t.Errorf("%s: %d of %d bytes", name, done, total)
 			}
 		},
-	}, time.Minute}
+	}, time.Minute, http.DefaultClient}
 	if err := f.fetch(t.Context(), dir, []publishedFile{a, b}); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +120,7 @@ func TestFetchBesideDamagedPlainFile(t *testing.T) {
 	url, _ := mirror(t, map[string][]byte{"/a.gz": gzipped(content)})
 	dir := t.TempDir()
 	datatest.WriteFile(t, filepath.Join(dir, "a"), []byte("damaged"))
-	f := fetcher{FetchOptions{Mirrors: []string{url}}, time.Minute}
+	f := fetcher{FetchOptions{Mirrors: []string{url}}, time.Minute, http.DefaultClient}
 	if err := f.fetch(t.Context(), dir, []publishedFile{a}); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +142,7 @@ func TestFetchTriesSourcesInOrder(t *testing.T) {
 
 	opt := FetchOptions{Folders: []string{damaged}, Mirrors: []string{wrong, cut, missing, good}}
 	dir := t.TempDir()
-	if err := (fetcher{opt, time.Minute}).fetch(t.Context(), dir, []publishedFile{a}); err != nil {
+	if err := (fetcher{opt, time.Minute, http.DefaultClient}).fetch(t.Context(), dir, []publishedFile{a}); err != nil {
 		t.Fatal(err)
 	}
 	wantFiles(t, dir, "a.gz")
@@ -149,7 +152,7 @@ func TestFetchTriesSourcesInOrder(t *testing.T) {
 
 	opt.Folders = append(opt.Folders, right)
 	dir = t.TempDir()
-	if err := (fetcher{opt, time.Minute}).fetch(t.Context(), dir, []publishedFile{a}); err != nil {
+	if err := (fetcher{opt, time.Minute, http.DefaultClient}).fetch(t.Context(), dir, []publishedFile{a}); err != nil {
 		t.Fatal(err)
 	}
 	if *requests != 1 {
@@ -163,19 +166,18 @@ func TestFetchErrors(t *testing.T) {
 	endless, _ := mirror(t, map[string][]byte{"/a.gz": make([]byte, 1<<20)})
 	bomb, _ := mirror(t, map[string][]byte{"/a.gz": gzipped(make([]byte, 1<<18))})
 	missing, _ := mirror(t, nil)
-	dead := httptest.NewServer(nil)
-	dead.Close()
+	const dead = "http://127.0.0.1:1" // no program listens there; the port of a closed server may be in use again
 	for _, test := range []struct{ name, url, want string }{
 		{"wrong content", wrong, "the content is not the published one"},
 		{"too long", endless, "more than 2034 bytes"},
 		{"bomb", bomb, "the content is not the published one"},
 		{"missing", missing, "404 Not Found"},
-		{"dead", dead.URL, "refused"},
+		{"dead", dead, "refused"},
 		{"no URL", ":", "missing protocol scheme"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			err := fetcher{FetchOptions{Mirrors: []string{test.url}}, time.Minute}.fetch(
+			err := fetcher{FetchOptions{Mirrors: []string{test.url}}, time.Minute, http.DefaultClient}.fetch(
 				t.Context(), dir, []publishedFile{a},
 			)
 			if err == nil {
@@ -216,22 +218,49 @@ func TestFetchCancelled(t *testing.T) {
 		cancel()
 	}()
 	dir := t.TempDir()
-	err := fetcher{FetchOptions{Mirrors: []string{url}}, time.Minute}.fetch(ctx, dir, []publishedFile{a})
+	f := fetcher{FetchOptions{Mirrors: []string{url}}, time.Minute, http.DefaultClient}
+	err := f.fetch(ctx, dir, []publishedFile{a})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 	wantFiles(t, dir)
 }
 
+// mirrors answers requests without a network, by the host that they name.
+type mirrors map[string]func(r *http.Request) io.Reader
+
+func (m mirrors) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(m[r.URL.Host](r)), Request: r}, nil
+}
+
+// stalled is a body that never goes on.
+type stalled struct{ r *http.Request }
+
+func (s stalled) Read([]byte) (int, error) {
+	<-s.r.Context().Done()
+	return 0, s.r.Context().Err()
+}
+
 func TestFetchLeavesStalledMirror(t *testing.T) {
 	a, content := published("a", 1000)
-	stalled, _ := hanging(t)
-	good, _ := mirror(t, map[string][]byte{"/a.gz": gzipped(content)})
 	dir := t.TempDir()
-	f := fetcher{FetchOptions{Mirrors: []string{stalled}}, 20 * time.Millisecond}
-	datatest.WantError(t, f.fetch(t.Context(), dir, []publishedFile{a}), "no data for 20ms")
-	f = fetcher{FetchOptions{Mirrors: []string{stalled, good}}, 500 * time.Millisecond}
-	if err := f.fetch(t.Context(), dir, []publishedFile{a}); err != nil {
-		t.Error(err)
-	}
+	client := &http.Client{Transport: mirrors{
+		"stalled": func(r *http.Request) io.Reader {
+			return io.MultiReader(strings.NewReader("first bytes"), stalled{r})
+		},
+		"good": func(*http.Request) io.Reader { return bytes.NewReader(gzipped(content)) },
+	}}
+	synctest.Test(t, func(t *testing.T) { // no time goes by except while a mirror is silent
+		f := fetcher{FetchOptions{Mirrors: []string{"http://stalled"}}, time.Minute, client}
+		began := time.Now()
+		datatest.WantError(t, f.fetch(t.Context(), dir, []publishedFile{a}), "no data for 1m0s")
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("it waited %v", took)
+		}
+		f.Mirrors = append(f.Mirrors, "http://good")
+		if err := f.fetch(t.Context(), dir, []publishedFile{a}); err != nil {
+			t.Error(err)
+		}
+	})
+	wantFiles(t, dir, "a.gz")
 }

@@ -6,13 +6,17 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"fasternet/internal/patience"
 	"fasternet/internal/ramdisk"
 )
 
@@ -128,6 +132,7 @@ type listener struct {
 	began []string
 	notes []string
 	bytes int64
+	step  func(done int64) // called after every Step, if it is not nil
 }
 
 func (l *listener) Begin(name string, done, total int64) {
@@ -138,8 +143,11 @@ func (l *listener) Begin(name string, done, total int64) {
 
 func (l *listener) Step(done int64) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.bytes = done
+	l.mu.Unlock()
+	if l.step != nil {
+		l.step(done)
+	}
 }
 
 func (l *listener) Note(text string) {
@@ -158,7 +166,47 @@ func (l *listener) said() string {
 // settingsOf returns the settings of a client of a hub, with its own cache.
 func settingsOf(t *testing.T, endpoint string) Settings {
 	dir := ramdisk.Dir(t)
-	return Settings{Endpoint: endpoint, Timeout: 2 * time.Second, Cache: dir + "/hub", URLCache: dir + "/urls"}
+	return Settings{Endpoint: endpoint, Timeout: patience.Limit, Cache: dir + "/hub", URLCache: dir + "/urls"}
+}
+
+// unreachable makes a client find no server at all. The port of a closed server may be in use again.
+func unreachable(c *Client) {
+	none := authorized{c, &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}}}
+	c.files.Transport, c.heads.Transport = none, none
+}
+
+// directly makes a client ask the handlers of a hub without a network, so that time passes only while it waits.
+// After the first bytes, the other host sends nothing until the client gives up.
+func (f *fakeHub) directly(c *Client, first int) {
+	to := authorized{c, stalling{f, first}}
+	c.files.Transport, c.heads.Transport = to, to
+}
+
+type stalling struct {
+	hub   *fakeHub
+	first int
+}
+
+func (s stalling) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	if "http://"+r.URL.Host == s.hub.hub.URL {
+		s.hub.serveHub(w, r)
+		return w.Result(), nil
+	}
+	s.hub.serveContent(w, r)
+	answer := w.Result()
+	answer.Body = io.NopCloser(io.MultiReader(io.LimitReader(answer.Body, int64(s.first)), silence{r.Context()}))
+	return answer, nil
+}
+
+// silence is the rest of an answer that does not come.
+type silence struct{ ctx context.Context }
+
+func (s silence) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
 }
 
 // client returns a client that does not wait between attempts.

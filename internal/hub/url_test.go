@@ -80,11 +80,12 @@ func TestURL(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 
-	server.Close()
+	unreachable(c)
 	if got := fetch(t, c, server.URL+"/b/model.safetensors"+sum); content(t, got.Weights) != "other" {
 		t.Error("a file whose checksum is known is asked for")
 	}
 	c, l = client(t, s)
+	unreachable(c)
 	if got := fetch(t, c, server.URL+"/b/model.safetensors"); got != described ||
 		!strings.Contains(l.said(), "using the copy from ") {
 		t.Errorf("%+v, notes %s", got, l.said())

@@ -54,6 +54,10 @@ func Start(address string, h http.Handler) (*Server, error) {
 		return nil, err
 	}
 	host, _, _ := net.SplitHostPort(address) // Address has made it
+	return serve(l, host, h), nil
+}
+
+func serve(l net.Listener, host string, h http.Handler) *Server {
 	s := &Server{listener: l, http: &http.Server{
 		Handler:           Guard(h, host),
 		ReadHeaderTimeout: readTime,
@@ -65,7 +69,7 @@ func Start(address string, h http.Handler) (*Server, error) {
 	}}
 	Limit(s.http, connections)
 	go func() { _ = s.http.Serve(l) }() // it ends when the server is closed
-	return s, nil
+	return s
 }
 
 // URL returns the address for a browser on this machine.
@@ -82,6 +86,7 @@ func (s *Server) URL() string {
 
 // Close ends the server; answers in progress have a second.
 func (s *Server) Close() error {
+	defer s.listener.Close() // if the server has not begun to serve, Shutdown does not know the listener
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	if s.http.Shutdown(ctx) == nil {

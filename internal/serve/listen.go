@@ -83,6 +83,7 @@ func (n *Listening) Failed() <-chan error { return n.failed }
 // and closes the models. The error says that requests were cut off.
 func (n *Listening) Stop(ctx context.Context) error {
 	n.server.Drain()
+	defer n.listener.Close() // if the server has not begun to serve, Shutdown does not know the listener
 	err := n.http.Shutdown(ctx)
 	if err != nil {
 		_ = n.http.Close()

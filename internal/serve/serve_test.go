@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,6 +28,7 @@ import (
 	"fasternet/infer"
 	"fasternet/internal/datatest"
 	"fasternet/internal/modeltest"
+	"fasternet/internal/patience"
 	"fasternet/model"
 )
 
@@ -50,7 +52,7 @@ func (l *logged) has(text string) bool {
 
 func options(log *logged, models ...Named) Options {
 	return Options{
-		Models: models, MaxBody: 1 << 20, MaxBodies: 4 << 20, Queue: 64, Timeout: 20 * time.Second, TopK: 3,
+		Models: models, MaxBody: 1 << 20, MaxBodies: 4 << 20, Queue: 64, Timeout: patience.Limit, TopK: 3,
 		Version: "test", Log: log.log,
 		Open: func(path string) (*infer.Model, error) {
 			return infer.Open(path, infer.Threads(2), infer.MaxBatch(4), infer.MaxPixels(100_000))
@@ -732,15 +734,7 @@ func TestReload(t *testing.T) {
 			}
 		})
 	}
-	until := func(what string, done func() bool) {
-		t.Helper()
-		for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Errorf("never: %s; log %q", what, log.lines)
-				return
-			}
-		}
-	}
+	t.Cleanup(func() { close(stop); all.Wait() })
 	content, err := os.ReadFile(fresh)
 	if err != nil {
 		t.Fatal(err)
@@ -753,7 +747,7 @@ func TestReload(t *testing.T) {
 		if err := os.Rename(aside, path); err != nil {
 			t.Fatal(err)
 		}
-		until("the damaged file is refused", func() bool {
+		patience.Until(t, "the damaged file is refused", func() bool {
 			return strings.Contains(ask(s, "GET", "/metrics", nil).Body.String(),
 				fmt.Sprintf(`fasternet_serve_reloads_total{model="m",result="failed"} %d`, i+1))
 		})
@@ -764,15 +758,13 @@ func TestReload(t *testing.T) {
 	if err := os.Rename(fresh, path); err != nil {
 		t.Fatal(err)
 	}
-	until("the new file is taken", func() bool { return log.has("loaded ") })
+	patience.Until(t, "the new file is taken", func() bool { return log.has("loaded ") })
 	if got := logitsOf(t, s, "m", file); !slices.Equal(got, want[0]) {
 		t.Errorf("the logits are %v, want the logits of the new file %v", got, want[0])
 	}
 	if err := os.Remove(path); err != nil { // it is still served
 		t.Fatal(err)
 	}
-	close(stop)
-	all.Wait()
 }
 
 // Concurrent requests get their own results, whatever others send.
@@ -828,8 +820,14 @@ func TestStop(t *testing.T) {
 	file := datatest.EncodePNG(t, datatest.Scene(40, 40))
 	r, w := io.Pipe()
 	answered := make(chan string, 1)
+	request, err := http.NewRequest(http.MethodPost, "http://"+n.Address()+"/classify", r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Expect", "100-continue") // the body is sent when the server asks for it
+	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: patience.Limit}}
 	go func() {
-		reply, err := http.Post("http://"+n.Address()+"/classify", "image/png", r)
+		reply, err := client.Do(request)
 		if err != nil {
 			answered <- err.Error()
 			return
@@ -838,10 +836,15 @@ func TestStop(t *testing.T) {
 		answered <- reply.Status
 	}()
 	w.Write(file[:100]) // it is in progress
-	time.Sleep(20 * time.Millisecond)
 	stopped := make(chan error, 1)
 	go func() { stopped <- n.Stop(t.Context()) }()
-	time.Sleep(20 * time.Millisecond)
+	patience.Until(t, "it listens no more", func() bool {
+		c, err := net.Dial("tcp", n.Address())
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
 	w.Write(file[100:])
 	w.Close()
 	if got := <-answered; got != "200 OK" {
@@ -849,9 +852,6 @@ func TestStop(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
-	}
-	if _, err := http.Get("http://" + n.Address() + "/v2"); err == nil {
-		t.Error("it still listens")
 	}
 }
 
