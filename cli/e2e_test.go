@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"fasternet/checkpoints"
+	"fasternet/internal/patience"
 )
 
 // The tests of this package run the built program.
@@ -46,7 +46,7 @@ type result struct {
 
 func command(args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(os.TempDir(), "fasternet-no-cache"))
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(filepath.Dir(program), "no-cache"))
 	return cmd
 }
 
@@ -203,15 +203,14 @@ func sameWeights(t *testing.T, a, b *checkpoints.File) {
 // waitForStep waits until the log of a run has a record of that batch.
 func waitForStep(t *testing.T, dir string, batch int) {
 	t.Helper()
-	for range 1000 {
+	patience.Until(t, fmt.Sprintf("the run in %s comes to batch %d", dir, batch), func() bool {
 		log, _ := os.ReadFile(filepath.Join(dir, "log.jsonl"))
 		for _, line := range strings.Split(string(log), "\n") {
 			var r struct{ Batches int }
 			if json.Unmarshal([]byte(line), &r) == nil && r.Batches >= batch {
-				return
+				return true
 			}
 		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("the run in %s has not come to batch %d", dir, batch)
+		return false
+	})
 }

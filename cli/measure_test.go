@@ -136,14 +136,15 @@ func TestBench(t *testing.T) {
 }
 
 func TestBenchThreads(t *testing.T) {
+	most := float64(max(16, 2*runtime.NumCPU())) // more than there are
 	args := []string{
 		"bench", "threads", "quickstart", "--batch", "2", "--seconds", "0.05", "--warmup", "1", "--predict",
-		"5,16",
+		fmt.Sprint("5,", most),
 	}
 	r := invoke(t, args...)
 	for _, want := range []string{
 		"quickstart infer, 32×32 px, batch 2", "measured ms", "lost most to",
-		"where 16 threads lose the most time", "FasterNetBlock", "1 of 1", "barrier: 0.0 µs with 1",
+		fmt.Sprintf("where %v threads lose the most time", most), "FasterNetBlock", "1 of 1", "barrier: 0.0 µs with 1",
 		"unknown for more (--bandwidth)",
 	} {
 		if r.code != 0 || !strings.Contains(r.stdout, want) {
@@ -156,7 +157,7 @@ func TestBenchThreads(t *testing.T) {
 	if len(rows) != 3 ||
 		first["threads"] != 1.0 ||
 		first["measured_ms"].(float64) <= 0 ||
-		last["threads"] != 16.0 ||
+		last["threads"] != most ||
 		last["measured_ms"] != nil ||
 		v["given_gb_per_s"] != 100.0 ||
 		v["mode"] != "train" {
@@ -234,7 +235,9 @@ func TestBenchReport(t *testing.T) {
 	if !strings.Contains(r.stderr, "bench report: 2 of ") {
 		t.Errorf("no progress: %s", r.stderr)
 	}
-	if host, err := os.Hostname(); err == nil && len(host) > 3 && strings.Contains(r.stdout, host) {
+	// A machine may have the name of a thing that the report is about, such as quickstart.
+	host, err := os.Hostname()
+	if err == nil && strings.ContainsAny(host, "0123456789") && len(host) > 7 && strings.Contains(r.stdout, host) {
 		t.Errorf("the report names the machine:\n%s", r.stdout)
 	}
 	v := succeed(t, "bench", "report", "quickstart", "--seconds", "0.5", "--threads", "1", "--json")

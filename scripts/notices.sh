@@ -2,6 +2,7 @@
 # Prints THIRD-PARTY.md: every module in the program, on any platform of a release, with the licence
 # and notices in the module. With --list, prints the modules only.
 set -e
+export LC_ALL=C # the order must not depend on the language
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
 modules() {

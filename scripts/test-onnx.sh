@@ -48,7 +48,9 @@ command -v cc >/dev/null || missing "needs a C compiler (Debian: gcc libc6-dev)"
 command -v "$python" >/dev/null || install python3
 command -v "$python" >/dev/null || missing "needs Python (Debian: python3)"
 
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/fasternet-train"
+cache="${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}"
+[ -n "$cache" ] || missing "needs HOME or XDG_CACHE_HOME, to keep ONNX Runtime's library"
+cache="$cache/fasternet-train"
 library="$cache/onnxruntime-$release-${platform#*/}.so"
 if [ ! -e "$library" ]; then
     command -v npm >/dev/null || install npm
@@ -73,7 +75,7 @@ trap 'rm -rf "$models" ${unpacked:+"$unpacked"}' EXIT
     # This module has its own workspace, which takes the versions from the program's go.mod.
     export CGO_ENABLED=1 GOWORK="$PWD/go.work" GOFLAGS="${GOFLAGS:-} -mod=readonly"
     export ONNXRUNTIME_LIB="$library" ONNX_KEEP="$models"
-    go test -count=1 ./...
+    go test -count=1 -timeout 30m ./...
 )
 
 # Run the same models in the runtimes of Python. check_runtimes.py exits with 3 if one is missing.

@@ -16,8 +16,13 @@ import (
 )
 
 func ExampleRead() {
-	path := filepath.Join(os.TempDir(), "fasternet-example.safetensors")
-	defer os.Remove(path)
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "weights.safetensors")
 	header := `{"module.stages.1.downsample.norm.bias":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}`
 	if err := os.WriteFile(path, container(header, "\x00\x3c\x00\xc0"), 0o644); err != nil {
 		fmt.Println(err)

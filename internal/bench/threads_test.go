@@ -173,7 +173,7 @@ func TestRunThreads(t *testing.T) {
 			r.NeedsGBps < 0 {
 			t.Errorf("%+v", r)
 		}
-		if r.Threads > 1 && (r.Limit == "" || r.Efficiency > 1.5) {
+		if r.Threads > 1 && r.Limit == "" || r.Efficiency != r.SpeedUp/float64(r.Threads) {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -52,7 +52,8 @@ func newHub(t *testing.T) *hubServer {
 	home := t.TempDir()
 	for name, value := range map[string]string{
 		"HOME": home, "HF_ENDPOINT": s.hub.URL, "HF_TOKEN": "hf_secret", "HF_HOME": "", "HF_HUB_CACHE": "",
-		"XDG_CACHE_HOME": "", "HF_HUB_OFFLINE": "",
+		"HUGGINGFACE_HUB_CACHE": "", "XDG_CACHE_HOME": "", "HF_HUB_OFFLINE": "", "TRANSFORMERS_OFFLINE": "",
+		"HF_HUB_DOWNLOAD_TIMEOUT": "3600", // the machine may be busy
 	} {
 		t.Setenv(name, value)
 	}

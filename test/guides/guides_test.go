@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,6 +101,20 @@ func order(t *testing.T) (pages []string) {
 	return pages
 }
 
+// freePort returns a port at which nobody listens.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+}
+
+// short is what the program says on a machine that is too slow or busy for the budget of a test.
+var short = regexp.MustCompile(`a budget of (\S+) is too short: .*; want (\S+) or more`)
+
 // follow runs the commands of a page in dir.
 func follow(t *testing.T, page, dir, bin string) {
 	t.Helper()
@@ -144,11 +159,24 @@ func follow(t *testing.T, page, dir, bin string) {
 				t.Fatal(err)
 			}
 		case "sh":
-			cmd := exec.Command("sh", "-e", "-c", b.text)
-			cmd.Dir = dir
-			cmd.Env = slices.Concat(env, []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")})
-			out, err := cmd.CombinedOutput()
-			if printed = string(out); err != nil {
+			if strings.Contains(b.text, "FREE_PORT") {
+				b.text = strings.ReplaceAll(b.text, "FREE_PORT", freePort(t))
+			}
+			var err error
+			for range 5 {
+				cmd := exec.Command("sh", "-e", "-c", b.text)
+				cmd.Dir = dir
+				cmd.Env = slices.Concat(env, []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")})
+				var out []byte
+				out, err = cmd.CombinedOutput()
+				printed = string(out)
+				m := short.FindStringSubmatch(printed)
+				if err == nil || m == nil {
+					break
+				}
+				b.text = strings.ReplaceAll(b.text, "--budget "+m[1], "--budget "+m[2])
+			}
+			if err != nil {
 				t.Fatalf("%s:%d: %v\n%s\n%s", page, b.line, err, b.text, printed)
 			}
 			ran++

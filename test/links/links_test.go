@@ -39,7 +39,7 @@ var project = func() func(t *testing.T) []string {
 }()
 
 func listProject() (files []string, err error) {
-	list := exec.Command("git", "ls-files", "-z")
+	list := exec.Command("git", "-c", "safe.directory=*", "ls-files", "-z")
 	list.Dir = root
 	if _, err := os.Stat(filepath.Join(root, ".git")); err == nil {
 		if out, err := list.Output(); err == nil {
