@@ -27,7 +27,7 @@ check: ## vet and short tests of what has changed, and of what imports it (less 
 
 test: ## all tests; exports in ONNX Runtime, the report in Chromium, ranks under MPI and arm64 under qemu, where these are installed; builds for the other platforms
 	$(GO) vet ./...
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 	$(MAKE) test-examples
 	scripts/test-onnx.sh
 	scripts/test-report.sh
@@ -36,7 +36,7 @@ test: ## all tests; exports in ONNX Runtime, the report in Chromium, ranks under
 	$(MAKE) cross
 
 test-examples: ## the modules of examples, which import this one as any other module does
-	cd examples/convnet && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test ./...
+	cd examples/convnet && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test -timeout 30m ./...
 
 test-onnx: ## exports in ONNX Runtime, OpenVINO and onnx.checker; skips what is not installed (PYTHON=venv/bin/python)
 	scripts/test-onnx.sh
@@ -71,7 +71,7 @@ fuzz: ## every fuzz target for FUZZTIME (10m each)
 	scripts/fuzz.sh
 
 race: ## all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 60m ./...
 
 lint: ## formatting and static checks
 	@test -z "$$(gofmt -l .)" || (gofmt -l . && exit 1)

@@ -44,7 +44,7 @@ emulate() {
     processor=$1
     shift
     echo "test-arm64: processor $processor: $*"
-    GOOS=linux GOARCH=arm64 "$go" test -short -count=1 -timeout 9m -exec "$qemu -cpu $processor" "$@"
+    GOOS=linux GOARCH=arm64 "$go" test -short -count=1 -timeout 30m -exec "$qemu -cpu $processor" "$@"
 }
 
 # vet checks how the assembly uses its arguments. Tests that read the source need no emulator and
@@ -75,7 +75,7 @@ data() { emulate max ./data/picture ./optim; }
 program() {
     echo "test-arm64: the program"
     tests=${1:-'^Test(Version|Quickstart|ResumeAcrossArchitectures)$'}
-    "$go" test -count=1 -timeout "${2:-9m}" -v -run "$tests" ./test/arm64 \
+    "$go" test -count=1 -timeout "${2:-30m}" -v -run "$tests" ./test/arm64 \
         -args -qemu="$qemu" -kernels="${FASTERNET_KERNELS:-}"
 }
 
