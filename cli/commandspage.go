@@ -58,8 +58,8 @@ func commandsPage(root *cobra.Command) string {
 			out = ""
 		}
 		about := strings.ReplaceAll(c.Short, "|", `\|`)
-		b.WriteString(fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s | %s |\n",
-			line, about, out, has("quiet"), has("dry-run"), has("set"), has("out")))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n",
+			line, about, out, has("quiet"), has("dry-run"), has("set"), has("out"))
 	}
 	return b.String()
 }

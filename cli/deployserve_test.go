@@ -122,7 +122,10 @@ func TestDeployKServe(t *testing.T) {
 		t.Errorf("the pod has %d s to end, the program takes %v", p.Grace, stop)
 	}
 	container := read(t, deploy+"Containerfile")
-	image := container[strings.Index(container, "FROM scratch AS serve\n"):]
+	_, image, found := strings.Cut(container, "FROM scratch AS serve\n")
+	if !found {
+		t.Fatal("the Containerfile has no stage called serve")
+	}
 	entry := regexp.MustCompile(`(?m)^ENTRYPOINT \["/fasternet-train", "serve", "--addr", "0\.0\.0\.0:(\d+)"\]$`).
 		FindStringSubmatch(image)
 	if entry == nil ||

@@ -208,7 +208,7 @@ func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err err
 	for i, m := range e.models {
 		d := first.config.Data
 		d.Orientation, d.SixteenBit = m.config.Data.Orientation, m.config.Data.SixteenBit
-		key := [2]string{string(d.Orientation), string(d.SixteenBit)}
+		key := [2]string{d.Orientation, d.SixteenBit}
 		ds := opened[key]
 		if ds == nil {
 			if ds, err = e.open(d, m, i == 0); err != nil {

@@ -28,7 +28,7 @@ pages of all commands to a folder, as NAME.1. --markdown prints docs/reference/c
 		Example: `  fasternet-train man eval | man -l -
   fasternet-train man data pack | man -l -
   fasternet-train man --out /usr/local/share/man/man1`,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			root := newRoot()
 			switch {
 			case markdown && (out != "" || len(args) > 0):

@@ -133,10 +133,11 @@ The last line on standard output is a JSON object about the best checkpoint: top
 			defer stop(&err)
 			var config *configs.Config
 			var text []byte
-			if len(args) == 0 && dataDir != "" {
+			fromFolder := len(args) == 0 && dataDir != ""
+			if fromFolder {
 				dir = recipeDir(dir, dataDir)
 			}
-			if len(args) == 0 && dataDir != "" && !(resume && train.Holds(dir)) {
+			if fromFolder && (!resume || !train.Holds(dir)) {
 				r, err := budget.recipe(cmd.Context(), &ranks, dir, dataDir, from, settings)
 				if err != nil {
 					return err

@@ -157,9 +157,9 @@ func (d Data) check(m Model, strict bool) *problem {
 	}
 	const hint = "for pixels in [0, 1]; divide values for pixels in [0, 255] by 255"
 	return first(
-		each("data.std", d.Std, above(0), "want numbers above 0, got %v", d.Std),
+		each("data.std", d.Std, positive(), "want numbers above 0, got %v", d.Std),
 		each("data.mean", d.Mean, between(0, 1), "want numbers from 0 to 1, got %v: they are "+hint, d.Mean),
-		each("data.std", d.Std, upTo(0, 1), "want numbers up to 1, got %v: they are "+hint, d.Std),
+		each("data.std", d.Std, upTo(1), "want numbers up to 1, got %v: they are "+hint, d.Std),
 	)
 }
 
@@ -173,7 +173,7 @@ func perChannel(key string, v []float64, m Model) *problem {
 
 func interval(key string, v []float64) *problem {
 	const want = "want two numbers above 0, the smaller first, got %v"
-	if p := each(key, v, above(0).values(2), want, v); p != nil {
+	if p := each(key, v, positive().values(2), want, v); p != nil {
 		return p
 	}
 	if v[1] < v[0] {

@@ -24,9 +24,9 @@ type Domain struct {
 // Shorthands for the domains of most numbers.
 func anyNumber() Domain              { return Domain{Least: math.Inf(-1), Most: math.Inf(1)} }
 func from(least float64) Domain      { return Domain{Least: least, Most: math.Inf(1)} }
-func above(least float64) Domain     { return Domain{Least: least, Most: math.Inf(1), Above: true} }
+func positive() Domain               { return Domain{Most: math.Inf(1), Above: true} }
 func between(lo, hi float64) Domain  { return Domain{Least: lo, Most: hi} }
-func upTo(lo, hi float64) Domain     { return Domain{Least: lo, Most: hi, Above: true} } // above lo
+func upTo(hi float64) Domain         { return Domain{Most: hi, Above: true} }            // above 0
 func below(lo, hi float64) Domain    { return Domain{Least: lo, Most: hi, Below: true} } // from lo
 func amid(lo, hi float64) Domain     { return Domain{Least: lo, Most: hi, Above: true, Below: true} }
 func (d Domain) values(n int) Domain { d.Fewest, d.Longest = n, n; return d }

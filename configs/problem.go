@@ -81,7 +81,7 @@ func oneOf(key, v string, options ...string) *problem {
 
 // CheckHidden checks that model.mlp_ratio leaves a hidden channel of model.embed_dim.
 func CheckHidden(embedDim int, ratio float64) *Problem {
-	record("model.mlp_ratio", above(0))
+	record("model.mlp_ratio", positive())
 	if ratio <= 0 || int(float64(embedDim)*ratio) < 1 {
 		return wrong("model.mlp_ratio", "want a number above 0 that leaves a hidden channel or more, got %v", ratio).
 			with("model.embed_dim")

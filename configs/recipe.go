@@ -175,11 +175,11 @@ func (o Optim) check() *problem {
 		return wrong("optim.betas", "want numbers below 1 in float32, at most 0.99999994, got %v", o.Betas)
 	}
 	if p := first(
-		inside("optim.lr", o.LR, above(0), "want a number above 0, got %v", o.LR),
+		inside("optim.lr", o.LR, positive(), "want a number above 0, got %v", o.LR),
 		inside(
 			"optim.layer_decay",
 			o.LayerDecay,
-			upTo(0, 1),
+			upTo(1),
 			"want a number above 0 and up to 1, got %v",
 			o.LayerDecay,
 		),
@@ -217,7 +217,7 @@ func (s Sched) check(epochs int) *problem {
 		return p
 	}
 	record("sched.milestones", from(1))
-	decay := inside("sched.decay_epochs", s.DecayEpochs, above(0), "want a number above 0, got %v", s.DecayEpochs)
+	decay := inside("sched.decay_epochs", s.DecayEpochs, positive(), "want a number above 0, got %v", s.DecayEpochs)
 	switch {
 	case s.WarmupEpochs > epochs:
 		return wrong("sched.warmup_epochs", "want no more than train.epochs (%d), got %d", epochs, s.WarmupEpochs).

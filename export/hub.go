@@ -44,7 +44,7 @@ func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note s
 	if err != nil {
 		return r, "", fmt.Errorf("export: %w", err)
 	}
-	defer os.RemoveAll(part)
+	defer func() { _ = os.RemoveAll(part) }() // nothing is left of it after success
 	if err := os.Chmod(part, 0o755); err != nil {
 		return r, "", fmt.Errorf("export: %w", err)
 	}

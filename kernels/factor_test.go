@@ -190,7 +190,7 @@ func TestConvolveTo(t *testing.T) {
 
 				rounded, _ := newGuardedFactor(k, image.Matrix, BF16)
 				for _, from := range []Factor{image.AsFactor(), rounded} {
-					strip := p.Strip(make([]float32, p.StripLen(k, BF16)), BF16)
+					strip := p.Strip(make([]float32, p.StripLen(BF16)), BF16)
 					p.PadTo(k, strip, from, y)
 					wide, check := newGuardedFactor(k, newGuarded(r, p.Height*p.Width, p.Channels+5).Matrix, BF16)
 					others := wide.Columns(p.Channels, p.Channels+5).values()

@@ -4,7 +4,7 @@ package kernels
 // Pad, one line in each row.
 
 // StripLen returns the length of the memory for a strip.
-func (p PConv) StripLen(k *Set, in Precision) int {
+func (p PConv) StripLen(in Precision) int {
 	if in == FP32 {
 		return p.PaddedLen()
 	}

@@ -157,7 +157,7 @@ func newBlock(t *Tape, x *gorgonia.Node, b Block, columns bool) (*block, error) 
 	for _, b := range f.spans {
 		f.maxRows = max(f.maxRows, b.images*b.lines*f.shape.width)
 		f.strip = max(f.strip, f.pconv(b).PaddedLen())
-		f.factorStrip = max(f.factorStrip, f.pconv(b).StripLen(t.kernels, t.Precision))
+		f.factorStrip = max(f.factorStrip, f.pconv(b).StripLen(t.Precision))
 	}
 	if f.sideBySide() {
 		f.taps, f.strip = unitTaps(f.shape.height, f.shape.width), scratchSize(nil, f.maxRows, 9*f.partial)

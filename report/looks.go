@@ -62,7 +62,7 @@ func (r *Run) explain(ctx context.Context, runner *graph.Runner, ds data.Dataset
 	size := t.Size
 	if _, none := graph.MapName(runner.Model, size, size); none != nil {
 		r.looks = &looks{Missing: none.Error()}
-		return nil
+		return nil //nolint:nilerr // the page gives the reason in place of pictures
 	}
 	found, err := viz.Explain(ctx, runner, data.Subset(ds, rows), viz.Options{Transform: t, SkipBad: true})
 	if err != nil {

@@ -59,10 +59,10 @@ func (t *trainer) nameSample(k int, b *data.Batch) string {
 		return fmt.Sprintf("image %d", i)
 	}
 	text := fmt.Sprintf("image %d, %s", i, t.train.Name(i))
-	switch {
-	case t.config.Task == configs.MultiLabelTask:
+	switch t.config.Task {
+	case configs.MultiLabelTask:
 		text += ", labels " + t.classNames(b, k)
-	case t.config.Task == "classify":
+	case "classify":
 		text += ", class " + t.classNames(b, k)
 	}
 	if slices.ContainsFunc(b.Replaced, func(r data.BadSample) bool { return r.At == k }) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,10 +149,11 @@ func TestBudget(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			by := test.by
 			clock = ticking(&by)
-			settings := append(test.more,
+			settings := slices.Concat(test.more, []string{
 				"threads=1", "train.budget=8s", "train.epochs=10", "train.log_interval=1",
 				"sched.form=timm", "sched.on_updates=true", "sched.warmup_epochs=1", "sched.warmup_prefix=true",
-				"sched.min_lr=1e-6")
+				"sched.min_lr=1e-6",
+			})
 			c := smallConfig(t, small["fasternet"], data, settings...)
 			dir := filepath.Join(ramdisk.Dir(t), "run")
 			ctx, cancel := context.WithCancel(context.Background())

@@ -100,7 +100,7 @@ func Check(models []*model.Loaded) error {
 		}
 		match := classes.Compare(m.Classes, first.Classes)
 		if match.Kind != classes.Same &&
-			!(match.Kind == classes.Unnamed && m.Model.Classes() == first.Model.Classes()) {
+			(match.Kind != classes.Unnamed || m.Model.Classes() != first.Model.Classes()) {
 			return fmt.Errorf("the models have different classes: %s", match.Difference(m.Path, first.Path))
 		}
 		a, b := first.Model.Store().Entries, m.Model.Store().Entries

@@ -14,20 +14,28 @@ func main() {
 	if len(os.Args) < 3 {
 		log.Fatal("usage: classify MODEL IMAGE...")
 	}
-	m, err := infer.Open(os.Args[1])
-	if err != nil {
+	if err := classify(os.Args[1], os.Args[2:]); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// classify prints the most probable class of each image.
+func classify(model string, images []string) error {
+	m, err := infer.Open(model)
+	if err != nil {
+		return err
+	}
 	defer m.Close()
-	for _, name := range os.Args[2:] {
+	for _, name := range images {
 		file, err := os.ReadFile(name)
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
 		classes, err := m.ClassifyBytes(context.Background(), file)
 		if err != nil {
-			log.Fatalf("%s: %v", name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		fmt.Printf("%s: %s (%.1f %%)\n", name, classes[0][0].Label, 100*classes[0][0].Prob)
 	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -173,7 +174,7 @@ func TestConfig(t *testing.T) {
 				}
 			}
 			common := []string{"data.image_size=16", "train.batch_size=4", "model.depths=[1, 1]"}
-			settings := append(common, c.settings...)
+			settings := slices.Concat(common, c.settings)
 			r := Config(config(t, root, settings...), func(key string) bool {
 				for _, w := range c.wrong {
 					if key == w || strings.HasPrefix(key, w+".") {

@@ -73,6 +73,7 @@ func (c *Client) head(ctx context.Context, r reference.Reference, most int64, tr
 		if err != nil {
 			return false, err
 		}
+		defer response.Body.Close()
 		return false, c.read(&m, response)
 	})
 	return m, err
@@ -93,11 +94,11 @@ func (c *Client) ask(ctx context.Context, r reference.Reference, address string)
 		if err != nil {
 			return nil, err
 		}
-		response.Body.Close()
 		if method == http.MethodGet ||
 			response.StatusCode != http.StatusMethodNotAllowed && response.StatusCode != http.StatusNotImplemented {
 			return response, nil
 		}
+		response.Body.Close()
 	}
 	panic("hub: no method is left") // the last method returns
 }

@@ -8,5 +8,5 @@ func Machine() uint64 {
 	if unix.Sysinfo(&s) != nil {
 		return 0
 	}
-	return uint64(s.Totalram) * uint64(s.Unit)
+	return uint64(s.Totalram) * uint64(s.Unit) //nolint:unconvert // a uint32 on 32-bit machines
 }

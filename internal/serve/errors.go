@@ -67,13 +67,12 @@ func asFailure(err error) *failure {
 }
 
 // refuse answers with an error: one line in {"error": …}.
-func refuse(w http.ResponseWriter, err error) *failure {
+func refuse(w http.ResponseWriter, err error) {
 	f := asFailure(err)
 	if f.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
 	answer(w, f.status, map[string]string{"error": printable.Error(f)})
-	return f
 }
 
 // answer answers with a JSON object.

@@ -11,7 +11,7 @@ import (
 // place.
 func inode(info fs.FileInfo) uint64 {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(s.Ino)
+		return uint64(s.Ino) //nolint:unconvert // not a uint64 on every Unix
 	}
 	return 0
 }

@@ -211,7 +211,8 @@ func (s *Server) serve(
 	q, err := s.process(ctx, w, r, e, began, understand)
 	status := http.StatusOK
 	if err != nil {
-		f := refuse(w, err)
+		f := asFailure(err)
+		refuse(w, f)
 		if status = f.status; f.reason != "" {
 			s.metrics.refused.WithLabelValues(f.reason).Inc()
 		}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -123,7 +124,7 @@ func TestResumeAcrossArchitectures(t *testing.T) {
 		{here, "", false}, {arm, "on linux/arm64: " + note, false}, {arm, "", false},
 		{here, "on linux/arm64, the run continues with", false}, {arm, "on linux/arm64: " + note, true},
 	} {
-		code, now := 143, append(args, "--max-hours", "1e-9")
+		code, now := 143, slices.Concat(args, []string{"--max-hours", "1e-9"})
 		if l.rest {
 			code, now = 0, args
 		}

@@ -135,10 +135,10 @@ func TestEvaluation(t *testing.T) {
 			t.Errorf("%v", v)
 		}
 		for _, r := range f.table("compared/images.csv")[1:] {
-			switch {
-			case r[3] == "a":
+			switch r[3] {
+			case "a":
 				b--
-			case r[3] == "b":
+			case "b":
 				c--
 			}
 		}

@@ -256,7 +256,7 @@ func (s *state) recorded() recorded {
 		r.MinEpochs, r.Reduction = p.MinEpochs, p.Reduction
 	}
 	for _, d := range p.Space {
-		r.Space = append(r.Space, recordKey{d.Key, d.Range.String()})
+		r.Space = append(r.Space, recordKey{d.Key, d.String()})
 	}
 	return r
 }
