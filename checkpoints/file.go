@@ -30,7 +30,7 @@ func (f *File) Lookup(name string) (formats.Tensor, bool) {
 	return f.Tensors[i], true
 }
 
-// ErrDamaged says that a file is torn, was altered, or is no checkpoint.
+// ErrDamaged says that a file is torn, was altered, or is not a checkpoint.
 var ErrDamaged = errors.New("damaged checkpoint")
 
 // checksumKey is the key of the checksum in the metadata.

@@ -107,7 +107,7 @@ func (f Folder) promote() error {
 // Save writes a checkpoint under a name other than Last.
 func (f Folder) Save(name string, c File) error { return Write(f.Path(name), c) }
 
-// Remove deletes a checkpoint. A missing checkpoint is no error.
+// Remove deletes a checkpoint. A missing checkpoint is not an error.
 func (f Folder) Remove(name string) error {
 	if err := disk.RemoveFile(f.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("checkpoints: %w", err)
@@ -151,7 +151,7 @@ func (f Folder) Newest(warn func(error)) (*File, string, error) {
 	return nil, "", fmt.Errorf("checkpoints: %s has no undamaged checkpoint: %w", f.Dir, fs.ErrNotExist)
 }
 
-// torn reports whether the header shows that a file is no complete checkpoint.
+// torn reports whether the header shows that a file is not a complete checkpoint.
 type torn struct {
 	name string
 	err  error

@@ -202,10 +202,10 @@ func TestImageFolder(t *testing.T) {
 
 	failWithoutRun(t, "data.dir", "train", config)
 	picture(t, filepath.Join(root, "val", "eel", "a.jpg"))
-	fail(t, 1, `the data set has other classes than the model: only in the data set: "eel"`,
+	fail(t, 1, `the data set has different classes from the model: only in the data set: "eel"`,
 		"eval", "--model", dir, "--data", root)
 	failWithoutRun(t,
-		`the validation part has other classes than the training part: only in the validation part: "eel"`,
+		`the validation part has different classes from the training part: only in the validation part: "eel"`,
 		"train", config, "--data", root)
 	if err := os.RemoveAll(filepath.Join(root, "val", "eel")); err != nil {
 		t.Fatal(err)

@@ -175,7 +175,7 @@ epoch, for schedules that change within an epoch.`,
 		},
 	}
 	schedule.Flags().IntVar(&steps, "steps", 100, "optimizer steps per epoch")
-	schedule.Flags().IntVar(&every, "every", 1, "print only every so many epochs")
+	schedule.Flags().IntVar(&every, "every", 1, "print only one in `N` epochs")
 	schedule.Flags().StringVar(&out, "out", "", "draw the curve to `FILE`.svg")
 	var schemaFile string
 	schema := &cobra.Command{

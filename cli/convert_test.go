@@ -57,7 +57,7 @@ func TestConvert(t *testing.T) {
 	sameWeights(t, a, readCheckpoint(t, at("b.safetensors")))
 	sameWeights(t, a, readCheckpoint(t, at("c.safetensors")))
 	if w, _ := a.Lookup("head.bias"); w.F32[3] != golden.Weight("head.bias", 1, w.Shape)[3] {
-		t.Error("other weights than in the file")
+		t.Error("different weights than in the file")
 	}
 	if out := succeed(t, "eval", "--model", at("a.safetensors"), "--data", imageFolder(t), "--size",
 		"64"); out["count"] != 8.0 {
@@ -181,14 +181,14 @@ func TestBadWeights(t *testing.T) {
 	bad("text.pth", "not a file of weights", []byte("hello"))
 	bad("empty.pth", "not a file of weights", nil)
 	bad("text.safetensors", "damaged checkpoint", []byte("hello"))
-	bad("pickle.pth", "not of PyTorch", []byte("\x80\x02X\x02\x00\x00\x00hi."))
+	bad("pickle.pth", "a pickle that torch.save did not write", []byte("\x80\x02X\x02\x00\x00\x00hi."))
 	bad("overlap.safetensors", "tensor b: its values begin at byte",
 		container(
 			`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},`+
 				`"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`,
 			"123456789012",
 		))
-	bad("huge.safetensors", "tensor a: bytes 0 to 1152921504606846976 are no part of a file",
+	bad("huge.safetensors", "tensor a: bytes 0 to 1152921504606846976 are not part of a file",
 		container(`{"a":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,1152921504606846976]}}`, "1234"))
 	bad("header.safetensors", "damaged checkpoint", append(binary.LittleEndian.AppendUint64(nil, 1<<31), "{}"...))
 	bad("other.safetensors", "no known weights of a FasterNet",

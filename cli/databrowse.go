@@ -57,13 +57,11 @@ image both, with their shares λ), its file, and what was done to it. ` + datase
 			}
 			if s := config.Augment.Smoothing; s > 0 && config.Classifies() {
 				if config.Data.MultiLabel {
-					sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, "+
-						"%g is spread over yes and no (augment.smoothing).",
-						s))
+					sheet.Notes = append(sheet.Notes, fmt.Sprintf(
+						"Labels are smoothed: %g of each is spread over yes and no (augment.smoothing).", s))
 				} else {
-					sheet.Notes = append(sheet.Notes, fmt.Sprintf("Of every label, "+
-						"%g is spread over all classes (augment.smoothing).",
-						s))
+					sheet.Notes = append(sheet.Notes, fmt.Sprintf(
+						"Labels are smoothed: %g of each is spread over all classes (augment.smoothing).", s))
 				}
 			}
 			sheet.Title = fmt.Sprintf("%s: training images of epoch %d", args[0], epoch)

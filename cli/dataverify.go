@@ -97,6 +97,6 @@ if there is an error, and 0 if there are only notes. ` + datasetHelp,
 	c.Flags().IntVar(&o.MinSide, "min-side", 10, "images with a shorter side of fewer `pixels` are tiny; 0 for none")
 	c.Flags().IntVar(&o.MaxPixels, "max-pixels", 50_000_000, "images with more `pixels` are huge; 0 for none")
 	c.Flags().IntVar(&most, "list", 20,
-		"list so many findings of each kind, and files of each finding; broken images are all listed; 0 for all")
+		"list this many findings of each kind, and files of each finding; broken images are all listed; 0 for all")
 	return c
 }

@@ -77,7 +77,7 @@ func succeed(t *testing.T, args ...string) map[string]any {
 	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
 	var v map[string]any
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
-		t.Fatalf("%v: the last line is no JSON object: %v\n%s", args, err, r.stdout)
+		t.Fatalf("%v: the last line is not a JSON object: %v\n%s", args, err, r.stdout)
 	}
 	return v
 }

@@ -26,7 +26,7 @@ type download struct {
 	total int64
 }
 
-// Begin is part of [hub.Observer].
+// Begin implements [hub.Observer].
 func (d *download) Begin(name string, done, total int64) {
 	d.name, d.began, d.first, d.total = name, time.Now(), done, total
 	if quiet.Load() {
@@ -45,8 +45,8 @@ func (d *download) Begin(name string, done, total int64) {
 	}
 }
 
-// Step is part of [hub.Observer].
-// End is part of [hub.Observer].
+// Step implements [hub.Observer].
+// End implements [hub.Observer].
 func (d *download) Step(done int64) {
 	if quiet.Load() || d.total <= 0 {
 		return
@@ -58,10 +58,10 @@ func (d *download) Step(done int64) {
 	d.show.Step(int(done), "download", hub.Bytes(done)+" of "+hub.Bytes(d.total), speed)
 }
 
-// End is one of [hub.Observer].
+// End implements [hub.Observer].
 func (d *download) End() { d.show.End() }
 
-// Note is part of [hub.Observer].
+// Note implements [hub.Observer].
 func (d *download) Note(text string) {
 	if !quiet.Load() {
 		d.show.Line("note: %s", text)

@@ -26,7 +26,7 @@ func TestKeysPage(t *testing.T) {
 	}
 	for _, key := range configs.Keys() {
 		if row := "\n| `" + key[strings.LastIndexByte(key, '.')+1:] + "` | "; !strings.Contains(page, row) {
-			t.Errorf("the page has no row of %s", key)
+			t.Errorf("the page has no row for %s", key)
 		}
 		if configs.Explain(key) == "" {
 			t.Errorf("config show says nothing of %s", key)

@@ -7,7 +7,7 @@ import (
 	"fasternet/train"
 )
 
-// showLeftOut lists in one line the files among the images that are no images.
+// showLeftOut lists in one line the files among the images that are not images.
 func showLeftOut(show *train.Display, left []data.LeftOut) {
 	if text := data.DescribeLeftOut(left); text != "" {
 		show.Line("note: %s", text)

@@ -115,7 +115,7 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 	}
 	if dropped > 0 {
 		return nil, nil, usageError{fmt.Errorf("%s: model.num_classes is %d, "+
-			"but its classifier has another number and "+
+			"but its classifier has a different number and "+
 			"would give random answers",
 			f.path, m.Model.Classes())}
 	}

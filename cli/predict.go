@@ -52,7 +52,7 @@ object for each image, which --json prints as a list. --logits writes a safetens
 [images, classes], and the names of the images as a JSON list in its metadata ("files").
 
 Classes of ImageNet get their words instead of the numbers of WordNet, also if weights with
-1,000 classes do not name them. config.json of timm may have other words
+1,000 classes do not name them. config.json of timm may have different words
 (label_descriptions). Of weights that do not say what their classes are called, --config
 with data.classes, or --set data.classes=FILE, does: a file with a name in each line, in
 the order of the outputs.`,

@@ -388,7 +388,7 @@ func TestEvalFiles(t *testing.T) {
 func TestLabelsBeyondTheModel(t *testing.T) {
 	run, root := folderRun(t)
 	picture(t, filepath.Join(root, "val", "eel", "a.jpg"))
-	fail(t, 1, `the data set has other classes than the model: only in the data set: "eel"`, "eval", "--model", run)
+	fail(t, 1, `the data set has different classes from the model: only in the data set: "eel"`, "eval", "--model", run)
 	// The same number of other classes.
 	os.RemoveAll(filepath.Join(root, "val", "dog"))
 	fail(t, 1, `class 1 is "dog" in the model and "eel" in the data set`, "eval", "--model", run)

@@ -151,7 +151,7 @@ func examine(ctx context.Context, runs []*report.Run) {
 	}
 }
 
-// writeReport makes the page of a run that has just ended. A failure is no error of the run.
+// writeReport makes the page of a run that has just ended. A failure is not an error of the run.
 func writeReport(ctx context.Context, dir string, ended error) {
 	show := display()
 	r, err := report.Load(dir)

@@ -60,7 +60,7 @@ SIGINT let requests in progress finish, for at most --drain.
 
 When it is ready, it prints a JSON object on standard output: url, and models, the names.
 
-It listens only on this machine unless --addr has another host. If --token-file or the environment
+It listens only on this machine unless --addr has a different host. If --token-file or the environment
 variable ` + TokenVariable + ` has a token, clients need it for everything except the page and the health
 probes: "Authorization: Bearer TOKEN".`,
 		Example: `  fasternet-train serve runs/flowers
@@ -170,7 +170,7 @@ func (s *serving) readToken() error {
 	return nil
 }
 
-// namedModel is a model on the command line: NAME=PATH, or a path, whose run or file gives the name.
+// namedModel returns a model on the command line: NAME=PATH, or a path, whose run or file gives the name.
 func namedModel(arg string) serve.Named {
 	name, path, ok := strings.Cut(arg, "=")
 	if _, err := os.Stat(arg); ok && err != nil && name != "" && !strings.ContainsAny(name, `/\`) {

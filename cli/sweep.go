@@ -122,7 +122,7 @@ do. The last line on standard output is a JSON object: best, trials, keys and ou
 	return c
 }
 
-// sweepFigures are the columns with figures of a sweep.
+// sweepFigures returns the columns with figures of a sweep.
 func sweepFigures(metric string) []string {
 	if metric == "loss" {
 		return []string{"loss", "top-1 (%)"}

@@ -223,7 +223,7 @@ The last line on standard output is a JSON object about the best checkpoint: top
 	c.Flags().
 		BoolVar(&resume, "resume", false, "continue from the newest checkpoint of the run, or start if there is none")
 	c.Flags().Float64Var(&maxHours, "max-hours", 0,
-		"stop after so many `hours`, as SIGTERM does, to resume later; 0 for no limit")
+		"stop after this many `hours`, as SIGTERM does, to resume later; 0 for no limit")
 	return c
 }
 

@@ -61,7 +61,7 @@ func TestVizOfPretraining(t *testing.T) {
 				first, _ := os.ReadFile(a)
 				second, _ := os.ReadFile(b)
 				if len(first) == 0 || !bytes.Equal(first, second) {
-					t.Errorf("%s: equal arguments give other files", name)
+					t.Errorf("%s: the same arguments give different files", name)
 				}
 			}
 			decode(t, filepath.Join(scratch, "sheet.png"))
@@ -153,7 +153,7 @@ func TestVizOfClassifier(t *testing.T) {
 		again := filepath.Join(scratch, "again.html")
 		succeed(t, "viz", c.run, "--out", again, "--count", "3", "--threads", "1")
 		if second, _ := os.ReadFile(again); !bytes.Equal(text, second) {
-			t.Errorf("%s: equal arguments give other files", c.family)
+			t.Errorf("%s: the same arguments give different files", c.family)
 		}
 	}
 	swin := run

@@ -98,7 +98,7 @@ type Data struct {
 	// moves no other image, and keeps copies of a file under other names in one part; hash decides by the name alone;
 	// shuffle is the rule of older versions, under which others move
 	ValSplit string `yaml:"val_split"`
-	// cross-validation: divide the training images into so many folds, each with its share of every class, and
+	// cross-validation: divide the training images into this many folds, each with its share of every class, and
 	// hold one out for validation; 0: no folds. The command kfold trains them all
 	Folds int `yaml:"folds"`
 	// fold that is held out, from 1

@@ -38,7 +38,7 @@ type Arch interface {
 // ImageChecker knows which image sizes a model can compute. So an image that is too small is an error
 // before the graph is built.
 type ImageChecker interface {
-	// CheckImage returns nil if images with sides of so many pixels are possible, else a problem with key.
+	// CheckImage returns nil if images with sides of this many pixels are possible, else a problem with key.
 	CheckImage(key string, size int) *Problem
 }
 
@@ -53,13 +53,13 @@ type Staged interface {
 // Sized knows the approximate size of its largest layer, so that no configuration makes memory plans
 // overflow.
 type Sized interface {
-	// Outputs returns how many values the largest layer makes from an image with sides of so many pixels.
+	// Outputs returns how many values the largest layer makes from an image with sides of this many pixels.
 	Outputs(size int) float64
 }
 
 // BatchNormed is a model with batch norms.
 type BatchNormed interface {
-	// LastSide returns the side of the smallest normalised map, for an image with sides of so many pixels.
+	// LastSide returns the side of the smallest normalised map, for an image with sides of this many pixels.
 	LastSide(size int) int
 }
 
@@ -315,7 +315,7 @@ func ofOtherFamily(key string) bool {
 	})
 }
 
-// Change changes the family's part of a model. It panics if the model has another family.
+// Change changes the family's part of a model. It panics if the model has a different family.
 func Change[A Arch](m *Model, change func(a *A)) {
 	a, err := ArchOf[A](*m)
 	if err != nil {

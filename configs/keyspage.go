@@ -24,7 +24,7 @@ Look up every key of a configuration here: what it means, which values it takes,
 	` prints a JSON Schema, with which an editor completes keys and marks mistakes.
 - ` + "`--set train.epochs=30`" + ` sets a key on the command line: the section, a dot, the key.
 
-The default is the value of a file without a ` + "`base`" + `. A preset has other values: ` + "`config show PRESET`" + `
+The default is the value of a file without a ` + "`base`" + `. A preset has different values: ` + "`config show PRESET`" + `
 prints them. [Configuration](configuration.md) shows how the keys work together. This page is made from the program.
 
 `
@@ -107,7 +107,7 @@ func isFamilyKey(section, key string) bool {
 	return section == "model" && !slices.Contains(keysOf(reflect.TypeFor[Model]()), strings.TrimPrefix(key, "model."))
 }
 
-// withoutSection are the keys at the top level.
+// withoutSection returns the keys at the top level.
 func withoutSection(fields []keyField) []keyField {
 	return slices.DeleteFunc(slices.Clone(fields), func(f keyField) bool { return strings.Contains(f.key, ".") })
 }
@@ -279,7 +279,7 @@ func scalarWords(kind reflect.Kind, d Domain, most int, several bool) string {
 	return word
 }
 
-// defaultOf is the default of a key, with what other tasks and families have.
+// defaultOf returns the default of a key, with what other tasks and families have.
 func defaultOf(f keyField) string {
 	if strings.HasPrefix(f.key, "mim.") {
 		return pretrainingDefault(f.key)
@@ -304,7 +304,7 @@ func defaultOf(f keyField) string {
 	return text
 }
 
-// pretrainingDefault is the default of a key of the section mim: of all families, or of each.
+// pretrainingDefault returns the default of a key of the section mim: of all families, or of each.
 func pretrainingDefault(key string) string {
 	var texts, names []string
 	for _, family := range FamilyNames() {
@@ -330,7 +330,7 @@ func pretrainingDefault(key string) string {
 	return strings.Join(texts, "; ")
 }
 
-// valueAt is the value of a key.
+// valueAt returns the value of a key.
 func valueAt(c *Config, key string) (v reflect.Value, ok bool) {
 	for _, f := range fieldsOf(c) {
 		if f.key == key {
@@ -340,7 +340,7 @@ func valueAt(c *Config, key string) (v reflect.Value, ok bool) {
 	return v, false
 }
 
-// plainValue is a value as the YAML has it, in a line.
+// plainValue returns a value as the YAML has it, in a line.
 func plainValue(v reflect.Value) string {
 	switch {
 	case v.Kind() == reflect.Float64:
@@ -388,5 +388,5 @@ func quoted(values []string) string {
 
 func code(text string) string { return "`" + text + "`" }
 
-// cell keeps a text within a cell of a table, and what looks like a tag as it is.
+// cell escapes a text for a cell of a Markdown table: bars, and the beginnings of tags.
 func cell(text string) string { return strings.NewReplacer("|", `\|`, "<", `\<`).Replace(text) }

@@ -51,7 +51,7 @@ func Augmentations() []Kind {
 	return registered.augmentations()
 }
 
-// WrongOption is an error of a method Check: it names the key and what is wrong with its value.
+// WrongOption returns an error of a method Check: it names the key and what is wrong with its value.
 func WrongOption(key, format string, args ...any) error {
 	return optionError{key, fmt.Sprintf(format, args...)}
 }

@@ -147,7 +147,7 @@ func (l *loader) source(name string) error {
 		return fmt.Errorf("config: %w", err)
 	}
 	if len(text) > limit {
-		return fmt.Errorf("%s: larger than 1 MiB: this is no configuration file", name)
+		return fmt.Errorf("%s: larger than 1 MiB: this is not a configuration file", name)
 	}
 	return l.file(name, text)
 }

@@ -126,7 +126,7 @@ func TestMIMErrors(t *testing.T) {
 		{"mim_swin_base", "mim.mask_unit=96", "96 does not divide data.image_size"},
 		{
 			"mim_vit_base", "data.image_size=240",
-			"tap 12 has 15×15 tokens (240 pixels / 16): 0.5 times that is no grid of whole cells",
+			"tap 12 has 15×15 tokens (240 pixels / 16): 0.5 times that is not a grid of whole cells",
 		},
 		{"mim_vit_base", "mim.target=hogg", "did you mean hog"},
 		{"mim_vit_base", "mim.nbins=0", "1 or more"},
@@ -147,7 +147,7 @@ func TestMIMErrors(t *testing.T) {
 		{"mim_fasternet_t0", "mim.mask_unit=224", "masks none"},
 		{
 			"mim_fasternet_t0", "mim.scales=[0.5, 2, 1, 1]",
-			"tap 1 has 7×7 units (224 pixels / 32): 0.5 times that is no grid of whole cells",
+			"tap 1 has 7×7 units (224 pixels / 32): 0.5 times that is not a grid of whole cells",
 		},
 		{"mim_fasternet_t0", "mim.scales=[4, 4, 4, 4]", ""},
 		{"mim_fasternet_t0", "mim.border=reflect", "want neighbours or zero"},

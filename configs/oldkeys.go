@@ -9,7 +9,7 @@ var oldKeys = map[string]struct{ key, yes, no string }{
 	"distill.ema": {"weights", "auto", "plain"},
 }
 
-// renamed is the new key and its values.
+// renamed returns the new key and its values.
 func renamed(prefix string, key, value *yaml.Node) (k, v *yaml.Node) {
 	old, ok := oldKeys[prefix+key.Value]
 	var on bool

@@ -114,7 +114,7 @@ type Train struct {
 	ValInterval int `yaml:"val_interval"`
 	// steps between lines of the log
 	LogInterval int `yaml:"log_interval"`
-	// keep the embedding and so many stages (blocks of a ViT) as they are; -1: train all
+	// freeze the embedding and this many stages (blocks of a ViT); -1: train all
 	FrozenStages int `yaml:"frozen_stages"`
 	// patterns of the names of parameters to keep as they are, e.g. "head.*"
 	Frozen []string `yaml:"frozen,flow"`
@@ -129,7 +129,7 @@ type Train struct {
 	// several ranks without sync_batchnorm: reduce averages the running statistics over the ranks; broadcast takes
 	// the statistics of rank 0
 	DistBN string `yaml:"dist_bn"`
-	// stop after so many evaluations without a better checkpoint.monitor; 0: never
+	// stop after this many evaluations without a better checkpoint.monitor; 0: never
 	Patience int `yaml:"patience"`
 	// patience: smallest improvement that counts
 	MinDelta float64 `yaml:"min_delta"`

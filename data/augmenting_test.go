@@ -139,7 +139,7 @@ func TestExtraAugmentations(t *testing.T) {
 	opt.Workers = 1
 	for k, b := range batches(t, newLoader(t, ds, opt), 1, 3) { // resumed within the epoch
 		if !slices.Equal(b.Images, whole[3+k].Images) {
-			t.Errorf("batch %d is another one after a resume", 3+k)
+			t.Errorf("batch %d differs after a resume", 3+k)
 		}
 	}
 	black := 0

@@ -98,7 +98,7 @@ func TestExtraBelongsToItsBatch(t *testing.T) {
 			first = got
 		}
 		if len(got) != 6 || fmt.Sprint(got) != fmt.Sprint(first) {
-			t.Errorf("%d workers: other batches than with one", workers)
+			t.Errorf("%d workers: different batches than with one", workers)
 		}
 	}
 }

@@ -149,7 +149,7 @@ func (s Stamp) compare(t Stamp) int {
 // Changes says how the samples of a dataset differ from an earlier state of it.
 type Changes struct {
 	Added, Removed int
-	Resized        int // samples of the same name whose file has another size, or whose pixels differ
+	Resized        int // samples of the same name whose file has a different size, or whose pixels differ
 	Relabelled     int // samples of the same name with another label
 }
 

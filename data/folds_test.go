@@ -168,6 +168,6 @@ func TestFoldErrors(t *testing.T) {
 		failed = failed || err != nil && strings.Contains(err.Error(), `all images of class "a" are in fold`)
 	}
 	if !failed {
-		t.Error("a class of one group is no error")
+		t.Error("a class of one group gives no error")
 	}
 }

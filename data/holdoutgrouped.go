@@ -101,7 +101,7 @@ func joined(ds Dataset, names []string) []int {
 	return groups
 }
 
-// lowest is the group with the smallest score of those without which every class still has a
+// lowest returns the group with the smallest score of those without which every class still has a
 // sample.
 func lowest(ds Dataset, groups []int, scores []float64) (group int, ok bool) {
 	total, rows := make([]int, len(ds.Classes())), map[int][]int{}
@@ -140,7 +140,7 @@ type keptTogether struct {
 func (k keptTogether) source() Dataset             { return k.Dataset }
 func (k keptTogether) unwrap(i int) (Dataset, int) { return k.Dataset, i }
 
-// Together is the number of samples, in both parts of [HoldOutGrouped], that have copies under
+// Together returns the number of samples, in both parts of [HoldOutGrouped], that have copies under
 // other names. It is 0 for other datasets.
 func Together(ds Dataset) int {
 	for {

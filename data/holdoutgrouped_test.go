@@ -16,7 +16,7 @@ type stamped struct {
 
 func (s *stamped) StampSize(i int) uint64 { return s.sizes[i] }
 
-// heldNames are the names that are held out of a dataset.
+// heldNames returns the names that are held out of a dataset.
 func heldNames(t *testing.T, ds Dataset, fraction float64, seed uint64) (names []string, together int) {
 	t.Helper()
 	train, val, err := HoldOutGrouped(ds, fraction, seed)

@@ -79,7 +79,7 @@ func undivided(ds Dataset) Dataset {
 }
 
 // DescribeLeftOut says in one line how many files are left out and why, with the endings
-// of the files that are no images by name. It returns "" if there are none.
+// of the files that are not images by name. It returns "" if there are none.
 func DescribeLeftOut(left []LeftOut) string {
 	count := map[Reason]int{}
 	for _, l := range left {

@@ -53,7 +53,7 @@ func TestLabelSetOfViews(t *testing.T) {
 		t.Error("a data set is taken for one of the other kind")
 	}
 	if _, err := Relabel(d, []int{0, 1, 2, 7}, []string{"a"}); err == nil {
-		t.Error("a label that does not exist is no error")
+		t.Error("a label that does not exist gives no error")
 	}
 	d.sets[1] = []int32{9}
 	_, err = CountClasses(d)

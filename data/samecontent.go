@@ -49,7 +49,7 @@ func sameContent(ds Dataset) []int {
 	return first
 }
 
-// contentOf is the SHA-256 of the file of a sample, or of its pixels where there is none. It reads
+// contentOf returns the SHA-256 of the file of a sample, or of its pixels where there is none. It reads
 // into the memory of buf, and returns that.
 func contentOf(ds Dataset, i int, buf []byte) (sum [sha256.Size]byte, _ []byte, err error) {
 	content, ok, err := Encoded(ds, i, buf)

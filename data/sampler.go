@@ -29,8 +29,8 @@ type partial interface {
 	apply(src *input, r *rand.Rand, dst []float32) error
 }
 
-// partialOf returns the transform itself if it can work on an input. A type that embeds one
-// of ours has its own Apply, which must be called.
+// partialOf returns the transform itself if it is one of ours, which can work on an input. It returns nil
+// for a type that embeds one of ours, because that type has its own Apply, which must be called.
 func partialOf(t Transform) partial {
 	switch t := t.(type) {
 	case *TrainTransform:

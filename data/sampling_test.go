@@ -152,7 +152,7 @@ func TestSamplingOfLoader(t *testing.T) {
 						same := b.Indices[at] == want[k].Indices[place] &&
 							slices.Equal(b.Images[at*size:][:size], want[k].Images[place*size:][:size])
 						if !same {
-							t.Fatalf("rank %d: sample %d of batch %d is another one", rank, place, k)
+							t.Fatalf("rank %d: sample %d of batch %d differs", rank, place, k)
 						}
 					}
 				}

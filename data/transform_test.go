@@ -75,7 +75,7 @@ func TestTrainTransformSmall(t *testing.T) {
 	for seed := range uint64(400) {
 		got := string(applied(t, tr, src, seed).Pix)
 		if !want[got] {
-			t.Fatalf("seed %d gives what is no crop of the padded image", seed)
+			t.Fatalf("seed %d gives what is not a crop of the padded image", seed)
 		}
 		seen[got] = true
 	}
@@ -156,7 +156,7 @@ func TestEvalTransformSmall(t *testing.T) {
 			t.Fatal(err)
 		}
 		if bytes.Equal(got.Pix, resized.Pix) == c.keeps {
-			t.Errorf("%s: training has another rule", name)
+			t.Errorf("%s: training has a different rule", name)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func (m *matrixPicture) name(class int) string {
 	return shortened(printable.Line(ClassName(m.names, class)), longestName)
 }
 
-// style is the style of text, larger than usual by some points.
+// style returns the style of text, larger than usual by some points.
 func (m *matrixPicture) style(more vg.Length) text.Style {
 	return text.Style{
 		Color:   color.Gray{40},

@@ -27,9 +27,9 @@ type Options struct {
 	Batch, Workers int
 	Progress       func(done, total int) // counts images; may be nil
 	SkipBad        bool                  // leave out images that cannot be read, without an error
-	Mistakes       int                   // keep at most so many mistakes, the most confident ones
+	Mistakes       int                   // keep at most this many mistakes, the most confident ones
 	Features       bool                  // keep intermediate values
-	KeepLogits     int                   // keep at most so many logits for figures, such as EvalLogits
+	KeepLogits     int                   // keep at most this many logits for figures, such as EvalLogits
 	ThinLogits     bool                  // if there are more logits, keep some, for a temperature
 	Temperature    float64               // divides logits; 0 for none
 	// The draws of a random transform depend on the seed, the epoch and the sample.

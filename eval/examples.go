@@ -31,7 +31,7 @@ type Example struct {
 	Confidence float64 `json:"confidence"` // softmax probability of the answer
 }
 
-// At most so many classes have examples, and if there are few classes, each has at most so many
+// At most this many classes have examples, and if there are few classes, each has at most this many
 // examples of a kind.
 const (
 	exampleClasses = 12

@@ -173,7 +173,7 @@ func TestMembersThatDoNotFit(t *testing.T) {
 	}
 }
 
-// mislabelled has a label that is no class of the model.
+// mislabelled has a label that is not a class of the model.
 type mislabelled struct {
 	shades
 	label int

@@ -29,7 +29,7 @@ func tree(t *testing.T, names ...string) string {
 	return root
 }
 
-// images are the names of ten images in each folder.
+// images returns the names of ten images in each folder.
 func images(folders ...string) (names []string) {
 	for _, f := range folders {
 		for _, i := range "0123456789" {

@@ -159,7 +159,7 @@ func TestWriteAndLoad(t *testing.T) {
 				if c.opset != 0 {
 					a, _ := os.ReadFile(path)
 					if b, _ := os.ReadFile(again); !bytes.Equal(a, b) {
-						t.Errorf("%s: the second export has other bytes", c.file)
+						t.Errorf("%s: the second export has different bytes", c.file)
 					}
 				}
 			}

@@ -83,7 +83,7 @@ func TestInt8Files(t *testing.T) {
 					t.Fatalf("%s: read back, it is of float32", c.file)
 				}
 				if !slices.Equal(run(t, back.Model, l), want) {
-					t.Errorf("%s: read back, it gives other logits", c.file)
+					t.Errorf("%s: read back, it gives different logits", c.file)
 				}
 				again := filepath.Join(t.TempDir(), c.file)
 				if _, err := export.Write(back, again, pool(t), c.o); err != nil {
@@ -91,7 +91,7 @@ func TestInt8Files(t *testing.T) {
 				}
 				a, _ := os.ReadFile(path)
 				if b, _ := os.ReadFile(again); !slices.Equal(a, b) {
-					t.Errorf("%s: the second export has other bytes", c.file)
+					t.Errorf("%s: the second export has different bytes", c.file)
 				}
 				if strings.HasSuffix(c.file, ".safetensors") {
 					f, err := checkpoints.Read(path)
@@ -161,7 +161,7 @@ func TestInt8Transformers(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !graph.IsInt8(back.Model) || !slices.Equal(run(t, back.Model, l), want) {
-				t.Error("read back, it is of float32 or gives other logits")
+				t.Error("read back, it is of float32 or gives different logits")
 			}
 			if err := model.Start(loadedTransformer(t, c.yaml).Model, l.Config, path,
 				model.LoadOptions{}); err == nil ||
@@ -178,7 +178,7 @@ func TestInt8Transformers(t *testing.T) {
 			}
 			a, _ := os.ReadFile(path)
 			if b, _ := os.ReadFile(again); !slices.Equal(a, b) {
-				t.Error("the second export has other bytes")
+				t.Error("the second export has different bytes")
 			}
 			for _, side := range []int{16, 24} { // smaller than the model's own size
 				small, err := graph.ForSize(back.Model, side)
@@ -303,7 +303,7 @@ func TestInt8TransformersONNX(t *testing.T) {
 					t.Errorf("opset %d: read back, it is of float32: %+v", o.Opset, r)
 				}
 				if !slices.Equal(run(t, back.Model, l), want) {
-					t.Errorf("opset %d: read back, it gives other logits", o.Opset)
+					t.Errorf("opset %d: read back, it gives different logits", o.Opset)
 				}
 				again := filepath.Join(t.TempDir(), "again.onnx")
 				if _, err := export.Write(back, again, pool(t), o); err != nil {
@@ -311,7 +311,7 @@ func TestInt8TransformersONNX(t *testing.T) {
 				}
 				a, _ := os.ReadFile(path)
 				if b, _ := os.ReadFile(again); !slices.Equal(a, b) {
-					t.Errorf("opset %d: the second export has other bytes", o.Opset)
+					t.Errorf("opset %d: the second export has different bytes", o.Opset)
 				}
 			}
 			file, err := export.ONNX(l, export.Options{Opset: 17})

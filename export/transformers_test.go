@@ -80,7 +80,7 @@ data: {image_size: 32}`},
 					}
 					a, _ := os.ReadFile(path)
 					if b, _ := os.ReadFile(again); !bytes.Equal(a, b) {
-						t.Errorf("%s: the second export of %s has other bytes", c.name, file)
+						t.Errorf("%s: the second export of %s has different bytes", c.name, file)
 					}
 					// With options, the tensors are matched by name; constants are not among them.
 					options := model.LoadOptions{Settings: []string{"model.drop_path_rate=0.2"}}

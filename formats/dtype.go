@@ -9,7 +9,7 @@ import (
 // DType is an element type of a file. Its values become float32, or int64 if they are integers.
 type DType uint8
 
-// The element types that can be read. 0 is no type.
+// The element types that can be read. 0 is not a type.
 const (
 	Float16 DType = iota + 1
 	BFloat16

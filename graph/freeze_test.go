@@ -149,7 +149,7 @@ func TestStatistics(t *testing.T) {
 		return fmt.Sprint(s)
 	}
 	if a, b := run(), run(); a != b {
-		t.Error("the same images have other statistics")
+		t.Error("the same images have different statistics")
 	}
 	if _, err := p.Gradients(x, make([]float32, 20), graph.Position{}); err == nil {
 		t.Error("a program for statistics has gradients")

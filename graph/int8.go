@@ -45,7 +45,7 @@ type Int8Unit struct {
 	Linear **ops.Int8Linear
 	// Activated is the name of its result after GELU; "" if something else follows.
 	Activated string
-	// Scales are the parameters that make only the channels of the input, if these may have other units:
+	// Scales are the parameters that make only the channels of the input, if these may have different units:
 	// they can take the factor of a channel, and the weight its inverse.
 	Scales []Int8Scale
 }
@@ -190,10 +190,10 @@ func (s *Int8State) SetLinear(units []Int8Unit) {
 // Int8Layers serves models whose units are linear layers: embed it in the type of the model.
 type Int8Layers struct{ state *Int8State }
 
-// NoInt8 is part of [Int8Model].
+// NoInt8 implements [Int8Model].
 func (*Int8Layers) NoInt8() error { return nil }
 
-// Int8 is part of [Int8Model].
+// Int8 implements [Int8Model].
 func (l *Int8Layers) Int8() *Int8State { return l.state }
 
 // SetUnits is SetInt8 of [Int8Model] for a model with these units.

@@ -34,13 +34,13 @@ func NewBase[A configs.Arch](c configs.Model, s *layers.Store) (Base[A], error) 
 	return Base[A]{s, c, arch}, err
 }
 
-// Store is part of [Model].
+// Store implements [Model].
 func (b *Base[A]) Store() *layers.Store { return b.store }
 
-// Channels is part of [Model].
+// Channels implements [Model].
 func (b *Base[A]) Channels() int { return b.config.InChans }
 
-// Classes is part of [Model].
+// Classes implements [Model].
 func (b *Base[A]) Classes() int { return b.config.NumClasses }
 
 // Config returns the configuration of the model.

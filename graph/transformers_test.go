@@ -354,7 +354,7 @@ func TestTransformerFeatures(t *testing.T) {
 	}
 }
 
-// A model runs on images of other sizes than it was made for, also in training, and refuses sizes that do
+// A model runs on images of different sizes than it was made for, also in training, and refuses sizes that do
 // not divide.
 func TestTransformerSizes(t *testing.T) {
 	vitConfig, swinConfig := configs.DefaultModel("vit"), configs.DefaultModel("swin")

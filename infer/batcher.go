@@ -139,7 +139,7 @@ func (b *batcher) next(m *Model) {
 	}
 }
 
-// fill returns the largest compiled size that so many images fill.
+// fill returns the largest compiled size that this many images fill.
 func (m *Model) fill(images int) int {
 	size := 1
 	for _, n := range m.sizes {

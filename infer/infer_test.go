@@ -454,7 +454,7 @@ func TestDamagedFiles(t *testing.T) {
 		for _, n := range []int{0, 1, 8, 9, 100, len(content) / 2, len(content) - 1} {
 			refused(t, fmt.Sprintf("cut%d%s", n, ending), content[:n])
 		}
-		refused(t, "text"+ending, []byte("this is no model"))
+		refused(t, "text"+ending, []byte("this is not a model"))
 	}
 	for i := range 24 {
 		bad := slices.Clone(content)

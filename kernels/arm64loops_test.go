@@ -167,7 +167,7 @@ func mca(t *testing.T, core string, loops []loop) []float64 {
 	return a
 }
 
-// peakLoopOf returns a loop with so many independent multiply-adds that none waits for another.
+// peakLoopOf returns a loop with this many independent multiply-adds that none waits for another.
 func peakLoopOf(instruction string) loop {
 	l := loop{function: "peak", label: instruction}
 	form := map[string]string{

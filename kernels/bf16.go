@@ -68,7 +68,7 @@ type halfFunctions struct {
 	affineHalves [activationCount]affineHalvesFunc
 }
 
-// group is the number of steps of the inner index that lie next to each other in a panel.
+// group returns the number of steps of the inner index that lie next to each other in a panel.
 func (f *halfFunctions) group() int {
 	if f.quads != nil {
 		return 4

@@ -19,7 +19,7 @@ func grow(s *[]float32, n int) []float32 {
 	return (*s)[:n]
 }
 
-// halfStride is the distance of converted rows of n values: an odd number of cache lines
+// halfStride returns the distance of converted rows of n values: an odd number of cache lines
 // (64 bytes, 32 values), so that the rows of a tile spread over all sets of the cache.
 func halfStride(n int) int { return (n+31)/32/2*64 + 32 }
 

@@ -19,7 +19,7 @@ func (p PatchConv) OutWidth() int { return (p.Width-p.Size)/p.Step + 1 }
 // Inner returns the number of values of a patch, ordered row, column, channel.
 func (p PatchConv) Inner() int { return p.Size * p.Size * p.Channels }
 
-// line is the length of a line of the input, and run of a row of a patch.
+// line returns the length of a line of the input, and run of a row of a patch.
 func (p PatchConv) line() int { return p.Width * p.Channels }
 func (p PatchConv) run() int  { return p.Size * p.Channels }
 

@@ -23,7 +23,7 @@ func (k *Set) rowsRead(rows int) int {
 	return rows
 }
 
-// factorStride is the distance of rows of bfloat16, in values. Cache lines hold 32 of them. With
+// factorStride returns the distance of rows of bfloat16, in values. Cache lines hold 32 of them. With
 // a multiple of eight cache lines the rows of a tile would share a few of the 64 sets of the
 // first-level cache.
 func (k *Set) factorStride(cols int) int {
@@ -45,7 +45,7 @@ func (k *Set) FactorLen(rows, cols int, in Precision) int {
 	return (rows*k.factorStride(cols) + 1) / 2
 }
 
-// floatStride is the distance of rows of float32: an odd number of cache lines of 16 values.
+// floatStride returns the distance of rows of float32: an odd number of cache lines of 16 values.
 func floatStride(cols int) int { return (cols+15)/16/2*32 + 16 }
 
 // NewFactor returns a factor in memory of at least FactorLen values. Its contents are undefined

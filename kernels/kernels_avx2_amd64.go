@@ -162,7 +162,7 @@ func layerNormGradAVX2(rows int, cols int, dx *float32, lddx int, dy *float32, l
 //go:noescape
 func softmaxRowsAVX2(rows int, cols int, x *float32, ldx int)
 
-// softmaxRowsGradAVX2 replaces the gradient d of the softmax p by that of its input, p·(d - Σ p·d), row by row.
+// softmaxRowsGradAVX2 turns the gradient d of the softmax p into its input's: p·(d - Σ p·d), row by row.
 //
 //go:noescape
 func softmaxRowsGradAVX2(rows int, cols int, p *float32, ldp int, d *float32, ldd int)

@@ -46,7 +46,7 @@ func TestConvolutionByLines(t *testing.T) {
 					p.Convolve(k, got, image, 0, packed, bias)
 					k.Gemm(want, 1, patches, packed, d)
 					if !slices.Equal(got.Data, want.Data) {
-						t.Errorf("%s: other bits than the product of the patches", name)
+						t.Errorf("%s: different bits than the product of the patches", name)
 					}
 				}
 			}

@@ -22,7 +22,7 @@ type panelShape struct {
 	paired  bool
 }
 
-// kernel is the index of its kernel in the tables.
+// kernel returns the index of its kernel in the tables.
 func (p panelShape) kernel() int {
 	if p.paired {
 		return p.vectors + 2
@@ -30,7 +30,7 @@ func (p panelShape) kernel() int {
 	return p.vectors
 }
 
-// nextPanel is the width of the next panel if n columns are left: two vectors, which keeps the
+// nextPanel returns the width of the next panel if n columns are left: two vectors, which keeps the
 // most accumulators busy, or at the end three if the number of vectors is odd.
 func nextPanel(n, lanes int, in Precision) panelShape {
 	left := (n + lanes - 1) / lanes
@@ -136,7 +136,7 @@ func (p *Packed) PackPanelTransposed(i int, b Matrix) {
 	p.repeatTail(t, 0, p.K)
 }
 
-// packedBytes returns the bytes that packing so many values reads and writes.
+// packedBytes returns the bytes that packing this many values reads and writes.
 func packedBytes(in Precision, values int) int {
 	if in == BF16 {
 		return (4 + 2) * values

@@ -61,7 +61,7 @@ func stress(t *testing.T, k *Set, d time.Duration) (products, signals, collectio
 		background(func() {
 			product()
 			if !slices.Equal(c.Data, want) {
-				t.Errorf("a product of %d×%d by %d×%d has other bits", M, K, K, N)
+				t.Errorf("a product of %d×%d by %d×%d has different bits", M, K, K, N)
 				stop.Store(true)
 			}
 			count.Add(1)

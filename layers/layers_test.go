@@ -106,7 +106,7 @@ func TestDrawLater(t *testing.T) {
 	later.Draw()
 	for i := range want {
 		if !slices.Equal(got[i], want[i]) {
-			t.Errorf("tensor %d has other values", i)
+			t.Errorf("tensor %d has different values", i)
 		}
 	}
 }

@@ -312,7 +312,7 @@ func TestTimmFolderAsks(t *testing.T) {
 			nil,
 		},
 		{
-			"classes are no number", "swin",
+			"classes are not a number", "swin",
 			func(c map[string]any) { c["num_classes"] = "ten" },
 			"config.json: num_classes: a string is not possible here: repair it, or describe the model with --config",
 			nil,

@@ -98,7 +98,7 @@ func readHubConfig(weightsPath string) (*hubConfig, error) {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	if len(text) > limit {
-		return nil, fmt.Errorf("%s: larger than 4 MiB: this is no description of a model", path)
+		return nil, fmt.Errorf("%s: larger than 4 MiB: this is not a description of a model", path)
 	}
 	c := &hubConfig{path: path}
 	if err := json.Unmarshal(text, c); err != nil {
@@ -276,7 +276,7 @@ func (h *hubConfig) labels(classes int) ([]string, string) {
 	if json.Unmarshal(names, &list) != nil {
 		var byNumber map[string]string
 		if err := json.Unmarshal(names, &byNumber); err != nil {
-			return nil, fmt.Sprintf("%s: label_names is no list of names: the classes are numbered", h.path)
+			return nil, fmt.Sprintf("%s: label_names is not a list of names: the classes are numbered", h.path)
 		}
 		list = make([]string, len(byNumber))
 		for number, name := range byNumber {

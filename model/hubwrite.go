@@ -85,7 +85,7 @@ func WriteHub(l *Loaded, dir string) (note string, err error) {
 	return notes, writeCard(dir, l, file)
 }
 
-// otherImages says which images timm prepares in another way than our evaluation; "" if none.
+// otherImages says which images timm prepares in a different way than our evaluation; "" if none.
 func otherImages(l *Loaded) (string, error) {
 	p, err := preprocess.Of(l.Config.Data, l.Model.Channels())
 	if err != nil {

@@ -202,7 +202,7 @@ func TestImport(t *testing.T) {
 		tensors    []formats.Tensor
 		allow      bool
 		summary    string
-		err, taken string // taken: the name of a tensor that must have its values; -name: that must not
+		err, taken string // taken: the name of a tensor that must have the file's values, or -name if it must not
 	}{
 		{"all", all, false, "31 loaded", "", "head.weight"},
 		{"no counters", without("num_batches_tracked"), false, "27 loaded", "", "head.weight"},

@@ -80,7 +80,7 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 		return f, nil, nil
 	}
 	if f.Meta[PrecisionKey] != int8Precision {
-		return nil, nil, fmt.Errorf("it has weights of 8 bits, and is no model in 8 bits by its metadata")
+		return nil, nil, fmt.Errorf("it has int8 tensors, but its metadata does not say int8")
 	}
 	s := &graph.Int8State{Factors: map[string]graph.Int8Factors{}, Grids: map[string]ops.Grid{}}
 	all := map[string]formats.Tensor{}
@@ -103,7 +103,7 @@ func unpackInt8(f *checkpoints.File) (*checkpoints.File, *graph.Int8State, error
 	for _, t := range f.Tensors {
 		if t.DType == formats.Int8 {
 			if len(t.Shape) < 2 || t.Shape[0] < 1 {
-				return nil, nil, fmt.Errorf("int8 tensor %s has shape %v: it is no weight",
+				return nil, nil, fmt.Errorf("int8 tensor %s has shape %v: it is not a weight",
 					formats.Short(t.Name), t.Shape)
 			}
 			n := t.Shape[0]

@@ -12,7 +12,7 @@ import (
 	"fasternet/ops"
 )
 
-// biasOf is the bias that stands for the one of a layer of 8 bits, if the layer has one in float32 too. What
+// biasOf returns the bias that stands for the one of a layer of 8 bits, if the layer has one in float32 too. What
 // the model does not have is left out later.
 func biasOf(name string, shape []int, values []float32) []formats.Tensor {
 	layer, ok := strings.CutSuffix(strings.TrimSuffix(name, weightBias), ".weight")
@@ -52,7 +52,7 @@ func onnxTensors(g *onnx.Graph) ([]formats.Tensor, error) {
 		case t.Type == onnx.Int32 && strings.HasSuffix(t.Name, weightBias):
 			step, ok := g.Lookup(t.Name + "_scale")
 			if !ok || len(step.F32) != len(t.Raw)/4 || len(t.Shape) != 1 {
-				return nil, fmt.Errorf("the biases %s have no steps", formats.Short(t.Name))
+				return nil, fmt.Errorf("the bias %s has no scale for each of its values", formats.Short(t.Name))
 			}
 			out.F32 = make([]float32, len(step.F32))
 			for i, v := range step.F32 {

@@ -74,7 +74,7 @@ func TestStartMatchesHead(t *testing.T) {
 			from:    named,
 			classes: []string{"fox", "cat", "dog"},
 			rows:    []int{2, 0, 1},
-			note:    "classifier: the classes of the data set have another order than in the checkpoint",
+			note:    "classifier: the classes of the data set are in a different order than in the checkpoint",
 		},
 		{
 			name:     "another order, outputs to spare",

@@ -83,7 +83,7 @@ func adoptParts(c *configs.Config, given configs.Given, o LoadOptions) (out []st
 var poolKeys = []string{"model.global_pool", "model.norm_before_pool"}
 
 // pooling returns the settings of the pool of another configuration, if it differs and the user has
-// not chosen one: a preset may have another pool than weights of the same network.
+// not chosen one: a preset may have a different pool from weights of the same network.
 func pooling(c, theirs *configs.Config, given configs.Given) (out []string) {
 	if theirs.Model.Name != c.Model.Name {
 		return nil

@@ -124,7 +124,7 @@ func (s *source) trainable() error {
 	return nil
 }
 
-// fits returns an error if the weights belong to another computation than the configuration, as far as
+// fits returns an error if the weights belong to a different computation from the configuration, as far as
 // the source tells. It notes doubts.
 func (s *source) fits(c *configs.Config, settings []string, o LoadOptions) error {
 	if err := s.sameFunction(c, settings); err != nil {
@@ -289,7 +289,7 @@ func (s *source) withoutHead(ts []formats.Tensor, store *layers.Store) ([]format
 				ts = slices.DeleteFunc(slices.Clone(ts), func(t formats.Tensor) bool {
 					return strings.HasPrefix(t.Name, norm)
 				})
-				s.note("%s* of the weights belongs to another pool than the model's: it is not used", norm)
+				s.note("%s* of the weights belongs to a different pool from the model's: it is not used", norm)
 			}
 		}
 	}

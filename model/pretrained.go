@@ -44,7 +44,7 @@ func (s *source) pretrained() bool {
 }
 
 // mergesOfficially reports whether the patch merging of a pre-trained Swin has the order of neighbours of
-// the published pre-training. The published classifiers have another order.
+// the published pre-training. The published classifiers have a different order.
 func (s *source) mergesOfficially() bool {
 	return s.config == nil || s.config.MIM.MergeOrder == "official"
 }

@@ -78,7 +78,7 @@ func (s *source) noteFunction(c *configs.Config) {
 	s.notePadding(c)
 }
 
-// noteImages warns if the configuration normalises images in another way than the weights were trained with.
+// noteImages warns if the configuration normalises images in a different way than the weights were trained with.
 func (s *source) noteImages(c *configs.Config) {
 	if s.config == nil {
 		return

@@ -30,7 +30,7 @@ func AddThresholds(meta map[string]string, thresholds []float64) error {
 }
 
 // thresholdsOf reads the thresholds for a number of outputs from a file; nil if it has none, or the
-// model has another task.
+// model has a different task.
 func thresholdsOf(f *checkpoints.File, c *configs.Config, outputs int) ([]float64, error) {
 	if f == nil || c.Task != configs.MultiLabelTask || f.Meta[ThresholdsKey] == "" {
 		return nil, nil

@@ -69,7 +69,7 @@ func TestStatisticsOfPretraining(t *testing.T) {
 					t.Errorf("%s is not in the pre-training", e.Name)
 				}
 			case e.Param != nil && !slices.Equal(e.Param.Data(), have.Param.Data()):
-				t.Errorf("measured %v: %s has other values", measured, e.Name)
+				t.Errorf("measured %v: %s has different values", measured, e.Name)
 			case e.Buffer != nil &&
 				(!slices.Equal(e.Buffer, have.Buffer) || have.Buffer[0] == 0 || have.Buffer[0] == 1):
 				t.Errorf("measured %v: %s is %v, want %v", measured, e.Name, e.Buffer[:3], have.Buffer[:3])

@@ -129,7 +129,7 @@ func TestBlockColumns(t *testing.T) {
 						t.Errorf("%s, %d workers: the block is not divided by columns", k.Variant(), workers)
 					}
 					if !slices.Equal(got, want) {
-						t.Errorf("%s, %d workers: other bits than with one", k.Variant(), workers)
+						t.Errorf("%s, %d workers: different bits than with one", k.Variant(), workers)
 					}
 				}
 			}

@@ -3,7 +3,7 @@ package ops
 // rowsWeight is the number of values of the largest weight whose gradient is divided by rows: 1 MiB.
 const rowsWeight = 256 << 10
 
-// byOutputs says whether the gradient of a weight with so many values is divided by outputs, not by
+// byOutputs says whether the gradient of a weight with this many values is divided by outputs, not by
 // rows. A task with some of the rows adds to sums of the size of the weight for each span, and the
 // sums of all tasks must be cleared and added up. That is quick while a weight nearly fits into a
 // second-level cache of 1 MiB or more. Larger sums would come from memory with every span; then a

@@ -113,7 +113,7 @@ func (p plannedBytes) matrix() kernels.Bytes {
 	return kernels.NewBytes(kernels.BytesOf(p.buf.data), p.rows, p.cols)
 }
 
-// byteStride is the distance of rows of bytes: an odd number of cache lines, see [rowStride].
+// byteStride returns the distance of rows of bytes: an odd number of cache lines, see [rowStride].
 func byteStride(cols int) int { return ((cols+63)/64 | 1) * 64 }
 
 // int8Grid divides a product of 8 bits by rows and columns if that is useful: see [grid].

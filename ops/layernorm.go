@@ -34,7 +34,7 @@ type rowNorm struct {
 	sumsBuf *Buffer  // of each block the gradient of the weight, then of the bias
 }
 
-// newRowNorm returns a norm of a map with so many rows. In training, the blocks that tasks pass to
+// newRowNorm returns a norm of a map with this many rows. In training, the blocks that tasks pass to
 // backward must consist of whole blocks of sums.
 func (t *Tape) newRowNorm(n *LayerNorm, rows int, sums [][2]int) *rowNorm {
 	return &rowNorm{LayerNorm: n, kernels: t.kernels, statsBuf: t.NewBuffer(2 * rows), sums: sums}

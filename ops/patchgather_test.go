@@ -47,7 +47,7 @@ func TestGatheredForEvaluation(t *testing.T) {
 				f.patch.Convolve(k, want.Slice(image*n, (image+1)*n), f.image(f.x, image), 0, f.w.Packed, p.Bias.Data())
 			}
 			if !slices.Equal(h.tape.Value(y), want.Data) {
-				t.Errorf("%v, %v: other bits than line by line", k, in)
+				t.Errorf("%v, %v: different bits than line by line", k, in)
 			}
 		}
 	}

@@ -89,7 +89,7 @@ func TestRecomputeChain(t *testing.T) {
 func same(t *testing.T, what string, got, want []float32) {
 	t.Helper()
 	if !slices.EqualFunc(got, want, func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }) {
-		t.Errorf("%s has other bits", what)
+		t.Errorf("%s has different bits", what)
 	}
 }
 

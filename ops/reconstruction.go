@@ -109,7 +109,7 @@ func (r *Reconstructions) forward(in [][]float32, out []float32) error {
 		p, target, weight := in[3*k], in[3*k+1], in[3*k+2]
 		d := s.Target.Shape()[2]
 		found := r.Cells[k]
-		if len(s.Cells) > s.Prediction.Shape()[1] { // other cells than in the last run
+		if len(s.Cells) > s.Prediction.Shape()[1] { // different cells than in the last run
 			if err := s.check(); err != nil {
 				return err
 			}

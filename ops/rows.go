@@ -138,7 +138,7 @@ func tileRanges(n, tile, parts int) [][2]int {
 	return out
 }
 
-// rowStride is the distance of rows of the given length in scratch: an odd number of cache lines
+// rowStride returns the distance of rows of the given length in scratch: an odd number of cache lines
 // (16 values), so that the rows of a tile spread over all sets of the first-level cache.
 func rowStride(cols int) int { return (cols+15)/16/2*32 + 16 }
 

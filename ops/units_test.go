@@ -270,7 +270,7 @@ func TestAllUnitsAreTheWholeImage(t *testing.T) {
 				units, whole := run(false), run(true)
 				tolerance := 1e-5
 				if precision == kernels.BF16 {
-					tolerance = 1e-2 // sums are rounded to bf16 at other places
+					tolerance = 1e-2 // sums are rounded to bf16 at different points
 				}
 				compare := func(what string, got, want []float32) {
 					t.Helper()
@@ -467,7 +467,7 @@ func TestCutUnits(t *testing.T) {
 	}
 	for _, n := range []int{0, 5} {
 		if _, err := CutUnits(h.tape, "units", x, make([]int32, n), side); err == nil {
-			t.Errorf("%d squares of %d images are no error", n, batch)
+			t.Errorf("%d squares of %d images give no error", n, batch)
 		}
 	}
 	if _, err := CutUnits(h.tape, "units", x, kept, 4); err == nil {

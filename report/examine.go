@@ -21,7 +21,7 @@ const mostReconstructed = 3
 // images, the classes and mistakes of a run without an evaluation of its best epoch, and the
 // reconstructions of a pre-training. progress may be nil.
 func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error {
-	// an image with several labels is no mistake of one class for another
+	// an image with several labels is not a mistake of one class for another
 	if r.Best() == nil || r.MultiLabel() {
 		return nil
 	}

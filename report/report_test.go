@@ -199,7 +199,7 @@ func TestPage(t *testing.T) {
 	many := load(t, folder(t, "many & <more>", losses, map[string]string{train.EvaluationFile: evaluation(t, 60, 3)}))
 	stale := load(t, folder(t, "stale", losses, map[string]string{train.EvaluationFile: evaluation(t, 5, 1)}))
 	if stale.Evaluation != nil {
-		t.Error("an evaluation of another epoch than the best is taken")
+		t.Error("an evaluation of a different epoch than the best is taken")
 	}
 	for _, c := range []struct {
 		name  string

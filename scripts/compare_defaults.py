@@ -50,7 +50,7 @@ def arguments():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("defaults.jsonl"))
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("compare-defaults"))
     options = parser.parse_args()
-    options.program = shutil.which(options.program) or sys.exit(f"--program: {options.program} is no program")
+    options.program = shutil.which(options.program) or sys.exit(f"--program: {options.program} is not a program")
     options.budgets = {}
     for text in options.budget or ["12m"]:
         name, _, value = text.rpartition("=")

@@ -83,7 +83,7 @@ ENGINES = {
     "compile": "PyTorch, compiled",
     "compile-cl": "PyTorch, channels-last, compiled",
 }
-# Presets of `fasternet-train` that have another name or need settings.
+# Presets of `fasternet-train` that have a different name or need settings.
 OURS = {"mim_vit_small": ["mim_vit_base", "--set", "model.embed_dim=384", "--set", "model.num_heads=6"]}
 AVX2 = {
     "FASTERNET_KERNELS": "avx2",

@@ -143,7 +143,7 @@ func readBatch(path string) (*savedBatch, error) {
 
 func parseBatch(f *checkpoints.File) (*savedBatch, error) {
 	if f.Meta[formatKey] != batchFormat {
-		return nil, fmt.Errorf("it is no saved batch: the metadata lack %s=%s", formatKey, batchFormat)
+		return nil, fmt.Errorf("it is not a saved batch: the metadata lack %s=%s", formatKey, batchFormat)
 	}
 	s := &savedBatch{}
 	if err := json.Unmarshal([]byte(f.Meta[batchKey]), &s.at); err != nil {

@@ -92,7 +92,7 @@ var history = []Score{
 	{Epoch: 4, Result: eval.Result{Top1: 15, Loss: 3}},
 }
 
-// stateAfter returns a checkpoint after so many epochs. Its weights tell which.
+// stateAfter returns a checkpoint after this many epochs. Its weights tell which.
 func stateAfter(t *testing.T, p Progress) checkpoints.File {
 	t.Helper()
 	return checkpoints.File{

@@ -165,7 +165,7 @@ func (t *trainer) tick(updates int) error {
 // the learning rate still falls in a few steps, and the run takes that much longer.
 const largestPhase = 0.025
 
-// nextPhase returns the phase after an update if so many more fit.
+// nextPhase returns the phase after an update if this many more fit.
 func nextPhase(phase, left float64) float64 {
 	if left < 0.5 {
 		left = 0
@@ -177,7 +177,7 @@ func nextPhase(phase, left float64) float64 {
 	return next
 }
 
-// fit estimates how many more updates fit, for epochs of so many updates. The run ends with an evaluation.
+// fit estimates how many more updates fit, for epochs of this many updates. The run ends with an evaluation.
 func (t *trainer) fit(updates int) float64 {
 	b, every := t.budget, float64(t.config.Train.ValInterval)
 	evaluation := b.eval.value

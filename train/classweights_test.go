@@ -12,7 +12,7 @@ import (
 	"fasternet/ops"
 )
 
-// manyOf returns a data set with so many images per class.
+// manyOf returns a data set with this many images per class.
 type manyOf struct {
 	names  []string
 	labels []int

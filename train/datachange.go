@@ -47,9 +47,9 @@ func (t *trainer) resumedClasses(meta map[string]string) (note string, err error
 	case m.Kind == classes.Unnamed && len(m.Have) == len(m.Want):
 		return m.Judge("the data set", "the checkpoint")
 	}
-	how := "the data set has other classes than the checkpoint"
+	how := "the data set has different classes from the checkpoint"
 	if m.Kind == classes.Reordered {
-		how = "the classes of the data set have another order than in the checkpoint"
+		how = "the classes of the data set are in a different order than in the checkpoint"
 	}
 	if len(m.Have) != len(m.Want) {
 		how = fmt.Sprintf("the data set has %d classes, the checkpoint %d", len(m.Have), len(m.Want))
@@ -127,7 +127,7 @@ func changes(part string, before, after *data.Fingerprint, names []string, unkno
 		if before.Order == after.Order || part != "training" { // the order of validation images does not matter
 			return ""
 		}
-		return fmt.Sprintf("the %s images have another order than before", part)
+		return fmt.Sprintf("the %s images are in a different order than before", part)
 	}
 	text := fmt.Sprintf("the %s images have changed since the checkpoint: ", part)
 	now := fmt.Sprintf("%d now, %d before", after.Samples, before.Samples) + moved(before, after, names)

@@ -120,7 +120,7 @@ func TestResumeOtherClasses(t *testing.T) {
 		{
 			"renamed",
 			func(a album) []string { a.rename("cat", "zebra"); return nil },
-			"the data set has other classes than the checkpoint: " +
+			"the data set has different classes from the checkpoint: " +
 				`class 0 is "cat" in the checkpoint and "dog" in the data set (3 of 3 differ); ` +
 				`only in the checkpoint: "cat"; only in the data set: "zebra"`,
 			nil,
@@ -140,7 +140,7 @@ func TestResumeOtherClasses(t *testing.T) {
 				}
 				return []string{"data.classes=classes.txt"}
 			},
-			"the classes of the data set have another order than in the checkpoint: " +
+			"the classes of the data set are in a different order than in the checkpoint: " +
 				`class 0 is "cat" in the checkpoint and "fox" in the data set (3 of 3 differ)`,
 			nil,
 		},

@@ -14,7 +14,7 @@ import (
 )
 
 // Display shows the progress of a run: a bar on a terminal, plain lines elsewhere. A failure to show anything
-// is no error of the run.
+// is not an error of the run.
 type Display struct {
 	out     io.Writer
 	bar     *bar // in use, or nil

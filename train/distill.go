@@ -77,7 +77,7 @@ func openTeacher(c *configs.Config, student *graph.Runner, names []string) (*tea
 	return t, nil
 }
 
-// prepare compiles the programs for so many images, if there is a teacher.
+// prepare compiles the programs for this many images, if there is a teacher.
 func (t *teacher) prepare(c *configs.Config, batch int) error {
 	if t == nil {
 		return nil

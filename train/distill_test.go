@@ -175,7 +175,7 @@ func numbers(m graph.Model) (all []float32) {
 	return all
 }
 
-// renamed is a data set whose first class has another name.
+// renamed is a data set whose first class has a different name.
 type renamed struct{ data.Dataset }
 
 func (r renamed) Classes() []string {

@@ -81,7 +81,7 @@ func TestPreciseBN(t *testing.T) {
 			}
 		}
 		if round == 1 && !slices.Equal(first, got) {
-			t.Error("measured again the statistics are others")
+			t.Error("measured again, the statistics differ")
 		}
 		first = slices.Clone(got)
 	}

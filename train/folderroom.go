@@ -30,7 +30,7 @@ func Usable(dir string) error {
 	return fmt.Errorf("run folder: %s: %w: --run names another folder", at, err)
 }
 
-// existing is the folder itself, or the nearest one above it that is there.
+// existing returns the folder itself, or the nearest one above it that is there.
 func existing(dir string) string {
 	for {
 		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {

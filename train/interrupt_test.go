@@ -20,7 +20,7 @@ import (
 	"fasternet/internal/ramdisk"
 )
 
-// countdown is a context that ends after so many questions whether it has ended.
+// countdown is a context that ends after this many questions whether it has ended.
 type countdown struct {
 	context.Context
 	left atomic.Int32

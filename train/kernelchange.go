@@ -27,7 +27,7 @@ func (t *trainer) noteKernels() {
 	}
 }
 
-// launch is the hardware and software of a process.
+// launch returns the hardware and software of a process.
 func (t *trainer) launch() Launch {
 	k := t.pool.Kernels()
 	l := Launch{

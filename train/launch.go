@@ -81,7 +81,7 @@ func (t *trainer) begin(o Options) error {
 	return t.folder.appendLaunch(s)
 }
 
-// end records how this process ended. A failure to write it is no error of the run.
+// end records how this process ended. A failure to write it is not an error of the run.
 func (t *trainer) end(err error) {
 	e := Ending{
 		Kind:    ending,

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Only one process works on a run folder. The file of a dead process is no lock.
+// Only one process works on a run folder. The file of a dead process is not a lock.
 func TestLock(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -59,7 +59,7 @@ type LRFinding struct {
 const (
 	findSkip   = 10  // first steps, which give the initial loss
 	findSmooth = 0.9 // decay of the average that tells an explosion from one bad batch
-	findStop   = 4   // the loss explodes at so many times the lowest average
+	findStop   = 4   // the loss explodes when it reaches this multiple of the lowest average
 )
 
 // FindLR trains the model of a configuration for some steps with an exponentially rising learning rate (Smith, 2017),

@@ -16,7 +16,7 @@ type Planned struct {
 	ImageSize   int
 }
 
-// Plan lists the epochs of a configuration, with so many optimizer steps each.
+// Plan lists the epochs of a configuration, with this many optimizer steps each.
 func Plan(c *configs.Config, steps int) []Planned {
 	s := scheduleOf(c, steps)
 	var plan []Planned
@@ -26,12 +26,12 @@ func Plan(c *configs.Config, steps int) []Planned {
 	return plan
 }
 
-// scheduleOf returns the schedule of a configuration with so many updates per epoch.
+// scheduleOf returns the schedule of a configuration with this many updates per epoch.
 func scheduleOf(c *configs.Config, steps int) optim.Schedule {
 	return optim.Schedule{Sched: c.Sched, LR: c.Optim.LR, Epochs: c.Train.Epochs, Steps: steps}
 }
 
-// DrawSchedule draws the learning rate of a configuration over its epochs, with so many steps each, to an SVG file.
+// DrawSchedule draws the learning rate of a configuration over its epochs, with this many steps each, to an SVG file.
 func DrawSchedule(path string, c *configs.Config, steps int) error {
 	s, every := scheduleOf(c, steps), max(steps*c.Train.Epochs/5000, 1)
 	var points plotter.XYs

@@ -22,7 +22,7 @@ type bar struct {
 // barWidth is the number of columns between the ends of a bar, and leastBar the smallest number worth drawing.
 const barWidth, leastBar = 20, 5
 
-// line returns the bar with its text in at most so many columns. If there is no room it leaves out details after the
+// line returns the bar with its text in at most this many columns. If there is no room it leaves out details after the
 // second, then the bar, the count, and the first two details. It cuts a name that is too long.
 func (b *bar) line(columns, done int, name string, details []string) string {
 	const percent = len(" 100%")
@@ -78,7 +78,7 @@ func (b *bar) render(done int, text string, width int, count bool) string {
 	return line
 }
 
-// cut shortens a text to so many columns. A character may be two columns wide.
+// cut shortens a text to this many columns. A character may be two columns wide.
 func cut(text string, columns int) string {
 	if uniseg.StringWidth(text) <= columns {
 		return text

@@ -42,7 +42,7 @@ type finding struct {
 
 func (f finding) any() bool { return f.Op != nil || len(f.Inputs) > 0 }
 
-// first is the first fault of the step.
+// first returns the first fault of the step.
 func (f finding) first() inspect.Fault {
 	if len(f.Inputs) > 0 {
 		return f.Inputs[0]

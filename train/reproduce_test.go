@@ -87,7 +87,7 @@ func smallConfig(t *testing.T, model, data string, settings ...string) *configs.
 	return c
 }
 
-// stopper asks a run to stop after it has logged so many steps.
+// stopper asks a run to stop after it has logged this many steps.
 type stopper struct {
 	left int
 	stop func()

@@ -21,7 +21,7 @@ type task interface {
 	layers() *graph.Layers
 	// describe describes the model and the data at the start of a run.
 	describe() string
-	// prepare compiles the program of a training step for so many images. It finds what does not fit, and returns
+	// prepare compiles the program of a training step for this many images. It finds what does not fit, and returns
 	// the parameters with gradients in the order in which a step completes them.
 	prepare(batch int) ([]*ops.Param, error)
 	// precision returns the precision of the products in a step.
@@ -41,8 +41,8 @@ type task interface {
 	// evaluate measures the model on the validation images, each rank on a part. progress gets the number of
 	// images that this rank has finished.
 	evaluate(ctx context.Context, with ranks, progress func(done int)) (eval.Result, error)
-	// statistics measures the running statistics of trained batch norms, on batches of so many images with
-	// sides of so many pixels.
+	// statistics measures the running statistics of trained batch norms, on batches of this many images with
+	// sides of this many pixels.
 	statistics(batch, size int) (normMeter, error)
 	// start loads the weights of a run or a file.
 	start(path string, o model.LoadOptions) error

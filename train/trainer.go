@@ -32,7 +32,7 @@ type Options struct {
 	// Before is the part of train.budget used before Run was called, and After the part to leave when it
 	// returns.
 	Before, After time.Duration
-	// Until ends the run after so many epochs, with an evaluation and a checkpoint, as if they were all. It can
+	// Until ends the run after this many epochs, with an evaluation and a checkpoint, as if they were all. It can
 	// be resumed, with the learning rates of the whole run. 0 for no such end.
 	Until int
 	// Group connects the ranks, each with a call of Run; nil for this process alone. Rank 0 writes, reads Dir,
@@ -205,7 +205,7 @@ type trainer struct {
 	loaderSize int // image size of the loader
 	loader     *data.Loader
 
-	until     int           // the run ends after so many epochs in this process; 0 for all
+	until     int           // the run ends after this many epochs in this process; 0 for all
 	steps     int           // batches per epoch
 	pace      pace          // of this epoch
 	total     pace          // of earlier epochs in this process

@@ -91,7 +91,7 @@ func bind(path string, h uintptr) (*library, error) {
 	for i, name := range names {
 		var err error
 		if lib.calls[i], err = purego.Dlsym(h, name); err != nil {
-			return nil, fmt.Errorf("%s is no known MPI library: %w", path, err)
+			return nil, fmt.Errorf("%s is not a known MPI library: %w", path, err)
 		}
 	}
 	if world, err := purego.Dlsym(h, "ompi_mpi_comm_world"); err == nil {
@@ -106,7 +106,7 @@ func bind(path string, h uintptr) (*library, error) {
 		}
 		for _, symbol := range handles {
 			if *symbol.p, err = purego.Dlsym(h, symbol.name); err != nil {
-				return nil, fmt.Errorf("%s is no known Open MPI: %w", path, err)
+				return nil, fmt.Errorf("%s is not a known Open MPI: %w", path, err)
 			}
 		}
 		return lib, nil

@@ -114,7 +114,7 @@ func TestRanksOperations(t *testing.T) {
 			data := bytes.Repeat([]byte{byte(g.Rank() + 1)}, length)
 			check(g.Broadcast(data, root))
 			if bytes.Count(data, []byte{byte(root + 1)}) != length {
-				t.Fatalf("%d bytes of rank %d: some are others", length, root)
+				t.Fatalf("%d bytes of rank %d: some are wrong", length, root)
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func TestOperationsArePillowsAtFullSize(t *testing.T) {
 			images[parts[0]] = pillowLarge(t, parts[0])
 		}
 		if got := crc32.ChecksumIEEE(pillowOperation(t, images[parts[0]], parts[1], parts[2]).Pix); got != sum {
-			t.Errorf("%s: other bytes than Pillow's", name)
+			t.Errorf("%s: different bytes than Pillow's", name)
 		}
 	}
 	if len(want.CRC32) < 100 {

@@ -122,7 +122,7 @@ func unnamed(names []string) bool {
 	return true
 }
 
-// Moved returns how many classes have another number in Want.
+// Moved returns how many classes have a different number in Want.
 func (m Match) Moved() int {
 	n := 0
 	for i, at := range m.Index {
@@ -253,7 +253,7 @@ func (m Match) Judge(have, want string) (note string, err error) {
 	case Same:
 		return "", nil
 	case Reordered:
-		return fmt.Sprintf("the classes of %s have another order than in %s: %s; they are matched by name",
+		return fmt.Sprintf("the classes of %s are in a different order than in %s: %s; they are matched by name",
 			have, want, m.Difference(have, want)), nil
 	case Part:
 		return fmt.Sprintf("%s has %d of the %d classes of %s, without %s; they are matched by name",
@@ -261,7 +261,7 @@ func (m Match) Judge(have, want string) (note string, err error) {
 	case Unnamed:
 		return m.judgeNumbers(have, want)
 	case Different:
-		return "", fmt.Errorf("%s has other classes than %s: %s", have, want, m.Difference(have, want))
+		return "", fmt.Errorf("%s has different classes from %s: %s", have, want, m.Difference(have, want))
 	}
 	return "", fmt.Errorf("classes of %s and %s: unknown kind of match %d", have, want, m.Kind)
 }

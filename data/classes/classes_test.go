@@ -36,7 +36,7 @@ func TestCompare(t *testing.T) {
 		{
 			name: "reordered", have: []string{"fox", "cat", "dog"}, want: pets,
 			kind: classes.Reordered, index: []int{2, 0, 1}, common: 3,
-			says: `the classes of the data set have another order than in the model: class 0 is "cat" in the ` +
+			says: `the classes of the data set are in a different order than in the model: class 0 is "cat" in the ` +
 				`model and "fox" in the data set (3 of 3 differ); they are matched by name`,
 		},
 		{
@@ -71,7 +71,7 @@ func TestCompare(t *testing.T) {
 		{
 			name: "added at the end", have: append(slices.Clone(pets), "zebra"), want: pets,
 			kind: classes.Different, index: []int{0, 1, 2, -1}, common: 3, refused: true,
-			says: `the data set has other classes than the model: only in the data set: "zebra"`,
+			says: `the data set has different classes from the model: only in the data set: "zebra"`,
 		},
 		{
 			name: "nothing in common", have: []string{"a", "b"}, want: pets,
@@ -200,6 +200,6 @@ func TestPermutation(t *testing.T) {
 
 func TestMoved(t *testing.T) {
 	if n := classes.Compare([]string{"b", "a", "c"}, []string{"a", "b", "c"}).Moved(); n != 2 {
-		t.Errorf("%d classes have another number, want 2", n)
+		t.Errorf("%d classes have a different number, want 2", n)
 	}
 }

@@ -52,7 +52,7 @@ func Decode(content []byte) (*Image, error) { return Decoding{}.Decode(content) 
 // Grey images without alpha have 1 channel. All others become RGB by the rules of Pillow's
 // convert("RGB"): CMYK is multiplied out, palettes are looked up, an alpha channel is
 // dropped, not composed. 16-bit values keep their high byte. It is an error when the
-// content is truncated or has more than [MaxPixels] pixels. If it is no image, or an image
+// content is truncated or has more than [MaxPixels] pixels. If it is not an image, or an image
 // of another format, the error says what it is.
 func (how Decoding) Decode(content []byte) (*Image, error) {
 	format := Format(content)

@@ -95,7 +95,7 @@ func notAnImage(content []byte) error {
 	return ErrNotAnImage
 }
 
-// ErrNotAnImage is the error for content that is no image of a known format.
+// ErrNotAnImage is the error for content that is not an image of a known format.
 var ErrNotAnImage = errors.New("not an image that can be read: " +
 	"neither a JPEG nor a PNG, WebP, GIF, BMP, TIFF or PNM file")
 

@@ -11,7 +11,7 @@ import (
 // A file counts as an image by its ending, and one without an ending by its content.
 func TestIsImageFile(t *testing.T) {
 	dir := t.TempDir()
-	image, text := datatest.PNGOf(t, 7), []byte("BMW and P5 are no images")
+	image, text := datatest.PNGOf(t, 7), []byte("BMW and P5 are not images")
 	for _, c := range []struct {
 		name    string
 		content []byte
@@ -30,7 +30,7 @@ func TestIsImageFile(t *testing.T) {
 		{"photo.jpg_large", image, true},
 		{"two.dots.here.png", image, true},
 		{"none-text", text, false},
-		{"P5", []byte("P5 is no image"), false},
+		{"P5", []byte("P5 is not an image"), false},
 		{"BM", []byte("BM"), false},
 		{"empty", nil, false},
 		{"a.txt", image, false},

@@ -218,7 +218,7 @@ func (m *metadata) pngText(kind string, b []byte) {
 		}
 		digits := bytes.ReplaceAll(lines[3], []byte("\n"), nil)
 		raw := make([]byte, hex.DecodedLen(len(digits)))
-		n, _ := hex.Decode(raw, digits) // up to the first character that is no digit
+		n, _ := hex.Decode(raw, digits) // up to the first character that is not a digit
 		m.exif = bytes.TrimPrefix(raw[:n], []byte(exifPrefix))
 	}
 }

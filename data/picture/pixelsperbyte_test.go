@@ -39,7 +39,7 @@ func TestPixelsPerByte(t *testing.T) {
 	}
 }
 
-// Blank images of usual sizes are no bombs.
+// Blank images of usual sizes are not bombs.
 func TestBlankImages(t *testing.T) {
 	t.Parallel()
 	var packed, plain bytes.Buffer

@@ -26,7 +26,7 @@ func readList(path, text string, r *labelReader, visit listVisit) (listRemarks, 
 	}
 	if r.Key != "" {
 		return listRemarks{}, fmt.Errorf("data: %s: data.label_key: %q names a column, "+
-			"but the file is no table with a header", path, r.Key)
+			"but the file is not a table with a header", path, r.Key)
 	}
 	line := 0
 	for text != "" {
@@ -42,7 +42,7 @@ func readList(path, text string, r *labelReader, visit listVisit) (listRemarks, 
 	return listRemarks{}, nil
 }
 
-// visitPlain visits a line of a list that is no table.
+// visitPlain visits a line of a list that is not a table.
 func visitPlain(line int, row string, r *labelReader, visit listVisit) {
 	file, text := splitLine(row, r)
 	label := sampleLabel{}
@@ -56,7 +56,7 @@ func visitPlain(line int, row string, r *labelReader, visit listVisit) {
 	visit(line, file, label, err)
 }
 
-// plainHeader reports whether a line is the header of a list that is no table: a name for
+// plainHeader reports whether a line is the header of a list that is not a table: a name for
 // paths, and perhaps one for labels.
 func plainHeader(row string) bool {
 	words := strings.Fields(row)

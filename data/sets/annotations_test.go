@@ -284,7 +284,7 @@ func TestAnnotationErrors(t *testing.T) {
 		},
 		{
 			name: "a column of a plain list", labels: Labels{Key: "breed"}, text: "a.png 1\n",
-			want: []string{`data.label_key: "breed" names a column, but the file is no table`},
+			want: []string{`data.label_key: "breed" names a column, but the file is not a table`},
 		},
 		{
 			name: "a column without a header", labels: Labels{Key: "breed"}, text: "a.png,1\n",

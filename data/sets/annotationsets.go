@@ -48,7 +48,7 @@ func (d *Annotations) readSets(text string, labels Labels) error {
 			d.notes = append(d.notes, t.found.note)
 		}
 	case labels.Key != "":
-		return fmt.Errorf("data: %s: data.label_key: %q names a column, but the file is no table with a header",
+		return fmt.Errorf("data: %s: data.label_key: %q names a column, but the file is not a table with a header",
 			d.list, labels.Key)
 	default:
 		for i, row := range strings.Split(text, "\n") {
@@ -84,7 +84,7 @@ func tableEnding(path string) bool {
 // setVisit takes a line of a list: the file and its labels, or what is wrong with the line.
 type setVisit func(line int, file string, texts []string, err error)
 
-// visitPlainSet visits a line of a list that is no table: a path, white space and labels.
+// visitPlainSet visits a line of a list that is not a table: a path, white space and labels.
 func visitPlainSet(line int, row string, l *Labels, visit setVisit) {
 	if quoted, ok := strings.CutPrefix(row, `"`); ok {
 		if file, rest, ok := strings.Cut(quoted, `"`); ok && (rest == "" || isBlank(rest[0])) {
@@ -124,7 +124,7 @@ var labelsNames = []string{
 	"classnames", "labelnames", "classids", "labelids", "categoryids",
 }
 
-// isLabelsKey is isLabelKey if there may be several labels.
+// isLabelsKey is isLabelKey for images with any number of labels.
 func isLabelsKey(key, want string) bool {
 	return isLabelKey(key, want) || want == "" && slices.Contains(labelsNames, plainKey(key))
 }
@@ -200,7 +200,7 @@ func (s *setColumns) columnsOfClasses(t *listTable, others []int) error {
 	}
 	s.labels.Kind = LabelName
 	if len(unused) > 0 {
-		t.found.note = fmt.Sprintf("%s: columns that are no class are ignored: %s", t.path, ListNames(unused))
+		t.found.note = fmt.Sprintf("%s: columns that are not classes are ignored: %s", t.path, ListNames(unused))
 	}
 	return nil
 }
@@ -258,5 +258,5 @@ func flag(text string) (bool, error) {
 		return false, fmt.Errorf("want 0 or 1, got %.40q: %w", text, errRegression)
 	}
 	return false, fmt.Errorf("want 1 for an image that has the class and 0 for one that does not, got %.40q; "+
-		"if the column is no class, list the classes in the file of data.classes", text)
+		"if the column is not a class, list the classes in the file of data.classes", text)
 }

@@ -30,7 +30,7 @@ var partColumns = []string{
 
 func isPartColumn(name string) bool { return slices.Contains(partColumns, plainKey(name)) }
 
-// delimiterOf returns what separates the columns of a table, or 0 if the text is no table. It
+// delimiterOf returns what separates the columns of a table, or 0 if the text is not a table. It
 // looks at the ending of the file, and for a first line that is a header or begins with a path.
 func delimiterOf(path, text string) (delimiter rune) {
 	first, _, _ := strings.Cut(strings.TrimLeft(text, "\n\t "), "\n")

@@ -14,7 +14,7 @@ import (
 // which has no name.
 type Files []string
 
-// Len is the number of files.
+// Len returns the number of files.
 func (f Files) Len() int { return len(f) }
 
 // Classes returns one class without a name.

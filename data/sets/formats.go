@@ -78,7 +78,7 @@ func init() {
 
 // Register adds a format. Call it from an init function; then data.name can name it in every
 // command of the program. It panics if the format has no name or no Open, if its name is
-// taken, if it takes an unknown key, or if its options are no struct with tags.
+// taken, if it takes an unknown key, or if its options are not a struct with tags.
 func Register(f Format) {
 	formats.Lock()
 	defer formats.Unlock()

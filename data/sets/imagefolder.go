@@ -305,7 +305,7 @@ func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
 	}
 }
 
-// reason says why a regular file is left out: it is no image, or, for an image, the given
+// reason says why a regular file is left out: it is not an image, or, for an image, the given
 // reason.
 func (d *ImageFolder) reason(name string, image data.Reason) data.Reason {
 	is, err := picture.IsImageFile(filepath.Join(d.root, name))

@@ -108,7 +108,7 @@ func newLabelReader(l Labels) *labelReader {
 }
 
 // parse reads a label: the name of a class, or its number, perhaps written as a float (3.0).
-// The error says why it is no label.
+// The error says why it is not a label.
 func (r *labelReader) parse(text string) (class, error) {
 	text = strings.TrimSpace(text)
 	c := noClass

@@ -148,7 +148,7 @@ func TestCountClasses(t *testing.T) {
 	}
 }
 
-// wrongLabel is a data set in which sample 3 has another label.
+// wrongLabel is a data set in which sample 3 has a different label.
 type wrongLabel struct {
 	data.Dataset
 	label int

@@ -14,7 +14,7 @@ import (
 // Open opens the training or the validation part of the configured data set. With
 // data.val_fraction or data.folds both come from the training part. It is an error when
 // something is wrong with the part; but with data.on_bad_image: skip, an image that cannot be
-// read is no error.
+// read is not an error.
 func Open(d configs.Data, train bool) (data.Dataset, error) {
 	ds, err := Inspect(d, train)
 	if err != nil {

@@ -113,7 +113,7 @@ func (r *record) appendTo(b []byte) []byte {
 	return b
 }
 
-// recordSize returns the length of a record from its header, or -1 if it is no record.
+// recordSize returns the length of a record from its header, or -1 if it is not a record.
 func recordSize(b []byte) int64 {
 	if len(b) < recordHeaderSize || binary.LittleEndian.Uint32(b) != recordMagic {
 		return -1
@@ -177,7 +177,7 @@ type Packed struct {
 	labels  []int32
 }
 
-// OpenPacked maps a packed file. It is an error when the file has another version or is not
+// OpenPacked maps a packed file. It is an error when the file has a different version or is not
 // finished, or when its index is damaged.
 func OpenPacked(path string) (*Packed, error) {
 	info, err := os.Stat(path)

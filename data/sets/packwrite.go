@@ -92,8 +92,11 @@ func Pack(ctx context.Context, path string, ds data.Dataset, o PackOptions) (Pac
 		}
 		return w.result, fmt.Errorf("data: packing %s: %w", path, err)
 	}
-	if err := errors.Join(f.Sync(), f.Close(), os.Rename(f.Name(), path)); err != nil {
-		return w.result, fmt.Errorf("data: packing %s: %w", path, err)
+	rename := func() error { return os.Rename(f.Name(), path) }
+	for _, step := range []func() error{f.Sync, f.Close, rename} { // no rename after a failure
+		if err := step(); err != nil {
+			return w.result, fmt.Errorf("data: packing %s: %w", path, err)
+		}
 	}
 	return w.result, nil
 }

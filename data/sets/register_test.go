@@ -176,7 +176,7 @@ func TestRegisterErrors(t *testing.T) {
 			"field Width of its options has no key",
 		},
 		{
-			"options that are no pointer",
+			"options that are not a pointer",
 			sets.Format{Name: "x", Open: open, Options: func() any { return 3 }},
 			"want a pointer to a struct",
 		},

@@ -20,7 +20,7 @@ import (
 // exist.
 func ShardFiles(pattern string) (files []string, err error) { return shardFiles("", pattern) }
 
-// shardFiles is ShardFiles for a pattern within a folder, whose own name is no pattern.
+// shardFiles is ShardFiles for a pattern within a folder, whose own name is not a pattern.
 func shardFiles(dir, pattern string) (files []string, err error) {
 	patterns, err := expandBraces(pattern)
 	if err != nil {

@@ -158,7 +158,7 @@ func (x *shardIndex) take(s *shardSample, shard int32, m shardMember, key string
 	return nil
 }
 
-// secondImage is the error for an image next to the image of its sample.
+// secondImage returns the error for an image next to the image of its sample.
 func secondImage(first string) error {
 	return fmt.Errorf("a second image of the same sample, next to %s; "+
 		"a sample consists of the members with the same name up to the first dot", path.Base(first))
@@ -309,7 +309,7 @@ func (x *shardIndex) finish() (*Shards, error) {
 	case key != "" && key != LabelFolder:
 		return nil, fmt.Errorf("data: %s: data.label_key: no sample has a member or a JSON key %q; the members are %s",
 			d.files[0], key, d.found)
-	case x.doubts.Count() > 0: // texts that describe the images, but are no labels
+	case x.doubts.Count() > 0: // texts that describe the images, but are not labels
 		d.classes = []string{""}
 		d.unlabelled = strings.TrimPrefix(x.doubts.All()[0].Err.Error(), "data: ")
 	default:
@@ -319,7 +319,7 @@ func (x *shardIndex) finish() (*Shards, error) {
 }
 
 // checkImages finds samples without their own image: if a key is next to the image in other
-// samples, such as a mask, it is no image of a sample.
+// samples, such as a mask, it is not an image of a sample.
 func (x *shardIndex) checkImages() {
 	for _, o := range x.others {
 		if x.extra[o.key] {

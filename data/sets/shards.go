@@ -136,7 +136,7 @@ func (d *Shards) LabelHint() string {
 // WhyUnlabelled says why there are no labels, or "".
 func (d *Shards) WhyUnlabelled() string { return d.unlabelled }
 
-// LeftOut lists the members that are no part of a sample.
+// LeftOut lists the members that are not part of a sample.
 func (d *Shards) LeftOut() []data.LeftOut { return d.left }
 
 // Faults lists what is wrong with the samples.

@@ -451,7 +451,7 @@ func TestShardErrors(t *testing.T) {
 			want:   []string{`data.label_key: no sample has a member or a JSON key "lbl"; the members are png`},
 		},
 		{
-			name:   "folder that is no class",
+			name:   "folder that is not a class",
 			shards: [][]byte{tarOf(t, "dog/1.png", a, "bird/2.png", b)}, labels: pets,
 			want: []string{`bird/2.png: no label, and its folder "bird" is not one of the 2 classes`},
 		},
@@ -578,7 +578,7 @@ func TestShardNotes(t *testing.T) {
 	if notes := data.NotesOf(d); len(notes) != 1 || !strings.HasSuffix(notes[0], want) {
 		t.Errorf("%q", notes)
 	}
-	// A text that is no label is not a fault if no sample has a label: training without labels
+	// A text that is not a label is not a fault if no sample has a label: training without labels
 	// needs none.
 	captions := tarOf(t, "a/1.png", a, "a/1.txt", "a dog", "b/2.png", b, "b/2.txt", "a cat")
 	if d, err = shardsOf(t, Labels{}, captions); err != nil || !data.Unlabelled(d) {

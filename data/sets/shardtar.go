@@ -43,7 +43,7 @@ func openShardTar(file string) (*shardTar, error) {
 	return t, nil
 }
 
-// check refuses files that are no tar files, by their first bytes.
+// check refuses files that are not tar files, by their first bytes.
 func (t *shardTar) check() error {
 	info, err := t.file.Stat()
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 	bus "volcano.sh/apis/pkg/apis/bus/v1alpha1"
 )
 
-// The modules with the schemas. Volcano itself is no requirement of this module: it would bring all
+// The modules with the schemas. Volcano itself is not a requirement of this module: it would bring all
 // of Kubernetes.
 const (
 	operatorModule = "github.com/kubeflow/mpi-operator"

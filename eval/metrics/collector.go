@@ -5,7 +5,7 @@ import "fmt"
 // Collector keeps the answers of a model, image by image.
 type Collector struct {
 	classes int
-	limit   int // keep at most so many logits
+	limit   int // keep at most this many logits
 	images  []image
 	logits  []float32 // [kept images, classes]
 	// stride is 1 if the logits of all images are kept, 2 for every second image, and so on;

@@ -28,5 +28,5 @@
 //
 // A collector keeps 52 bytes for each image, and its logits, 4 bytes for each class, if all of them
 // fit into the limit that it was made with. ROC-AUC, average precision and curves need all logits:
-// histograms of scores would take less memory, but give other values than scikit-learn.
+// histograms of scores would take less memory, but give different values from scikit-learn.
 package metrics

@@ -43,8 +43,8 @@ type point struct {
 	allAtLeastScore int // images with this score or a larger one
 }
 
-// ranked has everything that ROC and precision-recall curves need. The scores of negatives matter
-// only by the positives around them.
+// ranked has everything that ROC and precision-recall curves need. Of a negative it
+// keeps only between which positives its score is.
 type ranked struct {
 	points               []point // by score, descending
 	positives, negatives int
@@ -126,7 +126,7 @@ type Curve struct {
 	Threshold []float32 `json:"threshold,omitempty"`
 }
 
-// curve returns at most so many points: with more positives, at evenly spaced recalls.
+// curve returns at most this many points: with more positives, at evenly spaced recalls.
 func (r ranked) curve(class, most int) Curve {
 	c := Curve{Class: class}
 	next := 1

@@ -66,7 +66,7 @@ func TestGradients(t *testing.T) {
 		pool := kernels.NewPool(2)
 		defer pool.Close()
 		h := newHead(c.width, c.classes, 5)
-		kernels.Scale(h.Weight, 30) // far from uniform answers
+		kernels.Scale(h.Weight, 30) // so that the answers are far from uniform
 		for k := range h.Bias {
 			h.Bias[k] = float32(k) / 10
 		}

@@ -37,7 +37,7 @@ const (
 // KNN classifies validation images by their nearest training images. Features are scaled to
 // length 1, the k images with the largest cosine s vote for their class with weight exp(s/T),
 // and the class with the most votes wins. Of equal images and classes the first counts. A
-// class without a vote is no answer, so k neighbours give at most k answers.
+// class without a vote is not an answer, so k neighbours give at most k answers.
 //
 // It computes the similarities of some images at a time, never all at once.
 func KNN(ctx context.Context, pool *kernels.Pool, train, val *Set, o KNNOptions) ([]Votes, error) {

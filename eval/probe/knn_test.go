@@ -112,7 +112,7 @@ func TestKNNSeparable(t *testing.T) {
 }
 
 // Of equal neighbours the first counts, of equal classes the first wins, and a class without a
-// vote is no answer.
+// vote is not an answer.
 func TestKNNTies(t *testing.T) {
 	train := &probe.Set{Width: 1, Classes: names(3), Labels: []int{2, 1, 1, 0}, Values: []float32{1, 1, 2, 3}}
 	val := &probe.Set{Width: 1, Classes: names(3), Labels: []int{2, 1, 0}, Values: []float32{1, 1, 1}}

@@ -52,7 +52,7 @@ type Ingredient struct {
 type Options struct {
 	Method     Method
 	Train, Val data.Dataset // with the classes of the models
-	NormImages int          // measure batch norms again on so many training images
+	NormImages int          // measure batch norms again on this many training images
 	SkipBad    bool
 	// Tried is called after a model was evaluated, and after it was tried in a soup.
 	Tried    func(i Ingredient, soup *eval.Result)
@@ -106,7 +106,7 @@ func Check(models []*model.Loaded) error {
 		a, b := first.Model.Store().Entries, m.Model.Store().Entries
 		for i := range max(len(a), len(b)) {
 			if i >= len(a) || i >= len(b) || a[i].Name != b[i].Name || !slices.Equal(a[i].Shape, b[i].Shape) {
-				return fmt.Errorf("the models have different architectures: %s and %s have other tensors; "+
+				return fmt.Errorf("the models have different architectures: %s and %s have different tensors; "+
 					"were they trained with the same image size?", first.Path, m.Path)
 			}
 		}

@@ -24,5 +24,5 @@ func WriteSample(ctx context.Context, dir string, epoch int, r *localmim.Runner,
 	return sheet.Write(filepath.Join(dir, SampleName(epoch)))
 }
 
-// SampleName returns the name of the picture after so many epochs.
+// SampleName returns the name of the picture after this many epochs.
 func SampleName(epoch int) string { return fmt.Sprintf("epoch-%03d.png", epoch) }

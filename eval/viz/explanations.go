@@ -94,7 +94,7 @@ func explanationNotes(x Explanation, m graph.Model, headless bool) (notes []stri
 	return notes
 }
 
-// AcrossClasses returns at most so many images of all classes in turn: first the first image of each
+// AcrossClasses returns at most this many images of all classes in turn: first the first image of each
 // class, then the second ones. If an image has several labels, the first one counts.
 func AcrossClasses(ds data.Dataset, most int) []int {
 	byClass := make([][]int, len(ds.Classes()))

@@ -85,7 +85,7 @@ func TestGlyphLengths(t *testing.T) {
 				r, g, b, a := m.At(x, y).RGBA()
 				lit = lit || r > 0x8000
 				if r != g || g != b || a != 0xffff {
-					t.Fatalf("pixel (%d, %d) is no opaque grey", x, y)
+					t.Fatalf("pixel (%d, %d) is not an opaque grey", x, y)
 				}
 			}
 			if lit {

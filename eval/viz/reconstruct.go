@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Title     string
 	Transform *data.EvalTransform // for the images; it also says how to undo its normalisation
-	Most      int                 // draw at most so many images, from the first on; 0 for all
+	Most      int                 // draw at most this many images, from the first on; 0 for all
 	Seed      uint64              // for the masks
 	Workers   int                 // goroutines that read images; 0 for one per processor
 

@@ -187,7 +187,7 @@ func whole(t *testing.T, least float64, settings ...string) {
 		}
 		p.train("parts", append(settings, "--resume")...)
 		if !bytes.Equal(p.values("parts"), p.values("whole")) {
-			t.Error("with a pause the training gives other weights")
+			t.Error("with a pause the training gives different weights")
 		}
 	}
 	var top5 any

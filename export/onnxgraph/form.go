@@ -52,7 +52,7 @@ type Op struct {
 	Inputs []Value // in the order of From: results of other ops and the images, without parameters
 }
 
-// Input returns the only input of the op in one of the layouts. If the value has another layout, Input
+// Input returns the only input of the op in one of the layouts. If the value has a different layout, Input
 // adds nodes that convert it to the first one. It is an error if that is not possible, or if the op has
 // several inputs.
 func (o Op) Input(b *Builder, layouts ...Layout) (Value, error) {

@@ -109,7 +109,7 @@ func (b *Builder) linear(name, x string, weight, bias *ops.Param, q *ops.Int8Lin
 	return b.Node("Add", name, []string{v, sum})
 }
 
-// round adds the rounding of a value to a grid with that name.
+// round adds the nodes that round x to a grid, and names their constants after the grid.
 func (b *Builder) round(grid, x string, g ops.Grid) string {
 	scale := b.Constant(onnx.Tensor{Name: grid + GridScale, Shape: []int{}, F32: []float32{g.Scale}})
 	zero := b.Constant(onnx.Tensor{Name: grid + GridZero, Shape: []int{}, Type: onnx.Uint8, Raw: []byte{g.Zero}})

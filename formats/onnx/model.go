@@ -154,7 +154,7 @@ type Dim struct {
 	Name string
 }
 
-// sizeOf returns the number of elements of a shape; ok is false if it is no shape, or too large
+// sizeOf returns the number of elements of a shape; ok is false if it is not a shape, or too large
 // for memory.
 func sizeOf(shape []int) (n int, ok bool) {
 	n = 1

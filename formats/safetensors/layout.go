@@ -28,7 +28,7 @@ const maxHeader = 100_000_000
 // maxProblems is how many problems of a file are listed.
 const maxProblems = 100
 
-// metaKey is the one entry of a header that is no tensor.
+// metaKey is the one entry of a header that is not a tensor.
 const metaKey = "__metadata__"
 
 // dtypes has the types that can be read, and sizes the bytes of a value of each type of the format.
@@ -72,7 +72,7 @@ func (e *TensorError) Unwrap() error { return e.Err }
 func IsFile(name string) bool { return strings.EqualFold(filepath.Ext(name), ".safetensors") }
 
 // ReadLayout reads the header of a file of this size. The error says why the file is not complete,
-// or has another format.
+// or has a different format.
 func ReadLayout(r io.ReaderAt, size int64) (*Layout, error) {
 	l, err := Examine(r, size)
 	switch {
@@ -143,7 +143,7 @@ type entry struct {
 	Offsets *[]int64 `json:"data_offsets"` // from the end of the header
 }
 
-// parse lists the tensors of a header. It is an error when the text is no header.
+// parse lists the tensors of a header. It is an error when the text is not a header.
 func (l *Layout) parse(head []byte) error {
 	d := json.NewDecoder(bytes.NewReader(head))
 	d.DisallowUnknownFields()
@@ -196,7 +196,7 @@ func (l *Layout) add(name string, e entry, valid bool) {
 	const farthest = 1 << 50 // larger than any file, and sums with it do not overflow
 	from, to := (*e.Offsets)[0], (*e.Offsets)[1]
 	if from < 0 || to < from || to > farthest {
-		l.problem(name, "bytes %d to %d are no part of a file", from, to)
+		l.problem(name, "bytes %d to %d are not part of a file", from, to)
 		return
 	}
 	s := formats.Stored{

@@ -41,7 +41,7 @@ func ExampleWrite() {
 	// w float32 [2 1] [1 2] []
 }
 
-// file is a file with that header and so many bytes of values.
+// file is a file with that header and this many bytes of values.
 func file(header string, values int) []byte {
 	out := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	out = append(out, header...)
@@ -51,7 +51,7 @@ func file(header string, values int) []byte {
 	return out
 }
 
-// What is no whole file, and what is said of it.
+// What is not a whole file, and what is said of it.
 func TestReadLayout(t *testing.T) {
 	for _, c := range []struct {
 		raw  []byte
@@ -95,7 +95,7 @@ func TestReadLayout(t *testing.T) {
 		{file(`{"a":{"dtype":"F32","shape":[0,9223372036854775807],"data_offsets":[0,0]}}`, 0), "want sizes from 0"},
 		{
 			file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 4),
-			"tensor a: bytes 4 to 0 are no part of a file",
+			"tensor a: bytes 4 to 0 are not part of a file",
 		},
 		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}`, 4), "tensor a: bytes -4 to 0"},
 		{
@@ -322,7 +322,7 @@ func FuzzParse(f *testing.F) {
 		hostile.Bound(t, 1<<20+200*len(raw), func() { _, tolerant = safetensors.Examine(r, size) })
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") || len(err.Error()) > 1000 {
-				t.Errorf("the error is no line: %q", err)
+				t.Errorf("the error is not a line: %q", err)
 			}
 			return
 		}

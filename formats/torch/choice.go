@@ -47,7 +47,7 @@ var (
 	}
 )
 
-// notWeights are the beginnings of keys for tensors that are no weights of the network.
+// notWeights are the beginnings of keys for tensors that are not weights of the network.
 var notWeights = []string{"optim", "sched", "scaler", "criterion", "loss", "queue"}
 
 // Limits of the search for networks.
@@ -142,7 +142,7 @@ func resolveTo(s set, depth int) []set {
 	return []set{s}
 }
 
-// isNotWeights says whether a key is for tensors that are no weights.
+// isNotWeights says whether a key is for tensors that are not weights.
 func isNotWeights(key string) bool {
 	return slices.ContainsFunc(notWeights, func(w string) bool { return strings.HasPrefix(strings.ToLower(key), w) })
 }

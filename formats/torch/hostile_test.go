@@ -111,15 +111,15 @@ func hostileFiles(t testing.TB) map[string][]byte {
 			pickled(call(global("torch._utils", "_rebuild_tensor_v2"), "N")),
 			nil,
 		),
-		"a persistent id that is no storage": archive(
+		"a persistent id that is not a storage": archive(
 			t, pickled(tuple(text("file"), text("/etc/passwd"))+"Q"), nil,
 		),
-		"a persistent id that is no tuple": archive(t, pickled(text("x")+"Q"), nil),
-		"claims 4294967295 bytes":          archive(t, pickled(length("X", math.MaxUint32, 4)), nil),
-		"claims 9223372036854775807 bytes": archive(t, pickled(length("\x8e", math.MaxInt64, 8)), nil),
-		"claims 4611686018427387904 bytes": archive(t, pickled(length("\x96", 1<<62, 8)), nil),
-		"a frame of 1099511627776 bytes":   archive(t, pickled(length("\x95", 1<<40, 8)), nil),
-		"an integer of 0 bytes":            archive(t, pickled("\x8a\x00"), nil),
+		"a persistent id that is not a tuple": archive(t, pickled(text("x")+"Q"), nil),
+		"claims 4294967295 bytes":             archive(t, pickled(length("X", math.MaxUint32, 4)), nil),
+		"claims 9223372036854775807 bytes":    archive(t, pickled(length("\x8e", math.MaxInt64, 8)), nil),
+		"claims 4611686018427387904 bytes":    archive(t, pickled(length("\x96", 1<<62, 8)), nil),
+		"a frame of 1099511627776 bytes":      archive(t, pickled(length("\x95", 1<<40, 8)), nil),
+		"an integer of 0 bytes":               archive(t, pickled("\x8a\x00"), nil),
 		"an integer of 2000 bytes": archive(
 			t, pickled(length("\x8b", 2000, 4)+strings.Repeat("x", 2000)), nil,
 		),
@@ -150,7 +150,7 @@ func hostileFiles(t testing.TB) map[string][]byte {
 			t, zip.Deflate, map[string]string{"m/data.pkl": strings.Repeat("N", 80<<20)},
 		),
 
-		"not of PyTorch: want one that torch.save wrote": []byte(pickled(text("hello"))),
+		"a pickle that torch.save did not write": []byte(pickled(text("hello"))),
 		"of an unknown version": []byte(
 			strings.Replace(legacyHead, "M\xe9\x03", "M\xe8\x03", 1) + pickled("N"),
 		),
@@ -314,7 +314,7 @@ func check(t *testing.T, raw []byte) {
 		hostile.Bound(t, 4<<20+1000*len(raw), func() { s, err = parse(raw, torch.Options{Choice: choice}) })
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") || len(err.Error()) > 1000 {
-				t.Errorf("the error is no line: %q", err)
+				t.Errorf("the error is not a line: %q", err)
 			}
 			continue
 		}

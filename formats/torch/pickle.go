@@ -127,7 +127,7 @@ func (u *unpickler) load(b []byte) (v any, rest []byte, err error) {
 	p.PersistentLoad = func(id any) (any, error) {
 		tuple, ok := id.(*types.Tuple)
 		if !ok || u.persistent == nil {
-			return nil, errors.New("a persistent id that is no tuple")
+			return nil, errors.New("a persistent id that is not a tuple")
 		}
 		return u.persistent(tuple)
 	}

@@ -13,7 +13,7 @@ var wrappers = []string{
 	"base_model", "base_encoder", "trunk", "_forward_module",
 }
 
-// counters are names of counters of averages, which are no tensors of a network: in PyTorch's
+// counters are names of counters of averages, which are not tensors of a network: in PyTorch's
 // AveragedModel, in MMEngine and in ema-pytorch.
 var counters = []string{"n_averaged", "num_updates", "initted", "steps", "step", "decay"}
 

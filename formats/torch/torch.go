@@ -59,7 +59,7 @@ func (f *torchFile) open(id *types.Tuple) (any, error) {
 		return &inert{"module"}, nil
 	}
 	if id.Len() < 5 || id.Get(0) != "storage" {
-		return nil, errors.New("a persistent id that is no storage")
+		return nil, errors.New("a persistent id that is not a storage")
 	}
 	key, ok1 := id.Get(2).(string)
 	size, ok2 := id.Get(4).(int)
@@ -212,9 +212,9 @@ func parseLegacy(r io.ReaderAt, size int64, o Options) (*State, error) {
 		return v, err
 	}
 	if v, err := next(); err != nil {
-		return nil, fmt.Errorf("a pickle, but not of PyTorch: %w", err)
+		return nil, fmt.Errorf("a pickle that torch.save did not write: %w", err)
 	} else if n, ok := v.(*big.Int); !ok || n.Cmp(magic) != 0 {
-		return nil, errors.New("a pickle, but not of PyTorch: want one that torch.save wrote")
+		return nil, errors.New("a pickle that torch.save did not write")
 	}
 	if v, err := next(); err != nil || v != 1001 {
 		return nil, errors.New("a PyTorch file of an unknown version")

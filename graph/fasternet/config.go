@@ -55,7 +55,7 @@ func family() configs.Family {
 	}}
 }
 
-// Check is part of [configs.Arch].
+// Check implements [configs.Arch].
 func (c Config) Check(configs.Model) *configs.Problem {
 	if p := configs.First(
 		configs.AtLeast("model.embed_dim", c.EmbedDim, 1),
@@ -82,7 +82,7 @@ func (c Config) Check(configs.Model) *configs.Problem {
 	return configs.CheckDoubling(c.EmbedDim, len(c.Depths))
 }
 
-// CheckImage is part of [configs.ImageChecker]: at least a pixel of an image must be left in the
+// CheckImage implements [configs.ImageChecker]: at least a pixel of an image must be left in the
 // last stage.
 func (c Config) CheckImage(key string, size int) *configs.Problem {
 	side, stage := size, 0
@@ -133,10 +133,10 @@ func outSide(in, size, stride int) int {
 	return (in-size)/stride + 1
 }
 
-// Stages is part of [configs.Staged].
+// Stages implements [configs.Staged].
 func (c Config) Stages() (what string, n int) { return "stages", len(c.Depths) }
 
-// Blocks is part of [configs.Staged].
+// Blocks implements [configs.Staged].
 func (c Config) Blocks() (n int) {
 	for _, d := range c.Depths {
 		n += d
@@ -144,13 +144,13 @@ func (c Config) Blocks() (n int) {
 	return n
 }
 
-// LastSide is part of [configs.BatchNormed].
+// LastSide implements [configs.BatchNormed].
 func (c Config) LastSide(size int) int {
 	sides := c.StageSides(size)
 	return sides[len(sides)-1]
 }
 
-// Outputs is part of [configs.Sized]: the first stage has the largest maps.
+// Outputs implements [configs.Sized]: the first stage has the largest maps.
 func (c Config) Outputs(size int) float64 {
 	side := float64(outSide(size, c.PatchSize, c.PatchStride))
 	return side * side * float64(c.EmbedDim) * max(c.MLPRatio, 1)

@@ -95,7 +95,7 @@ func NewBackbone(s *layers.Store, a Config, c configs.Model) (b Backbone, err er
 	return b, nil
 }
 
-// Forward is part of [graph.Model].
+// Forward implements [graph.Model].
 func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
 	at := stream{}

@@ -15,10 +15,10 @@ func NewFolded(c configs.Model) (*Model, error) {
 	return graph.Make[*Model](Family(), c, 0, layers.NewFoldedStore())
 }
 
-// Folded is part of [graph.Foldable].
+// Folded implements [graph.Foldable].
 func (m *Model) Folded() bool { return m.Store().Folded }
 
-// Fold is part of [graph.Foldable].
+// Fold implements [graph.Foldable].
 func (m *Model) Fold() (graph.Model, error) {
 	if m.Folded() {
 		return m, nil
@@ -31,7 +31,7 @@ func (m *Model) Fold() (graph.Model, error) {
 	return f, nil
 }
 
-// Refold is part of [graph.Foldable].
+// Refold implements [graph.Foldable].
 func (m *Model) Refold(folded graph.Model) error {
 	f, ok := folded.(*Model)
 	switch {

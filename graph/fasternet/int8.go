@@ -62,7 +62,7 @@ const (
 	featureGrid      = "avgpool_pre_head.2"
 )
 
-// Int8Units is part of [graph.Int8Model].
+// Int8Units implements [graph.Int8Model].
 func (m *Model) Int8Units() []graph.Int8Unit {
 	var units []graph.Int8Unit
 	before := m.embed.Name
@@ -107,7 +107,7 @@ func (m *Model) Int8Units() []graph.Int8Unit {
 	)
 }
 
-// NoInt8 is part of [graph.Int8Model].
+// NoInt8 implements [graph.Int8Model].
 func (m *Model) NoInt8() error {
 	for _, b := range slices.Concat(m.stages...) {
 		if b.MLP.GRN != nil {
@@ -117,10 +117,10 @@ func (m *Model) NoInt8() error {
 	return nil
 }
 
-// Int8 is part of [graph.Int8Model].
+// Int8 implements [graph.Int8Model].
 func (m *Model) Int8() *graph.Int8State { return m.int8 }
 
-// SetInt8 is part of [graph.Int8Model].
+// SetInt8 implements [graph.Int8Model].
 func (m *Model) SetInt8(s *graph.Int8State) error {
 	if s != nil {
 		if !m.Folded() {

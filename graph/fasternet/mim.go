@@ -7,10 +7,10 @@ import (
 	"fasternet/configs"
 )
 
-// Taps is part of [configs.Maskable].
+// Taps implements [configs.Maskable].
 func (c Config) Taps() (what string, n int) { return "stages", len(c.Depths) }
 
-// Tap is part of [configs.Maskable]. All stages but the last have merged their patches there.
+// Tap implements [configs.Maskable]. All stages but the last have merged their patches there.
 func (c Config) Tap(tap int) (dim, patch int) {
 	dim, patch = c.EmbedDim, c.PatchSize
 	for range min(tap, len(c.Depths)-1) {
@@ -19,26 +19,26 @@ func (c Config) Tap(tap int) (dim, patch int) {
 	return dim, patch
 }
 
-// MaskUnit is part of [configs.Maskable].
+// MaskUnit implements [configs.Maskable].
 func (c Config) MaskUnit() (least int, why string) {
 	_, least = c.Tap(len(c.Depths))
 	return least, fmt.Sprintf("pixels of the last stage (patch_size %d, merged by patch_size2 %d "+
 		"before each of %d stages) of", c.PatchSize, c.PatchSize2, len(c.Depths)-1)
 }
 
-// Visible is part of [configs.Maskable]: ⌊ratio·n⌋ units are masked.
+// Visible implements [configs.Maskable]: ⌊ratio·n⌋ units are masked.
 func (c Config) Visible(n int, ratio float64) int {
 	const rounding = 1e-9 // for ratios like 0.29·100, which is a little less than 29 in float64
 	return n - int(ratio*float64(n)+rounding)
 }
 
-// DecodesUnits is part of [configs.UnitDecoder].
+// DecodesUnits implements [configs.UnitDecoder].
 func (c Config) DecodesUnits() bool { return true }
 
-// DefaultMIM is part of [configs.OwnMIM].
+// DefaultMIM implements [configs.OwnMIM].
 func (c Config) DefaultMIM(m *configs.MIM) { m.NBins, m.MaskRatio = 18, 0.6 }
 
-// FillMIM is part of [configs.Maskable].
+// FillMIM implements [configs.Maskable].
 func (c Config) FillMIM(m *configs.MIM) {
 	if len(m.Taps) == 0 {
 		for i := range c.Depths {
@@ -85,7 +85,7 @@ func (c Config) scales(taps []int, unit int) (scales []float64) {
 	return scales
 }
 
-// CheckMIM is part of [configs.Maskable].
+// CheckMIM implements [configs.Maskable].
 func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
 	switch {
 	case m.Coordinates != "spatial":

@@ -44,7 +44,7 @@ type Family struct {
 	Assumed func(m configs.Model, preset bool) []string
 	// Unsupported returns an error that names a part of the network that this project does not have.
 	Unsupported func(s Shapes) error
-	// Doubts notes if weights without a configuration may be made for another computation than the
+	// Doubts notes if weights without a configuration may be made for a different computation from the
 	// user's configuration.
 	Doubts func(w *Weights, m configs.Model)
 	// Padding says if the program that wrote the weights computes something else for images of a
@@ -52,7 +52,7 @@ type Family struct {
 	Padding func(m configs.Model, height, width int, n torch.Naming) string
 	// Alike says whether two values of a key of the section model compute the same from the weights.
 	Alike func(key string, weights, config configs.Model) bool
-	// Trained notes if weights were trained in another way than the model computes.
+	// Trained notes if weights were trained in a different way than the model computes.
 	Trained func(weights, config configs.Model) (notes []string)
 	// Differs returns what a program has and the model does not, if the two would compute different
 	// logits from the same tensors: settings that make ours the same, and other differences in
@@ -87,7 +87,7 @@ type Weights struct {
 	Ask func(settings string) string
 }
 
-// Setting is the value that the user has set for a key.
+// Setting returns the value that the user has set for a key.
 func (w *Weights) Setting(key string) (value string, ok bool) {
 	for _, s := range w.Settings {
 		if v, is := strings.CutPrefix(s, key+"="); is {

@@ -47,7 +47,7 @@ func newVisibleFasterNet(s *layers.Store, c *configs.Config) (Backbone, error) {
 	return e, err
 }
 
-// Forward is part of [Backbone].
+// Forward implements [Backbone].
 func (e *visibleFasterNet) Forward(p *layers.Pass, images *gorgonia.Node, v *Visible) ([]*gorgonia.Node, error) {
 	p.Units = &ops.Units{PerImage: v.Units}
 	if whole := v.Units == v.Side*v.Side; whole || !e.isolated {

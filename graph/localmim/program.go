@@ -21,7 +21,7 @@ type Masked struct {
 	Targets [][]float32 // of each scale: [batch, cells, values]
 	Weights [][]float32 // of each scale: [batch, cells]: the masked part of a cell, 0 in visible units
 	// Whole is the number of images of all ranks, or 0 for these images alone. The loss is then the
-	// part of these images in the mean over all.
+	// share of these images in the mean over all.
 	Whole int
 }
 

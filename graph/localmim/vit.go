@@ -51,7 +51,7 @@ func newVisibleViT(s *layers.Store, c *configs.Config) (Backbone, error) {
 	return e, nil
 }
 
-// Forward is part of [Backbone].
+// Forward implements [Backbone].
 func (e *visibleViT) Forward(p *layers.Pass, images *gorgonia.Node, v *Visible) ([]*gorgonia.Node, error) {
 	x, err := e.embed.Forward(p, images)
 	if err != nil {

@@ -14,7 +14,7 @@ const visiblePrefix = "visible."
 // wholeNorm is a batch norm of the encoder, and the same norm for whole images with its own statistics.
 type wholeNorm struct{ visible, whole *ops.BatchNorm }
 
-// A batch norm of the encoder sees only visible positions. Its channels have other statistics there
+// A batch norm of the encoder sees only visible positions. Its channels have different statistics there
 // than in a whole image, where every convolution sees all of its neighbours. A classifier that
 // starts from the encoder needs the statistics of whole images. So the state has both, each with
 // its counter: under the name in a classifier the statistics of whole images, which are measured

@@ -61,7 +61,7 @@ func family() configs.Family {
 	}}
 }
 
-// Check is part of [configs.Arch].
+// Check implements [configs.Arch].
 func (c Config) Check(configs.Model) *configs.Problem {
 	if p := configs.First(
 		configs.AtLeast("model.embed_dim", c.EmbedDim, 1),
@@ -92,7 +92,7 @@ func (c Config) Check(configs.Model) *configs.Problem {
 	return nil
 }
 
-// CheckImage is part of [configs.ImageChecker]: an image is cut into whole patches, which are
+// CheckImage implements [configs.ImageChecker]: an image is cut into whole patches, which are
 // merged once for each stage after the first.
 func (c Config) CheckImage(key string, size int) *configs.Problem {
 	if unit := c.unit(); size < unit || size%unit != 0 {
@@ -116,10 +116,10 @@ func (c Config) StageDims() []int { return configs.Doubling(c.EmbedDim, len(c.De
 // or width.
 func (c Config) Side(image int) int { return image / c.PatchSize }
 
-// Stages is part of [configs.Staged].
+// Stages implements [configs.Staged].
 func (c Config) Stages() (what string, n int) { return "stages", len(c.Depths) }
 
-// Blocks is part of [configs.Staged].
+// Blocks implements [configs.Staged].
 func (c Config) Blocks() (n int) {
 	for _, d := range c.Depths {
 		n += d
@@ -127,7 +127,7 @@ func (c Config) Blocks() (n int) {
 	return n
 }
 
-// Outputs is part of [configs.Sized]: of the products within a block of the first stage, or of its
+// Outputs implements [configs.Sized]: of the products within a block of the first stage, or of its
 // attention.
 func (c Config) Outputs(size int) float64 {
 	tokens := float64(c.Side(size)) * float64(c.Side(size))
@@ -135,7 +135,7 @@ func (c Config) Outputs(size int) float64 {
 	return tokens * max(float64(c.EmbedDim)*max(c.MLPRatio, 3), seen*float64(c.NumHeads[0]))
 }
 
-// FillMIM is part of [configs.Maskable].
+// FillMIM implements [configs.Maskable].
 func (c Config) FillMIM(m *configs.MIM) {
 	if len(m.Taps) == 0 {
 		for i := range c.Depths {
@@ -160,24 +160,24 @@ func (c Config) FillMIM(m *configs.MIM) {
 	}
 }
 
-// Taps is part of [configs.Maskable].
+// Taps implements [configs.Maskable].
 func (c Config) Taps() (what string, n int) { return "stages", len(c.Depths) }
 
-// Tap is part of [configs.Maskable]. All stages but the last have merged their patches there.
+// Tap implements [configs.Maskable]. All stages but the last have merged their patches there.
 func (c Config) Tap(tap int) (dim, patch int) {
 	merges := min(tap, len(c.Depths)-1)
 	return c.EmbedDim << merges, c.PatchSize << merges
 }
 
-// MaskUnit is part of [configs.Maskable].
+// MaskUnit implements [configs.Maskable].
 func (c Config) MaskUnit() (least int, why string) {
 	return c.unit(), "tokens of the last stage, of"
 }
 
-// Visible is part of [configs.Maskable]: ⌊ratio·n⌋+1 units are masked, as published.
+// Visible implements [configs.Maskable]: ⌊ratio·n⌋+1 units are masked, as published.
 func (c Config) Visible(n int, ratio float64) int { return n - int(ratio*float64(n)) - 1 }
 
-// CheckMIM is part of [configs.Maskable].
+// CheckMIM implements [configs.Maskable].
 func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
 	if slices.ContainsFunc(m.Scales, func(s float64) bool { return s != 1 }) {
 		return configs.Wrong(

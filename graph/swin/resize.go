@@ -7,7 +7,7 @@ import (
 	"fasternet/graph"
 )
 
-// ForSize is part of [graph.Sized]: the tables of position bias lose the places that windows of a
+// ForSize implements [graph.Sized]: the tables of position bias lose the places that windows of a
 // smaller map do not have. Windows larger than the tables are an error.
 func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 	sides, changed := windowSides(m.Arch(), imageSize), false
@@ -50,5 +50,5 @@ func middle(table []float32, from, to, heads int) []float32 {
 	return out
 }
 
-// SizeNote is part of [graph.Sized]: smaller windows need no note.
+// SizeNote implements [graph.Sized]: smaller windows need no note.
 func (m *Model) SizeNote(int) string { return "" }

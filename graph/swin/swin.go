@@ -141,7 +141,7 @@ func (m *Model) Window(stage, height, width int) (side, shift int) {
 	return s.Side, s.Shift(height, width)
 }
 
-// Forward is part of [graph.Model].
+// Forward implements [graph.Model].
 func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
 	layer := 0

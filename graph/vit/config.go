@@ -57,7 +57,7 @@ func family() configs.Family {
 	}}
 }
 
-// Check is part of [configs.Arch].
+// Check implements [configs.Arch].
 func (c Config) Check(configs.Model) *configs.Problem {
 	if p := configs.First(
 		configs.AtLeast("model.embed_dim", c.EmbedDim, 1),
@@ -80,7 +80,7 @@ func (c Config) Check(configs.Model) *configs.Problem {
 	return configs.CheckHeads(c.NumHeads[0], 0, c.EmbedDim)
 }
 
-// CheckImage is part of [configs.ImageChecker]: an image is cut into whole patches.
+// CheckImage implements [configs.ImageChecker]: an image is cut into whole patches.
 func (c Config) CheckImage(key string, size int) *configs.Problem {
 	if size < c.PatchSize || size%c.PatchSize != 0 {
 		return configs.Wrong(key, "want a multiple of patch_size (%d), got %d", c.PatchSize, size).With(
@@ -93,13 +93,13 @@ func (c Config) CheckImage(key string, size int) *configs.Problem {
 // Side returns the side of the grid of patches for an image of the given height or width.
 func (c Config) Side(image int) int { return image / c.PatchSize }
 
-// Stages is part of [configs.Staged].
+// Stages implements [configs.Staged].
 func (c Config) Stages() (what string, n int) { return "blocks", c.Depth }
 
-// Blocks is part of [configs.Staged].
+// Blocks implements [configs.Staged].
 func (c Config) Blocks() int { return c.Depth }
 
-// Outputs is part of [configs.Sized]: of the products within a block, or of its attention.
+// Outputs implements [configs.Sized]: of the products within a block, or of its attention.
 func (c Config) Outputs(size int) float64 {
 	tokens := float64(c.Side(size)) * float64(c.Side(size))
 	return tokens * max(float64(c.EmbedDim)*max(c.MLPRatio, 3), tokens*float64(c.NumHeads[0]))
@@ -108,7 +108,7 @@ func (c Config) Outputs(size int) float64 {
 // headDim is the number of channels of a head in a decoder.
 const headDim = 32
 
-// FillMIM is part of [configs.Maskable].
+// FillMIM implements [configs.Maskable].
 func (c Config) FillMIM(m *configs.MIM) {
 	if len(m.Taps) == 0 {
 		m.Taps = []int{2, 4, c.Depth - 2, c.Depth}
@@ -134,19 +134,19 @@ func (c Config) FillMIM(m *configs.MIM) {
 	}
 }
 
-// Taps is part of [configs.Maskable].
+// Taps implements [configs.Maskable].
 func (c Config) Taps() (what string, n int) { return "blocks", c.Depth }
 
-// Tap is part of [configs.Maskable].
+// Tap implements [configs.Maskable].
 func (c Config) Tap(int) (dim, patch int) { return c.EmbedDim, c.PatchSize }
 
-// MaskUnit is part of [configs.Maskable].
+// MaskUnit implements [configs.Maskable].
 func (c Config) MaskUnit() (least int, why string) { return c.PatchSize, "patches of" }
 
-// Visible is part of [configs.Maskable]: ⌊(1-ratio)·n⌋ units, as published.
+// Visible implements [configs.Maskable]: ⌊(1-ratio)·n⌋ units, as published.
 func (c Config) Visible(n int, ratio float64) int { return int(float64(n) * (1 - ratio)) }
 
-// CheckMIM is part of [configs.Maskable].
+// CheckMIM implements [configs.Maskable].
 func (c Config) CheckMIM(m configs.MIM) *configs.Problem {
 	switch {
 	case m.MaskUnit != c.PatchSize:

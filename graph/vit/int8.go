@@ -2,7 +2,7 @@ package vit
 
 import "fasternet/graph"
 
-// Int8Units is part of [graph.Int8Model].
+// Int8Units implements [graph.Int8Model].
 func (m *Model) Int8Units() []graph.Int8Unit {
 	units := []graph.Int8Unit{graph.EmbedUnit(m.embed)}
 	for _, b := range m.blocks {
@@ -17,5 +17,5 @@ func (m *Model) Int8Units() []graph.Int8Unit {
 	return append(units, head)
 }
 
-// SetInt8 is part of [graph.Int8Model].
+// SetInt8 implements [graph.Int8Model].
 func (m *Model) SetInt8(s *graph.Int8State) error { return m.SetUnits(m.Int8Units(), s) }

@@ -7,7 +7,7 @@ import (
 	"fasternet/ops"
 )
 
-// ForSize is part of [graph.Sized]: the position embeddings are interpolated.
+// ForSize implements [graph.Sized]: the position embeddings are interpolated.
 func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 	if side := m.Arch().Side(imageSize); m.grid == [2]int{side, side} {
 		return m, nil
@@ -25,7 +25,7 @@ func (m *Model) ForSize(imageSize int) (graph.Model, error) {
 	return to, graph.KeepInt8(m, to)
 }
 
-// SizeNote is part of [graph.Sized].
+// SizeNote implements [graph.Sized].
 func (m *Model) SizeNote(imageSize int) string {
 	from, to := m.grid[0], m.Arch().Side(imageSize)
 	if from == to {

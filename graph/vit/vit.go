@@ -113,7 +113,7 @@ func NewBlocks(s *layers.Store, a Config, dropPathRate float64, weights layers.I
 // Grid returns the height and width in patches of the position embeddings.
 func (m *Model) Grid() [2]int { return m.grid }
 
-// Forward is part of [graph.Model].
+// Forward implements [graph.Model].
 func (m *Model) Forward(p *layers.Pass, x *gorgonia.Node) (*gorgonia.Node, error) {
 	p.Layer(0)
 	x, err := m.embed.Forward(p, x)

@@ -74,7 +74,7 @@ func (r *Report) Counts() Counts {
 }
 
 // Write writes a line for each finding, and for each file that is left out. It writes at most
-// so many of a kind, 0 for all, but always all images that cannot be used and all faults of
+// this many of a kind, 0 for all, but always all images that cannot be used and all faults of
 // folders and lists.
 func (r *Report) Write(w io.Writer, most int) error {
 	var b strings.Builder

@@ -16,7 +16,7 @@ type timing struct {
 	before func()           // called before every run, not timed; may be nil
 	after  func(ms float64) // called after every run, not timed; may be nil
 	warmup int
-	// Run so many times, or, with 0, for so many seconds and at least so many times.
+	// Run this many times, or, with 0, for this many seconds and at least this many times.
 	iterations int
 	seconds    float64
 	least      int // 0 for five

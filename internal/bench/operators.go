@@ -22,7 +22,7 @@ var Operators = []Operator{Conv, GroupConv, DWConv, PConv}
 
 const (
 	groups  = 16 // groups of GroupConv
-	divisor = 4  // PConv convolves one of so many channels
+	divisor = 4  // PConv convolves one channel in four
 	taps    = 9
 )
 

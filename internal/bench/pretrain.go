@@ -10,7 +10,7 @@ import (
 	"fasternet/train"
 )
 
-// pretraining sets up LocalMIM on images of noise. Every step has another mask, like a run. The
+// pretraining sets up LocalMIM on images of noise. Every step has a different mask, like a run. The
 // targets are noise and cost nothing, because a loader makes them ahead.
 func (o Options) pretraining(c *configs.Config, pool *kernels.Pool) (subject, error) {
 	if o.Size != c.Data.ImageSize {

@@ -60,7 +60,7 @@ type ThreadRow struct {
 	SerialMS  float64 `json:"serial_ms"`  // code outside of regions, which one thread runs
 	BarrierMS float64 `json:"barrier_ms"` // beginning and ending regions
 	MemoryMS  float64 `json:"memory_ms"`  // waiting for memory, if its bandwidth is known
-	SmallMS   float64 `json:"small_ms"`   // extra time on one thread because the work is cut for so many
+	SmallMS   float64 `json:"small_ms"`   // extra time on one thread because the work is cut for this many
 	Limit     string  `json:"limit"`      // the largest of these; "" if all are 0
 
 	Regions   int     `json:"regions"`        // parallel regions with more than one task, in a run
@@ -92,7 +92,7 @@ func NewThreadOptions() ThreadOptions { return ThreadOptions{Predict: []int{8, 1
 const MostThreads = 1024
 
 // RunThreads times a model with up to as many threads as the machine has processors, and predicts the
-// time for other numbers: on one thread it runs the work that is cut for so many, times every task,
+// time for other numbers: on one thread it runs the work that is cut for this many, times every task,
 // and schedules the tasks as the pool would.
 func RunThreads(ctx context.Context, name string, c *configs.Config, o ThreadOptions) (ThreadTable, error) {
 	c, err := o.prepare(c)

@@ -38,7 +38,7 @@ func (c *cache) touch(e ops.Extent) (missed int) {
 	return missed
 }
 
-// traffic returns what each operation of a run moves between memory and a cache of so many bytes, if
+// traffic returns what each operation of a run moves between memory and a cache of this many bytes, if
 // it goes once through everything that it reads and writes. The run repeats.
 func traffic(run []ops.TracedOp, cacheBytes int) []int {
 	c := newCache(cacheBytes)

@@ -45,7 +45,7 @@ type Watch struct {
 	marks       [2]int
 }
 
-// New expects so many rounds, 20 or more.
+// New expects this many rounds, 20 or more.
 func New(t testing.TB, rounds int) *Watch {
 	t.Helper()
 	if rounds < 20 {

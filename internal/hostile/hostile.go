@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Bound calls f and fails the test if f allocates more than so many bytes in all, garbage included.
+// Bound calls f and fails the test if f allocates more than this many bytes in all, garbage included.
 // Nothing else may run in the process.
 func Bound(t testing.TB, bytes int, f func()) {
 	t.Helper()

@@ -219,7 +219,7 @@ func (c *Client) send(client *http.Client, r *http.Request) (*http.Response, err
 // ErrUnreachable says that a host does not answer.
 var ErrUnreachable = errors.New("cannot be reached")
 
-// unreachable is the error of a request that got no answer.
+// unreachable returns the error of a request that got no answer.
 func (c *Client) unreachable(u *url.URL, err error) error {
 	var outer *url.Error
 	for errors.As(err, &outer) { // it contains the whole URL, which may be signed

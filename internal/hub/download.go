@@ -24,7 +24,7 @@ import (
 	"fasternet/internal/disk"
 )
 
-// transfer is a download to a file that has another name until it is complete.
+// transfer is a download to a file that has a different name until it is complete.
 type transfer struct {
 	client *Client
 	metadata

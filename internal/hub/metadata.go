@@ -29,7 +29,7 @@ type metadata struct {
 	etag   string              // "" if unknown
 	commit string              // on the hub; "" if unknown
 	size   int64               // -1 if unknown
-	most   int64               // download at most so many bytes
+	most   int64               // download at most this many bytes
 
 	// validator is what the server needs to continue the same content (If-Range); "" if it names
 	// nothing exact enough.
@@ -62,7 +62,7 @@ func (c *Client) address(r reference.Reference) string {
 	return c.settings.Endpoint + "/" + r.Repo + "/resolve/" + url.PathEscape(r.Revision) + "/" + strings.Join(file, "/")
 }
 
-// head asks, at most so many times, for the metadata of a file that may have so many bytes.
+// head asks, at most this many times, for the metadata of a file that may have this many bytes.
 func (c *Client) head(ctx context.Context, r reference.Reference, most int64, tries int) (m metadata, err error) {
 	m = metadata{ref: r, url: r.URL, most: most, size: -1}
 	if r.URL == "" {
@@ -148,7 +148,7 @@ func (c *Client) read(m *metadata, response *http.Response) error {
 // isPage says whether an answer is a web page, such as one that wants somebody to sign in.
 func isPage(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type"), "text/html") }
 
-// notTheHub is the error of a web page in place of a file.
+// notTheHub returns the error of a web page in place of a file.
 func (c *Client) notTheHub(response *http.Response) error {
 	return fmt.Errorf("the hub %s %w: %s answers with a web page: sign in to the network if it wants that; "+
 		"HF_ENDPOINT names another hub", c.settings.Endpoint, ErrUnreachable, response.Request.URL.Host)

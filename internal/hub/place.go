@@ -75,7 +75,7 @@ func (p place) fetched(r reference.Reference) Fetched {
 // store downloads the file. The caller holds the lock.
 func (p place) store(ctx context.Context, c *Client, m metadata, want string) error {
 	failed := func(err error) error { return c.writing(p.path, 0, 0, err) }
-	// The part of another version has another name, so it is not resumed.
+	// The part of another version has a different name, so it is not resumed.
 	version := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", m.etag, m.size, want))
 	t := transfer{
 		client:   c,

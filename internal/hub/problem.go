@@ -112,7 +112,7 @@ func plainRefusal(r reference.Reference, response *http.Response, said string) e
 	return unexpected(what, response, said)
 }
 
-// unexpected is the error of any other answer; a busy server is asked again.
+// unexpected returns the error of any other answer; a busy server is asked again.
 func unexpected(what string, response *http.Response, said string) error {
 	err := fmt.Errorf("%s answers %d %s%s", what, response.StatusCode, http.StatusText(response.StatusCode), said)
 	switch response.StatusCode {

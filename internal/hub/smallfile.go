@@ -7,7 +7,7 @@ import (
 	"fasternet/internal/disk"
 )
 
-// readSmall reads a file of at most so many bytes.
+// readSmall reads a file of at most this many bytes.
 func readSmall(path string, most int64) ([]byte, error) {
 	f, err := disk.Open(path)
 	if err != nil {

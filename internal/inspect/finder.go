@@ -46,7 +46,7 @@ type Finder struct {
 	largest     []float64 // magnitude in the last tensor with samples, by sample
 }
 
-// Begin starts the next batch of the step, of so many samples.
+// Begin starts the next batch of the step, of this many samples.
 func (f *Finder) Begin(size int) {
 	if f.size > 0 {
 		f.batch++

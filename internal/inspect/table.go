@@ -30,7 +30,7 @@ type Table struct {
 	at   map[place]*Row
 }
 
-// place identifies an op. The graph for another image size has another order.
+// place identifies an op. The graph for another image size has a different order.
 type place struct {
 	index      int
 	kind, name string

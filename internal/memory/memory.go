@@ -38,7 +38,7 @@ func heap() uint64 {
 	return s[0].Value.Uint64() - s[1].Value.Uint64() - s[2].Value.Uint64()
 }
 
-// Check returns an error if so many more bytes do not fit into the limits of the system, the user or
+// Check returns an error if this many more bytes do not fit into the limits of the system, the user or
 // GOMEMLIMIT. what names what needs them.
 func Check(what string, bytes int) error {
 	err := check(what, uint64(bytes), limits())

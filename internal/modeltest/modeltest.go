@@ -41,7 +41,7 @@ data: {image_size: 32, mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4], multi_scale:
 }
 
 // Write writes a small model as a checkpoint into a folder of the test, and returns its path. Another
-// setting of seed gives other weights.
+// setting of seed gives different weights.
 func Write(t testing.TB, f Family, settings ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), strings.ReplaceAll(f.Name, " ", "_")+".safetensors")

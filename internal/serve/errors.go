@@ -21,12 +21,12 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// bad is an error for a mistake of the client.
+// bad returns an error for a mistake of the client.
 func bad(format string, args ...any) error {
 	return &failure{status: http.StatusBadRequest, err: fmt.Errorf(format, args...)}
 }
 
-// unavailable is an error for a request that may be tried again.
+// unavailable returns an error for a request that may be tried again.
 func unavailable(reason, format string, args ...any) error {
 	return &failure{status: http.StatusServiceUnavailable, err: fmt.Errorf(format, args...), reason: reason}
 }

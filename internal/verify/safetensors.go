@@ -98,7 +98,7 @@ func damaged(r *Report, err error) error {
 
 // wrongWith lists what is wrong with the layout of a file, and what can be saved.
 func wrongWith(r *Report, l *safetensors.Layout) (wrong []string) {
-	const most = 5 // name at most so many tensors
+	const most = 5 // name at most this many tensors
 	switch {
 	case l.End > l.Size:
 		wrong = append(wrong, fmt.Sprintf("it is cut off: %s of %s", size(l.Size), size(l.End)))

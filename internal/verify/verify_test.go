@@ -48,7 +48,7 @@ const text = `model: {embed_dim: 8, depths: [1, 1], feature_dim: 16, in_chans: 1
 data: {image_size: 32, mean: [0.5], std: [0.5]}
 `
 
-// state makes a checkpoint of a run after so many batches.
+// state makes a checkpoint of a run after this many batches.
 func state(t *testing.T, c *configs.Config, batches int) checkpoints.File {
 	t.Helper()
 	m, err := model.New(c, 3)

@@ -128,7 +128,7 @@ func (s *isa) amxTiles(nv int) {
 	RET()
 }
 
-// tileConfig is the operand of LDTILECFG: palette 1, eight tiles of 16 rows.
+// tileConfig returns the operand of LDTILECFG: palette 1, eight tiles of 16 rows.
 func (s *isa) tileConfig() Mem {
 	if s.config.Base == nil && s.config.Symbol.Name == "" {
 		s.config = GLOBL("tileConfig", 8|16) // RODATA|NOPTR

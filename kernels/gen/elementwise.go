@@ -26,7 +26,7 @@ func (m *matrix) start(off reg.GPVirtual) {
 
 func (m *matrix) next() { m.s.increase(m.p, m.ld) }
 
-// mem is vector i of the group at the current row.
+// mem returns vector i of the group at the current row.
 func (m *matrix) mem(s *isa, i int) Mem { return Mem{Base: m.p, Disp: i * s.bytes()} }
 
 // fetch brings vector i of the group into the cache eight rows ahead, the largest factor of an

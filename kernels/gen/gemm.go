@@ -44,7 +44,7 @@ func (p panelShape) doc() string {
 	return fmt.Sprintf("%d vectors wide", p.vectors)
 }
 
-// full is the number of vectors that belong to one row.
+// full returns the number of vectors that belong to one row.
 func (p panelShape) full() int {
 	if p.paired {
 		return p.vectors - 1
@@ -52,7 +52,7 @@ func (p panelShape) full() int {
 	return p.vectors
 }
 
-// tileRows is the number of rows of the register tile of a panel: as many sums as fit next to the
+// tileRows returns the number of rows of the register tile of a panel: as many sums as fit next to the
 // vectors of B and one broadcast of A, or two if the panel is paired. AVX-512 has 32 registers, AVX2
 // has 16: 14 rows of two vectors take 28 + 2 + 1, and 6 rows take 12 + 2 + 1. Tiles of one vector
 // have no more rows than tiles of two.

@@ -12,7 +12,7 @@ import (
 // each. For panels, a vector has eight columns as with AVX2: two registers, quads of columns. Of the
 // vector that a paired panel holds twice, only the first quad is read.
 
-// quads is the number of registers that the columns of a panel take.
+// quads returns the number of registers that the columns of a panel take.
 func (p panelShape) quads() int {
 	if p.paired {
 		return 2*p.vectors - 1
@@ -20,12 +20,12 @@ func (p panelShape) quads() int {
 	return 2 * p.vectors
 }
 
-// neonTile is the number of rows of a tile. The 32 registers hold rows·quads sums, a row of A for
+// neonTile returns the number of rows of a tile. The 32 registers hold rows·quads sums, a row of A for
 // each row, and two vectors of B: 8×2, 7×3, 6×4, 5×5 or 4×6 sums. docs/internals/kernels.md says
 // how llvm-mca rates the loops, and kernels/testdata/arm64_cycles.txt has the cycles.
 func (p panelShape) neonTile() int { return []int{0, 0, 8, 7, 6, 5, 4}[p.quads()] }
 
-// panelBytes is the size of a row of a panel.
+// panelBytes returns the size of a row of a panel.
 func (p panelShape) panelBytes() int { return 32 * p.vectors }
 
 // quadTile is a tile of C in registers. The registers are assigned by hand.
@@ -157,7 +157,7 @@ func (s *isa) lastQuads(shape panelShape, id string, whole, part func()) {
 	s.place(id + "_done")
 }
 
-// columnsOf is the number of columns from a quad on; one to three are a mask.
+// columnsOf returns the number of columns from a quad on; one to three are a mask.
 func (s *isa) columnsOf(quad int) reg.GPVirtual {
 	n := s.loadGP("cols")
 	s.decrease(n, U32(4*quad))
@@ -269,7 +269,7 @@ func (s *isa) spilledRows(
 	s.countDown(rows, id)
 }
 
-// neonTileTN is the number of rows of a tile of gemmTN. The values of A for a tile lie next to each
+// neonTileTN returns the number of rows of a tile of gemmTN. The values of A for a tile lie next to each
 // other and take few registers: 3 for 12 rows, so 24 sums and 2 vectors of B fit.
 func (p panelShape) neonTileTN() int { return []int{0, 0, 12, 8, 6, 5, 4}[p.quads()] }
 

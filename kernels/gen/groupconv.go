@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// groupTile is the number of pixels of a tile of groupConv. 14 for AVX-512, because usual maps are
+// groupTile returns the number of pixels of a tile of groupConv. 14 for AVX-512, because usual maps are
 // 56, 28, 14 and 7 pixels wide, and there are registers for 14 sums.
 func (s *isa) groupTile() int {
 	if s.arm != nil {

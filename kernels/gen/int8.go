@@ -34,7 +34,7 @@ func (s *isa) int8Kernels() {
 	s.toBytes()
 }
 
-// dotRows is the number of rows of a tile. Exact products need three more of the 16 registers of AVX2.
+// dotRows returns the number of rows of a tile. Exact products need three more of the 16 registers of AVX2.
 func (s *isa) dotRows(nv int, w byteDots) int {
 	if w.exact {
 		return []int{0, 6, 5, 3}[nv]
@@ -312,7 +312,7 @@ func (s *isa) finishByteTile(id string, t registerTile, c, d, ldc, ldd reg.GPVir
 	}
 }
 
-// byteOrder is the permutation that restores the order after packing four vectors to bytes: it takes
+// byteOrder returns the permutation that restores the order after packing four vectors to bytes: it takes
 // the 32-bit pieces of the first vector first.
 func (s *isa) byteOrder() Mem {
 	const key = 0 // no other constant is 0, so its place in known is free

@@ -287,7 +287,7 @@ func (a *arm64) change(op string, x, dst Op) {
 	a.text(op+" "+text+", R%d, R%d", append(registers, read(r), written(r))...)
 }
 
-// source is an operand that is read: a register or a constant.
+// source returns an operand that is read: a register or a constant.
 func (a *arm64) source(x Op) (string, []operand) {
 	switch x := x.(type) {
 	case reg.Register:

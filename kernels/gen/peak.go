@@ -96,7 +96,7 @@ func (s *isa) bf16Peak() {
 	s.peak("peak", "multiplies bfloat16 values, and adds two products at a time, for n rounds.", 2*2*s.lanes, dotPairs)
 }
 
-// amxPeak generates the loop for an instruction on tiles with values of so many bytes.
+// amxPeak generates the loop for an instruction on tiles with values of this many bytes.
 func (s *isa) amxPeak(name, values string, size int, prefix, opcode byte) {
 	const sums, rows, bytes = 4, 16, 64
 	TEXT(name+s.name, 4, "func(n int) (ops int)") // NOSPLIT

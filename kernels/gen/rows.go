@@ -11,7 +11,7 @@ import (
 // The kernels of this file work on one row at a time, which stays in the first-level cache for all
 // passes over it.
 
-// at is vector i of the group at off of a row.
+// at returns vector i of the group at off of a row.
 func (s *isa) at(row, off reg.GPVirtual, i int) Mem {
 	if s.arm != nil {
 		return Mem{Base: s.arm.sum(row, off), Disp: i * s.bytes()}
@@ -295,7 +295,7 @@ func (s *isa) softmaxRows() {
 // softmaxRowsGrad generates the backward pass of softmaxRows.
 func (s *isa) softmaxRowsGrad() {
 	s.text("softmaxRowsGrad", "func(rows, cols int, p *float32, ldp int, d *float32, ldd int)",
-		"replaces the gradient d of the softmax p by that of its input, p·(d - Σ p·d), row by row.")
+		"turns the gradient d of the softmax p into its input's: p·(d - Σ p·d), row by row.")
 	s.flushDenormals()
 	p, d := s.loadGP("p"), s.loadGP("d")
 	s.eachRow([]reg.GPVirtual{p, d}, []string{"ldp", "ldd"}, func() {

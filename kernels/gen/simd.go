@@ -70,7 +70,7 @@ func (s *isa) register(i int) reg.Register {
 	return reg.LookupPhysical(reg.KindVector, reg.Index(i), spec)
 }
 
-// registers is the size of the vector register file.
+// registers returns the size of the vector register file.
 func (s *isa) registers() int { return s.pick(32, 16) }
 
 // text opens a function and gives it the suffix of the instruction set.

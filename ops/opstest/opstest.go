@@ -92,7 +92,7 @@ type Check struct {
 //   - if a gradient, of an [Graph.Input] or a [Graph.Parameter], differs from the central difference of
 //     Σ result·random weights, is zero everywhere, or is not a number;
 //   - if a second run does not add the same gradients again;
-//   - if results or gradients have other bits with another number of workers, or when they are
+//   - if results or gradients have different bits with another number of workers, or when they are
 //     recomputed;
 //   - if the ops cannot be added to a graph for evaluation, or to a sketch, which has no values.
 func (c Check) Gradients(t testing.TB, build func(g *Graph) (*gorgonia.Node, error)) {
@@ -116,11 +116,11 @@ func (c Check) Gradients(t testing.TB, build func(g *Graph) (*gorgonia.Node, err
 		t.Helper()
 		for i, got := range g.gradients(t) {
 			if !slices.EqualFunc(got.values, want[i].values, sameBits) {
-				t.Errorf("%s: the gradient of %s has other bits", what, got.name)
+				t.Errorf("%s: the gradient of %s has different bits", what, got.name)
 			}
 		}
 		if g.loss != first.loss {
-			t.Errorf("%s: the result has other bits", what)
+			t.Errorf("%s: the result has different bits", what)
 		}
 	}
 	compare("3 workers", compile(t, 3, true, build))

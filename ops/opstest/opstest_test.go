@@ -133,7 +133,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"zero", "w: the largest value of the gradient is 0"},
 		{"NaN", "w: the largest value of the gradient is NaN"},
 		{"assigns", "a backward op adds to the gradient of a parameter"},
-		{"workers", "3 workers: the result has other bits"},
+		{"workers", "3 workers: the result has different bits"},
 		{"again", "recomputed: the gradient of"},
 		{"no again", `Scale "scale" cannot be`},
 		{"reads when built", "in a sketch"},

@@ -62,7 +62,7 @@ type planned struct {
 }
 
 // plan finds the packages of the files, and the packages that import them, also in tests. A file in a
-// folder that is no package (testdata, templates) belongs to the next package above.
+// folder that is not a package (testdata, templates) belongs to the next package above.
 func plan(packages []pkg, files []string) planned {
 	byDir := map[string]int{}
 	for i, p := range packages {

@@ -86,7 +86,7 @@ func TestSource(t *testing.T) {
 		})
 	}
 	if _, err := p.source("p.go", []byte("package p\nimport (")); err == nil {
-		t.Error("broken source is no error")
+		t.Error("broken source gives no error")
 	}
 }
 

@@ -22,7 +22,7 @@ func loopsOverMapLiterals(files *token.FileSet, file *ast.File) (found []string)
 	return found
 }
 
-// A map has another order in every loop. A table with an order must be a slice, so that the same call
+// A map has a different order in every loop. A table with an order must be a slice, so that the same call
 // gives the same error, the same notes and the same file.
 func TestNoLoopOverMapLiteral(t *testing.T) {
 	for _, name := range sources(t) {

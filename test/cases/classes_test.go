@@ -16,7 +16,7 @@ func (f folder) rename(root, from, to string) {
 }
 
 // huggingface/pytorch-image-models#957, pytorch/vision#484: a validation folder lacks a class, or has
-// its classes in another order than the model, and the accuracy is as low as chance. Here labels are
+// its classes in a different order than the model, and the accuracy is as low as chance. Here labels are
 // matched by name.
 func TestEvalByName(t *testing.T) {
 	f := newFolder(t)
@@ -37,7 +37,7 @@ func TestEvalByName(t *testing.T) {
 	f.write("base/classes.txt", []byte("fox\ncat\ndog\n"))
 	annotations := []string{"--set", "data.name=annotations", "--set", "data.classes=classes.txt"}
 	other := f.run(append([]string{"eval", "--model", "run"}, annotations...)...).exits(0).
-		says(`note: the classes of the data set have another order than in the model: ` +
+		says(`note: the classes of the data set are in a different order than in the model: ` +
 			`class 0 is "cat" in the model and "fox" in the data set (3 of 3 differ); they are matched by name`)
 	if a, b := whole.json(), other.json(); a["top1"] != b["top1"] || a["loss"] != b["loss"] {
 		t.Errorf("another order of the classes: %v, want %v", b, a)
@@ -58,7 +58,7 @@ func TestEvalByName(t *testing.T) {
 	// With a renamed class, the labels would mean something else.
 	f.rename("base", "dog", "wolf")
 	f.run("eval", "--model", "run").exits(1).
-		says(`the data set has other classes than the model: class 0 is "cat" in the model and "fox" in the data set`,
+		says(`the data set has different classes from the model: class 0 is "cat" in the model and "fox" in the data set`,
 			`only in the data set: "wolf"`).
 		hides("top-1")
 }
@@ -72,11 +72,11 @@ func TestTrainFromByName(t *testing.T) {
 	f.run("train", "t.yaml", "--run", "run").exits(0)
 	reordered := []string{"--set", "data.classes=../order.txt", "--set", "train.epochs=1"}
 	f.run(append([]string{"train", "t.yaml", "--run", "a", "--from", "run"}, reordered...)...).exits(0).
-		says("note: classifier: the classes of the data set have another order than in the checkpoint").
+		says("note: classifier: the classes of the data set are in a different order than in the checkpoint").
 		hides("fresh values")
 	distill := []string{"--set", "distill.type=soft", "--set", "distill.teacher=run"}
 	f.run(append(append([]string{"train", "t.yaml", "--run", "b"}, distill...), reordered...)...).exits(0).
-		says("note: distill.teacher: the classes of the data set have another order than in the teacher")
+		says("note: distill.teacher: the classes of the data set are in a different order than in the teacher")
 
 	f.rename("base", "cat", "zebra")
 	f.run("train", "t.yaml", "--run", "c", "--from", "run", "--set", "train.epochs=1").exits(0).
@@ -84,7 +84,7 @@ func TestTrainFromByName(t *testing.T) {
 			"note: the classifier is for other classes: it is replaced by a fresh one; "+
 				"the checkpoint has 2 of the 3 classes of the data set by name")
 	f.run(append([]string{"train", "t.yaml", "--run", "d"}, distill...)...).exits(1).
-		says(`distill.teacher: run/checkpoints/best.safetensors: the data set has other classes than the teacher: ` +
+		says(`distill.teacher: run/checkpoints/best.safetensors: the data set has different classes from the teacher: ` +
 			`class 0 is "cat" in the teacher and "dog" in the data set`)
 	if _, err := os.Stat(f.file("d")); err == nil {
 		t.Error("a run that could not start has a folder")
@@ -112,7 +112,7 @@ func TestPredictNames(t *testing.T) {
 	predict("bare.safetensors", "names.txt").exits(0).says("Felis", "Canis", "Vulpes")
 	predict("bare.safetensors", "two.txt").exits(2).says("data.classes: two.txt has 2 names, the model 3 classes")
 	predict("run", "order.txt").exits(0).
-		says("note: the classes of data.classes have another order than in the model", "cat", "fox")
+		says("note: the classes of data.classes are in a different order than in the model", "cat", "fox")
 	predict("run", "names.txt").exits(2).
-		says(`data.classes has other classes than the model: class 0 is "cat" in the model and "Felis" in data.classes`)
+		says(`data.classes has different classes from the model: class 0 is "cat" in the model and "Felis" in data.classes`)
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// open-mmlab/mmpretrain#507: the head had another number of classes than the folder, without a
+// open-mmlab/mmpretrain#507: the head had a different number of classes than the folder, without a
 // message.
 func TestWideHead(t *testing.T) {
 	f := newFolder(t)

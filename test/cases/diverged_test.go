@@ -97,7 +97,7 @@ func TestDivergedByNaNWeight(t *testing.T) {
 	for _, c := range [][2]string{
 		{"--step=99", "step 99: want 2 or less"},
 		{"--checkpoint=third", "third.safetensors: no such file"},
-		{"--batch=nan.safetensors", "nan.safetensors: it is no saved batch"},
+		{"--batch=nan.safetensors", "nan.safetensors: it is not a saved batch"},
 		{"--batch=nothing", "nothing: no such file"},
 	} {
 		f.run("debug", "step", "run", c[0]).exits(1).says(c[1])

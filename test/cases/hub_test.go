@@ -149,7 +149,7 @@ func TestHub(t *testing.T) {
 		says("using the model of hf-hub:timm/swin_small.test")
 	f.run("train", "plain.yaml", "--run", "c", "--set", "distill.type=soft", "--set", "distill.teacher="+ref).exits(0)
 	if text := string(f.read("c/config.yaml")); !strings.Contains(text, "teacher: "+ref) {
-		t.Errorf("config.yaml has another teacher:\n%s", text)
+		t.Errorf("config.yaml has a different teacher:\n%s", text)
 	}
 
 	// The cache is enough when the hub is away, or must not be asked.

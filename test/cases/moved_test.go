@@ -17,7 +17,7 @@ func (f folder) in(name string) folder {
 	return folder{f.t, f.file(name)}
 }
 
-// ultralytics/yolov5#9519: a model is evaluated in another folder than it was trained in, and the
+// ultralytics/yolov5#9519: a model is evaluated in a different folder than it was trained in, and the
 // relative path of its data leads nowhere, or to other images.
 func TestEvalFromAnyFolder(t *testing.T) {
 	f := newFolder(t)

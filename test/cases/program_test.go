@@ -128,7 +128,7 @@ func (o outcome) json() (v map[string]any) {
 	o.t.Helper()
 	lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
-		o.t.Fatalf("%v: the last line is no JSON object: %v\n%s", o.args, err, o.stdout)
+		o.t.Fatalf("%v: the last line is not a JSON object: %v\n%s", o.args, err, o.stdout)
 	}
 	return v
 }

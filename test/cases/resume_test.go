@@ -10,7 +10,7 @@ import (
 	"fasternet/kernels"
 )
 
-// experiencor/keras-yolo3#82, GreatV/labelme2yolo#18: the classes have another order, or other names, at
+// experiencor/keras-yolo3#82, GreatV/labelme2yolo#18: the classes have a different order, or other names, at
 // the second launch, and the labels change their meaning.
 func TestResumeRenamedClass(t *testing.T) {
 	f := newFolder(t)
@@ -21,7 +21,7 @@ func TestResumeRenamedClass(t *testing.T) {
 	checkpoint, log := f.read("run/checkpoints/last.safetensors"), f.read("run/train.log")
 	o := f.run("train", "t.yaml", "--set", "train.epochs=4", "--set", "data.dir=renamed", "--run", "run",
 		"--resume").exits(1).
-		says(`run/checkpoints/last.safetensors: the data set has other classes than the checkpoint: ` +
+		says(`run/checkpoints/last.safetensors: the data set has different classes from the checkpoint: ` +
 			`class 0 is "cat" in the checkpoint and "dog" in the data set (3 of 3 differ); ` +
 			`only in the checkpoint: "cat"; only in the data set: "zebra"; --resume needs the same classes`)
 	if strings.Count(strings.TrimSpace(o.stderr), "\n") > 0 {

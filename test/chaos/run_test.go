@@ -95,8 +95,9 @@ func (r *run) survives() error {
 	return r.same()
 }
 
-// intact checks that every checkpoint file is complete. The newest one must not be older than the last
-// but one that was due before the last record of the log, because the last one may not be finished.
+// intact checks that every checkpoint file is complete. A checkpoint was due at certain batches before the
+// last record of the log: the newest file may miss the last of them, whose writing may not have ended, but
+// no more.
 func (r *run) intact() error {
 	if r.damaged {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Lines have at most so many columns, with tabs of so many columns.
+// Lines have at most this many columns, with tabs of this many columns.
 const (
 	most = 120
 	tab  = 4

@@ -106,13 +106,13 @@ func TestFamilies(t *testing.T) {
 func checkSection(t *testing.T, c *configs.Config) {
 	t.Helper()
 	if _, ok := c.Model.Arch.(configs.ImageChecker); !ok {
-		t.Error("its section is no configs.ImageChecker: images that are too small are found when the model is made")
+		t.Error("its section is not a configs.ImageChecker: images that are too small are found when the model is made")
 	} else if c.Model.CheckImageSize(1) == nil {
 		t.Error("images of 1 pixel are accepted")
 	}
 	sized, ok := c.Model.Arch.(configs.Sized)
 	if !ok {
-		t.Fatal("its section is no configs.Sized: a configuration from anybody could overflow the memory plan")
+		t.Fatal("its section is not a configs.Sized: a configuration from anybody could overflow the memory plan")
 	}
 	small, large := sized.Outputs(c.Data.ImageSize), sized.Outputs(4*c.Data.ImageSize)
 	if !(small > 0 && large >= 8*small) {
@@ -145,7 +145,7 @@ func checkLayers(t *testing.T, c *configs.Config, m graph.Model, recorded []ops.
 	t.Helper()
 	staged, ok := c.Model.Arch.(configs.Staged)
 	if !ok {
-		t.Fatal("its section is no configs.Staged, for train.frozen_stages")
+		t.Fatal("its section is not a configs.Staged, for train.frozen_stages")
 	}
 	layer := 0
 	for _, r := range recorded {

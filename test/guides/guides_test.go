@@ -195,7 +195,7 @@ func follow(t *testing.T, page, dir, bin string) {
 	}
 }
 
-// lay writes the files that the guides expect: images with labels, in which each class has another colour,
+// lay writes the files that the guides expect: images with labels, in which each class has a different colour,
 // the same images without labels, and weights.
 func lay(t *testing.T, dir string) {
 	t.Helper()

@@ -13,7 +13,7 @@ import (
 
 // block is a fenced block of a page.
 type block struct {
-	kind string // yaml, go, sh, text, or "" for a block that is only to read
+	kind string // yaml, go, sh, text, or "" for a block that is only read
 	line int    // number of its first line in the page
 	text string
 }

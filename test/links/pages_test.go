@@ -30,7 +30,7 @@ func opening(page string) string {
 	return ""
 }
 
-// unlisted are the sections of a long page that the text before the first one does not link to.
+// unlisted returns the sections of a long page that the text before the first one does not link to.
 func unlisted(page string) (missing []string) {
 	text := fence.ReplaceAllString(page, "")
 	if strings.Count(page, "\n") <= longPage {

@@ -46,7 +46,7 @@ func TestInt8(t *testing.T) {
 	}
 }
 
-// Runs ViT and Swin in 8 bits on images of other sizes than their own: some pixels are in no patch, positions
+// Runs ViT and Swin in 8 bits on images of sizes other than their own: some pixels are in no patch, positions
 // are interpolated, windows padded.
 func TestInt8Sizes(t *testing.T) {
 	for _, test := range []struct {

@@ -67,7 +67,7 @@ func succeed(t *testing.T, args ...string) (result map[string]any, said string) 
 	}
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &result); err != nil {
-		t.Fatalf("%v: the last line is no JSON object: %v\n%s", args, err, stdout)
+		t.Fatalf("%v: the last line is not a JSON object: %v\n%s", args, err, stdout)
 	}
 	return result, stderr
 }
@@ -115,7 +115,7 @@ func batches(dir string) (n int) {
 	return n
 }
 
-// interrupt runs the program on a folder and sends it a signal after so many batches, within an epoch.
+// interrupt runs the program on a folder and sends it a signal after this many batches, within an epoch.
 // On a busy machine the signal may be late; then it tries again from the beginning.
 func interrupt(t *testing.T, dir string, signal syscall.Signal, after int, args ...string) train.Progress {
 	t.Helper()
@@ -170,7 +170,7 @@ func same(t *testing.T, dir, whole string) {
 		t.Errorf("checkpoints %v, want %v", a, b)
 	}
 	for _, name := range names(whole) {
-		if name == checkpoints.Previous { // it has another step, if one run was interrupted
+		if name == checkpoints.Previous { // it has a different step, if one run was interrupted
 			continue
 		}
 		a, b := read(t, dir, name), read(t, whole, name)

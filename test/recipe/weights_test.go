@@ -46,7 +46,7 @@ func TestAfterwards(t *testing.T) {
 			t.Errorf("%v: exit code %d, want 1 and %q\n%s", args, code, want, said)
 		}
 	}
-	refused(`the data set has other classes than the model: `+
+	refused(`the data set has different classes from the model: `+
 		`class 0 is "ant" in the model and "cat" in the data set (2 of 2 differ)`,
 		"eval", "--model", run, "--data", pngs("others", "cat", "dog"))
 

@@ -291,7 +291,7 @@ func TestAugmentation(t *testing.T) {
 	}
 	succeeds(t, dir, "train", "c.yaml", "--run", "again", "--set", "data.workers=1")
 	if !bytes.Equal(whole, weights("again")) {
-		t.Error("a second run is another one")
+		t.Error("a second run differs")
 	}
 	out := succeeds(t, dir, "train", "c.yaml", "--run", "parts", "--resume", "--set", "train.epochs=3",
 		"--set", "augment.extra=[grayscale]")

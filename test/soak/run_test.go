@@ -34,8 +34,7 @@ type job struct {
 }
 
 // work runs a job in this process, with the live page and the metrics like the program. It prints their
-// addresses, a line each, and at the end its findings. The pages stay until the standard input is
-// closed.
+// addresses, one per line, and at the end its findings. The pages stay until the standard input is closed.
 func work(text string) int {
 	if err := worked(text); err != nil {
 		fmt.Fprintln(os.Stderr, err)

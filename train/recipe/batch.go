@@ -14,7 +14,7 @@ images.`,
 	},
 }
 
-// batchOf returns the batch size for so many images: an even number, because mixup pairs them.
+// batchOf returns the batch size for this many images: an even number, because mixup pairs them.
 func batchOf(f Facts) int {
 	switch n := f.Train; {
 	case n < 20:

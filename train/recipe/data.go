@@ -46,7 +46,7 @@ Images are turned as the camera says (EXIF): phones often store them lying on th
 	},
 }
 
-// held returns the share of so many images to hold out for validation.
+// held returns the share of this many images to hold out for validation.
 func held(images int) float64 {
 	switch {
 	case images < 1000:

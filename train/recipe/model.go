@@ -32,7 +32,7 @@ background.`,
 	apply: chooseModel,
 }
 
-// wanted is how often each of so many training images should be seen.
+// wanted is how often each of this many training images should be seen.
 func wanted(images int, task string) float64 {
 	w := clamp(100*math.Sqrt(2500/float64(max(images, 1))), 15, 300)
 	if task == "localmim" {

@@ -13,7 +13,7 @@ import (
 	"fasternet/graph/fasternet"
 )
 
-// even returns so many images in so many classes of equal size.
+// even returns this many images in this many classes of equal size.
 func even(images, classes int) []int {
 	counts := make([]int, classes)
 	for i := range counts {

@@ -82,7 +82,7 @@ func Read(path string) (*Plan, error) {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
 	if len(text) > limit {
-		return nil, fmt.Errorf("%s: larger than 1 MiB: this is no sweep file", path)
+		return nil, fmt.Errorf("%s: larger than 1 MiB: this is not a sweep file", path)
 	}
 	return Parse(path, text)
 }

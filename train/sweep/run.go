@@ -186,7 +186,7 @@ func Preview(p *Plan, o Options) (*Outcome, error) {
 }
 
 // Run runs or continues a sweep. The context ends it after the batches in progress: the runs write checkpoints,
-// and the error wraps train.ErrInterrupted. Failed trials are no error, unless all fail.
+// and the error wraps train.ErrInterrupted. Failed trials are not errors, unless all fail.
 func Run(ctx context.Context, p *Plan, o Options) (out *Outcome, err error) {
 	s, err := prepare(p, o)
 	if err != nil {

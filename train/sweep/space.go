@@ -98,7 +98,7 @@ func (r *reader) rangeOf(key string, n *yaml.Node) (g Range, err error) {
 	numbers, integers := configs.NumericKey(key)
 	switch {
 	case !numbers:
-		return g, r.wrong(kind, "space.%s: the key is no number, so it has no range: want a list of values", key)
+		return g, r.wrong(kind, "space.%s: the key is not a number, so it has no range: want a list of values", key)
 	case integers && !whole:
 		return g, r.wrong(kind, "space.%s: the key is an integer: want {int: [%v, %v]} or {log_int: …}",
 			key, math.Ceil(g.Lo), math.Floor(g.Hi))

@@ -117,7 +117,7 @@ func TestParseErrors(t *testing.T) {
 		{
 			"range of a text",
 			good + "space:\n  optim.opt: {uniform: [1, 3]}\n",
-			"s.yaml:4: space.optim.opt: the key is no number",
+			"s.yaml:4: space.optim.opt: the key is not a number",
 		},
 		{
 			"end out of range",
@@ -254,7 +254,7 @@ func TestGrid(t *testing.T) {
 type trainer struct {
 	epochs map[string]int
 	jobs   []string
-	stop   int // interrupts after so many jobs; 0 for never
+	stop   int // interrupts after this many jobs; 0 for never
 	fails  func(c *configs.Config) error
 }
 
@@ -406,7 +406,7 @@ func TestResumeAnotherPlan(t *testing.T) {
 	}
 }
 
-// Trials that fail or are invalid are listed. If all do, that is an error.
+// Trials that fail or are invalid are listed. It is an error if no trial succeeds.
 func TestFailures(t *testing.T) {
 	text := "config: quickstart\ntrials: 12\nsettings: {augment.mixup: 0.5, train.epochs: 1, sched.warmup_epochs: " +
 		"0}\nspace:\n  train.batch_size: [8, 9, 10]\n"

@@ -51,7 +51,7 @@ type Expected struct {
 	Efficiency       float64 // time of a step alone divided by the time of a step
 }
 
-// On is the model. Every rank sends and receives 2·(n−1)/n of the gradients. A bucket takes two
+// On returns the model. Every rank sends and receives 2·(n−1)/n of the gradients. A bucket takes two
 // journeys of n−1 messages each, one bucket after the other. There are also two sums of a few
 // numbers, each with one journey. Buckets travel while the backward pass goes on. The last bucket is
 // complete only when the pass ends, so the rank always waits for it.

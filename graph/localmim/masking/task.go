@@ -72,7 +72,7 @@ func targetOf(net *localmim.Model) (Target, error) {
 // Target returns the target of the task.
 func (t *Task) Target() Target { return t.target }
 
-// Validate is part of [data.Extra].
+// Validate implements [data.Extra].
 func (t *Task) Validate(_, height, width, channels int) error {
 	if size := t.net.Config().Data.ImageSize; height != size || width != size || channels != t.net.Channels() {
 		return fmt.Errorf("masking: the task is for images [%d, %d, %d]; the loader makes [%d, %d, %d]",
@@ -81,7 +81,7 @@ func (t *Task) Validate(_, height, width, channels int) error {
 	return nil
 }
 
-// New is part of [data.Extra]: it returns a *[Batch].
+// New implements [data.Extra]: it returns a *[Batch].
 func (t *Task) New(size int) any {
 	n := len(t.scales)
 	b := &Batch{Targets: make([][]float32, n), Weights: make([][]float32, n), Shared: !t.perSample}
@@ -94,7 +94,7 @@ func (t *Task) New(size int) any {
 	return b
 }
 
-// Sample is part of [data.Extra].
+// Sample implements [data.Extra].
 func (t *Task) Sample(dst any, image []float32, at data.Position) error {
 	b := dst.(*Batch)
 	own := make([][]float32, len(b.targets))
@@ -128,7 +128,7 @@ func (t *Task) draw(b *Batch, place int, seed uint64, epoch, index int) {
 	}
 }
 
-// Complete is part of [data.Extra].
+// Complete implements [data.Extra].
 func (t *Task) Complete(dst any, at data.Position) error {
 	b, n, units := dst.(*Batch), at.Size, t.side*t.side
 	if b.Kept = b.kept[:n*t.visible]; b.Shared {
