@@ -214,7 +214,8 @@ func (c *Config) checkMIM() *problem {
 			if c.decodesUnits() {
 				what = "units"
 			}
-			return wrong("mim.scales", "tap %d has %d×%d %s (%d pixels / %d): %v times that is not a grid of whole cells",
+			return wrong("mim.scales",
+				"tap %d has %d×%d %s (%d pixels / %d): %v times that is not a grid of whole cells",
 				s.Tap, s.Tokens, s.Tokens, what, size, size/s.Tokens, s.Factor)
 		}
 		if m.Target == "hog" && size < 2 {

@@ -101,7 +101,7 @@ func readBack(path string, want []float32, pool *kernels.Pool) error {
 	}
 	for i := range want {
 		if len(got) != len(want) || got[i] != want[i] {
-			return fmt.Errorf("export: the file gives different logits from the model when read back: nothing was written")
+			return fmt.Errorf("export: read back, the file gives different logits from the model: nothing was written")
 		}
 	}
 	return nil

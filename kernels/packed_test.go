@@ -138,7 +138,7 @@ func TestFollowing(t *testing.T) {
 				after := p.panels[i+1]
 				width := after.vectors * k.lanes
 				if want := &p.data[after.offset+8*width]; next != want {
-					t.Errorf("%s, panel %d, %d rows: the fetching begins at a different place than row 8 of the next panel",
+					t.Errorf("%s, panel %d, %d rows: the fetching does not begin at row 8 of the next panel",
 						v, i, rows)
 				}
 				tile := k.tile

@@ -58,7 +58,8 @@ func TestEvalByName(t *testing.T) {
 	// With a renamed class, the labels would mean something else.
 	f.rename("base", "dog", "wolf")
 	f.run("eval", "--model", "run").exits(1).
-		says(`the data set has different classes from the model: class 0 is "cat" in the model and "fox" in the data set`,
+		says(`the data set has different classes from the model: `+
+			`class 0 is "cat" in the model and "fox" in the data set`,
 			`only in the data set: "wolf"`).
 		hides("top-1")
 }
@@ -84,8 +85,8 @@ func TestTrainFromByName(t *testing.T) {
 			"note: the classifier is for other classes: it is replaced by a fresh one; "+
 				"the checkpoint has 2 of the 3 classes of the data set by name")
 	f.run(append([]string{"train", "t.yaml", "--run", "d"}, distill...)...).exits(1).
-		says(`distill.teacher: run/checkpoints/best.safetensors: the data set has different classes from the teacher: ` +
-			`class 0 is "cat" in the teacher and "dog" in the data set`)
+		says(`distill.teacher: run/checkpoints/best.safetensors: ` +
+			`the data set has different classes from the teacher: class 0 is "cat" in the teacher and "dog" in the data set`)
 	if _, err := os.Stat(f.file("d")); err == nil {
 		t.Error("a run that could not start has a folder")
 	}
@@ -114,5 +115,6 @@ func TestPredictNames(t *testing.T) {
 	predict("run", "order.txt").exits(0).
 		says("note: the classes of data.classes are in a different order than in the model", "cat", "fox")
 	predict("run", "names.txt").exits(2).
-		says(`data.classes has different classes from the model: class 0 is "cat" in the model and "Felis" in data.classes`)
+		says(`data.classes has different classes from the model: ` +
+			`class 0 is "cat" in the model and "Felis" in data.classes`)
 }
