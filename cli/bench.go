@@ -213,10 +213,10 @@ func printBench(r bench.Result) error {
 	if r.BF16Path != "" {
 		r.Precision += " (" + r.BF16Path + ")"
 	}
-	_, err := printable.Printf("%s %s, %d×%d px, batch %d, %d threads, %s kernels, %s%s\n"+
+	_, err := printable.Printf("%s %s, %d×%d px, batch %d, %s, %s kernels, %s%s\n"+
 		"%.1f img/s; %.2f ms per batch (median of %d; mean %.2f, p10 %.2f, p90 %.2f, best %.2f)\n"+
 		"%.0f GFLOPS, 2 per MAC (%.3f GMACs per image, forward); peak memory %.0f MiB, of which activations %.0f MiB\n",
-		r.Model, r.Mode, r.Size, r.Size, r.Batch, r.Threads, r.Kernels, r.Precision, form,
+		r.Model, r.Mode, r.Size, r.Size, r.Batch, printable.Count(r.Threads, "thread"), r.Kernels, r.Precision, form,
 		r.ImgPerS, r.MedianMS, r.Runs, r.MeanMS, r.P10MS, r.P90MS, r.BestMS,
 		r.GFLOPS, r.GMACs, r.PeakRSSMiB, r.ArenaMiB)
 	return err

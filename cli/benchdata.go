@@ -94,8 +94,8 @@ func printFeed(r bench.Feed) error {
 			r.Precision += " (" + r.BF16Path + ")"
 		}
 		_, err := printable.Printf("training in %s: %.1f img/s from memory, %.1f img/s from the data set, "+
-			"%.1f %% less (median of %d rounds); waiting for data %.1f %% of the time\n",
-			r.Precision, r.Memory, r.Fed, r.Loss, r.Rounds, r.Waiting)
+			"%.1f %% less (median of %s); waiting for data %.1f %% of the time\n",
+			r.Precision, r.Memory, r.Fed, r.Loss, printable.Count(r.Rounds, "round"), r.Waiting)
 		return err
 	}
 	return nil

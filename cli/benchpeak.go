@@ -47,7 +47,7 @@ read and write. Models of "export --int8" compute in int8.`,
 }
 
 func printPeak(t bench.PeakTable) error {
-	printable.Printf("%s\n%s kernels in use; %d rounds\n\n", t.Processor, t.Kernels, t.Rounds)
+	printable.Printf("%s\n%s kernels in use; %s\n\n", t.Processor, t.Kernels, printable.Count(t.Rounds, "round"))
 	return printPeakTable(os.Stdout, t)
 }
 

@@ -37,15 +37,16 @@ func printProfile(r bench.Result) error {
 				p.Part, p.MS, 100*p.Share, gflops(p), ofPeak(p), gbps(p), calls(p))
 		}
 		if small > 0 {
-			printable.Fprintf(w, "\t%d parts below 2 %%\t%.3f\t%.1f %%\t\t\t\t\t\n", small, rest.MS, 100*rest.Share)
+			printable.Fprintf(w, "\t%s below 2 %%\t%.3f\t%.1f %%\t\t\t\t\t\n",
+				printable.Count(small, "part"), rest.MS, 100*rest.Share)
 		}
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	printable.Printf("\nmedians over %d runs for each part: %.2f ms together; %.0f parallel regions per run, "+
+	printable.Printf("\nmedians over %s for each part: %.2f ms together; %.0f parallel regions per run, "+
 		"with %.2f ms in their longest tasks\n",
-		r.Runs, r.Sums.RunMS, r.Sums.Regions, r.Sums.LongestMS)
+		printable.Count(r.Runs, "run"), r.Sums.RunMS, r.Sums.Regions, r.Sums.LongestMS)
 	var peaks []string
 	for _, in := range []string{"fp32", "bf16"} {
 		if v, ok := r.Sums.Peaks[in]; ok {

@@ -106,8 +106,9 @@ func printThreads(t bench.ThreadTable, worst int) error {
 	if t.BF16Path != "" {
 		t.Precision += " (" + t.BF16Path + ")"
 	}
-	printable.Printf("%s %s, %d×%d px, batch %d, %s kernels, %s; %s, %d processors\n\n",
-		t.Model, t.Mode, t.Size, t.Size, t.Batch, t.Kernels, t.Precision, t.Processor, t.Processors)
+	printable.Printf("%s %s, %d×%d px, batch %d, %s kernels, %s; %s, %s\n\n",
+		t.Model, t.Mode, t.Size, t.Size, t.Batch, t.Kernels, t.Precision, t.Processor,
+		printable.Count(t.Processors, "processor"))
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	printable.Fprintf(w, "threads\tmeasured ms\tpredicted ms\timg/s\tspeed-up\tper "+
 		"thread\tfew\tuneven\tserial\tbarrier\tmemory\tsmall\tGB/s\tregions\ttasks\tlost most to\t\n")

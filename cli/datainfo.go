@@ -151,7 +151,7 @@ func printInfo(part string, i data.Info) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for k, name := range i.Classes {
-		printable.Fprintf(w, "  %d\t%s\t%d images\n", k, name, i.Counts[k])
+		printable.Fprintf(w, "  %d\t%s\t%s\n", k, name, printable.Count(i.Counts[k], "image"))
 	}
 	return w.Flush()
 }

@@ -134,8 +134,9 @@ func printStages(r *stages.Result, model string) error {
 	}
 	if r.First == "" {
 		_, failure := printable.Printf(
-			"%d values of %s agree within %g of the largest, on %d images of %d×%d pixels\n",
-			len(r.Stages), model, r.Tolerance, r.Images, r.Size[1], r.Size[0])
+			"%s of %s agree within %g of the largest, on %s of %d×%d pixels\n",
+			printable.Count(len(r.Stages), "value"), model, r.Tolerance,
+			printable.Count(r.Images, "image"), r.Size[1], r.Size[0])
 		err = errors.Join(err, failure)
 	}
 	return err

@@ -118,8 +118,8 @@ func printStep(r *train.StepReport) error {
 	if r.Checkpoint != "" {
 		from = r.Checkpoint
 	}
-	printable.Printf("epoch %d, step %d with %s: %d images%s, loss %s, gradient norm %s\n",
-		r.Epoch, r.Step, from, r.Images, batches, value(r.Loss), value(r.GradNorm))
+	printable.Printf("epoch %d, step %d with %s: %s%s, loss %s, gradient norm %s\n",
+		r.Epoch, r.Step, from, printable.Count(r.Images, "image"), batches, value(r.Loss), value(r.GradNorm))
 	if r.Finding != "" {
 		_, err := printable.Println(r.Finding)
 		return err

@@ -62,8 +62,9 @@ func (d *dryRun) train(c *configs.Config, dir string, resume bool) error {
 		verb = "go on to train"
 	}
 	return d.say(
-		fmt.Sprintf("%s a %s for %d epochs on %d images, evaluated on %d",
-			verb, c.Model.Name, c.Train.Epochs, training.Len(), val.Len()),
+		fmt.Sprintf("%s a %s for %s on %s, evaluated on %d",
+			verb, c.Model.Name, printable.Count(c.Train.Epochs, "epoch"),
+			printable.Count(training.Len(), "image"), val.Len()),
 		dir,
 	)
 }
@@ -72,7 +73,7 @@ func (d *dryRun) train(c *configs.Config, dir string, resume bool) error {
 func (d *dryRun) parts(verb string, parts []dataPart, file func(dataPart) string) error {
 	var does, writes []string
 	for _, p := range parts {
-		does, writes = append(does, fmt.Sprintf("%d %s images", p.Len(), p.name)), append(writes, file(p))
+		does, writes = append(does, printable.Count(p.Len(), string(p.name)+" image")), append(writes, file(p))
 	}
 	return d.say(verb+" "+strings.Join(does, " and "), writes...)
 }
@@ -85,7 +86,7 @@ func (e *evaluation) sayDry() error {
 		return err
 	}
 	return e.dry.say(
-		fmt.Sprintf("evaluate %s on %d images", strings.Join(e.paths, ", "), ds.Len()),
+		fmt.Sprintf("evaluate %s on %s", strings.Join(e.paths, ", "), printable.Count(ds.Len(), "image")),
 		e.confusion,
 		e.results,
 		e.csv,

@@ -130,8 +130,9 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 		return err
 	}
 	show := display()
-	show.Line("evaluating %s on %d images%s, %d threads, %s",
-		which(m), ds.Len(), of(config.Data.Dir), pool.Workers(), pool.Kernels().Describe(runner.Precision))
+	show.Line("evaluating %s on %s%s, %s, %s",
+		which(m), printable.Count(ds.Len(), "image"), of(config.Data.Dir),
+		printable.Count(pool.Workers(), "thread"), pool.Kernels().Describe(runner.Precision))
 	showLeftOut(show, data.LeftOutOf(ds))
 	for _, n := range append(data.NotesOf(ds), note) {
 		if n != "" {
@@ -155,7 +156,7 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 	showSkipped(show, report.Skipped, e.verbose)
 	f := report.Figures
 	if f.NotFinite > 0 {
-		show.Line("warning: the logits of %d images are NaN or infinite", f.NotFinite)
+		show.Line("warning: the logits of %s are NaN or infinite", printable.Count(f.NotFinite, "image"))
 	}
 	if n := len(f.NoImages); n > 0 {
 		show.Line("note: no image has %d of the %d labels; mAP leaves them out", n, len(f.Labels))

@@ -17,6 +17,7 @@ import (
 	"fasternet/data/sets"
 	"fasternet/eval"
 	"fasternet/eval/metrics"
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
@@ -220,8 +221,9 @@ func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err err
 		if err != nil {
 			return nil, err
 		}
-		e.show.Line("evaluating %s on %d images%s, %d threads, %s",
-			which(m.Loaded), ds.Len(), of(d.Dir), pool.Workers(), pool.Kernels().Describe(runner.Format()))
+		e.show.Line("evaluating %s on %s%s, %s, %s",
+			which(m.Loaded), printable.Count(ds.Len(), "image"), of(d.Dir),
+			printable.Count(pool.Workers(), "thread"), pool.Kernels().Describe(runner.Format()))
 		if e.split == string(data.Val) {
 			showKnown(e.show, m.Path, d)
 		}

@@ -12,12 +12,12 @@ func printComparison(v comparison) {
 	printable.Fprintf(os.Stdout, "A  %s: top-1 %.2f %%\nB  %s: top-1 %.2f %%\n",
 		v.A.Model, v.A.Top1, v.B.Model, v.B.Top1)
 	printable.Fprintf(os.Stdout,
-		"both right %d, only A right (b) %d, only B right (c) %d, both wrong %d of %d images\n", m.Both, m.OnlyA,
-		m.OnlyB, m.Neither, m.Images)
+		"both right %d, only A right (b) %d, only B right (c) %d, both wrong %d of %s\n", m.Both, m.OnlyA,
+		m.OnlyB, m.Neither, printable.Count(m.Images, "image"))
 	interval := ""
 	if d.Interval != nil {
-		interval = printable.Sprintf(" (95 %% interval %.2f to %.2f, %d resamples)",
-			d.Interval[0], d.Interval[1], d.Resamples)
+		interval = printable.Sprintf(" (95 %% interval %.2f to %.2f, %s)",
+			d.Interval[0], d.Interval[1], printable.Count(d.Resamples, "resample"))
 	}
 	printable.Fprintf(os.Stdout, "B minus A: %+.2f points of top-1%s\n", d.Top1, interval)
 	if m.Statistic != nil {

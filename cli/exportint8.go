@@ -116,7 +116,7 @@ func (f *int8Flags) run(
 	} else if images, val, err = f.open(m, show); err != nil {
 		return nil, nil, err
 	}
-	show.Line("int8: measuring the values of each layer on %d images", images.Count)
+	show.Line("int8: measuring the values of each layer on %s", printable.Count(images.Count, "image"))
 	q, err := quantise.Run(m.Config, m.Model, images, quantise.Options{Method: method, Float: f.float})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--int8: %w", err)
@@ -152,7 +152,8 @@ func (f *int8Flags) run(
 	}
 	result.int8Accuracy = a
 	lost := a.Float32 - a.Int8
-	show.Line("top-1 on %d validation images: float32 %.2f %%, int8 %.2f %%", a.Images, a.Float32, a.Int8)
+	show.Line("top-1 on %s: float32 %.2f %%, int8 %.2f %%",
+		printable.Count(a.Images, "validation image"), a.Float32, a.Int8)
 	if lost > f.maxLoss {
 		return nil, nil, fmt.Errorf("--int8: top-1 falls from %.2f %% to %.2f %%, by more than %g points: "+
 			"nothing is written; --report shows the error of each layer, --float keeps one in float32, "+

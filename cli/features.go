@@ -7,6 +7,7 @@ import (
 	"fasternet/data/preprocess"
 	"fasternet/data/sets"
 	"fasternet/eval/predict"
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/model"
 
@@ -86,7 +87,8 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			}
 			if dry.asked {
 				return dry.say(
-					fmt.Sprintf("compute the features %s of %d images with %s", stage, in.Len(), m.Path),
+					fmt.Sprintf("compute the features %s of %s with %s",
+						stage, printable.Count(in.Len(), "image"), m.Path),
 					out,
 				)
 			}

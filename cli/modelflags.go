@@ -11,6 +11,7 @@ import (
 	"fasternet/eval/predict"
 	"fasternet/formats/torch"
 	"fasternet/graph"
+	"fasternet/internal/printable"
 	"fasternet/internal/reference"
 	"fasternet/kernels"
 	"fasternet/model"
@@ -238,7 +239,7 @@ func showSkipped(show *train.Display, skipped []eval.Bad, all bool) {
 	if len(skipped) == 0 {
 		return
 	}
-	show.Line("left out, because they cannot be read: %d images", len(skipped))
+	show.Line("left out, because they cannot be read: %s", printable.Count(len(skipped), "image"))
 	for i, s := range skipped {
 		if i == fewLines && !all {
 			show.Line("  … and %d more", len(skipped)-i)
@@ -260,6 +261,7 @@ func reason(s eval.Bad) string {
 // showNotFinite names images for which the model computes NaN or infinite values.
 func showNotFinite(show *train.Display, names []string) {
 	if len(names) > 0 {
-		show.Line("warning: the logits of %d images are NaN or infinite, the first: %s", len(names), names[0])
+		show.Line("warning: the logits of %s are NaN or infinite, the first: %s",
+			printable.Count(len(names), "image"), names[0])
 	}
 }

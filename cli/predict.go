@@ -14,6 +14,7 @@ import (
 	"fasternet/data/preprocess"
 	"fasternet/eval/predict"
 	"fasternet/formats/safetensors"
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
@@ -98,7 +99,8 @@ the order of the outputs.`,
 				return err
 			}
 			if dry.asked {
-				return dry.say(fmt.Sprintf("classify %d images with %s", in.Len(), which(m)), out, logitsFile)
+				does := fmt.Sprintf("classify %s with %s", printable.Count(in.Len(), "image"), which(m))
+				return dry.say(does, out, logitsFile)
 			}
 			pool := kernels.NewPool(config.Threads)
 			defer pool.Close()

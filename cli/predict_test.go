@@ -271,7 +271,7 @@ func TestBadInputsOfPredict(t *testing.T) {
 		{1, "64×31", []string{file("small.safetensors")}},
 		{1, "empty: no images", []string{file("empty")}},
 		{1, "none.jpg: no such file", []string{file("none.jpg")}},
-		{1, "none of the 1 images", []string{file("double.jpg"), "--on-bad-image", "skip"}},
+		{1, "the only image cannot be read", []string{file("double.jpg"), "--on-bad-image", "skip"}},
 		{1, "no such file or directory", []string{images, "--out", file("none/x.csv")}},
 		{1, "it is a folder", []string{images, "--logits", file("folder.safetensors")}},
 		{2, "want a .safetensors file", []string{images, "--logits", file("x.npy")}},
@@ -372,7 +372,7 @@ func TestEvalFiles(t *testing.T) {
 	r = invoke(t, "eval", "--model", run, "--on-bad-image", "skip", "--results-file", file("r.json"))
 	raw, _ = os.ReadFile(file("r.json"))
 	if r.code != 0 ||
-		!strings.Contains(r.stderr, "1 images") ||
+		!strings.Contains(r.stderr, "1 image") ||
 		!strings.Contains(r.stderr, torn+": ") ||
 		!bytes.Contains(raw, []byte(torn)) ||
 		!bytes.Contains(raw, []byte(`"count": 7`)) {

@@ -11,6 +11,7 @@ import (
 	"fasternet/eval/predict"
 	"fasternet/eval/probe"
 	"fasternet/graph"
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/model"
 	"fasternet/train"
@@ -140,8 +141,9 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 		pool.Close()
 		return e, nil, nil
 	}
-	show.Line("features of %s: %d training and %d validation images, %d threads, %s",
-		which(m), e.train.Len(), e.val.Len(), pool.Workers(), pool.Kernels().Describe(e.runner.Format()))
+	show.Line("features of %s: %d training and %s, %s, %s",
+		which(m), e.train.Len(), printable.Count(e.val.Len(), "validation image"),
+		printable.Count(pool.Workers(), "thread"), pool.Kernels().Describe(e.runner.Format()))
 	for _, note := range append(notes, eval.Notes(config.Data, e.train, e.val)...) {
 		show.Line("note: %s", note)
 	}

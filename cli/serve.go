@@ -13,6 +13,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/infer"
 	"fasternet/internal/localhttp"
+	"fasternet/internal/printable"
 	"fasternet/internal/serve"
 	"fasternet/train"
 
@@ -207,8 +208,9 @@ func (s *serving) run(ctx context.Context) error {
 		m, err := s.open(show, path)
 		if err == nil {
 			i := m.Info()
-			show.Line("%s: %s, %d classes, %d features, %s; %s, %d threads",
-				i.File, i.Architecture, i.Classes, i.Features, i.Preprocessing, i.Kernels, i.Threads)
+			show.Line("%s: %s, %d classes, %d features, %s; %s, %s",
+				i.File, i.Architecture, i.Classes, i.Features, i.Preprocessing, i.Kernels,
+				printable.Count(i.Threads, "thread"))
 		}
 		return m, err
 	}

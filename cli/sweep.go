@@ -244,7 +244,7 @@ func writeTrials(path string, out *sweep.Outcome) error {
 // trialsPage returns the page of a sweep's trials.
 func trialsPage(plan *sweep.Plan, out *sweep.Outcome) report.TrialsPage {
 	page := report.TrialsPage{
-		Title: filepath.Base(out.Dir), Heading: fmt.Sprintf("%d trials", plan.Trials), Keys: out.Keys,
+		Title: filepath.Base(out.Dir), Heading: printable.Count(plan.Trials, "trial"), Keys: out.Keys,
 		MetricName: sweepFigures(out.Metric)[0], Figures: sweepFigures(out.Metric), Falls: out.Metric == "loss",
 	}
 	for _, t := range out.Trials {
@@ -289,11 +289,12 @@ func searchText(plan *sweep.Plan, out *sweep.Outcome) string {
 		for _, r := range out.Rungs {
 			rungs = append(rungs, strconv.Itoa(r))
 		}
-		return fmt.Sprintf("successive halving of %d trials after %s epochs", plan.Trials, strings.Join(rungs, ", "))
+		return fmt.Sprintf("successive halving of %s after %s epochs",
+			printable.Count(plan.Trials, "trial"), strings.Join(rungs, ", "))
 	case sweep.Grid:
-		return fmt.Sprintf("a grid of %d trials", plan.Trials)
+		return "a grid of " + printable.Count(plan.Trials, "trial")
 	case sweep.Random:
-		return fmt.Sprintf("random search of %d trials", plan.Trials)
+		return "random search of " + printable.Count(plan.Trials, "trial")
 	}
 	return plan.Search
 }

@@ -11,6 +11,7 @@ import (
 	"fasternet/data/sets"
 	"fasternet/eval/viz"
 	"fasternet/graph"
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/model"
 
@@ -78,7 +79,7 @@ attention), out and weights (ema or plain).`,
 				return err
 			}
 			if dry.asked {
-				return dry.say(fmt.Sprintf("draw %d images (%s) of %s", d.count, kind, args[0]), out)
+				return dry.say(fmt.Sprintf("draw %s (%s) of %s", printable.Count(d.count, "image"), kind, args[0]), out)
 			}
 			if err := sheet.Write(out); err != nil {
 				return err
@@ -225,7 +226,7 @@ func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err
 	show := display()
 	showLeftOut(show, left)
 	if d.count = shown(ds.Len(), o.Most); !d.dry {
-		show.Line("drawing %d images", d.count)
+		show.Line("drawing %s", printable.Count(d.count, "image"))
 	}
 	return ds, nil
 }

@@ -54,7 +54,7 @@ func (w *ClassWeights) String() string {
 	return fmt.Sprint(w.Values)
 }
 
-// MarshalYAML is part of yaml.Marshaler.
+// MarshalYAML implements yaml.Marshaler.
 func (w *ClassWeights) MarshalYAML() (any, error) {
 	switch {
 	case w.None():
@@ -70,7 +70,7 @@ func (w *ClassWeights) MarshalYAML() (any, error) {
 	return &n, err
 }
 
-// UnmarshalYAML is part of yaml.Unmarshaler.
+// UnmarshalYAML implements yaml.Unmarshaler.
 func (w *ClassWeights) UnmarshalYAML(n *yaml.Node) error {
 	*w = ClassWeights{}
 	switch n.Kind {

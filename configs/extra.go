@@ -25,7 +25,7 @@ const (
 // extraForm says in errors how to write an augmentation.
 const extraForm = "a name, or keys and values such as {name: solarize, prob: 0.2, threshold: 128}"
 
-// MarshalYAML is part of yaml.Marshaler. It writes the options next to the name.
+// MarshalYAML implements yaml.Marshaler. It writes the options next to the name.
 func (e Extra) MarshalYAML() (any, error) {
 	out := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
 	add := func(key string, v any) error {

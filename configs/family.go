@@ -193,7 +193,7 @@ func settable(v reflect.Value) (parts []reflect.Value, store func()) {
 // Heads are numbers of attention heads. A file may give one number for a list of one.
 type Heads []int
 
-// UnmarshalYAML is part of yaml.Unmarshaler.
+// UnmarshalYAML implements yaml.Unmarshaler.
 func (h *Heads) UnmarshalYAML(n *yaml.Node) error {
 	var one int
 	if n.Decode(&one) == nil {
@@ -208,7 +208,7 @@ func (h *Heads) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// MarshalYAML is part of yaml.Marshaler. It writes the family's keys where the section has Arch.
+// MarshalYAML implements yaml.Marshaler. It writes the family's keys where the section has Arch.
 func (m Model) MarshalYAML() (any, error) {
 	out := &yaml.Node{Kind: yaml.MappingNode}
 	return out, encodeKeys(out, reflect.ValueOf(m))

@@ -11,9 +11,9 @@ import (
 // sample is in one fold, and each fold has its share of every class: without groups the
 // counts of a class differ by one at most.
 //
-// Samples stay together if they have the same name or the same content, or if the pattern, a
-// regular expression, finds the same text in their names (the text of its first group, if it
-// has one). The larger groups are dealt out first, each to the fold that has the fewest
+// Samples stay together if they have the same name or the same content. They also stay together if
+// the pattern, a regular expression, finds the same text in their names: the text of its first
+// group, if it has one. The larger groups are dealt out first, each to the fold that has the fewest
 // samples of its classes. The seed and the names decide between equals, so the folds are the
 // same on every machine, in whatever order the samples are. It is an error when a fold is
 // empty, or when training is left without one of the classes.

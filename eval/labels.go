@@ -10,6 +10,7 @@ import (
 	"fasternet/data"
 	"fasternet/data/classes"
 	"fasternet/data/sets"
+	"fasternet/internal/printable"
 )
 
 // WithClassesOf returns the validation part of a data set with the labels of the training
@@ -126,7 +127,8 @@ func replacedImages(ds data.Dataset) string {
 		return first + " (data.on_bad_image: skip)"
 	}
 	return fmt.Sprintf(
-		"%s, and %d more images cannot be read (data.on_bad_image: skip); data verify lists them", first, n-1)
+		"%s, and %s cannot be read (data.on_bad_image: skip); data verify lists them",
+		first, printable.Count(n-1, "more image"))
 }
 
 // partsOf returns the parts that have files of their own and are not nil.

@@ -31,6 +31,9 @@ func NoneRead(bad []Bad, images int) error {
 	if len(bad) == 0 || len(bad) < images {
 		return nil
 	}
+	if images == 1 {
+		return fmt.Errorf("the only image cannot be read: %w", bad[0].Err)
+	}
 	return fmt.Errorf("none of the %d images can be read; the first: %w", images, bad[0].Err)
 }
 

@@ -163,8 +163,9 @@ func (p *Program) GradCAM(images []float32, classes []int) (*CAM, error) {
 	return out, nil
 }
 
-// MapGrid returns the size of a map of an image, [batch, rows, cols, channels], or of its tokens,
-// [batch, skip + rows·cols, channels], and the number of tokens before them (one, the class token).
+// MapGrid returns the rows and columns of a map [batch, rows, cols, channels]. For tokens
+// [batch, skip + rows·cols, channels] it also returns skip, the number of tokens before them: 1 for a
+// class token.
 func MapGrid(shape []int, height, width int) (rows, cols, skip int, err error) {
 	switch len(shape) {
 	case 4:

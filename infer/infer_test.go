@@ -139,8 +139,8 @@ func same(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-// Logits and features equal the commands' to the bit, for all families and kinds of files, one at
-// a time and in any batch, for exports and for images in memory, too.
+// Logits and features equal the commands' to the bit, for all families and kinds of files, also for
+// exports and for images in memory, one at a time and in any batch.
 func TestSameAsPredict(t *testing.T) {
 	t.Parallel()
 	all := files(t)

@@ -68,8 +68,8 @@ func onnxTensors(g *onnx.Graph) ([]formats.Tensor, error) {
 	return all, nil
 }
 
-// GridsKey is the key of an ONNX file's metadata for the grids of values that our kernels round and the
-// graph does not, because runtimes are faster and more exact without: JSON, by name.
+// GridsKey is the key of an ONNX file's metadata for some grids, as JSON by name: our kernels round these
+// values and the graph does not, because runtimes are faster and more exact without.
 const GridsKey = "int8_grids"
 
 type storedGrid struct {

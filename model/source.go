@@ -208,8 +208,8 @@ func option(before, name, after string) string {
 // of a run, or the weights in a folder of timm.
 func Find(path string) (string, error) { return find(path) }
 
-// find turns the folder of a run into the path of its best, else its last checkpoint, a folder of timm
-// into the path of its weights, and weights of the hub or of a URL into their path in the cache.
+// find returns the path of a file of weights. For the folder of a run it is the best checkpoint, or else the
+// last one; for a folder of timm its weights; for the hub or a URL the file in the cache.
 func find(path string) (string, error) {
 	path, err := reference.Resolve(path)
 	if err != nil {

@@ -3,9 +3,9 @@ package ops
 import "fasternet/kernels"
 
 // blockGrids divides the products of a block by columns, and also by rows if there are fewer panels
-// of columns than workers. It does so only if the workers get more even parts than lines give them
-// (load is the result of [mapShape.even]), if that saves more time than two more regions cost, and if
-// the map between the products is small enough for the caches.
+// of columns than workers. It does so only if three conditions hold: the workers get more even
+// parts than lines give them (load is the result of [mapShape.even]); that saves more time than two more
+// regions cost; and the map between the products is small enough for the caches.
 //
 // flops is the number of operations of a product that a thread does in a nanosecond.
 func blockGrids(s mapShape, hidden, panel, workers int, load float64, flops int) (up, down grid, ok bool) {

@@ -3,8 +3,9 @@ package ops
 import "gorgonia.org/gorgonia"
 
 // Branch gives a value a second consumer: main is for the main path, side for the branch. Both are x
-// itself, without a copy. The gradient of x is the sum of their gradients. (Gorgonia adds up the
-// gradients of a node with two consumers by its own op, which the memory plan does not know.)
+// itself, without a copy. The gradient of x is the sum of their gradients. Without Branch,
+// Gorgonia adds up the gradients of a node with two consumers by its own op, which the memory plan
+// does not know.
 //
 // The two values of a branch must not go to the same consumer, and the cost must depend on both.
 func Branch(t *Tape, name string, x *gorgonia.Node) (main, side *gorgonia.Node, err error) {

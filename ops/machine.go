@@ -32,8 +32,8 @@ func (m *machine) RunAll() error {
 	return nil
 }
 
-// Reset is part of gorgonia.VM: a run leaves nothing to reset.
+// Reset implements gorgonia.VM: a run leaves nothing to reset.
 func (m *machine) Reset() {}
 
-// Close is part of gorgonia.VM.
+// Close implements gorgonia.VM.
 func (m *machine) Close() error { return nil }

@@ -37,10 +37,10 @@ type op struct {
 
 var ids atomic.Uint64
 
-// Arity is part of gorgonia.Op.
+// Arity implements gorgonia.Op.
 func (o *op) Arity() int { return len(o.Inputs) }
 
-// Type is part of gorgonia.Op. Gorgonia recycles the result, so each call makes a new one.
+// Type implements gorgonia.Op. Gorgonia recycles the result, so each call makes a new one.
 func (o *op) Type() hm.Type {
 	ts := make([]hm.Type, 0, len(o.Inputs)+1)
 	for _, n := range o.Inputs {
@@ -56,12 +56,12 @@ func typeOf(s tensor.Shape) hm.Type {
 	return gorgonia.TensorType{Dims: s.Dims(), Of: tensor.Float32}
 }
 
-// InferShape is part of gorgonia.Op.
+// InferShape implements gorgonia.Op.
 func (o *op) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
 	return o.Shape.Clone(), nil
 }
 
-// Do is part of gorgonia.Op. A panic becomes an error that names the node.
+// Do implements gorgonia.Op. A panic becomes an error that names the node.
 func (o *op) Do(values ...gorgonia.Value) (result gorgonia.Value, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -129,14 +129,14 @@ func (o *op) ReturnsPtr() bool     { return false }
 func (o *op) CallsExtern() bool    { return false } //nolint:revive // see ReturnsPtr
 func (o *op) OverwritesInput() int { return -1 }    //nolint:revive // see ReturnsPtr
 
-// WriteHash is part of gorgonia.Op. Gorgonia merges ops with equal hashes.
+// WriteHash implements gorgonia.Op. Gorgonia merges ops with equal hashes.
 func (o *op) WriteHash(h hash.Hash) {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], o.id)
 	h.Write(b[:])
 }
 
-// Hashcode is part of gorgonia.Op.
+// Hashcode implements gorgonia.Op.
 func (o *op) Hashcode() uint32 {
 	h := fnv.New32a()
 	o.WriteHash(h)
@@ -145,7 +145,7 @@ func (o *op) Hashcode() uint32 {
 
 func (o *op) String() string { return fmt.Sprintf("%s %q", o.Kind, o.Name) }
 
-// DiffWRT is part of gorgonia.SDOp.
+// DiffWRT implements gorgonia.SDOp.
 func (o *op) DiffWRT(int) []bool {
 	if o.WRT == nil {
 		return make([]bool, len(o.Inputs))
@@ -153,7 +153,7 @@ func (o *op) DiffWRT(int) []bool {
 	return o.WRT
 }
 
-// SymDiff is part of gorgonia.SDOp.
+// SymDiff implements gorgonia.SDOp.
 func (o *op) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	if o.Grad == nil {
 		return nil, fmt.Errorf("ops: %v has no gradient", o)

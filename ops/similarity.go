@@ -88,8 +88,8 @@ func (s *channelSimilarity) hiddenSpan(worker, i int) {
 	s.tape.kernels.Affine(h, h, s.norm.scale, s.shift(), s.Act)
 }
 
-// compare uses that the sum of the cosines of all pairs is the square of the sum of all channels,
-// each divided by its length, less the cosine of each channel with itself.
+// compare divides each channel by its length. Then the sum of the cosines of all pairs is the square of
+// the sum of all channels, less the cosine of each channel with itself.
 func (s *channelSimilarity) compare(_, image int) {
 	rows := s.shape.rows() / s.images
 	h := kernels.NewMatrix(s.buf.data, s.shape.rows(), s.hidden).Slice(image*rows, (image+1)*rows)

@@ -1,7 +1,7 @@
 package ops
 
-// grid divides a product for evaluation by rows and by columns, for maps of so few rows that blocks
-// of them would leave workers without work, or some with much more than others. A worker then also
+// grid divides a product for evaluation by rows and by columns. It is for maps with so few rows that
+// blocks of rows would leave some workers without work, or with much more than others. A worker then also
 // reads only its part of the weights. Every value is the same sum in the same order.
 type grid struct {
 	rows, cols [][2]int

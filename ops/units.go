@@ -68,8 +68,8 @@ func (u *Units) square(unit int) (all [around + 1]int) {
 	return all
 }
 
-// beyond returns, for row or column i of a unit with n of them, -1 <= i <= n, which of three
-// neighbouring units it is in, and where in that unit.
+// beyond says where row or column i of a unit with n of them is, -1 <= i <= n: in which of three
+// neighbouring units, and at which place in that unit.
 func beyond(i, n int) (unit, at int) {
 	switch {
 	case i < 0:

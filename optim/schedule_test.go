@@ -99,9 +99,9 @@ func TestFasterNetSchedule(t *testing.T) {
 	}
 }
 
-// A warm-up shorter than the published one rises from the first step to its last, which has the
-// peak, and loses no epoch at the rate that it starts from, however few steps an epoch has. The
-// published warm-up is unchanged.
+// A warm-up shorter than the published one rises from the first step to its last, which has the peak.
+// However few steps an epoch has, no epoch is lost at the rate that the warm-up starts from. The published
+// warm-up is unchanged.
 func TestShortFasterNetWarmup(t *testing.T) {
 	for warmup := 1; warmup < publishedWarmup; warmup++ {
 		for _, steps := range []int{1, 2, 7, 100} {

@@ -10,6 +10,7 @@ import (
 	"fasternet/data/preprocess"
 	"fasternet/eval"
 	"fasternet/internal/inspect"
+	"fasternet/internal/printable"
 )
 
 // mostSamples is the largest number of samples in a message.
@@ -36,7 +37,7 @@ func (t *trainer) describeSamples(f finding, b *data.Batch) string {
 	case x.Of > 0:
 		return fmt.Sprintf("; all %d samples, the first is %s", x.Of, t.nameSample(0, b))
 	}
-	return fmt.Sprintf("; the batch has %d samples, the first is %s", b.Size, t.nameSample(0, b))
+	return fmt.Sprintf("; the batch has %s, the first is %s", printable.Count(b.Size, "sample"), t.nameSample(0, b))
 }
 
 // nameSamples names samples by their places in a batch.

@@ -3,6 +3,8 @@ package train
 import (
 	"encoding/json"
 	"fmt"
+
+	"fasternet/internal/printable"
 )
 
 // CheckLogs names unreadable lines of a run's log and summary; "" if there are none. The run can still be
@@ -32,7 +34,7 @@ func CheckLogs(dir string) (string, error) {
 	if bad == 0 || err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d lines of the logs cannot be read, the first: %s", bad, first), nil
+	return fmt.Sprintf("%s of the logs cannot be read, the first: %s", printable.Count(bad, "line"), first), nil
 }
 
 // Standing says how far the run of a checkpoint is.
@@ -45,10 +47,7 @@ func Standing(progress string) (string, error) {
 		return "", fmt.Errorf("its progress is epoch %d, step %d, batch %d", p.Epoch, p.Step, p.Batches)
 	}
 	if p.Step == 0 {
-		if p.Epoch == 1 {
-			return "after 1 epoch", nil
-		}
-		return fmt.Sprintf("after %d epochs", p.Epoch), nil
+		return "after " + printable.Count(p.Epoch, "epoch"), nil
 	}
 	return fmt.Sprintf("in epoch %d after step %d", p.Epoch+1, p.Step), nil
 }

@@ -10,6 +10,7 @@ import (
 	"fasternet/data"
 	"fasternet/data/classes"
 	"fasternet/formats/torch"
+	"fasternet/internal/printable"
 	"fasternet/model"
 )
 
@@ -96,7 +97,8 @@ func (t *trainer) compareData(path string, f *checkpoints.File) error {
 	}
 	if p := t.progress; p.Step > 0 && before.Train.Order != t.prints.Train.Order {
 		if p.Step >= t.steps {
-			note("epoch %d ends here: it has %d steps with these images, and %d are done", p.Epoch+1, t.steps, p.Step)
+			note("epoch %d ends here: with these images it has only %s, and %d are done",
+				p.Epoch+1, printable.Count(t.steps, "step"), p.Step)
 		} else {
 			note("epoch %d continues at step %d of %d in the new order of images: "+
 				"it may show some twice and others not at all",

@@ -252,7 +252,7 @@ func TestResumeOtherImages(t *testing.T) {
 			},
 			says: []string{
 				"0 added, 5 removed; 7 now, 12 before",
-				"note: epoch 2 ends here: it has 1 steps with these images, and 2 are done",
+				"note: epoch 2 ends here: with these images it has only 1 step, and 2 are done",
 				"epoch 2/3: training loss",
 			},
 			hides: "epoch 2/3 step"},

@@ -8,6 +8,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/eval"
+	"fasternet/internal/printable"
 	"fasternet/layers"
 )
 
@@ -16,9 +17,9 @@ func (t *trainer) describe() {
 	c := t.config
 	batch := c.Train.BatchSize * c.Train.AccumSteps
 	t.show.Line("%s", t.task.describe())
-	t.show.Line("batch %d = %d × %d accumulated, %s with peak lr %g%s, %d epochs, %d threads, %s, run folder %s",
+	t.show.Line("batch %d = %d × %d accumulated, %s with peak lr %g%s, %s, %s, %s, run folder %s",
 		batch, c.Train.BatchSize, c.Train.AccumSteps, c.Optim.Opt, c.Optim.LR, describeLayers(c.Optim),
-		c.Train.Epochs, t.pool.Workers(), t.kernels(), t.dir)
+		printable.Count(c.Train.Epochs, "epoch"), printable.Count(t.pool.Workers(), "thread"), t.kernels(), t.dir)
 	for _, line := range t.extras() {
 		t.show.Line("%s", line)
 	}
@@ -73,8 +74,8 @@ func (t *trainer) extras() (lines []string) {
 		}
 	}
 	if n := t.ranks.Size(); n > 1 {
-		add("%d ranks share each batch, %s has %d samples%s",
-			n, t.ranks.Name(t.ranks.Rank()), t.own, describeNorms(t.task.store(), c.Train))
+		add("%d ranks share each batch, %s has %s%s",
+			n, t.ranks.Name(t.ranks.Rank()), printable.Count(t.own, "sample"), describeNorms(t.task.store(), c.Train))
 	}
 	tensors, values := 0, 0
 	for _, p := range t.task.store().Params() {
@@ -84,7 +85,7 @@ func (t *trainer) extras() (lines []string) {
 		}
 	}
 	if tensors > 0 {
-		add("frozen: %d tensors with %d parameters", tensors, values)
+		add("frozen: %s with %s", printable.Count(tensors, "tensor"), printable.Count(values, "parameter"))
 	}
 	if t.ema != nil {
 		add("averaged weights (EMA) with decay %g: the run evaluates them, and eval, "+
@@ -92,7 +93,8 @@ func (t *trainer) extras() (lines []string) {
 			c.EMA.Decay)
 	}
 	if c.Train.Patience > 0 {
-		add("the run ends early after %s without a better %s", evaluations(c.Train.Patience), c.Checkpoint.Monitor)
+		add("the run ends early after %s without a better %s",
+			printable.Count(c.Train.Patience, "evaluation"), c.Checkpoint.Monitor)
 	}
 	for _, note := range eval.Notes(t.config.Data, t.train, t.val) {
 		add("note: %s", note)
@@ -111,12 +113,4 @@ func describeNorms(s *layers.Store, c configs.Train) string {
 		return "; batch norms use these, and rank 0's running statistics are kept"
 	}
 	return "; batch norms use these, and the mean of the running statistics is kept"
-}
-
-// evaluations formats a number of evaluations.
-func evaluations(n int) string {
-	if n == 1 {
-		return "1 evaluation"
-	}
-	return fmt.Sprintf("%d evaluations", n)
 }

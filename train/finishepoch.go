@@ -9,6 +9,7 @@ import (
 	"fasternet/checkpoints"
 	"fasternet/configs"
 	"fasternet/eval"
+	"fasternet/internal/printable"
 )
 
 // finishEpoch evaluates the model, and writes logs and checkpoints.
@@ -51,7 +52,7 @@ func (t *trainer) finishEpoch(ctx context.Context, lr float64) error {
 	p.wait(s, c.Checkpoint.Monitor, c.Train.MinDelta)
 	if last = last || t.stale(); t.stale() {
 		t.show.Line("no better %s in %s (train.patience): ending the run after epoch %d",
-			c.Checkpoint.Monitor, evaluations(p.Stale), p.Epoch)
+			c.Checkpoint.Monitor, printable.Count(p.Stale, "evaluation"), p.Epoch)
 	}
 	best := p.Best == nil || s.Better(*p.Best, c.Checkpoint.Monitor)
 	if best {

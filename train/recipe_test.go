@@ -126,8 +126,8 @@ func same(t *testing.T, what string, a, b *checkpoints.File) {
 	}
 }
 
-// A run that is interrupted in an epoch or in an evaluation, and resumed with another number of threads and with
-// grad_checkpointing, ends with the same bits as an uninterrupted one.
+// A run is interrupted in an epoch or in an evaluation, and resumed with another number of threads and with
+// grad_checkpointing. It ends with the same bits as an uninterrupted run.
 func TestResumeWithEverything(t *testing.T) {
 	dir := stripes(t, 84, 20) // 10 batches of 8; the last step has one batch
 	teacher := filepath.Join(t.TempDir(), "teacher")

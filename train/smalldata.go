@@ -1,6 +1,10 @@
 package train
 
-import "fmt"
+import (
+	"fmt"
+
+	"fasternet/internal/printable"
+)
 
 const (
 	fewUpdates = 10   // updates per epoch
@@ -14,13 +18,10 @@ func (t *trainer) fewStepsNote() string {
 	if t.preset == "" || c.Budget != "" || updates >= fewUpdates || updates*c.Epochs >= fewInAll {
 		return ""
 	}
-	steps := "1 step"
-	if updates != 1 {
-		steps = fmt.Sprintf("%d steps", updates)
-	}
 	text := fmt.Sprintf("%d training images make only %s per epoch, %d in all, "+
 		"with steps of %d images (train.batch_size %d × accum_steps %d)",
-		t.train.Len(), steps, updates*c.Epochs, c.BatchSize*c.AccumSteps, c.BatchSize, c.AccumSteps)
+		t.train.Len(), printable.Count(updates, "step"), updates*c.Epochs,
+		c.BatchSize*c.AccumSteps, c.BatchSize, c.AccumSteps)
 	if small := min(c.BatchSize, 64); small*c.AccumSteps > small && t.train.Len() >= small {
 		text += fmt.Sprintf("; set train.batch_size=%d train.accum_steps=1", small)
 		if lr, ok := t.config.RateFor(small, t.config.Optim.LR, c.BatchSize*c.AccumSteps); ok {

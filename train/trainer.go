@@ -17,6 +17,7 @@ import (
 	"fasternet/graph"
 	"fasternet/internal/disk"
 	"fasternet/internal/memory"
+	"fasternet/internal/printable"
 	"fasternet/kernels"
 	"fasternet/optim"
 )
@@ -377,7 +378,7 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 	}
 	if t.stale() {
 		t.show.Line("nothing left to train: no better %s in %s (train.patience)",
-			t.config.Checkpoint.Monitor, evaluations(t.progress.Stale))
+			t.config.Checkpoint.Monitor, printable.Count(t.progress.Stale, "evaluation"))
 	}
 	if err := t.folder.unlocked; err != nil {
 		t.show.Line("warning: %s: %v", o.Dir, err)

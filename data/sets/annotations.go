@@ -34,9 +34,9 @@ type Annotations struct {
 	unlabelled string // why there are no labels, if lines have more than paths
 }
 
-// OpenAnnotations reads a list of images. Each line has the path of an image, relative to root
-// unless it is absolute, white space, and the number of its class or, if the classes have
-// names, the name of one. Names may contain blanks: the longest name at the end of the line
+// OpenAnnotations reads a list of images. Each line has the path of an image, white space,
+// and its class: a number, or a name if the classes have names. A path is relative to root unless
+// it is absolute. Names may contain blanks: the longest name at the end of the line
 // counts. Blank lines do not count.
 //
 // The list may also be a table, CSV with commas or semicolons or TSV, quoted or not. Columns

@@ -12,7 +12,7 @@ import (
 	"fasternet/data/picture"
 )
 
-// pathColumns are usual names for a column of paths, the surest first.
+// pathColumns are usual names for a column of paths, the most reliable first.
 var pathColumns = []string{
 	"path", "filepath", "imagepath", "imgpath",
 	"file", "filename", "imagefile", "imagefilename",

@@ -376,7 +376,7 @@ func TestBadInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err = predict.Classify(t.Context(), r, in, o, top(1, nil), silent{}, nil); err == nil ||
-		!strings.Contains(err.Error(), "none of the 1 images") {
+		!strings.Contains(err.Error(), "the only image cannot be read") {
 		t.Errorf("all bad: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

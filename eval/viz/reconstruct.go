@@ -34,9 +34,9 @@ type Options struct {
 // for the batch.
 const together = 8
 
-// Reconstructions runs a model on images of a data set and draws for each the image, the
-// part that the encoder sees, and at every scale the mask, the target, the prediction and
-// the error. Equal arguments give equal pictures.
+// Reconstructions runs a model on images of a data set. For each it draws the image and the part
+// that the encoder sees, and at every scale the mask, the target, the prediction and the error. The
+// same arguments give the same pictures.
 func Reconstructions(ctx context.Context, r *localmim.Runner, ds data.Dataset, o Options) (*Sheet, error) {
 	task, err := masking.ForTraining(r.Model)
 	if err != nil {

@@ -76,9 +76,9 @@ func channelFactors(w *ops.Param, v *measured) []float64 {
 	return best
 }
 
-// estimate returns the mean square of the error of the results, summed over them, from rounding the input
-// to 256 steps of its range, and the weights of an output to 255 steps of theirs. Its unit is a twelfth of
-// a squared step, the variance within a step.
+// estimate returns the mean squared error of the results, summed over them. The error comes from rounding
+// the input to 256 steps of its range, and the weights of an output to 255 steps of their range. The unit is
+// a twelfth of a squared step, the variance within a step.
 func estimate(w *ops.Param, v *measured, squares, factors []float64) float64 {
 	in := len(factors)
 	low, high, ofInput, size := 0.0, 0.0, 0.0, 0.0

@@ -74,7 +74,7 @@ func Run(c *configs.Config, m graph.Model, images Images, o Options) (*Result, e
 		return nil, err
 	}
 	if images.Count < FewImages {
-		r.note("%d images are few to measure the range of values: take %d or more, or the accuracy may suffer",
+		r.note("ranges are measured on few images (%d): take %d or more, or the accuracy may suffer",
 			images.Count, FewImages)
 	}
 	if !o.NoEqualisation {

@@ -146,7 +146,7 @@ func TestRunErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(done.Notes, func(n string) bool { return strings.Contains(n, "2 images are few") }) {
+	if !slices.ContainsFunc(done.Notes, func(n string) bool { return strings.Contains(n, "few images (2)") }) {
 		t.Errorf("no note about few images: %v", done.Notes)
 	}
 	grn := small(t, func(_ *configs.Model, a *fasternet.Config) { a.GRN = true })

@@ -182,7 +182,7 @@ func (i *inert) unread(name string) error {
 // function is a function that pickles may call.
 type function func(args []any) (any, error)
 
-// Call is part of types.Callable.
+// Call implements types.Callable.
 func (f function) Call(args ...any) (any, error) { return f(args) }
 
 // rebuild has the functions that a pickle calls to make tensors.

@@ -11,8 +11,8 @@ import (
 	"fasternet/ops"
 )
 
-// The largest changes that bf16 may make: to logits relative to the largest of them, and to
-// gradients relative to the norm of the gradient of the tensor or, for tensors that hardly matter,
+// The largest changes that bf16 may make. For logits they are relative to the largest logit. For
+// gradients they are relative to the norm of the tensor's gradient or, for tensors that hardly matter,
 // to a part of the norm of all gradients.
 const (
 	BF16Logits    = 1e-2

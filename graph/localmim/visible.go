@@ -37,8 +37,8 @@ func (v *Visible) Same() bool { return len(v.kept) == v.Units }
 // OnChange makes every run call f first, when the visible units are known.
 func (v *Visible) OnChange(f func() error) { v.change = append(v.change, f) }
 
-// EachToken calls f for the visible tokens of an image in their order, unit by unit, with their
-// number and their row and column on the map of the whole image, if a unit has side×side tokens.
+// EachToken calls f for the visible tokens of an image in their order, unit by unit. A unit has side×side
+// tokens. f gets the number of the token, and its row and column on the map of the whole image.
 func (v *Visible) EachToken(image, side int, f func(n, row, col int)) {
 	for i, u := range v.Kept(image) {
 		uy, ux := int(u)/v.Side, int(u)%v.Side

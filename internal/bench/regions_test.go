@@ -79,9 +79,9 @@ func regionsOf(t *testing.T, preset string, settings []string, train bool, batch
 	return out
 }
 
-// In a step of each family at batch 32, and in inference of one image, every region with much work
-// has a task for at least 14 of 16 threads (a map of 196 rows has 14 tiles), and the number of
-// regions has a limit.
+// Every region with much work has a task for at least 14 of 16 threads: a map of 196 rows has 14 tiles.
+// The number of regions has a limit. Tried for a step of each family at batch 32, and for inference of
+// one image.
 func TestRegions(t *testing.T) {
 	const threads, enough, much = 16, 14, 200 // microseconds: more than 12 for each thread
 	// Regions that may have fewer tasks, and how few. A FasterNet with small weights has sums of the

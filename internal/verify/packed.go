@@ -6,6 +6,7 @@ import (
 
 	"fasternet/data"
 	"fasternet/data/sets"
+	"fasternet/internal/printable"
 )
 
 // checkPacked checks the index of a packed file of a data set, and every sample: its checksum, and
@@ -25,6 +26,6 @@ func checkPacked(r *Report) error {
 			"or train with data.on_bad_image=skip", d.Len()-n)
 		return fmt.Errorf("%d of %d samples are broken, the first: %w", n, d.Len(), v.Broken[0].Err)
 	}
-	r.Facts = fmt.Sprintf("%d images of %d classes", d.Len(), len(d.Classes()))
+	r.Facts = printable.Count(d.Len(), "image") + " of " + printable.Count(len(d.Classes()), "class")
 	return nil
 }

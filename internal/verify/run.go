@@ -10,6 +10,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/internal/printable"
 	"fasternet/model"
 	"fasternet/train"
 )
@@ -60,11 +61,12 @@ func checkRun(r *Report) error {
 	if bad > 0 {
 		problems = append(problems, fmt.Sprintf("%d of its %d checkpoints are damaged", bad, len(r.Parts)))
 	}
-	r.Facts = fmt.Sprintf("%d checkpoints", len(r.Parts))
+	r.Facts = printable.Count(len(r.Parts), "checkpoint")
 	if user := train.InUse(r.Path); user != "" {
 		r.Facts += "; in use by " + user
 	} else if left > 0 {
-		r.Facts += fmt.Sprintf("; %d files that a killed process left half-written, which --resume removes", left)
+		r.Facts += fmt.Sprintf("; %s that a killed process left half-written, which --resume removes",
+			printable.Count(left, "file"))
 	}
 	newest := r.newest(folder)
 	switch {

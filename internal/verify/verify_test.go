@@ -288,7 +288,7 @@ func TestRun(t *testing.T) {
 		{train.SummaryFile, "0,1,2,3,4,5\n", false, "best.safetensors is missing (epoch 1, top-1 3.00 %"},
 		{train.FingerprintFile, "torn", false, "fingerprint.safetensors: damaged"},
 		{"checkpoints/best.safetensors.unfinished.tmp", "", true,
-			"1 files that a killed process left half-written"},
+			"1 file that a killed process left half-written"},
 	} {
 		restore := file(c.name, c.content)
 		says(t, dir, c.ok, c.want)

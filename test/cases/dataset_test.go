@@ -58,7 +58,7 @@ func TestBrokenImagesAreListedAndSkipped(t *testing.T) {
 		says("1 of 24 training images could not be read")
 	f.run("eval", "--model", "run").exits(1).says("broken.png")
 	f.run("eval", "--model", "run", "--on-bad-image", "skip").exits(0).
-		says("left out, because they cannot be read: 1 images")
+		says("left out, because they cannot be read: 1 image")
 }
 
 // One image in training and validation, or in two classes, is found by its pixels.

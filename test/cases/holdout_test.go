@@ -39,7 +39,7 @@ func TestHoldOutKeepsTheOnlyImage(t *testing.T) {
 		}
 	}
 	f.run("data", "info", "t.yaml", "--split", "train", "--set", "data.val_fraction=0.99").exits(0).
-		says("fox  1 images")
+		says("fox  1 image")
 	f.run("train", "t.yaml", "--set", "data.val_fraction=0.5", "--set", "train.batch_size=2", "--run", "run").exits(0)
 }
 

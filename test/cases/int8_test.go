@@ -70,6 +70,6 @@ func TestInt8Transformers(t *testing.T) {
 		f.run("export", run, "--out", "no.safetensors", "--int8", "--float", "nothing").exits(1).
 			says(`no layer has the name "nothing"`, c.layer)
 		f.run("export", run, "--out", "few.safetensors", "--int8", "--calibration-images", "1", "--max-loss", "100").
-			exits(0).says("1 images are few")
+			exits(0).says("few images (1)")
 	}
 }

@@ -241,7 +241,7 @@ func TestInt8Notes(t *testing.T) {
 		return f.run(append([]string{"export", model, "--out", out, "--int8"}, more...)...)
 	}
 	const few, none, all = "few.safetensors", "n.safetensors", "100"
-	export("run", few, "--calibration-images", "3", "--max-loss", all).exits(0).says("3 images are few")
+	export("run", few, "--calibration-images", "3", "--max-loss", all).exits(0).says("few images (3)")
 	export("run", none, "--float", "nothing").exits(1).
 		says(`no layer has the name "nothing"; there are stages.0.blocks.0`)
 	export("run", none, "--float", "*").exits(1).says("all layers stay in float32")

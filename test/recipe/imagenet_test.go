@@ -165,7 +165,7 @@ func TestEverything(t *testing.T) {
 	want, said := succeed(t, slices.Concat(args, []string{"--run", whole}, set("threads=1", "data.workers=1"))...)
 	for _, line := range []string{
 		"soft distillation from " + filepath.Join(teacher, "checkpoints", checkpoints.Best) + ", alpha 0.4, tau 2",
-		"frozen: 1 tensors", "averaged weights (EMA) with decay 0.99",
+		"frozen: 1 tensor with", "averaged weights (EMA) with decay 0.99",
 		"the run ends early after 9 evaluations", "lamb with peak lr 0.004 × 0.9 a layer",
 		"of 120 training images could not be read and were replaced",
 	} {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fasternet/configs"
+	"fasternet/internal/printable"
 )
 
 // Options are the inputs of a recipe.
@@ -155,8 +156,8 @@ func (d *draft) machine() string {
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return fmt.Sprintf("The budget is %s on %d threads, which train %.0f images per second.",
-		BudgetText(d.facts.Budget), threads, d.speed)
+	return fmt.Sprintf("The budget is %s. On %s, %.0f images are trained per second.",
+		BudgetText(d.facts.Budget), printable.Count(threads, "thread"), d.speed)
 }
 
 // Summary describes the choices in one line.

@@ -161,7 +161,7 @@ type Value struct{ Key, Value string }
 // Values are the values of a trial, in the order of the file.
 type Values []Value
 
-// MarshalJSON is part of json.Marshaler. It writes an object with the values as read from YAML.
+// MarshalJSON implements json.Marshaler. It writes an object with the values as read from YAML.
 func (v Values) MarshalJSON() ([]byte, error) {
 	out := map[string]any{}
 	for _, x := range v {
