@@ -104,5 +104,5 @@ func (lamb) Move(v Values, u Update) {
 	u.Kernels.Combine(row(v.Weights), row(v.Weights), row(v.Grad), 1, -float32(u.LR*u.Trust))
 }
 
-// GradLimit is part of Limited.
+// GradLimit implements Limited.
 func (r lamb) GradLimit() float64 { return r.config.MaxGradNorm }

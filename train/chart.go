@@ -68,7 +68,7 @@ func (c chart) write(path string) error {
 // powers are the ticks of a logarithmic axis, labelled with few digits.
 type powers struct{}
 
-// Ticks is part of plot.Ticker.
+// Ticks implements plot.Ticker.
 func (powers) Ticks(low, high float64) []plot.Tick {
 	ticks := plot.LogTicks{Prec: -1}.Ticks(low, high)
 	for i, t := range ticks {

@@ -274,7 +274,7 @@ func TestShardErrors(t *testing.T) {
 		{name: "not a tar", shards: [][]byte{bytes.Repeat([]byte("text "), 300)}, want: []string{"not a tar file"}},
 		{name: "climbs", shards: [][]byte{tarOf(t, "../../etc/1.png", a)}, want: []string{"not safe"}},
 		{name: "absolute", shards: [][]byte{tarOf(t, "/etc/1.png", a)}, want: []string{"not safe"}},
-		{name: "link", shards: [][]byte{link}, want: []string{`member "1.png" is a link or special`}},
+		{name: "link", shards: [][]byte{link}, want: []string{`member "1.png" is a link or a special file`}},
 		{
 			name:   "joined with cat",
 			shards: [][]byte{slices.Concat(good, tarOf(t, "3.png", a, "3.cls", "0"))},

@@ -20,7 +20,7 @@ const (
 )
 
 // labelsOf reads what a member says about the labels of a sample that may have any number of
-// them. Of several members the surest counts.
+// them. Of several members the most reliable counts.
 func (x *shardIndex) labelsOf(s *shardSample, m shardMember, key string) error {
 	trust := x.trust(key)
 	if trust <= s.trust {

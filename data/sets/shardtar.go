@@ -125,7 +125,7 @@ func (t *shardTar) next() (m shardMember, err error) {
 		case tar.TypeDir, tar.TypeXGlobalHeader, 'X': // X: headers of Solaris
 			continue
 		default:
-			return m, fmt.Errorf("member %q is a link or special; "+
+			return m, fmt.Errorf("member %q is a link or a special file; "+
 				"want regular files (tar --dereference --hard-dereference)", h.Name)
 		}
 		m, err = t.member(h)
