@@ -30,7 +30,7 @@ type ClassWeights struct {
 // None reports whether all classes count the same.
 func (w *ClassWeights) None() bool { return w == nil || w.Rule == NoWeights }
 
-// Words names the weights in a message.
+// Words describes the weights for a message.
 func (w *ClassWeights) Words() string {
 	switch {
 	case w.None():

@@ -100,7 +100,7 @@ type loader struct {
 	depth      int               // number of nested bases
 	preset     *inherited        // values of the preset that it starts from, or nil
 	void       []string          // settings without effect, before another model.name
-	crop       map[string]string // where the test crop was set, if the user has not chosen it
+	crop       map[string]string // where the keys of the test crop were set, other than by the user
 
 	noFiles bool              // base may only name a preset
 	presets map[string]string // file of a preset → line of the user's file that starts from it, or ""

@@ -97,7 +97,7 @@ func (p *PackedInt8) begin(k *Set, a []uint8, l Lines, rows, n0, cols int, r *Re
 	case p.functions != k.int8:
 		panic(fmt.Sprintf("kernels: int8: packed for %s, and not for %s", p.functions.path, k.int8.path))
 	case rows != l.Count*l.Width:
-		panic(fmt.Sprintf("kernels: int8: %d rows of %d lines of %d", rows, l.Count, l.Width))
+		panic(fmt.Sprintf("kernels: int8: %d rows, but %d lines of %d", rows, l.Count, l.Width))
 	case min(l.Step, l.Stride, l.SegStride) < 0 || need > len(a):
 		panic(fmt.Sprintf("kernels: int8: %d bytes of A, of which %d are read", len(a), need))
 	case len(r.scale) != len(p.sums):

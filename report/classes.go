@@ -70,7 +70,7 @@ type Mark struct {
 	Title string
 }
 
-// Up to these numbers, classes are shown as a table with counts, as a drawing with names, and as a picture.
+// The confusion matrix is a table with counts, a drawing with names or a picture, up to these numbers of classes.
 const (
 	tabled  = 25
 	mapped  = 100

@@ -213,7 +213,7 @@ func (d *ImageFolder) distinct(name string) {
 	info, err := os.Stat(path)
 	entry, also := os.Lstat(path)
 	if err != nil || also != nil {
-		return // list will say so
+		return // list reports it
 	}
 	this := classFolder{name, info, entry.Mode()&fs.ModeSymlink != 0}
 	for _, other := range d.seen {

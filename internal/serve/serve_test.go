@@ -563,10 +563,10 @@ func TestV2Metadata(t *testing.T) {
 	}
 	s.Drain()
 	if w := ask(s, "GET", "/v2/health/ready", nil); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("while it drains it is %d", w.Code)
+		t.Errorf("while it drains, ready answers %d", w.Code)
 	}
 	if w := ask(s, "GET", "/v2/health/live", nil); w.Code != http.StatusOK {
-		t.Errorf("while it drains it is alive: %d", w.Code)
+		t.Errorf("while it drains, live answers %d", w.Code)
 	}
 	if w := ask(s, "POST", "/classify", datatest.EncodePNG(t, datatest.Scene(40, 40))); w.Code != http.StatusOK ||
 		w.Header().Get("Connection") != "close" {
