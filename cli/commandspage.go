@@ -1,8 +1,9 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
+
+	"fasternet/internal/printable"
 
 	"github.com/spf13/cobra"
 )
@@ -58,7 +59,7 @@ func commandsPage(root *cobra.Command) string {
 			out = ""
 		}
 		about := strings.ReplaceAll(c.Short, "|", `\|`)
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n",
+		printable.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n",
 			line, about, out, has("quiet"), has("dry-run"), has("set"), has("out"))
 	}
 	return b.String()

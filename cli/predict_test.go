@@ -312,7 +312,7 @@ func TestBadInputsOfPredict(t *testing.T) {
 	r := invoke(t, "predict", file("nan.safetensors"), "--model", checkpoint, "--format", "jsonl")
 	if r.code != 0 ||
 		!strings.Contains(r.stderr,
-			"the logits of 1 images are NaN or infinite, the first: "+file("nan.safetensors")+"[1]") ||
+			"the logits of 1 image are NaN or infinite, the first: "+file("nan.safetensors")+"[1]") ||
 		!strings.Contains(r.stdout, `"prob":null`) {
 		t.Errorf("NaN: %+v", r)
 	}

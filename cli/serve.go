@@ -81,7 +81,8 @@ probes: "Authorization: Bearer TOKEN".`,
 		"listen at this `address`; 0.0.0.0:8000 for all networks of the machine")
 	f.IntVar(&s.threads, "threads", 0, "threads of each model; 0 for one per processor")
 	f.IntVar(&s.maxBatch, "max-batch", 16, fmt.Sprintf("most `images` in a batch, up to %d", infer.MostBatch))
-	f.DurationVar(&s.maxDelay, "max-delay", 0, "how long an image waits for others that are being decoded; 0: not at all")
+	f.DurationVar(&s.maxDelay, "max-delay", 0,
+		"how long an image waits for others that are being decoded; 0: not at all")
 	f.StringVar(&s.precision, "precision", "fp32",
 		"`format` of matrix products: fp32, bf16, or auto for bf16 if the processor has it")
 	f.IntVar(&s.topk, "topk", 5, "classes per image, unless the request has topk")

@@ -24,8 +24,8 @@ Look up every key of a configuration here: what it means, which values it takes,
 	` prints a JSON Schema, with which an editor completes keys and marks mistakes.
 - ` + "`--set train.epochs=30`" + ` sets a key on the command line: the section, a dot, the key.
 
-The default is the value of a file without a ` + "`base`" + `. A preset has its own values: ` + "`config show PRESET`" + `
-prints them. [Configuration](configuration.md) shows how the keys work together. This page is made from the program.
+The default is the value without a ` + "`base`" + `. Presets have their own: ` + "`config show PRESET`" + ` prints
+them. [Configuration](configuration.md) shows how the keys work together. This page is made from the program.
 
 `
 

@@ -39,9 +39,9 @@ const (
 	pool      = "avgpool"
 )
 
-// New makes a model with parameters drawn from the seed. If a stage is
-// not larger than a window for images of the given size, it becomes one window of its own size. Its
-// tables of position bias are made for that size. The configuration must have passed the checks of package configs, and have the
+// New makes a model with parameters drawn from the seed. If a stage is not larger than a window for
+// images of the given size, it becomes one window of its own size, and its tables of position bias are
+// made for that size. The configuration must have passed the checks of package configs, and have the
 // number of classes.
 //
 // Initialisation as in the original: linear layers and tables truncated normal, the patch embedding

@@ -86,7 +86,8 @@ func TestTrainFromByName(t *testing.T) {
 				"the checkpoint has 2 of the 3 classes of the data set by name")
 	f.run(append([]string{"train", "t.yaml", "--run", "d"}, distill...)...).exits(1).
 		says(`distill.teacher: run/checkpoints/best.safetensors: ` +
-			`the data set has different classes from the teacher: class 0 is "cat" in the teacher and "dog" in the data set`)
+			`the data set has different classes from the teacher: ` +
+			`class 0 is "cat" in the teacher and "dog" in the data set`)
 	if _, err := os.Stat(f.file("d")); err == nil {
 		t.Error("a run that could not start has a folder")
 	}
