@@ -10,6 +10,8 @@ func Count(n int, noun string) string {
 	switch {
 	case n == 1:
 		return "1 " + noun
+	case strings.HasSuffix(noun, "epoch"): // ends like a batch, sounds otherwise
+		noun += "s"
 	case strings.HasSuffix(noun, "s") || strings.HasSuffix(noun, "ch"):
 		noun += "es"
 	default:

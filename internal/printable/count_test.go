@@ -13,6 +13,7 @@ func TestCount(t *testing.T) {
 		{2, "class", "2 classes"},
 		{1, "class", "1 class"},
 		{1000, "batch", "1000 batches"},
+		{3, "epoch", "3 epochs"},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			if got := Count(c.n, c.noun); got != c.want {
