@@ -107,7 +107,7 @@ ASSETS = fasternet-train-* fasternet-train.cdx.json LICENSE THIRD-PARTY.md
 for-platform = os=$${p%/*}; arch=$${p\#*/}; out=$(1)fasternet-train-$$os-$$arch; [ $$os != windows ] || out=$$out.exe; \
 	echo $$out; GOOS=$$os GOARCH=$$arch $(GO) build $(2) -o $$out ./cmd/fasternet-train
 
-quickstart: build data ## train on Fashion-MNIST (at most 5 minutes) and evaluate
+quickstart: build data ## train on Fashion-MNIST (2 minutes on two cores) and evaluate
 	./fasternet-train train quickstart --resume
 	./fasternet-train eval runs/quickstart/checkpoints/best.safetensors
 	@echo "report: $(CURDIR)/runs/quickstart/report.html"

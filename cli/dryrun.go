@@ -73,7 +73,7 @@ func (d *dryRun) train(c *configs.Config, dir string, resume bool) error {
 func (d *dryRun) parts(verb string, parts []dataPart, file func(dataPart) string) error {
 	var does, writes []string
 	for _, p := range parts {
-		does, writes = append(does, printable.Count(p.Len(), string(p.name)+" image")), append(writes, file(p))
+		does, writes = append(does, printable.Count(p.Len(), p.name+" image")), append(writes, file(p))
 	}
 	return d.say(verb+" "+strings.Join(does, " and "), writes...)
 }

@@ -28,7 +28,7 @@ func (e Erasing) check() *problem {
 	); p != nil {
 		return p
 	}
-	return each("augment.erasing.area", e.Area, upTo(1), "want shares of the image's area, up to 1, got %v", e.Area)
+	return each("augment.erasing.area", e.Area, share(), "want shares of the image's area, up to 1, got %v", e.Area)
 }
 
 // mixes reports whether mixup or CutMix is on.
@@ -43,7 +43,7 @@ func (a Augment) check() *problem {
 	if p := each(
 		"augment.scale",
 		a.Scale,
-		upTo(1),
+		share(),
 		"want shares of the image's area, up to 1, got %v",
 		a.Scale,
 	); p != nil {

@@ -26,7 +26,7 @@ func anyNumber() Domain              { return Domain{Least: math.Inf(-1), Most: 
 func from(least float64) Domain      { return Domain{Least: least, Most: math.Inf(1)} }
 func positive() Domain               { return Domain{Most: math.Inf(1), Above: true} }
 func between(lo, hi float64) Domain  { return Domain{Least: lo, Most: hi} }
-func upTo(hi float64) Domain         { return Domain{Most: hi, Above: true} }            // above 0
+func share() Domain                  { return Domain{Most: 1, Above: true} }
 func below(lo, hi float64) Domain    { return Domain{Least: lo, Most: hi, Below: true} } // from lo
 func amid(lo, hi float64) Domain     { return Domain{Least: lo, Most: hi, Above: true, Below: true} }
 func (d Domain) values(n int) Domain { d.Fewest, d.Longest = n, n; return d }

@@ -179,7 +179,7 @@ func (o Optim) check() *problem {
 		inside(
 			"optim.layer_decay",
 			o.LayerDecay,
-			upTo(1),
+			share(),
 			"want a number above 0 and up to 1, got %v",
 			o.LayerDecay,
 		),

@@ -48,6 +48,7 @@ func TestManyConnections(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					defer answer.Body.Close()
 					if text, err := io.ReadAll(answer.Body); string(text) != c.gets || err != nil {
 						t.Errorf("one of them got %q, %v", text, err)
 					}
