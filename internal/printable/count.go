@@ -10,7 +10,7 @@ func Count(n int, noun string) string {
 	switch {
 	case n == 1:
 		return "1 " + noun
-	case strings.HasSuffix(noun, "epoch"): // ends like a batch, sounds otherwise
+	case strings.HasSuffix(noun, "epoch"): // its ch is a k, unlike in batch
 		noun += "s"
 	case strings.HasSuffix(noun, "s") || strings.HasSuffix(noun, "ch"):
 		noun += "es"
