@@ -183,7 +183,7 @@ func TestBadPretraining(t *testing.T) {
 		{"mim.scales=[4, 3]", "4, 2, 1 or 0.5"},
 		{"mim.mask_ratio=0.99", "leaves none visible"},
 		{"mim.mask_ratio=1e-20", "masks none"},
-		{"data.image_size=40", "no grid of whole cells"},
+		{"data.image_size=40", "not a grid of whole cells"},
 		{"model.name=fasternet", "model."},
 		{"mim.tabs=[1]", "did you mean taps"},
 	} {

@@ -420,7 +420,7 @@ func TestBadInt8Files(t *testing.T) {
 		}, "which no layer of 8 bits needs"},
 		{"not of 8 bits by its metadata", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
 			delete(f.Meta, model.PrecisionKey)
-		}, "no model in 8 bits"},
+		}, "does not say int8"},
 		{"no weights of 8 bits", func(f *checkpoints.File, _ func(string) *formats.Tensor) {
 			for i := range f.Tensors {
 				f.Tensors[i].DType = 0
@@ -504,7 +504,7 @@ func TestBadInt8ONNX(t *testing.T) {
 		{"a zero point of weights", func(of func(string) *onnx.Tensor) {
 			of("head.weight_zero_point").Raw[0] = 1
 		}, "changed"},
-		{"no steps", func(of func(string) *onnx.Tensor) { of("head.weight_bias_scale").Name = "x" }, "have no steps"},
+		{"no steps", func(of func(string) *onnx.Tensor) { of("head.weight_bias_scale").Name = "x" }, "has no scale for each of its values"},
 	} {
 		m, err := export.ONNX(l, export.Options{Opset: 17})
 		if err != nil {
