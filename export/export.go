@@ -47,7 +47,7 @@ const DefaultOpset = 17
 
 // Options say how to export.
 type Options struct {
-	Opset   int  // of the ONNX file, 13 to [onnx.LastOpset]; 0 for DefaultOpset
+	Opset   int  // of the ONNX file, 13 to [onnx.LastOpset] or [onnx.LastInt8Opset]; 0 for DefaultOpset
 	Half    bool // float16; ONNX only
 	Dynamic bool // height and width are chosen at run time; ONNX only
 	// images are bytes [batch, height, width, channels], which the graph normalises; ONNX only
@@ -105,6 +105,10 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 	}
 	if graph.IsInt8(out.Model) {
 		r.Precision = Int8
+		if o.Opset > onnx.LastInt8Opset {
+			return Result{}, fmt.Errorf("export: opset %d: want %d to %d for an int8 model, because ONNX Runtime has no "+
+				"int8 operators of newer sets", o.Opset, onnx.FirstOpset, onnx.LastInt8Opset)
+		}
 	}
 	if o.Half {
 		r.Precision = Float16

@@ -33,6 +33,8 @@ type Int8Unit struct {
 	Weights []*ops.Param
 	Biases  []*ops.Param // of the weights in float32; nil for none
 	Inputs  []string     // the grids of the inputs of the weights
+	Results []string     // the grids of the results of the weights; "" for float32
+	Added   string       // the grid of what is added to the last result; "" for nothing
 	Out     string       // the grid of its result; "" for float32
 	Grids   []string     // all grids that it needs
 	// Op is the op with the unit's result; "" if the unit is a part of an op.
@@ -153,6 +155,9 @@ func (s *Int8State) Check(units []Int8Unit) error {
 			}
 			delete(grids, name)
 		}
+		if err := s.checkProducts(u); err != nil {
+			return err
+		}
 	}
 	if len(factors) > 0 {
 		return fmt.Errorf("scales of %s, which is not a weight of the model that can have 8 bits",
@@ -164,6 +169,26 @@ func (s *Int8State) Check(units []Int8Unit) error {
 	}
 	if len(s.Factors) == 0 {
 		return fmt.Errorf("no layer has 8 bits")
+	}
+	return nil
+}
+
+// checkProducts returns an error if the scales of a unit cannot be used together.
+func (s *Int8State) checkProducts(u Int8Unit) error {
+	grid := func(name string) *ops.Grid {
+		if g, ok := s.Grids[name]; ok {
+			return &g
+		}
+		return nil
+	}
+	for i, p := range u.Weights {
+		var added *ops.Grid
+		if i == len(u.Weights)-1 {
+			added = grid(u.Added)
+		}
+		if err := s.Weight(p).CheckProduct(s.Grids[u.Inputs[i]], grid(u.Results[i]), added); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -228,6 +253,7 @@ func LinearUnit(weight, bias *ops.Param, in string, at **ops.Int8Linear) Int8Uni
 		Weights: []*ops.Param{weight},
 		Biases:  []*ops.Param{bias},
 		Inputs:  []string{in},
+		Results: []string{""},
 		Grids:   []string{in},
 		Linear:  at,
 	}
@@ -256,7 +282,7 @@ func TransformerUnits(b *layers.Transformer) []Int8Unit {
 	}
 	fc1 := LinearUnit(m.Fc1, m.Fc1Bias, name(layers.Norm2), &m.Fc1Int8)
 	fc1.Scales, fc1.Out, fc1.Activated = normScales(m.Norm), name(layers.Hidden), name(layers.Activated)
-	fc1.Grids = append(fc1.Grids, fc1.Out)
+	fc1.Grids, fc1.Results = append(fc1.Grids, fc1.Out), []string{fc1.Out}
 	fc2 := LinearUnit(m.Fc2, m.Fc2Bias, name(layers.Activated), &m.Fc2Int8)
 	fc2.Op = b.Name + ".mlp"
 	return []Int8Unit{qkv, proj, fc1, fc2}

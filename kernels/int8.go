@@ -161,7 +161,7 @@ func (k *Set) ConvolveInt8(c Bytes, n0 int, a []uint8, l Lines, b *PackedInt8, r
 	if c.Rows <= 0 || c.Cols <= 0 {
 		return
 	}
-	panels, lap := b.begin(k, a, l, c.Rows, n0, c.Cols, r), k.Begin()
+	panels, lap := b.begin(k, ToBytes, a, l, c.Rows, n0, c.Cols, r), k.Begin()
 	cp := c.ptr(c.size())
 	var dp *uint8
 	if d.Data != nil {
@@ -224,7 +224,7 @@ func (k *Set) ConvolveInt8Float(c Matrix, n0 int, a []uint8, l Lines, b *PackedI
 	if c.empty() {
 		return
 	}
-	panels, lap := b.begin(k, a, l, c.Rows, n0, c.Cols, r), k.Begin()
+	panels, lap := b.begin(k, ToFloats, a, l, c.Rows, n0, c.Cols, r), k.Begin()
 	cp, f := c.ptr(), k.int8
 	var dp *float32
 	if d.Data != nil {

@@ -89,7 +89,11 @@ func (c int8Case) run(t *testing.T, k *Set, x int8Data) (bytes []uint8, floats [
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := p.Rescale(x.scale, x.shift, x.table, 0)
+	r, err := p.Rescale(ToBytes, x.scale, x.shift, x.table, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rf, err := p.Rescale(ToFloats, x.scale, x.shift, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +119,9 @@ func (c int8Case) run(t *testing.T, k *Set, x int8Data) (bytes []uint8, floats [
 		}
 	}
 	if c.lines.Count == 1 && c.segments == 1 {
-		k.GemmInt8Float(f, c.n0, Bytes{Data: x.a, Rows: rows, Cols: c.length, Stride: c.lines.Stride}, p, r, add)
+		k.GemmInt8Float(f, c.n0, Bytes{Data: x.a, Rows: rows, Cols: c.length, Stride: c.lines.Stride}, p, rf, add)
 	} else {
-		k.ConvolveInt8Float(f, c.n0, x.a, c.lines, p, r, add)
+		k.ConvolveInt8Float(f, c.n0, x.a, c.lines, p, rf, add)
 	}
 	return out.Data, f.Data
 }
@@ -308,20 +312,27 @@ func TestInt8Errors(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, c := range []struct {
 		name         string
+		to           ResultFormat
 		scale, shift []float32
 		table        []uint8
 		most         float64
 	}{
-		{"NaN", []float32{1, nan}, []float32{0, 0}, nil, 0},
-		{"infinite", []float32{1, 1}, []float32{0, inf}, nil, 0},
-		{"too large", []float32{1, 1e9}, []float32{0, 0}, nil, 0},
-		{"too few", []float32{1}, []float32{0, 0}, nil, 0},
-		{"a short table", []float32{1, 1}, []float32{0, 0}, make([]uint8, 255), 0},
-		{"a large term", []float32{1, 1}, []float32{0, 0}, nil, 1e10},
+		{"NaN", ToBytes, []float32{1, nan}, []float32{0, 0}, nil, 0},
+		{"NaN in float32", ToFloats, []float32{1, nan}, []float32{0, 0}, nil, 0},
+		{"infinite", ToBytes, []float32{1, 1}, []float32{0, inf}, nil, 0},
+		{"infinite in float32", ToFloats, []float32{1, 1}, []float32{0, inf}, nil, 0},
+		{"too large", ToBytes, []float32{1, 1e9}, []float32{0, 0}, nil, 0},
+		{"too large for float32", ToFloats, []float32{1, 1e37}, []float32{0, 0}, nil, 0},
+		{"too few", ToBytes, []float32{1}, []float32{0, 0}, nil, 0},
+		{"a short table", ToBytes, []float32{1, 1}, []float32{0, 0}, make([]uint8, 255), 0},
+		{"a large term", ToBytes, []float32{1, 1}, []float32{0, 0}, nil, 1e10},
 	} {
-		if _, err := p.Rescale(c.scale, c.shift, c.table, c.most); err == nil {
+		if _, err := p.Rescale(c.to, c.scale, c.shift, c.table, c.most); err == nil {
 			t.Errorf("%s: no error", c.name)
 		}
+	}
+	if _, err := p.Rescale(ToFloats, []float32{1e20, 1e9}, []float32{1e30, 0}, nil, 0); err != nil {
+		t.Errorf("large values in float32: %v", err)
 	}
 }
 
@@ -346,7 +357,7 @@ func BenchmarkInt8(b *testing.B) {
 				x := c.data(1)
 				k := withInt8(p)
 				w, _ := k.PackInt8(x.w, s.n, 1, s.k)
-				r, _ := w.Rescale(x.scale, x.shift, x.table, 0)
+				r, _ := w.Rescale(ToBytes, x.scale, x.shift, x.table, 0)
 				out := NewBytes(make([]uint8, s.rows*s.n), s.rows, s.n)
 				a := NewBytes(x.a, s.rows, s.k)
 				for b.Loop() {

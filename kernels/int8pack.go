@@ -67,32 +67,62 @@ func (k *Set) PackInt8(w []int8, n, segments, length int) (*PackedInt8, error) {
 // in which the result is looked up.
 type Rescale struct {
 	Table        []uint8 // 256 values
+	To           ResultFormat
 	scale, shift []float32
 }
 
+// ResultFormat says what a product of 8-bit values is converted to.
+type ResultFormat int
+
+// The formats of results.
+const (
+	ToBytes ResultFormat = iota
+	ToFloats
+)
+
+// most returns the largest magnitude of a result before it is converted.
+func (f ResultFormat) most() float64 {
+	if f == ToFloats {
+		return math.MaxFloat32 / 2
+	}
+	return 1 << 30 // half of what the conversion to 32-bit integers can hold
+}
+
+// CheckRescale returns an error if a result could be too large for its format, or not be a number. magnitude
+// is the sum of the magnitudes of the column's weights, and most the largest value that is added to the result.
+func CheckRescale(to ResultFormat, scale, shift float32, magnitude, most float64) error {
+	largest := math.Abs(float64(scale))*255*magnitude + math.Abs(float64(shift)) + math.Abs(most)
+	if !(largest < to.most()) {
+		return fmt.Errorf("a factor of %g and a term of %g give values that are too large, or not numbers", scale, shift)
+	}
+	return nil
+}
+
 // Rescale makes a conversion for the columns of p. most is the largest value that is added to the
-// results. The error says that results could be too large for integers, or not be numbers.
-func (p *PackedInt8) Rescale(scale, shift []float32, table []uint8, most float64) (*Rescale, error) {
+// results. The error says that results could be too large, or not be numbers.
+func (p *PackedInt8) Rescale(
+	to ResultFormat,
+	scale, shift []float32,
+	table []uint8,
+	most float64,
+) (*Rescale, error) {
 	if len(scale) != p.N || len(shift) != p.N || table != nil && len(table) != 256 {
 		return nil, fmt.Errorf("kernels: int8: %d factors, %d terms and %d places of a table for %d columns",
 			len(scale), len(shift), len(table), p.N)
 	}
 	for i, s := range scale {
-		const limit = 1 << 30 // half of what the conversion to 32-bit integers can hold
-		largest := math.Abs(float64(s)) * 255 * float64(p.magnitudes[i])
-		if v := largest + math.Abs(float64(shift[i])) + math.Abs(most); !(v < limit) {
-			return nil, fmt.Errorf("kernels: int8: column %d: a factor of %g and a term of %g give values "+
-				"that are too large, or not numbers", i, s, shift[i])
+		if err := CheckRescale(to, s, shift[i], float64(p.magnitudes[i]), most); err != nil {
+			return nil, fmt.Errorf("kernels: int8: column %d: %w", i, err)
 		}
 	}
-	r := &Rescale{Table: table, scale: make([]float32, len(p.sums)), shift: make([]float32, len(p.sums))}
+	r := &Rescale{Table: table, To: to, scale: make([]float32, len(p.sums)), shift: make([]float32, len(p.sums))}
 	copy(r.scale, scale)
 	copy(r.shift, shift)
 	return r, nil
 }
 
 // begin checks a product, and finds its panels.
-func (p *PackedInt8) begin(k *Set, a []uint8, l Lines, rows, n0, cols int, r *Rescale) []panel {
+func (p *PackedInt8) begin(k *Set, to ResultFormat, a []uint8, l Lines, rows, n0, cols int, r *Rescale) []panel {
 	switch need := (l.Count-1)*l.Step + (l.Width-1)*l.Stride + (p.segments-1)*l.SegStride + 4*p.quads; {
 	case p.functions != k.int8:
 		panic(fmt.Sprintf("kernels: int8: packed for %s, and not for %s", p.functions.path, k.int8.path))
@@ -100,18 +130,20 @@ func (p *PackedInt8) begin(k *Set, a []uint8, l Lines, rows, n0, cols int, r *Re
 		panic(fmt.Sprintf("kernels: int8: %d rows, but %d lines of %d", rows, l.Count, l.Width))
 	case min(l.Step, l.Stride, l.SegStride) < 0 || need > len(a):
 		panic(fmt.Sprintf("kernels: int8: %d bytes of A, of which %d are read", len(a), need))
+	case r.To != to:
+		panic("kernels: int8: factors for another format of the result")
 	case len(r.scale) != len(p.sums):
 		panic("kernels: int8: factors of another matrix")
 	}
-	width, to := 2*p.functions.lanes, n0+cols
-	i, j := n0/width, to/width
-	if to == p.N {
+	width, end := 2*p.functions.lanes, n0+cols
+	i, j := n0/width, end/width
+	if end == p.N {
 		j = len(p.panels)
 	}
-	inside := n0 >= 0 && to <= p.N && j <= len(p.panels)
-	whole := n0%width == 0 && (to == p.N || to%width == 0)
-	if !inside || !whole || (j < len(p.panels) && p.panels[j].from != to) {
-		panic(fmt.Sprintf("kernels: int8: columns %d to %d of %d are not whole panels of %d", n0, to, p.N, width))
+	inside := n0 >= 0 && end <= p.N && j <= len(p.panels)
+	whole := n0%width == 0 && (end == p.N || end%width == 0)
+	if !inside || !whole || (j < len(p.panels) && p.panels[j].from != end) {
+		panic(fmt.Sprintf("kernels: int8: columns %d to %d of %d are not whole panels of %d", n0, end, p.N, width))
 	}
 	return p.panels[min(i, j):j]
 }

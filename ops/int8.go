@@ -145,26 +145,98 @@ func (w *Int8Weight) product(k *kernels.Set, in Grid, to *Grid, table []uint8, a
 	if p.PackedInt8, sums, err = w.pack(k); err != nil {
 		return p, err
 	}
-	step, zero, most := 1.0, 0.0, 0.0
-	if to != nil {
-		step, zero = float64(to.Scale), float64(to.Zero)
-	}
+	c := conversion{in, to, added}
 	scale, shift := make([]float32, len(sums)), make([]float32, len(sums))
 	for o, sum := range sums {
-		f := float64(in.Scale) * float64(w.Scale[o]) / step
-		term := float64(w.Bias[o])
-		s := zero + term/step - f*float64(in.Zero)*float64(sum)
-		if added != nil {
-			d := float64(added.Scale) / step
-			s -= d * float64(added.Zero)
-			most = 255 * d
-		}
-		scale[o], shift[o] = float32(f), float32(s)
+		scale[o], shift[o] = c.factors(w.Scale[o], w.Bias[o], float64(sum))
 	}
-	if p.rescale, err = p.Rescale(scale, shift, table, most); err != nil {
+	if p.rescale, err = p.Rescale(c.format(), scale, shift, table, c.mostAdded()); err != nil {
 		return p, fmt.Errorf("%s: %w", w.Param.Name, err)
 	}
 	return p, nil
+}
+
+// conversion is how the sums of a product become its results: see [Int8Weight.product].
+type conversion struct {
+	in        Grid
+	to, added *Grid
+}
+
+func (c conversion) format() kernels.ResultFormat {
+	if c.to == nil {
+		return kernels.ToFloats
+	}
+	return kernels.ToBytes
+}
+
+// step returns the value of a step of the result.
+func (c conversion) step() float64 {
+	if c.to == nil {
+		return 1
+	}
+	return float64(c.to.Scale)
+}
+
+// mostAdded returns the largest value that is added to a result, in steps.
+func (c conversion) mostAdded() float64 {
+	if c.added == nil {
+		return 0
+	}
+	return 255 * float64(c.added.Scale) / c.step()
+}
+
+// factors returns what the sums of an output are multiplied by, and what is added to them. sum is the sum of
+// its integers.
+func (c conversion) factors(scale, bias float32, sum float64) (factor, term float32) {
+	zero := 0.0
+	if c.to != nil {
+		zero = float64(c.to.Zero)
+	}
+	f := float64(c.in.Scale) * float64(scale) / c.step()
+	s := zero + float64(bias)/c.step() - f*float64(c.in.Zero)*sum
+	if c.added != nil {
+		s -= float64(c.added.Scale) / c.step() * float64(c.added.Zero)
+	}
+	return float32(f), float32(s)
+}
+
+// CheckProduct returns why a product of a map on the grid in cannot be computed: scales that are fine alone
+// may give values that are too large together. The result is on the grid to, or float32 if that is nil; added is
+// the grid of a map that is added, or nil. The weight has passed Check.
+func (w *Int8Weight) CheckProduct(in Grid, to, added *Grid) error {
+	c := conversion{in, to, added}
+	n := w.Param.Size() / len(w.Scale)
+	for o, s := range w.Scale {
+		sum, magnitude := 0.0, 0.0
+		for _, v := range w.Param.Data()[o*n : (o+1)*n] {
+			sum += float64(v)
+			magnitude += math.Abs(float64(v))
+		}
+		scale := float64(s)
+		f, term := c.factors(s, w.Bias[o], sum/scale)
+		if err := kernels.CheckRescale(c.format(), f, term, magnitude/scale, c.mostAdded()); err != nil {
+			return fmt.Errorf("%s: output %d: its scale of %g and its bias of %g do not fit the scales of %s: %w",
+				w.Param.Name, o, s, w.Bias[o], c, err)
+		}
+		// the step of the biases in an ONNX file
+		if step := float64(in.Scale) * scale; !(step >= leastStep && step <= math.MaxFloat32) {
+			return fmt.Errorf("%s: output %d: its scale of %g times the scale of its input, %g, is not from %g to %g",
+				w.Param.Name, o, s, in.Scale, leastStep, math.MaxFloat32)
+		}
+	}
+	return nil
+}
+
+// leastStep is the smallest float32 with all its bits.
+const leastStep = 0x1p-126
+
+// String names the scales.
+func (c conversion) String() string {
+	s := fmt.Sprintf("its input, %g", c.in.Scale)
+	if c.to != nil {
+		s += fmt.Sprintf(", and its result, %g", c.to.Scale)
+	}
+	return s
 }
 
 // activationTable returns an activation from one grid to another as a table; nil if nothing changes.

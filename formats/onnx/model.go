@@ -23,6 +23,9 @@ type Model struct {
 const (
 	FirstOpset = 13
 	LastOpset  = 28
+	// LastInt8Opset is the last one for int8 models: ONNX Runtime 1.32 lacks QuantizeLinear and
+	// DequantizeLinear of set 28.
+	LastInt8Opset = 27
 )
 
 // irVersions has the versions of the file format that came with operator sets, each with the last

@@ -74,6 +74,7 @@ func (m *Model) Int8Units() []graph.Int8Unit {
 				Weights: []*ops.Param{l.Weight},
 				Biases:  []*ops.Param{l.Bias},
 				Inputs:  []string{before},
+				Results: []string{l.Name},
 				Out:     l.Name,
 				Grids:   []string{before, l.Name},
 				Op:      l.Name,
@@ -86,6 +87,8 @@ func (m *Model) Int8Units() []graph.Int8Unit {
 				Weights: []*ops.Param{b.PConv.Weight, b.MLP.Conv1, b.MLP.Conv2},
 				Biases:  []*ops.Param{nil, b.MLP.Bias, nil},
 				Inputs:  []string{before, before, b.Name + afterActivation},
+				Results: []string{before, b.Name + beforeActivation, b.Name},
+				Added:   before,
 				Out:     b.Name,
 				Grids: []string{
 					before, b.Name + beforeActivation, b.Name + afterActivation, b.Name + branch, b.Name,
