@@ -94,23 +94,42 @@ func means(
 	return all, nil
 }
 
-// roundBiases rounds the biases to multiples of the steps of the products, as ONNX files need them.
+// roundBiases rounds the biases to multiples of the steps of the products, as ONNX files need them. The
+// step of an output must fit its bias: a step that is too small, as for a channel whose weights have nearly
+// vanished, does not fit into 32 bits; and weights of 0 leave it open. Such a bias decides about the scale.
 func roundBiases(m graph.Int8Model, units []graph.Int8Unit) error {
+	const (
+		most         = 1 << 30 // steps in a bias
+		enough       = 1 << 26 // as exact as float32
+		largestScale = 1e30
+	)
 	s := m.Int8()
 	for _, u := range units {
 		for i, w := range u.Weights {
-			f := s.Factors[w.Name]
+			f, in := s.Factors[w.Name], s.Grids[u.Inputs[i]]
+			n := w.Size() / len(f.Bias)
 			for o, b := range f.Bias {
-				step := graph.BiasStep(s.Grids[u.Inputs[i]], f.Scale[o])
-				n := math.RoundToEven(float64(b) / float64(step))
-				if !(math.Abs(n) < math.MaxInt32) {
-					return fmt.Errorf("%s: the bias of output %d, %g, is too large for the scale of its weights, %g",
-						w.Name, o, b, f.Scale[o])
+				row := w.Data()[o*n : (o+1)*n]
+				steps := func() float64 { return float64(b) / float64(graph.BiasStep(in, f.Scale[o])) }
+				if !(math.Abs(steps()) < most) || b != 0 && zero(row) {
+					scale := max(math.Abs(float64(b))/float64(in.Scale)/enough, smallest(in))
+					if !(scale < largestScale) {
+						return fmt.Errorf("%s: the bias of output %d, %g, is too large for the scale of its input, %g",
+							w.Name, o, b, in.Scale)
+					}
+					f.Scale[o] = float32(scale)
+					for k, v := range row {
+						row[k] = float32(float64(f.Scale[o]) * roundWeight(v, f.Scale[o]))
+					}
 				}
-				f.Bias[o] = float32(n * float64(step))
+				f.Bias[o] = float32(math.RoundToEven(steps()) * float64(graph.BiasStep(in, f.Scale[o])))
 			}
 			w.Changed()
 		}
 	}
 	return nil
+}
+
+func zero(row []float32) bool {
+	return !slices.ContainsFunc(row, func(v float32) bool { return v != 0 })
 }

@@ -3,7 +3,6 @@ package quantise
 import (
 	"fmt"
 	"math"
-	"sort"
 
 	"fasternet/configs"
 	"fasternet/graph"
@@ -15,6 +14,7 @@ import (
 // measured holds the statistics of the values of one map.
 type measured struct {
 	name         string
+	place        int         // among the maps, in the order of the computation
 	counts       [bins]int64 // counts of the values from -reach to reach
 	reach        float64     // a power of 2
 	perUnit      float64     // bins in a range of 1
@@ -122,7 +122,7 @@ type values map[string]*measured
 func (v values) at(name string) *measured {
 	m := v[name]
 	if m == nil {
-		m = &measured{name: name}
+		m = &measured{name: name, place: len(v)}
 		v[name] = m
 	}
 	return m
@@ -179,12 +179,21 @@ func measure(c *configs.Config, m graph.Int8Model, images Images) (values, error
 			return nil, err
 		}
 	}
-	for _, m := range v {
+	for _, m := range v.inOrder() {
 		if err := m.finish(); err != nil {
 			return nil, err
 		}
 	}
 	return v, nil
+}
+
+// inOrder returns the maps in the order of the computation.
+func (v values) inOrder() []*measured {
+	all := make([]*measured, len(v))
+	for _, m := range v {
+		all[m.place] = m
+	}
+	return all
 }
 
 type deadChannels struct {
@@ -194,7 +203,7 @@ type deadChannels struct {
 
 // constant lists the maps with channels that have only one value.
 func (v values) constant() (dead []deadChannels) {
-	for name, m := range v {
+	for _, m := range v.inOrder() {
 		n := 0
 		for c := range m.low {
 			if m.rows > 1 && m.low[c] == m.high[c] {
@@ -202,9 +211,8 @@ func (v values) constant() (dead []deadChannels) {
 			}
 		}
 		if n > 0 {
-			dead = append(dead, deadChannels{name, n})
+			dead = append(dead, deadChannels{m.name, n})
 		}
 	}
-	sort.Slice(dead, func(i, j int) bool { return dead[i].name < dead[j].name })
 	return dead
 }

@@ -3,6 +3,7 @@ package quantise
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"fasternet/graph"
 	"fasternet/kernels"
@@ -108,29 +109,35 @@ func activate(act kernels.Activation, x float64) float64 {
 
 // inputs holds the means and the mean squares of the values that a weight is multiplied by, for each
 // input channel.
-type inputs struct{ mean, square []float64 }
+type inputs struct {
+	mean, square []float64
+	grid         ops.Grid
+}
 
-func (q *quantiser) of(name string) inputs { return inputs{q.values[name].mean, q.values[name].square} }
+// of returns the statistics of a map that is rounded to a grid.
+func (q *quantiser) of(name, grid string) inputs {
+	return inputs{q.values[name].mean, q.values[name].square, q.state.Grids[grid]}
+}
 
 // weights rounds the weights of a unit. The biases compensate for the effect of rounding on the means of
 // the inputs.
 func (q *quantiser) weights(u graph.Int8Unit) {
 	if u.Block == nil {
-		in := q.of(u.In())
+		in := q.of(u.In(), u.In())
 		q.state.Factors[u.Weights[0].Name] = round(u.Weights[0], u.Biases[0], in)
 		return
 	}
-	b, x := u.Block, q.of(u.In())
+	b, x := u.Block, q.of(u.In(), u.In())
 	conv := q.values[part(u.Name, ops.ConvolvedPart)]
 	cp := len(conv.mean)
 	factors := q.equalise(u, conv)
-	mixed := inputs{append([]float64(nil), x.mean...), append([]float64(nil), x.square...)}
+	mixed := inputs{slices.Clone(x.mean), slices.Clone(x.square), x.grid}
 	for c := range cp {
 		mixed.mean[c], mixed.square[c] = conv.mean[c]*factors[c], conv.square[c]*factors[c]*factors[c]
 	}
-	q.state.Factors[b.PConv.Weight.Name] = round(b.PConv.Weight, nil, inputs{x.mean[:cp], x.square[:cp]})
+	q.state.Factors[b.PConv.Weight.Name] = round(b.PConv.Weight, nil, inputs{x.mean[:cp], x.square[:cp], x.grid})
 	q.state.Factors[b.MLP.Conv1.Name] = round(b.MLP.Conv1, b.MLP.Bias, mixed)
-	q.state.Factors[b.MLP.Conv2.Name] = round(b.MLP.Conv2, nil, q.of(part(u.Name, ops.ActivatedPart)))
+	q.state.Factors[b.MLP.Conv2.Name] = round(b.MLP.Conv2, nil, q.of(part(u.Name, ops.ActivatedPart), u.Inputs[2]))
 }
 
 // equalise rescales the convolved channels of a block; the first product reverses it. The channels share
@@ -203,7 +210,7 @@ func round(p, bias *ops.Param, in inputs) graph.Int8Factors {
 		if bias != nil {
 			f.Bias[o] = bias.Data()[o]
 		}
-		if most < 1e-25 {
+		if most < ops.MostInt8*smallest(in.grid) {
 			f.Scale[o] = 1
 			clear(row)
 			continue
@@ -231,6 +238,10 @@ func round(p, bias *ops.Param, in inputs) graph.Int8Factors {
 	p.Changed()
 	return f
 }
+
+// smallest returns the smallest scale of weights whose inputs are on a grid: products of both scales have all
+// bits of float32.
+func smallest(in ops.Grid) float64 { return max(1e-27, 1e-36/float64(in.Scale)) }
 
 // roundWeight returns the integer of a weight.
 func roundWeight(v, scale float32) float64 {
