@@ -54,8 +54,9 @@ fit finds the number on the validation images, and shows its effect on ECE and l
 halves of them. The most probable class stays the same.
 
 --int8 makes the model compute in 8-bit integers: whole blocks of a FasterNet, the linear layers of
-a ViT or Swin. It measures the range of each layer's values on training images, and top-1 of both
-models on the validation images. A model that loses more than --max-loss points is not written.
+a ViT or Swin. It measures the range of each layer's values on training images, and top-1 (with
+task multilabel, mAP) of both models on the validation images. A model that loses more than
+--max-loss points is not written.
 --report shows the error of each layer, and --float keeps layers in float32. In ONNX, pairs of
 QuantizeLinear and DequantizeLinear express the same.
 
@@ -66,7 +67,7 @@ fails and writes no file.
 The last line on standard output is a JSON object: path, format (safetensors, onnx or hub), opset (ONNX),
 folded, precision, weights (ema for averaged weights, or plain), parameters,
 bytes, max_abs_diff and max_rel_diff (of the largest logit); with --int8 also top1_float32,
-top1_int8, images, calibration_images, float_layers, and layers with --report.`,
+top1_int8 (map_float32, map_int8), images, calibration_images, float_layers, and layers with --report.`,
 		Example: `  fasternet-train export runs/quickstart --out quickstart.onnx
   fasternet-train export runs/t0/checkpoints/last.safetensors --out t0.safetensors
   fasternet-train export runs/t0 --out t0-192.onnx --opset 13 --size 192
@@ -113,10 +114,8 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 			if err != nil {
 				return err
 			}
-			if m.MultiLabel() && (temperature != "" || q.on) {
-				return usageError{fmt.Errorf("%s has task multilabel, "+
-					"but --temperature and --int8 need one label per image",
-					m.Path)}
+			if m.MultiLabel() && temperature != "" {
+				return usageError{fmt.Errorf("%s has task multilabel, but --temperature needs one label per image", m.Path)}
 			}
 			m.Config = config
 			if o.Dynamic { // before anything is measured
@@ -158,10 +157,12 @@ top1_int8, images, calibration_images, float_layers, and layers with --report.`,
 	f.registerModel(c)
 	q.register(c)
 	flags := c.Flags()
+	flags.StringVar(&f.onBad, "on-bad-image", "", "`what` to do with an unreadable image, with --int8 or "+
+		"--temperature fit: error or skip; if not given, as in training")
 	flags.StringVar(&out, "out", "", "`file` to write: .safetensors or .onnx")
 	flags.StringVar(&hub, "hub", "", "`folder` to write, in the layout of the Hugging Face hub, for timm")
-	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, fmt.Sprintf("ONNX operator set, %d to %d",
-		onnx.FirstOpset, onnx.LastOpset))
+	flags.IntVar(&o.Opset, "opset", export.DefaultOpset, fmt.Sprintf("ONNX operator set, %d to %d (with --int8: to %d)",
+		onnx.FirstOpset, onnx.LastOpset, onnx.LastInt8Opset))
 	flags.BoolVar(&o.Half, "fp16", false,
 		"float16 weights and values in the graph; input and output stay float32; ONNX only")
 	flags.BoolVar(&o.Dynamic, "dynamic-size", false, "allow any height and width of images; ONNX only, for FasterNets")
@@ -233,6 +234,10 @@ func checkExport(out, hub string, o export.Options, opsetGiven, int8 bool) error
 	}
 	if _, err := onnx.IRVersion(o.Opset); err != nil {
 		return fmt.Errorf("--opset: want %d to %d, got %d", onnx.FirstOpset, onnx.LastOpset, o.Opset)
+	}
+	if int8 && o.Opset > onnx.LastInt8Opset {
+		return fmt.Errorf("--opset: want %d to %d with --int8, got %d: ONNX Runtime has no int8 operators of newer sets",
+			onnx.FirstOpset, onnx.LastInt8Opset, o.Opset)
 	}
 	return nil
 }

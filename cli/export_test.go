@@ -122,6 +122,8 @@ func TestExportErrors(t *testing.T) {
 	fail(t, 2, "want a name that ends with .safetensors or .onnx",
 		"export", "--model", good, "--out", filepath.Join(dir, "m.pth"))
 	fail(t, 2, "--opset: want 13 to 28, got 12", "export", "--model", good, "--out", out, "--opset", "12")
+	fail(t, 2, "--opset: want 13 to 27 with --int8, got 28",
+		"export", "--model", good, "--out", out, "--opset", "28", "--int8")
 	fail(t, 2, "--opset: want 13 to 28, got 29", "export", "--model", good, "--out", out, "--opset", "29")
 	fail(t, 2, "is not an ONNX file",
 		"export", "--model", good, "--out", filepath.Join(dir, "m.safetensors"), "--opset", "13")

@@ -51,7 +51,7 @@ func (f *int8Flags) register(c *cobra.Command) {
 	flags.StringArrayVar(&f.float, "float", nil, "keep this `layer` in float32, with --int8: "+
 		"a name or a pattern with *, e.g. 'stages.0.*'; repeatable")
 	flags.Float64Var(&f.maxLoss, "max-loss", acceptedLoss,
-		"largest loss of top-1, in `points`, that is accepted, with --int8")
+		"largest loss of top-1 (with task multilabel, of mAP), in `points`, that is accepted, with --int8")
 	flags.BoolVar(&f.report, "report", false, "print the error of each layer, with --int8")
 	flags.StringVar(&f.data, "data", "", "`folder` of the data set, with --int8 or --temperature fit")
 }
@@ -79,11 +79,13 @@ func (f *int8Flags) check(changed func(string) bool) error {
 	return nil
 }
 
-// int8Accuracy is the accuracy of a model in float32 and in int8.
+// int8Accuracy is the accuracy of a model in float32 and in int8, in percent: top-1 or, with task multilabel, mAP.
 type int8Accuracy struct {
-	Float32 float64 `json:"top1_float32"` // percent
-	Int8    float64 `json:"top1_int8"`    // percent
-	Images  int     `json:"images"`       // validation images
+	Top1Float32 *float64 `json:"top1_float32,omitempty"`
+	Top1Int8    *float64 `json:"top1_int8,omitempty"`
+	MAPFloat32  *float64 `json:"map_float32,omitempty"`
+	MAPInt8     *float64 `json:"map_int8,omitempty"`
+	Images      int      `json:"images"` // validation images
 }
 
 // int8Result has the further fields of the JSON line.
@@ -138,52 +140,65 @@ func (f *int8Flags) run(
 	if fresh {
 		return &out, result, nil
 	}
-	a := &int8Accuracy{}
-	for _, of := range []struct {
-		name string
-		net  graph.Model
-		to   *float64
-	}{{"float32", m.Model, &a.Float32}, {"int8", q.Model, &a.Int8}} {
-		r, err := f.top1(ctx, m.Config, of.net, val, pool, show, of.name)
-		if err != nil {
-			return nil, nil, err
-		}
-		*of.to, a.Images = r.Top1, r.Count
+	float, n, err := f.accuracy(ctx, m, m.Model, val, pool, show, "float32")
+	if err != nil {
+		return nil, nil, err
 	}
-	result.int8Accuracy = a
-	lost := a.Float32 - a.Int8
-	show.Line("top-1 on %s: float32 %.2f %%, int8 %.2f %%",
-		printable.Count(a.Images, "validation image"), a.Float32, a.Int8)
-	if lost > f.maxLoss {
-		return nil, nil, fmt.Errorf("--int8: top-1 falls from %.2f %% to %.2f %%, by more than %g points: "+
+	int8, _, err := f.accuracy(ctx, m, q.Model, val, pool, show, "int8")
+	if err != nil {
+		return nil, nil, err
+	}
+	metric := "top-1"
+	if m.MultiLabel() {
+		metric = "mAP"
+		result.int8Accuracy = &int8Accuracy{MAPFloat32: &float, MAPInt8: &int8, Images: n}
+	} else {
+		result.int8Accuracy = &int8Accuracy{Top1Float32: &float, Top1Int8: &int8, Images: n}
+	}
+	show.Line("%s on %s: float32 %.2f %%, int8 %.2f %%", metric, printable.Count(n, "validation image"), float, int8)
+	if !(float-int8 <= f.maxLoss) {
+		return nil, nil, fmt.Errorf("--int8: %s falls from %.2f %% to %.2f %%, by more than %g points: "+
 			"nothing is written; --report shows the error of each layer, --float keeps one in float32, "+
 			"--max-loss accepts more",
-			a.Float32, a.Int8, f.maxLoss)
+			metric, float, int8, f.maxLoss)
 	}
 	return &out, result, nil
 }
 
-// top1 evaluates a model on the validation images.
-func (f *int8Flags) top1(
+// accuracy evaluates a model on the validation images. It returns the top-1 accuracy or, with task multilabel,
+// mAP, in percent, and the number of images.
+func (f *int8Flags) accuracy(
 	ctx context.Context,
-	c *configs.Config,
+	m *model.Loaded,
 	net graph.Model,
 	val data.Dataset,
 	pool *kernels.Pool,
 	show *train.Display,
 	what string,
-) (eval.Result, error) {
+) (percent float64, images int, err error) {
+	c := m.Config
 	runner, err := model.NewRunner(c.In("fp32"), net, pool)
 	if err != nil {
-		return eval.Result{}, err
+		return 0, 0, err
+	}
+	t := preprocess.Evaluation(c.Data, c.Model.InChans)
+	o := eval.Options{
+		Batch:    c.Train.ValBatchSize,
+		Workers:  c.Data.Workers,
+		SkipBad:  c.Data.OnBadImage == "skip",
+		Progress: func(done, _ int) { show.Step(done, "evaluation in "+what) },
 	}
 	show.Begin("evaluation in "+what, 0, val.Len())
 	defer show.End()
-	return eval.Evaluate(ctx, runner, val, preprocess.Evaluation(c.Data, c.Model.InChans), eval.Options{
-		Batch:    c.Train.ValBatchSize,
-		Workers:  c.Data.Workers,
-		Progress: func(done, _ int) { show.Step(done, "evaluation in "+what) },
-	})
+	if m.MultiLabel() {
+		r, err := eval.ExamineLabels(ctx, runner, val, t, o, m.AllThresholds())
+		if err != nil {
+			return 0, 0, err
+		}
+		return r.MAP, r.Count, nil
+	}
+	r, err := eval.Evaluate(ctx, runner, val, t, o)
+	return r.Top1, r.Count, err
 }
 
 // open opens the data set: some training images, transformed as in an evaluation, and the validation images.
@@ -199,6 +214,9 @@ func (f *int8Flags) open(m *model.Loaded, show *train.Display) (images quantise.
 		}
 		return images, nil, fmt.Errorf("--int8 needs the data set that the model was trained on: %w", err)
 	}
+	if data.IsMultiLabel(val) != m.MultiLabel() {
+		return images, nil, fmt.Errorf("--int8: the model has task %s, and the data set has another kind of labels", c.Task)
+	}
 	val, note, err := eval.ForModel(val, m.Classes, m.Model.Classes())
 	if err != nil {
 		return images, nil, err
@@ -213,14 +231,44 @@ func (f *int8Flags) open(m *model.Loaded, show *train.Display) (images quantise.
 	}
 	size := c.Data.ImageSize
 	images = quantise.Images{Count: min(f.images, training.Len()), Height: size, Width: size, Channels: channels}
+	each := size * size * channels
+	if most := calibrationMemory / (4 * each); images.Count > most {
+		return images, nil, fmt.Errorf("--calibration-images: %s of %d×%[2]d pixels take too much memory; "+
+			"take at most %d", printable.Count(images.Count, "image"), size, max(most, 1))
+	}
+	images.Data = make([]float32, 0, images.Count*each)
+	bad := 0
 	for k := range images.Count {
-		x, err := data.View(training, transform, 0, 0, k*training.Len()/images.Count)
+		x, skipped, err := calibrationImage(training, transform, c.Data.OnBadImage == "skip", k, images.Count)
 		if err != nil {
 			return images, nil, err
 		}
+		bad += skipped
 		images.Data = append(images.Data, x...)
 	}
+	if bad > 0 {
+		show.Line("note: %s cannot be read (data.on_bad_image: skip); other images are used instead",
+			printable.Count(bad, "training image"))
+	}
 	return images, val, nil
+}
+
+// calibrationMemory is the most memory for images, in bytes.
+const calibrationMemory = 4 << 30
+
+// calibrationImage returns image k of n, which are spread evenly over a data set. If images that cannot be read
+// may be skipped, the next one takes its place.
+func calibrationImage(ds data.Dataset, t data.Transform, skip bool, k, n int) (x []float32, bad int, err error) {
+	from, to := k*ds.Len()/n, (k+1)*ds.Len()/n
+	for i := range ds.Len() { // those up to the next image first
+		if x, err = data.View(ds, t, 0, 0, (from+i)%ds.Len()); err == nil || !skip {
+			return x, bad, err
+		}
+		if from+i < to {
+			bad++
+		}
+	}
+	return nil, bad, err
 }
 
 // randomImages returns images for a model with fresh weights.

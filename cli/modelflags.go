@@ -27,7 +27,7 @@ type modelFlags struct {
 	fresh                *configs.Config // of a model with fresh weights, instead of path
 	batch, threads, size int
 	cropRatio            float64
-	onBad                string
+	onBad                string // error or skip; "" for what the configuration says
 	precision            string
 	changed              func(option string) bool // reports whether an option was given
 	ema                  bool
@@ -90,7 +90,7 @@ func openModel(f *modelFlags, dataDir string) (*model.Loaded, *configs.Config, e
 			return nil, nil, usageError{err}
 		}
 	}
-	if f.onBad != "error" && f.onBad != "skip" {
+	if f.onBad != "error" && f.onBad != "skip" && (f.onBad != "" || f.changed("on-bad-image")) {
 		return nil, nil, usageError{fmt.Errorf("--on-bad-image: want error or skip, got %q", f.onBad)}
 	}
 	if f.precision != "" {
@@ -194,7 +194,10 @@ func (f *modelFlags) skipBad() bool { return f.onBad == "skip" }
 
 // config applies the options to the configuration of a checkpoint, and checks them.
 func (f *modelFlags) config(c *configs.Config, dataDir string) (*configs.Config, error) {
-	settings := []string{"data.on_bad_image=" + f.onBad}
+	var settings []string
+	if f.onBad != "" {
+		settings = append(settings, "data.on_bad_image="+f.onBad)
+	}
 	// The precision of training does not matter: the default is fp32, unless --set changes it.
 	if f.precision != "" && (f.changed("precision") || !slices.ContainsFunc(f.load.Settings, isPrecision)) {
 		settings = append(settings, "precision="+f.precision)

@@ -377,3 +377,22 @@ func (f folder) refused(name string, verify bool, words ...string) {
 		}
 	}
 }
+
+// Images that cannot be read are named; with data.on_bad_image=skip others take their places, as in training.
+func TestInt8BadImages(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	f.trained(tinyFasterNet)
+	f.write("base/train/dog/003.png", []byte("no image"))
+	f.write("base/val/cat/001.png", []byte("no image"))
+	f.run("export", "run", "--out", "m.onnx", "--int8").exits(1).says("train/dog/003.png")
+	f.run("export", "run", "--out", "m.onnx", "--int8", "--set", "data.on_bad_image=skip").exits(0)
+	o := f.run("export", "run", "--out", "m.onnx", "--int8", "--on-bad-image", "skip").exits(0).
+		says("1 training image cannot be read", "top-1 on 23 validation images").json()
+	if o["calibration_images"] != 48.0 {
+		t.Errorf("%v", o)
+	}
+	f.run("export", "run", "--out", "n.onnx", "--int8", "--opset", "28").exits(2).says("want 13 to 27 with --int8")
+	f.run("export", "m.onnx", "--out", "n.onnx", "--opset", "28").exits(1).says("want 13 to 27 for an int8 model")
+	f.run("export", "m.onnx", "--out", "n.onnx", "--opset", "27", "--uint8-input", "--dynamic-size").exits(0)
+}

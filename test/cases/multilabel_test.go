@@ -103,6 +103,12 @@ func TestMultiLabelJourney(t *testing.T) {
 			t.Errorf("%s predicts\n%swant\n%s", file, text, guesses)
 		}
 	}
+	eight := f.run("export", "--model", "a", "--out", "a8.onnx", "--int8", "--max-loss", "5").exits(0).
+		says("mAP on 24 validation images").json()
+	got := f.run("eval", "--model", "a8.onnx", "--data", "base").exits(0).json()
+	if eight["map_float32"] != want["map"] || eight["map_int8"] != got["map"] || eight["top1_int8"] != nil {
+		t.Errorf("int8: %v; eval of the file: %v, of the run: %v", eight, got, want)
+	}
 	all := f.run("predict", "base/img/val000.png", "--model", "a", "--threshold", "0",
 		"--format", "csv").exits(0).stdout
 	if strings.Count(all, "\n") != 4 || !strings.Contains(all, "green") {
