@@ -28,22 +28,28 @@ type Difference struct {
 // logits runs a model on random images, always the same, of the size that its configuration
 // evaluates at.
 func logits(l *model.Loaded, pool *kernels.Pool) ([]float32, error) {
+	runner, err := model.NewRunner(l.Config.In("fp32"), l.Model, pool)
+	if err != nil {
+		return nil, err
+	}
+	images, shape := checkImages(l)
+	p, err := runner.Program(shape)
+	if err != nil {
+		return nil, err
+	}
+	out, err := p.Forward(images)
+	return slices.Clone(out), err
+}
+
+// checkImages returns the images for logits.
+func checkImages(l *model.Loaded) ([]float32, graph.Shape) {
 	size := l.Config.Data.ImageSize
 	images := kernels.Aligned(checkBatch * size * size * l.Model.Channels())
 	r := rng.New(0, rng.Bench)
 	for i := range images {
 		images[i] = float32(r.NormFloat64())
 	}
-	runner, err := model.NewRunner(l.Config.In("fp32"), l.Model, pool)
-	if err != nil {
-		return nil, err
-	}
-	p, err := runner.Program(graph.Shape{Batch: checkBatch, Height: size, Width: size})
-	if err != nil {
-		return nil, err
-	}
-	out, err := p.Forward(images)
-	return slices.Clone(out), err
+	return images, graph.Shape{Batch: checkBatch, Height: size, Width: size}
 }
 
 // compare measures how far logits are from the original's.

@@ -127,6 +127,11 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 	if r.Difference, err = compare(got, want); err != nil {
 		return Result{}, err
 	}
+	if o.Half {
+		if err := fitsHalf(&out, pool); err != nil {
+			return Result{}, err
+		}
+	}
 	if err := r.check(tolerance(r.Precision)); err != nil {
 		return Result{}, err
 	}

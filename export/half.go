@@ -2,9 +2,14 @@ package export
 
 import (
 	"fmt"
+	"math"
+	"sync"
 
 	"fasternet/formats"
 	"fasternet/graph"
+	"fasternet/kernels"
+	"fasternet/model"
+	"fasternet/ops"
 )
 
 // halved copies a model and rounds its parameters and buffers to float16, like the values in the
@@ -34,4 +39,46 @@ func halved(m graph.Model, size int) (graph.Model, error) {
 		}
 	}
 	return out, nil
+}
+
+// fitsHalf returns an error if a value that the model computes of random images is too large for float16.
+// Runtimes keep values between layers in float16, and would go on with infinity.
+func fitsHalf(l *model.Loaded, pool *kernels.Pool) error {
+	runner, err := model.NewRunner(l.Config.In("fp32"), l.Model, pool)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	var mutex sync.Mutex // of bad
+	var bad error
+	check := func(name string, values []float32) {
+		const most = 65504 // the largest float16
+		for _, v := range values {
+			if !(math.Abs(float64(v)) <= most) {
+				mutex.Lock()
+				defer mutex.Unlock()
+				if bad == nil {
+					bad = fmt.Errorf("export: a value of %s is %g for a random image, which does not fit into float16: "+
+						"nothing was written", name, v)
+				}
+				return
+			}
+		}
+	}
+	images, shape := checkImages(l)
+	p, err := runner.Watched(shape, func(block string, part ops.BlockPart, rows kernels.Matrix) {
+		for r := range rows.Rows {
+			check(block+" ("+string(part)+")", rows.Row(r))
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	p.Observe(func(o ops.Observed) error {
+		check(o.Name, o.Floats())
+		return nil
+	})
+	if _, err := p.Forward(images); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return bad
 }

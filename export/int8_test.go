@@ -599,6 +599,14 @@ func TestONNXOptions(t *testing.T) {
 	}
 	large := loaded(t)
 	large.Model.Store().Entries[0].Param.Data()[0] = 1e6
+	loud := loaded(t) // its weights fit, its values do not
+	for _, name := range []string{"patch_embed.norm.weight", "stages.1.norm.weight"} {
+		e, _ := loud.Model.Store().Lookup(name)
+		for i := range e.Param.Data() {
+			e.Param.Data()[i] *= 1000
+		}
+		e.Param.Changed()
+	}
 	vit := loadedTransformer(t,
 		"model: {name: vit, embed_dim: 12, depth: 1, num_heads: 2, patch_size: 8}\ndata: {image_size: 32}")
 	for _, c := range []struct {
@@ -608,6 +616,7 @@ func TestONNXOptions(t *testing.T) {
 		want string
 	}{
 		{"too large for float16", large, export.Options{Half: true}, "does not fit into float16"},
+		{"values that are too large for float16", loud, export.Options{Half: true}, "for a random image, which does not fit"},
 		{"int8 in float16", inInt8(t), export.Options{Half: true}, "cannot be written in float16"},
 		{"a ViT of any size", vit, export.Options{Dynamic: true}, "images of one size"},
 	} {
