@@ -115,7 +115,8 @@ top1_int8 (map_float32, map_int8), images, calibration_images, float_layers, and
 				return err
 			}
 			if m.MultiLabel() && temperature != "" {
-				return usageError{fmt.Errorf("%s has task multilabel, but --temperature needs one label per image", m.Path)}
+				return usageError{fmt.Errorf("%s has task multilabel, but --temperature needs one label per image",
+					m.Path)}
 			}
 			m.Config = config
 			if o.Dynamic { // before anything is measured
@@ -236,7 +237,8 @@ func checkExport(out, hub string, o export.Options, opsetGiven, int8 bool) error
 		return fmt.Errorf("--opset: want %d to %d, got %d", onnx.FirstOpset, onnx.LastOpset, o.Opset)
 	}
 	if int8 && o.Opset > onnx.LastInt8Opset {
-		return fmt.Errorf("--opset: want %d to %d with --int8, got %d: ONNX Runtime has no int8 operators of newer sets",
+		return fmt.Errorf("--opset: want %d to %d with --int8, got %d: "+
+			"ONNX Runtime has no int8 operators of newer sets",
 			onnx.FirstOpset, onnx.LastInt8Opset, o.Opset)
 	}
 	return nil

@@ -215,7 +215,8 @@ func (f *int8Flags) open(m *model.Loaded, show *train.Display) (images quantise.
 		return images, nil, fmt.Errorf("--int8 needs the data set that the model was trained on: %w", err)
 	}
 	if data.IsMultiLabel(val) != m.MultiLabel() {
-		return images, nil, fmt.Errorf("--int8: the model has task %s, and the data set has another kind of labels", c.Task)
+		return images, nil, fmt.Errorf("--int8: the model has task %s, and the data set has another kind of labels",
+			c.Task)
 	}
 	val, note, err := eval.ForModel(val, m.Classes, m.Model.Classes())
 	if err != nil {

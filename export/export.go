@@ -106,8 +106,9 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 	if graph.IsInt8(out.Model) {
 		r.Precision = Int8
 		if o.Opset > onnx.LastInt8Opset {
-			return Result{}, fmt.Errorf("export: opset %d: want %d to %d for an int8 model, because ONNX Runtime has no "+
-				"int8 operators of newer sets", o.Opset, onnx.FirstOpset, onnx.LastInt8Opset)
+			return Result{}, fmt.Errorf("export: opset %d: want %d to %d for an int8 model, "+
+				"because ONNX Runtime has no int8 operators of newer sets",
+				o.Opset, onnx.FirstOpset, onnx.LastInt8Opset)
 		}
 	}
 	if o.Half {

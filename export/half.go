@@ -57,8 +57,8 @@ func fitsHalf(l *model.Loaded, pool *kernels.Pool) error {
 				mutex.Lock()
 				defer mutex.Unlock()
 				if bad == nil {
-					bad = fmt.Errorf("export: a value of %s is %g for a random image, which does not fit into float16: "+
-						"nothing was written", name, v)
+					bad = fmt.Errorf("export: a value of %s is %g for a random image, "+
+						"which does not fit into float16: nothing was written", name, v)
 				}
 				return
 			}

@@ -616,7 +616,10 @@ func TestONNXOptions(t *testing.T) {
 		want string
 	}{
 		{"too large for float16", large, export.Options{Half: true}, "does not fit into float16"},
-		{"values that are too large for float16", loud, export.Options{Half: true}, "for a random image, which does not fit"},
+		{
+			"values that are too large for float16", loud, export.Options{Half: true},
+			"for a random image, which does not fit",
+		},
 		{"int8 in float16", inInt8(t), export.Options{Half: true}, "cannot be written in float16"},
 		{"a ViT of any size", vit, export.Options{Dynamic: true}, "images of one size"},
 	} {

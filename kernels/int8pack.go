@@ -93,7 +93,8 @@ func (f ResultFormat) most() float64 {
 func CheckRescale(to ResultFormat, scale, shift float32, magnitude, most float64) error {
 	largest := math.Abs(float64(scale))*255*magnitude + math.Abs(float64(shift)) + math.Abs(most)
 	if !(largest < to.most()) {
-		return fmt.Errorf("a factor of %g and a term of %g give values that are too large, or not numbers", scale, shift)
+		return fmt.Errorf("a factor of %g and a term of %g give values that are too large, or not numbers",
+			scale, shift)
 	}
 	return nil
 }
