@@ -136,8 +136,15 @@ func numbers(v []float64) string {
 }
 
 func printInfo(part string, i data.Info) error {
-	printable.Printf("%s: %d images in %d classes; of %d inspected: height %d to %d px, width %d to %d px, %d grey\n",
-		part, i.Samples, len(i.Classes), i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
+	classes := fmt.Sprintf("in %d classes", len(i.Classes))
+	switch {
+	case len(i.Classes) == 1 && i.Classes[0] == "":
+		classes = "without labels"
+	case len(i.Classes) == 1:
+		classes = "in 1 class"
+	}
+	printable.Printf("%s: %d images %s; of %d inspected: height %d to %d px, width %d to %d px, %d grey\n",
+		part, i.Samples, classes, i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
 	if i.Bad > 0 {
 		printable.Printf("%s: %[3]d of %[2]d inspected images cannot be read\n", part, i.Bad+i.Decoded, i.Bad)
 	}

@@ -44,7 +44,8 @@ func (f *datasetFlags) config(arg string) (*configs.Config, error) {
 	if arg != "fashion-mnist" {
 		info, err := os.Stat(arg)
 		if err != nil || !info.IsDir() {
-			return nil, usageError{fmt.Errorf("%s: want a preset, a YAML file, fashion-mnist or a folder", arg)}
+			return nil, usageError{fmt.Errorf("%s: want a preset, a YAML file, fashion-mnist or a folder%s",
+				arg, sets.UnpackHint(arg))}
 		}
 		name = sets.FormatIn(arg)
 		settings = append(settings, "data.dir="+quoted(arg))

@@ -65,8 +65,21 @@ var foreign = []struct {
 	{0, "<svg", "an SVG drawing"},
 	{0, "\x1a\x45\xdf\xa3", "a video (Matroska or WebM)"},
 	{8, "AVI LIST", "a video (AVI)"},
+}
+
+// archives lists formats of files that may have images in them, like [foreign].
+var archives = []struct {
+	offset int
+	magic  string
+	name   string
+}{
 	{0, "PK\x03\x04", "a zip archive"},
 	{0, "\x1f\x8b", "a gzip archive"},
+	{0, "7z\xbc\xaf\x27\x1c", "a 7-Zip archive"},
+	{0, "Rar!\x1a\x07", "a RAR archive"},
+	{0, "BZh", "a bzip2 archive"},
+	{0, "\xfd7zXZ\x00", "an xz archive"},
+	{0, "\x28\xb5\x2f\xfd", "a Zstandard archive"},
 	{257, "ustar", "a tar archive"},
 }
 
@@ -75,9 +88,17 @@ func notAnImage(content []byte) error {
 	if len(content) == 0 {
 		return errors.New("the file is empty")
 	}
+	has := func(offset int, magic string) bool {
+		return len(content) > offset && bytes.HasPrefix(content[offset:], []byte(magic))
+	}
 	for _, f := range foreign {
-		if len(content) > f.offset && bytes.HasPrefix(content[f.offset:], []byte(f.magic)) {
+		if has(f.offset, f.magic) {
 			return fmt.Errorf("%s, which is not supported; %w", f.name, ErrConvert)
+		}
+	}
+	for _, f := range archives {
+		if has(f.offset, f.magic) {
+			return fmt.Errorf("%s, not an image: unpack it first", f.name)
 		}
 	}
 	start := bytes.ToLower(bytes.TrimSpace(content[:min(len(content), 512)]))

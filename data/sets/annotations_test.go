@@ -257,7 +257,7 @@ func TestAnnotationErrors(t *testing.T) {
 		},
 		{
 			name: "fewer fields", text: "path,label\na.png\n",
-			want: []string{"train.txt:2: 1 fields, but the header has 2"},
+			want: []string{`train.txt:2: 1 of the 2 fields of the header; there is nothing for "label"`},
 		},
 		{name: "no path", text: "path,label\n,1\n", want: []string{"train.txt:2: the path of the image is empty"}},
 		{

@@ -203,6 +203,8 @@ func (t *listTable) columns(header, next []string) error {
 	case len(header) > 1:
 		t.found.unlabelled = fmt.Sprintf("%s: the columns are %s: which has the labels? "+
 			"Call it label, or name it with data.label_key", t.path, names)
+	default:
+		t.found.unlabelled = fmt.Sprintf("%s: %s is the only column: add one called label", t.path, names)
 	}
 	return nil
 }
@@ -223,9 +225,7 @@ func (t *listTable) row(line int, row []string) {
 		row = row[:len(t.header)] // a separator at the end
 	}
 	if len(row) != len(t.header) {
-		err = fmt.Errorf("%d fields, but the header has %d; put a field with a separator in it into quotes",
-			len(row), len(t.header))
-		t.failed(line, err)
+		t.failed(line, t.otherFields(row))
 		return
 	}
 	if row[t.file] == "" {
@@ -250,6 +250,15 @@ func (t *listTable) row(line int, row []string) {
 		err = label.add(t.reader, from, row[k], from == "")
 	}
 	t.visit(line, row[t.file], label, err)
+}
+
+// otherFields is the error of a row with more or fewer fields than the header.
+func (t *listTable) otherFields(row []string) error {
+	n, want := len(row), len(t.header)
+	if n > want {
+		return fmt.Errorf("%d fields, but the header has %d; put a field with a separator in it into quotes", n, want)
+	}
+	return fmt.Errorf("%d of the %d fields of the header; there is nothing for %s", n, want, ListNames(t.header[n:]))
 }
 
 // failed visits a wrong row.

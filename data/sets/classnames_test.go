@@ -191,13 +191,16 @@ func TestFindSplitInAnyCase(t *testing.T) {
 			"two", []string{"TRAIN/a/1.png", "Train/a/1.png"}, data.Train,
 			`which of "TRAIN", "Train" is the train split? Name it with data.train`,
 		},
+		{"other names", []string{"training_set/a/1.png", "test_set/a/1.png"}, data.Train, "training_set"},
+		{"other names of validation", []string{"train/a/1.png", "test_set/a/1.png"}, data.Val, "test_set"},
+		{"dev before test", []string{"train/a/1.png", "test_set/a/1.png", "Dev/a/1.png"}, data.Val, "Dev"},
 		{
-			"other names", []string{"training_set/a/1.png", "test_set/a/1.png"}, data.Train,
-			`there is "training_set": name the folder with data.train`,
+			"several training parts", []string{"train1/a/1.png", "train2/a/1.png", "val/a/1.png"}, data.Train,
+			`there is "train1", "train2": name the folder with data.train`,
 		},
 		{
-			"other names of validation", []string{"train/a/1.png", "test_set/a/1.png"}, data.Val,
-			`there is "test_set": name the folder with data.val`,
+			"several validation parts", []string{"train/a/1.png", "val1/a/1.png", "val2/a/1.png"}, data.Val,
+			`there is "val1", "val2": name the folder with data.val`,
 		},
 		{"nothing like it", []string{"cat/1.png"}, data.Train, "put the images of a class into"},
 	} {
@@ -220,4 +223,10 @@ func TestFindSplitInAnyCase(t *testing.T) {
 	datatest.WriteFile(t, file, nil)
 	_, err := FindSplit(file, data.Train)
 	datatest.WantError(t, err, "is a file; a folder is needed")
+	archive := filepath.Join(t.TempDir(), "photos.ZIP")
+	datatest.WriteFile(t, archive, []byte("PK"))
+	_, err = FindSplit(archive, data.Train)
+	datatest.WantError(t, err, "a folder is needed: unpack the archive first")
+	_, err = OpenClassFolders(archive, nil)
+	datatest.WantError(t, err, "a folder is needed: unpack the archive first")
 }

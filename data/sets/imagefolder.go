@@ -37,8 +37,8 @@ type classFolder struct {
 // OpenImageFolder lists the images of root/<split>/<class>/**/*. A file is an image if it has
 // a usual ending in any case, such as .jpg or .png; a file without an ending, if its content is
 // an image. [data.Train] is in the folder train or training, [data.Val] in the first that exists
-// of val, valid, validation, eval, evaluation and test, [data.Test] in test. With split "" the
-// class folders are directly in root.
+// of val, valid, validation, eval, evaluation and test, [data.Test] in test, or in the only folder
+// with a similar name (see [FindSplit]). With split "" the class folders are directly in root.
 //
 // The index of a class is its position in the list of class folders, sorted by code point.
 // Files are sorted by path within a class. Symbolic links are followed. Names that start with
@@ -83,6 +83,9 @@ func inspectFolders(root string, classes []string, all bool) (*ImageFolder, erro
 	top, err := os.Stat(root)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
+	}
+	if !top.IsDir() {
+		return nil, needsFolder(root)
 	}
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -174,6 +177,9 @@ func (d *ImageFolder) checkNames() {
 			d.root, ListNames(parts), parts[slices.IndexFunc(parts, isTraining)])
 	default:
 		d.notes = nameNotes(d.classes)
+		if hint := d.deeperHint(); hint != "" && len(d.classes) == 1 {
+			d.notes = append(d.notes, fmt.Sprintf("%s has one class, %q; %s", d.root, d.classes[0], hint))
+		}
 	}
 }
 
@@ -227,7 +233,19 @@ func (d *ImageFolder) distinct(name string) {
 
 // LabelHint says how to give the images labels.
 func (d *ImageFolder) LabelHint() string {
+	if hint := d.deeperHint(); hint != "" {
+		return hint
+	}
 	return fmt.Sprintf("put the images of each class into their own folder in %s", d.root)
+}
+
+// deeperHint names the folder with the class folders, if it seems to lie deeper; else it returns "".
+func (d *ImageFolder) deeperHint() string {
+	path, names := onlyFolder(d.root)
+	if path == "" {
+		return ""
+	}
+	return fmt.Sprintf("perhaps you mean the folder %s, which has the folders %s", path, ListNames(names))
 }
 
 // fault records something that is wrong.

@@ -20,7 +20,8 @@ var splitFolders = map[data.Split][]string{
 }
 
 // FindSplit returns the folder of a split in root, by its usual names, in any case: Train as
-// well as train.
+// well as train. If there is none, it takes the only folder whose name looks like the split, such
+// as training_set or val-images.
 func FindSplit(root string, split data.Split) (string, error) {
 	names := splitFolders[split]
 	if names == nil {
@@ -43,6 +44,9 @@ func FindSplit(root string, split data.Split) (string, error) {
 			return filepath.Join(root, found[0]), nil
 		}
 	}
+	if like := likeSplit(there, split); len(like) == 1 {
+		return filepath.Join(root, like[0]), nil
+	}
 	hint := "put the images of a class into " + filepath.Join(root, names[0], "<class>")
 	if split != data.Test {
 		other := func(name string) bool { return isTraining(name) != (split == data.Train) }
@@ -56,6 +60,25 @@ func FindSplit(root string, split data.Split) (string, error) {
 		root, split, strings.Join(names, ", "), hint)
 }
 
+// likeSplit returns the folders that look like a split by their names: see [partName]. For validation
+// these are the first that exist of val…, eval…, dev… and test….
+func likeSplit(folders []string, split data.Split) []string {
+	parts := partNames(folders)
+	for _, word := range map[data.Split][]string{
+		data.Train: {"train"},
+		data.Val:   {"val", "eval", "dev", "test"},
+		data.Test:  {"test"},
+	}[split] {
+		like := slices.DeleteFunc(slices.Clone(parts), func(name string) bool {
+			return !strings.HasPrefix(strings.ToLower(name), word)
+		})
+		if len(like) > 0 {
+			return like
+		}
+	}
+	return nil
+}
+
 // foldersIn lists the names of the folders in a folder, and of links to folders.
 func foldersIn(root string) (names []string, err error) {
 	entries, err := os.ReadDir(root)
@@ -63,7 +86,7 @@ func foldersIn(root string) (names []string, err error) {
 	case missing != nil:
 		return nil, fmt.Errorf("data: %s: no such folder", root)
 	case !info.IsDir():
-		return nil, fmt.Errorf("data: %s is a file; a folder is needed", root)
+		return nil, needsFolder(root)
 	case err != nil:
 		return nil, fmt.Errorf("data: %w", err)
 	}
@@ -73,6 +96,21 @@ func foldersIn(root string) (names []string, err error) {
 		}
 	}
 	return names, nil
+}
+
+// needsFolder is the error of a file that is named where a folder is needed.
+func needsFolder(path string) error {
+	return fmt.Errorf("data: %s is a file; a folder is needed%s", path, UnpackHint(path))
+}
+
+// UnpackHint says what to do with an archive that is named where the folder of a data set is needed; "" for other
+// files.
+func UnpackHint(path string) string {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst":
+		return ": unpack the archive first"
+	}
+	return ""
 }
 
 // partName matches names of folders of parts, such as training_set, Val or test-images.
@@ -127,6 +165,27 @@ func HasFolders(path string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return !hidden(name) })
 }
 
+// onlyFolder follows folders that have one folder and no more, as archives often pack a folder into a folder. It
+// returns the first one with several folders, and their names; "" if the folder itself has several, or if there is
+// none.
+func onlyFolder(dir string) (path string, names []string) {
+	const most = 10 // a link may lead back
+	for range most {
+		below, _ := foldersIn(dir) // what cannot be read has none
+		below = slices.DeleteFunc(below, hidden)
+		switch {
+		case len(below) == 1:
+			dir = filepath.Join(dir, below[0])
+			path = dir
+		case path == "" || len(below) == 0:
+			return "", nil
+		default:
+			return path, below
+		}
+	}
+	return "", nil
+}
+
 // isFolder reports whether path is a folder or a symbolic link to one.
 func isFolder(path string) bool {
 	info, err := os.Stat(path)
@@ -156,9 +215,13 @@ var imageFolderFormat = Format{
 		if train, err := FindSplit(d.Dir, data.Train); err != nil || !HasFolders(train) {
 			return "" // the classes are in the folder itself
 		}
-		path, err := FindSplit(d.Dir, data.Val)
-		isTest := strings.EqualFold(filepath.Base(path), string(data.Test)) // it may be for later
-		if err != nil || isTest {
+		there, err := foldersIn(d.Dir)
+		path, none := FindSplit(d.Dir, data.Val)
+		if like := likeSplit(there, data.Val); none != nil && len(like) > 0 { // there are several
+			path = filepath.Join(d.Dir, like[0])
+		}
+		isTest := strings.HasPrefix(strings.ToLower(filepath.Base(path)), string(data.Test)) // it may be for later
+		if err != nil || path == "" || isTest {
 			return ""
 		}
 		return path

@@ -79,6 +79,8 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 		f.write(fmt.Sprintf("broken/dog/%d.png", i), []byte("no image"))
 	}
 	f.write("file.png", pngBytes(t, noise(40, 40, 0, 1)))
+	f.write("photos.zip", []byte("PK\x03\x04"))
+	f.imageFolders("packed/photos", []string{"a", "b"}, 4, 2)
 	f.imageFolders("good", []string{"a", "b"}, 20, 4)
 	f.imageFolders("untrained", []string{"a", "b"}, 20, 4)
 	f.write("untrained/val/c/1.png", pngBytes(t, noise(40, 40, 2, 1)))
@@ -93,6 +95,11 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 	}{
 		{"no folder", []string{"--data", "nowhere"}, 1, "folder nowhere does not exist"},
 		{"a file", []string{"--data", "file.png"}, 1, "is a file"},
+		{"an archive", []string{"--data", "photos.zip"}, 1, "unpack the archive first"},
+		{
+			"a folder in a folder", []string{"--data", "packed"}, 1,
+			`perhaps you mean the folder packed/photos, which has the folders "train", "val"`,
+		},
 		{"no classes", []string{"--data", "empty"}, 1, "empty"},
 		{"no images", []string{"--data", "bare"}, 1, "there are no images"},
 		{"one class", []string{"--data", "one"}, 1, "one class"},
