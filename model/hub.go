@@ -14,6 +14,7 @@ import (
 	"fasternet/formats/torch"
 	"fasternet/graph/foreign"
 	"fasternet/internal/disk"
+	"fasternet/internal/reference"
 )
 
 // HubConfigFile describes a model in a folder of timm or of the Hugging Face hub.
@@ -64,6 +65,9 @@ func findHubWeights(dir string) (string, error) {
 	for _, ending := range []string{".safetensors", ".pth", ".pt", ".bin", ".ckpt"} {
 		found, err := disk.Glob(dir, "*"+ending)
 		if err != nil {
+			return "", fmt.Errorf("model: %s: %w", dir, err)
+		}
+		if err := reference.CheckWhole(found...); err != nil {
 			return "", fmt.Errorf("model: %s: %w", dir, err)
 		}
 		switch len(found) {

@@ -76,11 +76,12 @@ func NewClient(s Settings, version string, o Observer) (*Client, error) {
 		free:     disk.FreeSpace,
 	}
 	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: s.Timeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   s.Timeout,
-		ResponseHeaderTimeout: s.Timeout,
-		MaxIdleConns:          4, IdleConnTimeout: 30 * time.Second,
+		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: proxyAnswer,
+		DialContext:            (&net.Dialer{Timeout: s.Timeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    s.Timeout,
+		ResponseHeaderTimeout:  s.Timeout,
+		MaxIdleConns:           4, IdleConnTimeout: 30 * time.Second,
 		MaxResponseHeaderBytes: 1 << 20,
 		DisableCompression:     true, // so that sizes and ranges fit the file
 		ForceAttemptHTTP2:      true,
@@ -239,8 +240,9 @@ func (c *Client) unreachable(u *url.URL, err error) error {
 	}
 	text := fmt.Errorf("%s %w: %w: %s", where, ErrUnreachable, inWords(err), help)
 	var dial *net.OpError
-	noConnection := errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect")
-	if noConnection ||
+	noConnection := errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == proxyConnect)
+	var proxy *proxyRefusal
+	if noConnection || errors.As(err, &proxy) && !mayPass(proxy.status) ||
 		errors.Is(err, errCircles) ||
 		errors.As(err, new(*net.DNSError)) ||
 		errors.As(err, new(*tls.CertificateVerificationError)) ||
@@ -259,10 +261,36 @@ func inWords(err error) error {
 		return fmt.Errorf("the host %s is not known", name.Name)
 	case isTimeout(err):
 		return errors.New("no answer in time")
+	case errors.As(err, &dial) && dial.Op == proxyConnect:
+		return fmt.Errorf("the proxy: %w", dial.Err)
 	case errors.As(err, &dial):
 		return dial.Err
 	}
 	return err
+}
+
+// proxyConnect is the Op of a [net.OpError] of a proxy.
+const proxyConnect = "proxyconnect"
+
+// proxyRefusal is the error of a proxy that makes no connection to a host.
+type proxyRefusal struct {
+	proxy  string // its host
+	status int
+}
+
+func (p *proxyRefusal) Error() string {
+	if p.status == http.StatusProxyAuthRequired {
+		return fmt.Sprintf("the proxy %s wants a user and a password (407), as in http://USER:PASSWORD@%[1]s", p.proxy)
+	}
+	return fmt.Sprintf("the proxy %s refuses the connection (%d %s)", p.proxy, p.status, http.StatusText(p.status))
+}
+
+// proxyAnswer is the error of a proxy's answer, if it has one.
+func proxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, response *http.Response) error {
+	if response.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &proxyRefusal{proxy.Host, response.StatusCode}
 }
 
 func isTimeout(err error) bool {

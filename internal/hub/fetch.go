@@ -230,6 +230,8 @@ func theOnly(names []string) (string, error) {
 	case len(found) == 0:
 		return "", fmt.Errorf("%w: the repository has no file of weights (%s)",
 			ErrNotFound, strings.Join(reference.Endings, ", "))
+	case reference.CheckWhole(found...) != nil:
+		return "", reference.CheckWhole(found...)
 	case len(found) > 1:
 		few := found[:min(len(found), 3)]
 		return "", fmt.Errorf("the repository has %d files of weights (%s…): name one, e.g. hf://ORG/NAME/%s",

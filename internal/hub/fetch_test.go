@@ -174,6 +174,8 @@ func TestOnlyWeights(t *testing.T) {
 		{`[{"rfilename": "t0.pth"}, {"rfilename": "t0.safetensors"}]`, "t0.safetensors"},
 		{`[{"rfilename": "a.pth"}, {"rfilename": "b.pth"}]`,
 			"2 files of weights (a.pth, b.pth…): name one, e.g. hf://ORG/NAME/a.pth"},
+		{`[{"rfilename": "model-00001-of-00002.safetensors"}, {"rfilename": "model-00002-of-00002.safetensors"}]`,
+			"model-00001-of-00002.safetensors has only a part of the weights"},
 		{`[{"rfilename": "../../x.pth"}, {"rfilename": "/etc/x.pth"}]`, "no file of weights"},
 		{`[`, "cannot be read"},
 	} {

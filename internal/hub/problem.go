@@ -115,12 +115,20 @@ func plainRefusal(r reference.Reference, response *http.Response, said string) e
 // unexpected returns the error of any other answer; a busy server is asked again.
 func unexpected(what string, response *http.Response, said string) error {
 	err := fmt.Errorf("%s answers %d %s%s", what, response.StatusCode, http.StatusText(response.StatusCode), said)
-	switch response.StatusCode {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	if mayPass(response.StatusCode) {
 		return temporary{err, retryAfter(response.Header)}
 	}
 	return err
+}
+
+// mayPass reports whether a server that answers so may answer otherwise a moment later.
+func mayPass(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
 }
 
 // sentence is what a server says about an error, cut to a line; "" if it says nothing.

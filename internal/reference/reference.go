@@ -196,6 +196,9 @@ func Model(org, name, rev, file string) (Reference, error) {
 		if !IsWeights(file) {
 			return Reference{}, fmt.Errorf("%s: want a file that ends in %s", file, strings.Join(Endings, ", "))
 		}
+		if err := CheckWhole(file); err != nil {
+			return Reference{}, err
+		}
 	}
 	return Reference{Repo: org + "/" + name, Revision: rev, File: file}, nil
 }
@@ -219,6 +222,21 @@ func IsWeights(name string) bool {
 	return slices.Contains(Endings, strings.ToLower(path.Ext(name)))
 }
 
+// partOfWeights matches the names of weights that are saved in several files, such as
+// model-00001-of-00002.safetensors.
+var partOfWeights = regexp.MustCompile(`-\d{5}-of-\d{5}\.[A-Za-z]+$`)
+
+// CheckWhole returns an error if one of the files of weights has only a part of them.
+func CheckWhole(files ...string) error {
+	for _, f := range files {
+		if partOfWeights.MatchString(f) {
+			return fmt.Errorf("%s has only a part of the weights, which are saved in several files: "+
+				"want all in one file (in Python: save_pretrained with a larger max_shard_size)", path.Base(f))
+		}
+	}
+	return nil
+}
+
 func parseURL(u *url.URL) (Reference, error) {
 	r := Reference{}
 	if u.Fragment != "" {
@@ -232,6 +250,9 @@ func parseURL(u *url.URL) (Reference, error) {
 	if err := CheckFile(name); err != nil || !IsWeights(name) {
 		return r, fmt.Errorf("%q is not the name of a file of weights: want a URL that ends in %s",
 			name, strings.Join(Endings, ", "))
+	}
+	if err := CheckWhole(name); err != nil {
+		return r, err
 	}
 	plain := *u
 	plain.Fragment, plain.RawFragment = "", ""

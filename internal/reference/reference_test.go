@@ -77,6 +77,8 @@ func TestParseRefuses(t *testing.T) {
 		{"hf://org/a/C:\\x.bin", "want the name of a file"},
 		{"hf://org/a/README.md", "want a file that ends in"},
 		{"hf://org/a/sub", "want a file that ends in"},
+		{"hf://org/a/model-00001-of-00002.safetensors", "has only a part of the weights"},
+		{"https://example.org/pytorch_model-00002-of-00003.bin", "has only a part of the weights"},
 		{"https://huggingface.co/timm", "want the page of a model"},
 		{"https://huggingface.co/datasets/a/b", "not of datasets"},
 		{"https://huggingface.co/timm/a/discussions/1", "want the page of a model"},
