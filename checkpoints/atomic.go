@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,8 +123,12 @@ func Writable(path string) error {
 		return fmt.Errorf("writing %s: it is a folder; give the name of a file", path)
 	}
 	probe, err := os.CreateTemp(filepath.Dir(path), ".writable-*")
+	var why *fs.PathError
+	if errors.As(err, &why) { // the name of the probe says nothing
+		err = why.Err
+	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return fmt.Errorf("writing %s: the folder %s: %w", path, filepath.Dir(path), err)
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }

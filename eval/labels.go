@@ -55,11 +55,14 @@ func compareCounts(train, val data.Dataset) (notes []string, err error) {
 		return nil, err
 	}
 	names := train.Classes()
-	var never, unseen, alone []string
+	var always, never, unseen, alone []string
 	for c, name := range names {
 		n := 0
 		if c < len(held) {
 			n = held[c]
+		}
+		if data.IsMultiLabel(train) && trained[c] == train.Len() {
+			always = append(always, name)
 		}
 		switch {
 		case trained[c] == 0 && n > 0 && data.IsMultiLabel(train): // with other labels, its images can still be used
@@ -77,6 +80,11 @@ func compareCounts(train, val data.Dataset) (notes []string, err error) {
 		notes = append(notes, fmt.Sprintf(
 			"no training image has %d of the %d labels, which validation images have: %s: they cannot be learned",
 			len(alone), len(names), sets.ListNames(alone)))
+	}
+	if len(always) > 0 {
+		notes = append(notes, fmt.Sprintf("every training image has %d of the %d labels: %s: "+
+			"a model cannot learn when they are missing, and they raise mAP",
+			len(always), len(names), sets.ListNames(always)))
 	}
 	if len(never) > 0 {
 		notes = append(notes, fmt.Sprintf("there are no images of %d of the %d classes: %s",

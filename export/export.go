@@ -179,6 +179,9 @@ func writable(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("export: %s is a folder: want a file", path)
 	}
+	if err := checkpoints.Writable(path); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
 	return nil
 }
 

@@ -27,7 +27,10 @@ func Usable(dir string) error {
 	if errors.As(err, &why) {
 		err = why.Err
 	}
-	return fmt.Errorf("run folder: %s: %w: --run names another folder", at, err)
+	if at == dir {
+		return fmt.Errorf("run folder: %s: %w: --run names another folder", dir, err)
+	}
+	return fmt.Errorf("run folder: %s cannot be made in %s: %w: --run names another folder", dir, at, err)
 }
 
 // existing returns the folder itself, or the nearest one above it that is there.

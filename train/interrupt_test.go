@@ -175,10 +175,14 @@ func TestStopBeforeTheFirstStep(t *testing.T) {
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
 	// The preparations may end before the context is checked.
-	if _, err := Run(done, c, Options{Dir: dir, Log: io.Discard}); !errors.Is(err, ErrInterrupted) {
+	log := &signal{}
+	if _, err := Run(done, c, Options{Dir: dir, Log: log}); !errors.Is(err, ErrInterrupted) {
 		t.Fatal(err)
 	}
-	log := &signal{}
+	if said := log.all.String(); strings.Contains(said, "--resume") != Holds(dir) {
+		t.Errorf("there is a run to resume: %t, but it says %s", Holds(dir), said)
+	}
+	log = &signal{}
 	if _, err := Run(stopAfter(0), c, Options{Dir: dir, Resume: true, Log: log}); !errors.Is(err, ErrInterrupted) ||
 		!strings.Contains(log.all.String(), "stopped before the first step") {
 		t.Errorf("%v\n%s", err, log.all.String())

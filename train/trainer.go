@@ -145,7 +145,11 @@ func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 	}
 	if err := t.open(ctx, o); err != nil { // a limit applies to the training only
 		if errors.Is(err, ErrInterrupted) {
-			t.show.Line("stopped before the first step; continue with --resume")
+			next := "nothing is written, so give the same command again"
+			if Holds(o.Dir) {
+				next = "continue with --resume"
+			}
+			t.show.Line("stopped before the first step; %s", next)
 		}
 		return out, err
 	}
