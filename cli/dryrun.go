@@ -7,6 +7,7 @@ import (
 	"fasternet/configs"
 	"fasternet/data"
 	"fasternet/data/sets"
+	"fasternet/eval"
 	"fasternet/internal/printable"
 	"fasternet/train"
 
@@ -53,6 +54,11 @@ func (d *dryRun) train(c *configs.Config, dir string, resume bool) error {
 	}
 	if n := c.Data.MaxPerClass; n > 0 {
 		training = data.Few(training, n, c.Seed)
+	}
+	if c.Classifies() {
+		if _, _, err := eval.WithClassesOf(training, val); err != nil {
+			return err
+		}
 	}
 	verb := "train"
 	switch holds := train.Holds(dir); {

@@ -3,9 +3,9 @@
 package memory
 
 import (
+	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 )
@@ -38,12 +38,15 @@ func heap() uint64 {
 	return s[0].Value.Uint64() - s[1].Value.Uint64() - s[2].Value.Uint64()
 }
 
+// ErrShort says that something does not fit into memory.
+var ErrShort = errors.New("not enough memory")
+
 // Check returns an error if this many more bytes do not fit into the limits of the system, the user or
-// GOMEMLIMIT. what names what needs them.
+// GOMEMLIMIT; it wraps [ErrShort]. what names what needs them.
 func Check(what string, bytes int) error {
 	err := check(what, uint64(bytes), limits())
 	if err != nil {
-		runtime.GC() // some of the memory in use may be garbage
+		debug.FreeOSMemory() // some of the memory in use may be garbage
 		err = check(what, uint64(bytes), limits())
 	}
 	return err
@@ -56,8 +59,8 @@ func check(what string, bytes uint64, limits []limit) error {
 			need = (need + l.grain - 1) / l.grain * l.grain
 		}
 		if l.used+need > l.bytes {
-			return fmt.Errorf("not enough memory: %s need %s, about %s with the memory in use; %s allows %s",
-				what, size(bytes), size(l.used+need), l.source, size(l.bytes))
+			return fmt.Errorf("%w: %s need %s, about %s with the memory in use; %s allows %s",
+				ErrShort, what, size(bytes), size(l.used+need), l.source, size(l.bytes))
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ type Facts struct {
 
 	Train, Val int // images; Val is 0 where there is no validation part, until a part is held out
 	Held       float64
+	Fits       int   // largest batch that fits into memory, if another was tried; else 0
 	Counts     []int // training images of each class
 	Side       int   // median of the shorter side of the inspected images
 	Least      int   // smallest shorter side

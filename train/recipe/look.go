@@ -57,7 +57,8 @@ func look(ctx context.Context, o Options) (f Facts, train data.Dataset, err erro
 	skip := c.Data.OnBadImage == "skip"
 	info, err := data.Describe(train, skip)
 	if err != nil {
-		return f, nil, fmt.Errorf("%w; --set data.on_bad_image=skip leaves out images that cannot be read", err)
+		return f, nil, fmt.Errorf("%w; data verify names all images that cannot be read, "+
+			"and --set data.on_bad_image=skip leaves them out", err)
 	}
 	if info.Decoded == 0 {
 		return f, nil, fmt.Errorf("%s: none of the %d inspected images can be read: %w", o.Data, info.Bad, info.BadErr)
@@ -110,7 +111,7 @@ func formatOf(o Options) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("--data: %w", err)
 	case !info.IsDir():
-		return "", fmt.Errorf("--data: %s is a file: want the folder of a data set", o.Data)
+		return "", fmt.Errorf("--data: %s is a file: want the folder of a data set%s", o.Data, sets.UnpackHint(o.Data))
 	}
 	return sets.FormatIn(o.Data), nil
 }

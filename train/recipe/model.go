@@ -1,8 +1,12 @@
 package recipe
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
+
+	"fasternet/internal/memory"
 )
 
 var modelRule = rule{
@@ -49,6 +53,7 @@ func chooseModel(d *draft) error {
 	all := d.candidates()
 	speeds := make([]float64, len(all))
 	measured := make([]bool, len(all))
+	fits := make([]int, len(all))
 	measure := func(i int) error {
 		var err error
 		d.choices = append(d.choices, all[i].chosen(d)...)
@@ -56,10 +61,18 @@ func chooseModel(d *draft) error {
 		if err = d.resolve(); err != nil {
 			return err
 		}
-		if speeds[i], err = d.time(provisional(d)); err != nil {
+		for f.Fits = 0; ; {
+			speeds[i], err = d.time(provisional(d))
+			batch := batchOf(*f)
+			if !errors.Is(err, memory.ErrShort) || batch <= leastBatch || d.given("train.batch_size") {
+				break
+			}
+			f.Fits = max(batch/2, leastBatch)
+		}
+		if err != nil {
 			return err
 		}
-		measured[i] = true
+		measured[i], fits[i] = true, f.Fits
 		for k := range all {
 			if !measured[k] {
 				speeds[k] = speeds[i] * all[i].cost / all[k].cost
@@ -77,20 +90,24 @@ func chooseModel(d *draft) error {
 		}
 		return 0
 	}
-	if err := measure(min(1, len(all)-1)); err != nil {
-		return err
-	}
-	at := best()
-	for range 3 {
-		if measured[at] {
-			break
+	at := min(1, len(all)-1)
+	for tries := 0; tries < 4 && !measured[at]; {
+		err := measure(at)
+		if at > 0 && errors.Is(err, memory.ErrShort) {
+			all = all[:at] // costlier ones need more memory
+			at--
+			if slices.Contains(measured[:len(all)], true) {
+				at = best()
+			}
+			continue
 		}
-		if err := measure(at); err != nil {
+		if err != nil {
 			return err
 		}
+		tries++
 		at = best()
 	}
-	d.speed = speeds[at]
+	d.speed, f.Fits = speeds[at], fits[at]
 	r := all[at]
 	for k, c := range r.chosen(d) {
 		why := ""

@@ -134,7 +134,11 @@ func (f Facts) words() string {
 		name, f.Train, f.Val, colours, f.Side)
 	if f.Task == "classify" {
 		least, most := extremes(f.Counts)
-		text += fmt.Sprintf(", %d classes of %d to %d training images", f.classes(), least, most)
+		text += fmt.Sprintf(", %d classes of %d", f.classes(), least)
+		if most > least {
+			text += fmt.Sprintf(" to %d", most)
+		}
+		text += " training images"
 	}
 	return text
 }

@@ -11,6 +11,7 @@ import (
 	"fasternet/configs"
 	_ "fasternet/graph/families"
 	"fasternet/graph/fasternet"
+	"fasternet/internal/memory"
 )
 
 // even returns this many images in this many classes of equal size.
@@ -174,6 +175,54 @@ func TestText(t *testing.T) {
 				t.Errorf("%d images, %s: batches of %d", f.Train, task, again.Train.BatchSize)
 			}
 		}
+	}
+}
+
+// A batch that does not fit into memory is halved; then the images and the network become smaller.
+func TestLittleMemory(t *testing.T) {
+	largest := func(c *configs.Config) int {
+		return c.Train.BatchSize * c.Data.ImageSize * c.Data.ImageSize * widthOf(c)
+	}
+	f := photos(5000, 100*time.Hour)
+	plenty := recipeFor(t, f, 30).Config
+	if plenty.Train.BatchSize != 64 || plenty.Data.ImageSize != 224 || widthOf(plenty) != 64 {
+		t.Fatalf("batches of %d at %d px", plenty.Train.BatchSize, plenty.Data.ImageSize)
+	}
+	for _, c := range []struct {
+		name               string
+		memory             int
+		batch, size, width int
+		settings           []string
+	}{
+		{"half", largest(plenty) / 2, 32, 224, 64, nil},
+		{"an eighth", largest(plenty) / 8, 16, 192, 40, nil},
+		{"very little", 64 * 64 * 40 * 16, 16, 64, 40, nil},
+		{"a batch of the user", largest(plenty) / 2, 64, 192, 40, []string{"train.batch_size=64"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			speed := machine(30)
+			d := &draft{facts: f, settings: c.settings, time: func(o *configs.Config) (float64, error) {
+				if largest(o) > c.memory {
+					return 0, fmt.Errorf("batch %d: %w", o.Train.BatchSize, memory.ErrShort)
+				}
+				return speed(o)
+			}}
+			if err := errors.Join(d.resolve(), d.run()); err != nil {
+				t.Fatal(err)
+			}
+			got := d.config
+			if got.Train.BatchSize != c.batch || got.Data.ImageSize != c.size || widthOf(got) != c.width {
+				t.Errorf("batches of %d at %d px, %d wide", got.Train.BatchSize, got.Data.ImageSize, widthOf(got))
+			}
+			if text, err := d.text(); err != nil ||
+				strings.Contains(string(text), "do not fit into memory") != (c.settings == nil) {
+				t.Errorf("%v: %s", err, text)
+			}
+		})
+	}
+	d := &draft{facts: f, time: func(*configs.Config) (float64, error) { return 0, memory.ErrShort }}
+	if err := errors.Join(d.resolve(), d.run()); !errors.Is(err, memory.ErrShort) {
+		t.Errorf("no memory at all: %v", err)
 	}
 }
 
