@@ -30,6 +30,26 @@ func (d labelled) Label(i int) int                   { return d.labels[i] }
 func (d labelled) Name(int) string                   { return "image" }
 func (d labelled) Image(int) (*picture.Image, error) { return picture.NewImage(8, 8, 1), nil }
 
+// several is a data set whose images have any number of labels.
+type several struct {
+	labelled
+	sets [][]int32
+}
+
+func (d several) LabelSets() [][]int32 { return d.sets }
+
+// A label that all training images have, and one that none has, are named.
+func TestLabelsOfAllImages(t *testing.T) {
+	names := labelled{[]string{"dog", "photo", "never"}, make([]int, 3)}
+	train := several{names, [][]int32{{0, 1}, {1}, {1}}}
+	_, notes, err := eval.WithClassesOf(train, train)
+	if err != nil || len(notes) != 2 ||
+		!strings.Contains(notes[0], `every training image has 1 of the 3 labels: "photo"`) ||
+		!strings.Contains(notes[1], `there are no images of 1 of the 3 classes: "never"`) {
+		t.Errorf("%q, %v", notes, err)
+	}
+}
+
 // The validation part gets the labels of the training part. Classes without images give a
 // note or an error.
 func TestWithClassesOf(t *testing.T) {
