@@ -75,10 +75,32 @@ func TestHoldOutOfFolders(t *testing.T) {
 			classes: []string{"bus", "car", "train"},
 		},
 		{
-			name:  "parts of other names",
-			files: images("training_set/cat", "training_set/dog", "test_set/cat"),
+			name:    "a class that is called like a part",
+			files:   images("bus", "car", "train 1"),
+			classes: []string{"bus", "car", "train 1"},
+		},
+		{
+			name:    "parts of other names",
+			files:   images("training_set/cat", "training_set/dog", "test_set/cat"),
+			classes: []string{"cat", "dog"},
+		},
+		{
+			name:    "a validation part of another name that is not used",
+			files:   images("training_set/cat", "training_set/dog", "dev/cat"),
+			classes: []string{"cat", "dog"},
+			note:    "dev is not used",
+		},
+		{
+			name:    "several validation parts that are not used",
+			files:   images("train/cat", "train/dog", "val_1/cat", "val_2/cat"),
+			classes: []string{"cat", "dog"},
+			note:    "val_1 is not used",
+		},
+		{
+			name:  "several training parts",
+			files: images("train_1/cat", "train_1/dog", "train_2/cat", "val/cat"),
 			err: "look like parts of a data set, not like classes; " +
-				"name the folder of the training images with data.train, e.g. data.train=training_set",
+				"name the folder of the training images with data.train, e.g. data.train=train_1",
 		},
 		{name: "parts without classes", files: images("train", "test"), err: "look like parts of a data set"},
 	} {

@@ -13,7 +13,7 @@ type listVisit func(line int, file string, label sampleLabel, err error)
 
 // listRemarks has what a list says besides its lines.
 type listRemarks struct {
-	unlabelled string // why a table with a header has no labels
+	unlabelled string // why a table with several columns has no labels
 	note       string // something that is allowed, but may be a mistake
 }
 

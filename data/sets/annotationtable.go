@@ -203,8 +203,6 @@ func (t *listTable) columns(header, next []string) error {
 	case len(header) > 1:
 		t.found.unlabelled = fmt.Sprintf("%s: the columns are %s: which has the labels? "+
 			"Call it label, or name it with data.label_key", t.path, names)
-	default:
-		t.found.unlabelled = fmt.Sprintf("%s: %s is the only column: add one called label", t.path, names)
 	}
 	return nil
 }
