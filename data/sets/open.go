@@ -86,6 +86,11 @@ func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
 		val, err = decoded(d, false, train)
 		return train, val, err
 	}
+	if train.Len() == 0 { // its faults say why, and nothing can be held out
+		if err := data.CheckFaults(train, false); err != nil {
+			return nil, nil, err
+		}
+	}
 	if d.Folds > 0 {
 		if train, val, err = data.HoldOutFold(train, d.Fold, d.Folds, d.ValSeed, d.FoldGroups); err != nil {
 			return nil, nil, fmt.Errorf("data.folds: %w", err)

@@ -79,6 +79,9 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 		f.write(fmt.Sprintf("broken/dog/%d.png", i), []byte("no image"))
 	}
 	f.write("file.png", pngBytes(t, noise(40, 40, 0, 1)))
+	for _, class := range []string{"a", "b"} {
+		f.write("phone/"+class+"/1.heic", []byte("\x00\x00\x00\x1cftypheic"))
+	}
 	f.write("photos.zip", []byte("PK\x03\x04"))
 	f.imageFolders("packed/photos", []string{"a", "b"}, 4, 2)
 	f.imageFolders("good", []string{"a", "b"}, 20, 4)
@@ -95,13 +98,18 @@ func TestTrainWithoutPresetRefuses(t *testing.T) {
 	}{
 		{"no folder", []string{"--data", "nowhere"}, 1, "folder nowhere does not exist"},
 		{"a file", []string{"--data", "file.png"}, 1, "is a file"},
+		{
+			"pictures of a phone", []string{"--data", "phone"}, 1,
+			"phone/a: no images (.jpg, .jpeg, .jpe, .jfif, .png, .webp, .gif, .bmp, .tif, .tiff, .ppm, .pgm, .pbm, .pnm " +
+				"by name) in this class folder (the .heic file is an image in a format that is not supported; convert it",
+		},
 		{"an archive", []string{"--data", "photos.zip"}, 1, "unpack the archive first"},
 		{
 			"a folder in a folder", []string{"--data", "packed"}, 1,
 			`perhaps you mean the folder packed/photos, which has the folders "train", "val"`,
 		},
 		{"no classes", []string{"--data", "empty"}, 1, "empty"},
-		{"no images", []string{"--data", "bare"}, 1, "there are no images"},
+		{"no images", []string{"--data", "bare"}, 1, "bare/a: no images"},
 		{"one class", []string{"--data", "one"}, 1, "one class"},
 		{"a class in the validation part alone", []string{"--data", "untrained"}, 1, `"c"`},
 		{
