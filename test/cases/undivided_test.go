@@ -20,7 +20,9 @@ func TestFoldersWithoutValidation(t *testing.T) {
 			f.run("data", "info", tt.dir, "--split", "val").exits(1).says("no folder of the val split")
 		})
 	}
-	for _, part := range []string{"odd/training_set", "odd/validation_set", "several/train_1", "several/train_2"} {
+	for _, part := range []string{
+		"odd/training_set", "odd/validation_set", "several/train_1", "several/train_2", "several/val",
+	} {
 		for c, class := range []string{"cat", "dog"} {
 			for i := range 2 {
 				f.write(fmt.Sprintf("%s/%s/%d.png", part, class, i), pngBytes(t, noise(40, 36, c, i)))
