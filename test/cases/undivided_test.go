@@ -33,5 +33,6 @@ func TestFoldersWithoutValidation(t *testing.T) {
 	f.run("data", "info", "several").exits(1).says("name the folder with data.train")
 	f.imageFolders("packed/photos", []string{"cat", "dog"}, 2, 1)
 	f.run("data", "info", "packed").exits(0).says("6 images in 1 class;",
-		`packed has one class, "photos"; perhaps you mean the folder packed/photos, which has the folders "train", "val"`)
+		`packed has one class, "photos"; perhaps you mean the folder packed/photos, `+
+			`which has the folders "train", "val"`)
 }

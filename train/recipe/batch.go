@@ -2,12 +2,13 @@ package recipe
 
 var batchRule = rule{
 	name: "Batch", keys: []string{"train.batch_size", "train.accum_steps"},
-	reason: `Batches of 64: a processor gains little from larger ones, and a small data set needs
-many steps rather than large ones. Fewer than 1,000 images get batches of 32, fewer than 200 batches of
-16, and fewer than 20 a quarter of the images; more than 20,000 get 128. A batch that does not fit into memory is halved,
-down to 16. If that is still too large, the image size or the network becomes smaller. Gradients are not
-accumulated: a preset that makes a batch of 4096 from 32 parts would make one step per epoch of a few
-thousand images.`,
+	reason: `Batches of 64: a processor gains little from larger ones, and a small data set needs many
+steps rather than large ones. Fewer than 1,000 images get batches of 32, fewer than 200
+batches of 16, and fewer than 20 a quarter of the images; more than 20,000 get 128. A
+batch that does not fit into memory is halved, down to 16. If that is still too large, the
+image size or the network becomes smaller. Gradients are not accumulated: a preset that
+makes a batch of 4096 from 32 parts would make one step per epoch of a few thousand
+images.`,
 	apply: func(d *draft) error {
 		why := "%d steps per epoch"
 		if d.facts.Fits > 0 {
