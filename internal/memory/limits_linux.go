@@ -92,3 +92,9 @@ func groupLimit(membership, root string) (least uint64, ok bool) {
 	}
 	return least, ok
 }
+
+// used returns the resident memory of the process in bytes.
+func used() uint64 {
+	_, resident := usage("/proc/self/statm")
+	return resident
+}

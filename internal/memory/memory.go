@@ -52,6 +52,17 @@ func Check(what string, bytes int) error {
 	return err
 }
 
+// CheckDouble returns an error unless the process may take as much memory again as it has now; it wraps
+// [ErrShort]. what names what may need it.
+func CheckDouble(what string) error {
+	err := check(what, used(), limits())
+	if err != nil {
+		debug.FreeOSMemory()
+		err = check(what, used(), limits())
+	}
+	return err
+}
+
 func check(what string, bytes uint64, limits []limit) error {
 	for _, l := range limits {
 		need := bytes

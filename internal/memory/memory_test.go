@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -42,6 +43,17 @@ func TestGoLimit(t *testing.T) {
 		t.Error(err)
 	}
 	if err := Check("weights", 399<<20); err == nil || !strings.Contains(err.Error(), "GOMEMLIMIT allows 400 MiB") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A process that could not take as much again as it has is short of memory.
+func TestCheckDouble(t *testing.T) {
+	if err := CheckDouble("a run"); err != nil {
+		t.Error(err)
+	}
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(heap() + used()/2)))
+	if err := CheckDouble("a run"); !errors.Is(err, ErrShort) || !strings.Contains(err.Error(), "a run need") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"fasternet/configs"
 	"fasternet/data"
-	"fasternet/graph"
 	"fasternet/internal/memory"
 	"fasternet/kernels"
 	"fasternet/train"
@@ -21,10 +20,6 @@ func measureSpeed(ctx context.Context, c *configs.Config, ds data.Dataset, most 
 	pool := kernels.NewPool(c.Threads)
 	defer pool.Close()
 	steps, err := train.NewSteps(c, ds, pool)
-	if err != nil {
-		return 0, err
-	}
-	parameters, err := graph.Parameters(c.Model, c.Data.ImageSize, false)
 	if err != nil {
 		return 0, err
 	}
@@ -53,8 +48,9 @@ func measureSpeed(ctx context.Context, c *configs.Config, ds data.Dataset, most 
 			times = append(times, time.Since(begin).Seconds())
 			if len(times) >= warm+least && time.Since(began) >= most {
 				it.Close()
-				// The run needs some more: averaged weights, the models of evaluations and the export, the report.
-				if err := memory.Check("evaluations, report and export", 3*4*parameters+64<<20); err != nil {
+				// A run needs up to twice as much as its first steps: averaged weights, the models of evaluations
+				// and the export, the report, and garbage.
+				if err := memory.CheckDouble("evaluations, report and export"); err != nil {
 					return 0, err
 				}
 				times = times[warm:]
