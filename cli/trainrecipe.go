@@ -113,7 +113,7 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 	if train.Holds(dir) {
 		return nil, fmt.Errorf("%s already has a run: continue it with --resume, or make another with --run DIR", dir)
 	}
-	if err := train.Usable(dir); err != nil {
+	if err := train.Usable(dir, dataDir); err != nil {
 		return nil, err
 	}
 	show := display()

@@ -31,6 +31,7 @@ const (
 	OtherClass Reason = "class"       // a folder that the class map (data.classes) does not have
 	ExtraImage Reason = "extra"       // an image next to the image of its sample in a shard, such as a mask
 	NoImages   Reason = "empty"       // a folder without images that is not a class of the training part
+	RunFolder  Reason = "run"         // the folder of a training run, or a folder with nothing but such folders
 	BrokenLink Reason = "broken link" // a symbolic link to nothing, without the name of an image
 	Special    Reason = "special"     // a pipe, a socket or a device
 )
@@ -46,6 +47,7 @@ var reasons = []struct {
 	{Outside, "image outside the class folders", "images outside the class folders"},
 	{OtherClass, "folder that is not a class of data.classes", "folders that are not a class of data.classes"},
 	{NoImages, "folder without images", "folders without images"},
+	{RunFolder, "folder of training runs", "folders of training runs"},
 	{ExtraImage, "extra image of a sample", "extra images of samples"},
 	{BrokenLink, "broken link", "broken links"},
 	{Special, "pipe, socket or device", "pipes, sockets and devices"},

@@ -8,13 +8,17 @@ import (
 	"path/filepath"
 	"slices"
 
+	"fasternet/data/picture"
 	"fasternet/internal/disk"
 	"fasternet/model"
 )
 
-// Usable returns an error unless a run can have its folder at dir. It leaves nothing there. So this
-// is known before the work that comes first.
-func Usable(dir string) error {
+// Usable returns an error unless a run on images in the folder images can have its folder at dir. It
+// leaves nothing there. So this is known before the work that comes first.
+func Usable(dir, images string) error {
+	if err := apart(dir, images); err != nil {
+		return err
+	}
 	at := existing(dir)
 	if info, err := os.Stat(at); err == nil && !info.IsDir() {
 		return fmt.Errorf("run folder: %s is a file: --run names another folder", at)
@@ -31,6 +35,25 @@ func Usable(dir string) error {
 		return fmt.Errorf("run folder: %s: %w: --run names another folder", dir, err)
 	}
 	return fmt.Errorf("run folder: %s cannot be made in %s: %w: --run names another folder", dir, at, err)
+}
+
+// apart returns an error if the folder of a run would be mixed with the images that it is trained on:
+// its folders would be classes, or a class would be taken for a run.
+func apart(dir, images string) error {
+	there, err := os.Stat(dir)
+	if err != nil {
+		return nil //nolint:nilerr // it will be made, or there is another error
+	}
+	if of, err := os.Stat(images); err == nil && images != "" && os.SameFile(there, of) {
+		return fmt.Errorf("run folder: %s is the folder of the data set: --run names another folder", dir)
+	}
+	entries, _ := os.ReadDir(dir) // who opens it finds what is wrong
+	for _, e := range entries {
+		if !e.IsDir() && picture.HasImageName(e.Name()) {
+			return fmt.Errorf("run folder: %s has images, such as %s: --run names another folder", dir, e.Name())
+		}
+	}
+	return nil
 }
 
 // existing returns the folder itself, or the nearest one above it that is there.

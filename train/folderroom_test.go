@@ -20,13 +20,31 @@ func TestUsable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{file, filepath.Join(file, "run"), filepath.Join(root, "a\x00b")} {
-		if err := Usable(dir); err == nil || !strings.Contains(err.Error(), "--run names another folder") {
+		if err := Usable(dir, ""); err == nil || !strings.Contains(err.Error(), "--run names another folder") {
 			t.Errorf("%q: %v", dir, err)
 		}
 	}
 	for _, dir := range []string{root, filepath.Join(root, "new"), filepath.Join(root, "deep", "er", "new")} {
-		if err := Usable(dir); err != nil {
+		if err := Usable(dir, ""); err != nil {
 			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	photos := filepath.Join(t.TempDir(), "photos")
+	if err := os.MkdirAll(filepath.Join(photos, "rose"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(photos, "rose", "1.JPG"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ dir, says string }{
+		{photos + "/.", "is the folder of the data set: --run names another folder"},
+		{filepath.Join(photos, "rose"), "has images, such as 1.JPG: --run names another folder"},
+		{filepath.Join(photos, "runs"), ""},
+		{filepath.Join(photos, "rose", "run"), ""},
+	} {
+		err := Usable(c.dir, photos)
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", c.dir, err, c.says)
 		}
 	}
 	if left, err := os.ReadDir(root); err != nil || len(left) != 1 {

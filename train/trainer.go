@@ -344,6 +344,9 @@ func (t *trainer) openFolder(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("%s already has a run: continue it with --resume, or make another with --run DIR", o.Dir)
 	}
 	if !holds { // find weights that do not fit before making a folder
+		if err := apart(o.Dir, t.config.Data.Dir); err != nil {
+			return err
+		}
 		if err := t.promptly(ctx, t.startFrom); err != nil {
 			return err
 		}

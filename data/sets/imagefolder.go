@@ -97,10 +97,10 @@ func inspectFolders(root string, classes []string, all bool) (*ImageFolder, erro
 		d.mapped(folders, all, top)
 	} else {
 		for _, name := range folders {
-			if d.class(name, len(d.classes), all, top) {
-				d.classes = append(d.classes, name)
+			if why := d.class(name, len(d.classes), all, top); why != "" {
+				d.leave(name, why)
 			} else {
-				d.leave(name, data.NoImages)
+				d.classes = append(d.classes, name)
 			}
 		}
 	}
@@ -193,15 +193,21 @@ func nearFolder(class string, folders []string) string {
 	return ""
 }
 
-// class appends the images of a class folder, and reports whether the folder is a class. A
-// folder without images is none, but with all it is a class with a fault.
-func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) bool {
+// class appends the images of a class folder. It returns why the folder is no class, or "". A
+// folder without images is none, but with all it is a class with a fault. A folder with nothing
+// but training runs is never one.
+func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) data.Reason {
 	first, faults, left := len(d.files), len(d.faults), len(d.left)
 	d.distinct(name)
 	d.list(name, []fs.FileInfo{top})
 	if len(d.files) == first && len(d.faults) == faults {
-		if !all {
-			return false
+		isRun := func(l data.LeftOut) bool { return l.Reason == data.RunFolder }
+		switch {
+		case slices.ContainsFunc(d.left[left:], isRun):
+			d.left = d.left[:left]
+			return data.RunFolder
+		case !all:
+			return data.NoImages
 		}
 		d.fault("%s: no images (%s by name) in this class folder%s; remove it or add images",
 			filepath.Join(d.root, name), picture.ImageNames, data.UnreadHint(d.left[left:]))
@@ -210,7 +216,7 @@ func (d *ImageFolder) class(name string, label int, all bool, top fs.FileInfo) b
 	for range d.files[first:] {
 		d.labels = append(d.labels, int32(label))
 	}
-	return true
+	return ""
 }
 
 // distinct finds class folders that are the same folder by a symbolic link.
@@ -278,9 +284,22 @@ func (d *ImageFolder) list(rel string, above []fs.FileInfo) {
 	if err != nil {
 		d.fault("%w", err)
 	}
+	if rel != "" && isRunFolder(entries) {
+		d.leave(rel, data.RunFolder)
+		return
+	}
 	for _, e := range entries {
 		d.entry(filepath.Join(rel, e.Name()), e, above)
 	}
+}
+
+// isRunFolder reports whether a folder with these entries belongs to a training run. A run may lie
+// in the folder of its images; its files are no images of the data set.
+func isRunFolder(entries []fs.DirEntry) bool {
+	has := func(name string) bool {
+		return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name })
+	}
+	return has("checkpoints") && (has("config.yaml") || has("run.lock"))
 }
 
 // entry handles an entry of a folder: it is an image, a folder, or left out.

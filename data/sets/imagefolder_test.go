@@ -108,6 +108,34 @@ func TestImageFolderSplits(t *testing.T) {
 	}
 }
 
+// A run in the folder of its images is neither a class nor are its pictures images.
+func TestImageFolderWithRuns(t *testing.T) {
+	root := t.TempDir()
+	run := []string{"/config.yaml", "/log.jsonl", "/checkpoints/last.safetensors", "/samples/1.png"}
+	writeTree(t, root, "cat/1.png", "dog/1.png", "runs/notes.txt")
+	for _, dir := range []string{"runs/photos", "mine", "dog/first"} {
+		for _, file := range run {
+			writeTree(t, root, dir+file)
+		}
+	}
+	writeTree(t, root, "runs/new/run.lock", "runs/new/checkpoints/x.safetensors")
+	d := openFolder(t, root, "")
+	if d.Len() != 2 || !slices.Equal(d.Classes(), []string{"cat", "dog"}) {
+		t.Errorf("%d images in %q", d.Len(), d.Classes())
+	}
+	if got := data.DescribeLeftOut(d.LeftOut()); got != "3 folders of training runs are left out" {
+		t.Error(got)
+	}
+	files, _, err := ListImages(root)
+	if err != nil || len(files) != 2 {
+		t.Errorf("%q, %v", files, err)
+	}
+	writeTree(t, root, "checkpoints/1.png", "settings/config.yaml", "settings/1.png")
+	if d := openFolder(t, root, ""); len(d.Classes()) != 4 {
+		t.Errorf("what is no run is left out: %q", d.Classes())
+	}
+}
+
 func TestImageFolderLinks(t *testing.T) {
 	root, elsewhere := t.TempDir(), t.TempDir()
 	writeTree(t, root, "a/x.png")
