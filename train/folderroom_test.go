@@ -4,10 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"fasternet/checkpoints"
+	"fasternet/data/sets"
 	"fasternet/internal/disk"
 	"fasternet/internal/ramdisk"
 )
@@ -94,5 +96,37 @@ func TestRoomForCheckpoints(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A run may lie in the folder of its images, and is no class there, from its first moment on.
+func TestRunAmongImages(t *testing.T) {
+	root := ramdisk.Dir(t)
+	for _, class := range []string{"cat", "dog"} {
+		path := filepath.Join(root, class, "1.png")
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := OpenFolder(filepath.Join(root, "runs", "photos"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, moment := range []string{"while it goes on", "after it"} {
+		d, err := sets.OpenClassFolders(root, nil)
+		if err != nil || !slices.Equal(d.Classes(), []string{"cat", "dog"}) {
+			t.Errorf("%s: %v, %v", moment, d, err)
+		}
+		if moment == "while it goes on" {
+			if err := checkpoints.WriteAtomic(f.path(ConfigFile), writer(nil)); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
