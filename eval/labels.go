@@ -82,9 +82,8 @@ func compareCounts(train, val data.Dataset) (notes []string, err error) {
 			len(alone), len(names), sets.ListNames(alone)))
 	}
 	if len(always) > 0 {
-		notes = append(notes, fmt.Sprintf("every training image has %d of the %d labels: %s: "+
-			"a model cannot learn when they are missing, and they raise mAP",
-			len(always), len(names), sets.ListNames(always)))
+		notes = append(notes, fmt.Sprintf("labels that all training images have: %s: "+
+			"a model cannot learn when they are missing, and they raise mAP", sets.ListNames(always)))
 	}
 	if len(never) > 0 {
 		notes = append(notes, fmt.Sprintf("there are no images of %d of the %d classes: %s",

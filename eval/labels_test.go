@@ -44,7 +44,7 @@ func TestLabelsOfAllImages(t *testing.T) {
 	train := several{names, [][]int32{{0, 1}, {1}, {1}}}
 	_, notes, err := eval.WithClassesOf(train, train)
 	if err != nil || len(notes) != 2 ||
-		!strings.Contains(notes[0], `every training image has 1 of the 3 labels: "photo"`) ||
+		!strings.Contains(notes[0], `labels that all training images have: "photo": a model cannot learn`) ||
 		!strings.Contains(notes[1], `there are no images of 1 of the 3 classes: "never"`) {
 		t.Errorf("%q, %v", notes, err)
 	}
