@@ -136,12 +136,9 @@ func numbers(v []float64) string {
 }
 
 func printInfo(part string, i data.Info) error {
-	classes := fmt.Sprintf("in %d classes", len(i.Classes))
-	switch {
-	case len(i.Classes) == 1 && i.Classes[0] == "":
+	classes := "in " + printable.Count(len(i.Classes), "class")
+	if len(i.Classes) == 1 && i.Classes[0] == "" {
 		classes = "without labels"
-	case len(i.Classes) == 1:
-		classes = "in 1 class"
 	}
 	printable.Printf("%s: %d images %s; of %d inspected: height %d to %d px, width %d to %d px, %d grey\n",
 		part, i.Samples, classes, i.Decoded, i.Height.Min, i.Height.Max, i.Width.Min, i.Width.Max, i.Grey)
