@@ -52,16 +52,9 @@ func Check(what string, bytes int) error {
 	return err
 }
 
-// CheckDouble returns an error unless the process may take as much memory again as it has now; it wraps
-// [ErrShort]. what names what may need it.
-func CheckDouble(what string) error {
-	err := check(what, used(), limits())
-	if err != nil {
-		debug.FreeOSMemory()
-		err = check(what, used(), limits())
-	}
-	return err
-}
+// CheckDouble returns an error unless the process may take as much memory again as it has now, garbage
+// included; it wraps [ErrShort]. what names what may need it.
+func CheckDouble(what string) error { return check(what, used(), limits()) }
 
 func check(what string, bytes uint64, limits []limit) error {
 	for _, l := range limits {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // measureSpeed times training steps on images of the data set, with decoding and augmentation, and returns images per
 // second. It takes about the given time.
 func measureSpeed(ctx context.Context, c *configs.Config, ds data.Dataset, most time.Duration) (float64, error) {
+	debug.FreeOSMemory() // of what was timed before
 	pool := kernels.NewPool(c.Threads)
 	defer pool.Close()
 	steps, err := train.NewSteps(c, ds, pool)
