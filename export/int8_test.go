@@ -529,7 +529,9 @@ func TestBadInt8ONNX(t *testing.T) {
 		{"a zero point of weights", func(of func(string) *onnx.Tensor) {
 			of("head.weight_zero_point").Raw[0] = 1
 		}, "changed"},
-		{"no steps", func(of func(string) *onnx.Tensor) { of("head.weight_bias_scale").Name = "x" }, "has no scale for each of its values"},
+		{"no steps", func(of func(string) *onnx.Tensor) {
+			of("head.weight_bias_scale").Name = "x"
+		}, "has no scale for each of its values"},
 	} {
 		m, err := export.ONNX(l, export.Options{Opset: 17})
 		if err != nil {
