@@ -1,10 +1,10 @@
 // Charts under the pointer and the keyboard: values, zoom, a logarithmic axis, smoothing, steps or
-// time instead of epochs; runs of a comparison that are sorted and hidden; images without their heat
+// time instead of epochs; tables that are sorted, and runs of a comparison that are hidden; images without their heat
 // maps. The page is whole without it.
 "use strict";
 (() => {
   // What a reader has chosen. It outlives the content of a live page.
-  const state = { axis: 0, smooth: 0, log: {}, zoom: {}, hidden: {}, sort: null };
+  const state = { axis: 0, smooth: 0, log: {}, zoom: {}, hidden: {}, sort: {} };
   const AXES = ["epoch", "step", "time"];
   const format = (v) => Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en") : String(+v.toPrecision(4));
   const clock = (s) => s < 60 ? `${+s.toPrecision(3)} s` : s < 3600 ? `${Math.floor(s / 60)} min ${Math.round(s % 60)} s` : `${Math.floor(s / 3600)} h ${Math.round(s / 60) % 60} min`;
@@ -222,8 +222,9 @@
     if (button.classList.contains("whole")) zoomTo(figure, null);
     if (button.classList.contains("sort")) {
       const column = button.closest("th").cellIndex, down = button.closest("th").getAttribute("aria-sort") === "ascending";
-      state.sort = { column, down };
-      sort();
+      const table = button.closest("table");
+      state.sort[table.id] = { column, down };
+      sort(table);
     }
     if (button.classList.contains("every")) {
       document.querySelectorAll(".pick input").forEach((e) => { state.hidden[e.dataset.run] = button.dataset.show === "no"; });
@@ -237,19 +238,23 @@
     if (e.closest(".pick")) { state.hidden[e.dataset.run] = !e.checked; pick(); }
   });
 
-  // sort puts the runs of a comparison into the order of a column.
-  const sort = () => {
-    const body = document.querySelector(".compared tbody");
-    if (!body || !state.sort) return;
-    const value = (row) => { const cell = row.cells[state.sort.column]; return cell.dataset.value === undefined ? cell.textContent.trim() : cell.dataset.value === "" ? null : +cell.dataset.value; };
+  // sort puts the rows of a table, the runs of a comparison or the labels of a run, into the order of a column.
+  const sort = (table) => {
+    const chosen = state.sort[table.id], body = table.tBodies[0];
+    if (!body || !chosen) return;
+    const value = (row) => {
+      const cell = row.cells[chosen.column], text = cell.textContent.trim();
+      if (cell.dataset.value !== undefined) return cell.dataset.value === "" ? null : +cell.dataset.value;
+      return cell.tagName === "TH" ? text : text === "–" ? null : /^[\d,.]+$/.test(text) ? +text.replaceAll(",", "") : text;
+    };
     const rows = [...body.rows].sort((a, b) => {
       const x = value(a), y = value(b);
       if (x === null || y === null) return (x === null) - (y === null); // what is not known comes last
-      return (state.sort.down ? -1 : 1) * (typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true }));
+      return (chosen.down ? -1 : 1) * (typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true }));
     });
     body.append(...rows);
-    document.querySelectorAll(".compared thead th").forEach((th, i) => {
-      if (i === state.sort.column) th.setAttribute("aria-sort", state.sort.down ? "descending" : "ascending"); else th.removeAttribute("aria-sort");
+    table.querySelectorAll("thead th").forEach((th, i) => {
+      if (i === chosen.column) th.setAttribute("aria-sort", chosen.down ? "descending" : "ascending"); else th.removeAttribute("aria-sort");
     });
   };
   // pick hides runs of a comparison.
@@ -269,14 +274,14 @@
   const begin = () => {
     document.querySelectorAll(".tools, .chart .log, .pick, .reading").forEach((e) => { e.hidden = false; });
     document.querySelectorAll(".chart .area").forEach((e) => { e.tabIndex = 0; });
-    document.querySelectorAll(".compared thead th.by").forEach((th) => {
+    document.querySelectorAll(".sortable thead th.by").forEach((th) => {
       if (th.querySelector("button")) return;
       const button = make("button", "sort", th.textContent);
       button.type = "button";
       th.replaceChildren(button);
     });
     tools();
-    sort();
+    document.querySelectorAll(".sortable").forEach(sort);
     if (Object.values(state.hidden).some(Boolean)) pick();
     else if (state.axis || state.smooth || Object.keys(state.log).length || Object.keys(state.zoom).length) drawAll();
   };

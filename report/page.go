@@ -53,6 +53,7 @@ type view struct {
 	Tiles       []tile
 	Charts      []*Chart
 	Classes     *Classes
+	LabelTable  *labelTable
 	Mistakes    []Picture
 	Missing     string // why there are no pictures of mistakes
 	Issues      *issues
@@ -163,6 +164,7 @@ func newView(a albums, r *Run, now time.Time) (*view, error) {
 	v := &view{Run: r, Verdict: r.Judge(now), Charts: r.charts()}
 	v.Tiles = v.tiles()
 	v.Table, v.EveryEpoch = v.table()
+	v.LabelTable = r.labels()
 	var err error
 	if v.Classes, err = r.classes(); err != nil {
 		return nil, err

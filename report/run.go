@@ -25,9 +25,11 @@ type Run struct {
 	Scores     []train.Score // of the evaluated epochs
 	Launches   []train.Launch
 	Evaluation *train.Evaluation // of the best epoch; nil if there is none
-	Files      []File            // checkpoints
-	Samples    []string          // pictures that a pre-training drew, in order
-	Modified   time.Time         // when the log was written last
+	// Labels is the evaluation of the best epoch for task multilabel; nil if there is none.
+	Labels   *train.LabelEvaluation
+	Files    []File    // checkpoints
+	Samples  []string  // pictures that a pre-training drew, in order
+	Modified time.Time // when the log was written last
 
 	perEpoch int             // batches
 	times    map[int]float64 // see elapsed
@@ -90,6 +92,14 @@ func Load(dir string) (*Run, error) {
 		return nil, err
 	case best != nil && best.Epoch == e.Epoch: // after a crash, it may be older or newer
 		r.Evaluation = e
+	}
+	l, err := f.Labels()
+	switch best := r.Best(); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case best != nil && best.Epoch+1 == l.Epoch:
+		r.Labels = l
 	}
 	r.Files = files(train.CheckpointDir(dir))
 	r.Samples, _ = disk.Glob(dir, filepath.Join(train.SamplesFolder, "epoch-*.png")) // the pattern is valid

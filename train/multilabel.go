@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"fasternet/checkpoints"
@@ -9,6 +10,7 @@ import (
 	"fasternet/data"
 	"fasternet/data/preprocess"
 	"fasternet/eval"
+	"fasternet/internal/disk"
 	"fasternet/internal/printable"
 	"fasternet/kernels"
 )
@@ -85,6 +87,23 @@ const LabelsFile = "labels.json"
 type LabelEvaluation struct {
 	Epoch int `json:"epoch"` // from 1
 	eval.LabelReport
+}
+
+// Labels reads the evaluation of the labels after the best epoch. Without one the error wraps
+// fs.ErrNotExist.
+func (f *Folder) Labels() (*LabelEvaluation, error) {
+	text, err := disk.ReadFile(f.path(LabelsFile))
+	if err != nil {
+		return nil, fmt.Errorf("run folder: %w", err)
+	}
+	var e LabelEvaluation
+	if err := json.Unmarshal(text, &e); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path(LabelsFile), err)
+	}
+	if e.Figures == nil {
+		return nil, fmt.Errorf("%s: it has no figures of the labels", f.path(LabelsFile))
+	}
+	return &e, nil
 }
 
 // WriteLabels replaces the evaluation of the labels in the folder.
