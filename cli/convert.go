@@ -52,6 +52,9 @@ shapes of the tensors. The command asks for the rest, such as --set model.act_la
 relu. If model.num_classes differs from the file, the classifier begins with fresh values.
 
 The table lists the tensors that were loaded, reshaped, dropped, missing or unexpected.
+Of a pre-training, ours, official and localmim write everything, with the decoders; the other names
+are for its encoder alone, as "export" writes it.
+
 Missing and unexpected ones are an error without --allow-missing. The last line on
 standard output is a JSON object with their numbers.`,
 		Example: `  fasternet-train convert fasternet_t0-epoch.281-val_acc1.71.9180.pth t0.safetensors
@@ -144,7 +147,11 @@ func (c *converter) run() error {
 	c.load.Report = func(t model.Table) { c.table = t }
 	l, err := c.open()
 	if errors.Is(err, model.ErrPretraining) {
-		return c.pretraining()
+		if c.naming == ours || c.naming == string(torch.Official) || c.naming == string(torch.LocalMIM) {
+			return c.pretraining()
+		}
+		c.load.Encoder = true // other programs have no pre-training, but its backbone
+		l, err = c.open()
 	}
 	if err := c.show(err); err != nil {
 		return err
@@ -250,7 +257,7 @@ func (c *converter) write(l *model.Loaded) error {
 			err = writeBare(c.out, ts, l.Used())
 		}
 	}
-	if errors.Is(err, model.ErrNaming) || errors.Is(err, model.ErrOtherCode) {
+	if errors.Is(err, model.ErrNaming) || errors.Is(err, model.ErrOtherCode) || errors.Is(err, model.ErrUntrained) {
 		return usageError{fmt.Errorf("--naming %s: %w", c.naming, err)}
 	}
 	return err
@@ -288,9 +295,7 @@ func (c *converter) pretraining() error {
 		return c.print(0, used)
 	}
 	if ts, err = model.ExportPretraining(net, torch.Naming(c.naming)); err != nil {
-		return usageError{fmt.Errorf("--naming %s: %w; to convert only the encoder, fine-tune it, "+
-			"or give the --config of a classifier",
-			c.naming, err)}
+		return usageError{fmt.Errorf("--naming %s: %w; export writes only the encoder", c.naming, err)}
 	}
 	if err := writeBare(c.out, ts, used); err != nil {
 		return err

@@ -60,12 +60,17 @@ task multilabel, mAP) of both models on the validation images. A model that lose
 --report shows the error of each layer, and --float keeps layers in float32. In ONNX, pairs of
 QuantizeLinear and DequantizeLinear express the same.
 
+A model without a classifier, such as the run of a pre-training (task localmim), is exported as an
+encoder: without decoders, and in safetensors without folding, because it is for train --from,
+features, knn and linprobe. Its ONNX output is "features" [batch, channels], and its metadata has
+features: prelogits, or pooled for a FasterNet, whose layer before the classifier is not trained yet.
+
 The command verifies the export: it runs the original, the exported model and the file,
 read back, on the same images. If the logits differ by more than 1e-4 of the largest, it
 fails and writes no file.
 
 The last line on standard output is a JSON object: path, format (safetensors, onnx or hub), opset (ONNX),
-folded, precision, weights (ema for averaged weights, or plain), parameters,
+folded, precision, weights (ema for averaged weights, or plain), features (of an encoder), parameters,
 bytes, max_abs_diff and max_rel_diff (of the largest logit); with --int8 also top1_float32,
 top1_int8 (map_float32, map_int8), images, calibration_images, float_layers, and layers with --report.`,
 		Example: `  fasternet-train export runs/quickstart --out quickstart.onnx
@@ -93,6 +98,9 @@ top1_int8 (map_float32, map_int8), images, calibration_images, float_layers, and
 			if cmd.Flags().Changed("data") && !q.on && temperature != fitTemperature {
 				return usageError{fmt.Errorf("--data goes with --int8 or --temperature %s", fitTemperature)}
 			}
+			// The encoder of a pre-training, unless the user asks for a classifier, which it lacks.
+			encoder := !model.SetsClasses(f.load.Settings)
+			f.load.Encoder, f.load.Headless = encoder, encoder
 			show := display()
 			if temperature == fitTemperature && isConfiguration(f.path) {
 				return usageError{fmt.Errorf("--temperature %s: %s has fresh weights, which cannot be calibrated",
@@ -102,6 +110,11 @@ top1_int8 (map_float32, map_int8), images, calibration_images, float_layers, and
 				config, err := configs.Load(f.path, f.load.Settings...)
 				if err != nil {
 					return usageError{err}
+				}
+				if config.Task == "localmim" {
+					return usageError{fmt.Errorf("%s is the configuration of a pre-training (task localmim), "+
+						"which has nothing to export before it is trained: "+
+						"train it, or take the preset of a classifier", f.path)}
 				}
 				show.Line("%s is a configuration: its weights are fresh, so the file is only good for timing", f.path)
 				if config.Model.NumClasses == 0 { // from the data set, which is not available
@@ -117,6 +130,10 @@ top1_int8 (map_float32, map_int8), images, calibration_images, float_layers, and
 			if m.MultiLabel() && temperature != "" {
 				return usageError{fmt.Errorf("%s has task multilabel, but --temperature needs one label per image",
 					m.Path)}
+			}
+			if m.Headless && (temperature != "" || q.on) {
+				return usageError{fmt.Errorf("%s has no classifier, but --temperature and --int8 need one: "+
+					"fine-tune it first", m.Path)}
 			}
 			m.Config = config
 			if o.Dynamic { // before anything is measured
@@ -147,7 +164,12 @@ top1_int8 (map_float32, map_int8), images, calibration_images, float_layers, and
 				show.Line("exported %s", which(m))
 			}
 			show.Line("%s: %d parameters, %.1f MB", r.Path, r.Parameters, float64(r.Bytes)/1e6)
-			show.Line("largest difference of the logits: %.2g, or %.2g of the largest logit", r.MaxAbs, r.MaxRel)
+			if r.Features != "" {
+				show.Line("the model has no classifier: the file has the encoder, which gives features (%s)", r.Features)
+				show.Line("largest difference of the features: %.2g, or %.2g of the largest", r.MaxAbs, r.MaxRel)
+			} else {
+				show.Line("largest difference of the logits: %.2g, or %.2g of the largest logit", r.MaxAbs, r.MaxRel)
+			}
 			return printJSON(struct {
 				export.Result
 				*int8Result
@@ -186,7 +208,7 @@ func writeExport(m *model.Loaded, out, hub string, pool *kernels.Pool, o export.
 	if note != "" {
 		showNotes([]string{note})
 	}
-	if errors.Is(err, model.ErrNaming) || errors.Is(err, model.ErrOtherCode) {
+	if errors.Is(err, model.ErrNaming) || errors.Is(err, model.ErrOtherCode) || errors.Is(err, model.ErrUntrained) {
 		return r, usageError{fmt.Errorf("--hub: %w", err)}
 	}
 	return r, err

@@ -36,7 +36,8 @@ A .safetensors file has a tensor for each kind, named pooled, prelogits, stage1,
 …, the tensor labels with --dataset, and the names of the images as a JSON list in its
 metadata ("files"). An .npy file has one array; the names go to a .csv file next to it.
 
-The model may be one without a classifier, or of a pre-training, whose encoder is taken.
+The model may be one without a classifier: the run of a pre-training, whose encoder is taken, or an
+export of it. The pre-training of a FasterNet has no prelogits.
 
 The last line on standard output is a JSON object: count, the shapes by name, and weights
 (ema or plain).`,
@@ -70,6 +71,9 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			m, config, err := openInference(&f, dataDir)
 			if err != nil {
 				return err
+			}
+			if err := m.HasFeatures(which); err != nil {
+				return usageError{fmt.Errorf("--stage %s: %w", stage, err)}
 			}
 			how, err := preprocess.Decoding(config.Data)
 			if err != nil {

@@ -86,7 +86,43 @@ func TestPretraining(t *testing.T) {
 				}
 			}
 			fail(t, 2, "comes from a pre-training (task localmim)", "eval", "--model", whole, "--data", data)
+			exportEncoder(t, whole, data)
 		})
+	}
+}
+
+// exportEncoder exports the encoder of a pre-training, and evaluates it.
+func exportEncoder(t *testing.T, run, data string) {
+	t.Helper()
+	dir := t.TempDir()
+	want := succeed(t, "knn", run, "--data", data, "--k", "5")
+	for _, name := range []string{"encoder.safetensors", "encoder.onnx"} {
+		path := filepath.Join(dir, name)
+		v := succeed(t, "export", run, "--out", path)
+		if v["features"] != "prelogits" && v["features"] != "pooled" {
+			t.Errorf("%s: %v", name, v)
+		}
+		if got := succeed(t, "knn", path, "--data", data, "--k", "5"); got["top1"] != want["top1"] ||
+			got["width"] != want["width"] {
+			t.Errorf("%s: %v, the run %v", name, got, want)
+		}
+		succeed(t, "verify", path, "--json")
+		fail(t, 2, "it has no classifier", "predict", path, data)
+		stage := []string{"features", path, "--dataset", "--data", data, "--stage", "prelogits", "--out",
+			filepath.Join(dir, "f.npy")}
+		if v["features"] == "pooled" {
+			fail(t, 2, "has no weights of avgpool_pre_head.1.weight", stage...)
+		} else {
+			succeed(t, stage...)
+		}
+	}
+	fail(t, 2, "has no classifier, but --temperature and --int8 need one",
+		"export", run, "--out", filepath.Join(dir, "t.onnx"), "--temperature", "2")
+	fail(t, 2, "it has no classifier", "export", run, "--out", filepath.Join(dir, "t.onnx"), "--set",
+		"model.num_classes=3")
+	fail(t, 2, "the configuration of a pre-training", "export", "mim_vit_base", "--out", filepath.Join(dir, "t.onnx"))
+	if files, _ := os.ReadDir(dir); len(files) > 4 { // two exports, and perhaps f.npy with its names
+		t.Errorf("left: %v", files)
 	}
 }
 

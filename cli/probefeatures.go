@@ -20,11 +20,11 @@ import (
 )
 
 // aboutProbes is the common help of knn and linprobe.
-const aboutProbes = `The encoder is frozen: any model that "eval" reads, or the run of a pre-training. The features
-of the training and the validation images are the same as in "features --stage pooled", with
-the transform of evaluation; --stage chooses others (the mean of maps). --max-per-class keeps a
-few training images per class, drawn by --seed. Most of the time goes into the features: --dump
-writes them to a file, and --load reads it instead of MODEL.`
+const aboutProbes = `The encoder is frozen: any model that "eval" reads, the run of a pre-training, or an export of its
+encoder. The features of the training and the validation images are the same as in "features
+--stage pooled", with the transform of evaluation; --stage chooses others (the mean of maps).
+--max-per-class keeps a few training images per class, drawn by --seed. Most of the time goes into
+the features: --dump writes them to a file, and --load reads it instead of MODEL.`
 
 // probeFlags choose the features of knn and linprobe.
 type probeFlags struct {
@@ -116,6 +116,9 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	e := &encoder{config: config}
 	if e.which, err = predict.FeatureName(f.stage); err != nil {
 		return nil, nil, err
+	}
+	if err := m.HasFeatures(e.which); err != nil {
+		return nil, nil, usageError{fmt.Errorf("--stage %s: %w", f.stage, err)}
 	}
 	if e.train, e.val, err = sets.OpenBoth(config.Data); err != nil {
 		return nil, nil, err

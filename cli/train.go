@@ -39,7 +39,7 @@ on every choice; docs/defaults.md has the reasons, and --set overrides any of th
 folder per class, or train and val with such folders; without val, some images are held out.
 
 --budget is the time for everything, with evaluations, the report and an export of the best model
-(model.safetensors). The learning rate follows the clock: a machine that is slower or faster than
+(model.safetensors; of a pre-training, the encoder). The learning rate follows the clock: a machine that is slower or faster than
 expected trains fewer or more epochs, and the schedule still ends. A resumed run has the rest of
 the time.
 
@@ -182,26 +182,14 @@ The last line on standard output is a JSON object about the best checkpoint: top
 			if err != nil || !ranks.first() {
 				return err
 			}
-			switch config.Task {
-			case "localmim":
-				return printJSON(outcome.Pretraining())
-			case configs.MultiLabelTask:
-				return printJSON(outcome.MultiLabel())
-			case "classify":
-				if total == 0 {
-					return printJSON(outcome)
-				}
-				exported, err := exportRun(dir, config)
-				if err != nil {
-					return fmt.Errorf("the run has finished, but its export failed: %w", err)
-				}
-				return printJSON(struct {
-					train.Outcome
-					Export  string  `json:"export"`
-					Seconds float64 `json:"seconds"` // of this process
-				}{outcome, exported, time.Since(budget.began).Seconds()})
+			if total == 0 {
+				return printOutcome(config.Task, outcome, nil)
 			}
-			return fmt.Errorf("task: no outcome for task %q", config.Task)
+			exported, err := exportRun(dir, config)
+			if err != nil {
+				return fmt.Errorf("the run has finished, but its export failed: %w", err)
+			}
+			return printOutcome(config.Task, outcome, &exportedRun{exported, time.Since(budget.began).Seconds()})
 		},
 	}
 	c.Flags().StringArrayVar(&settings, "set", nil, "change a setting, `key=value`, e.g. train.epochs=10; repeatable")
@@ -225,6 +213,34 @@ The last line on standard output is a JSON object about the best checkpoint: top
 	c.Flags().Float64Var(&maxHours, "max-hours", 0,
 		"stop after this many `hours`, as SIGTERM does, to resume later; 0 for no limit")
 	return c
+}
+
+// exportedRun is what a run with a budget adds to its outcome.
+type exportedRun struct {
+	Export  string  `json:"export"`
+	Seconds float64 `json:"seconds"` // of this process
+}
+
+// printOutcome prints the last line of a run; more is nil for a run without a budget.
+func printOutcome(task string, o train.Outcome, more *exportedRun) error {
+	switch task {
+	case "localmim":
+		return printJSON(struct {
+			train.Pretraining
+			*exportedRun
+		}{o.Pretraining(), more})
+	case configs.MultiLabelTask:
+		return printJSON(struct {
+			train.MultiLabel
+			*exportedRun
+		}{o.MultiLabel(), more})
+	case "classify":
+		return printJSON(struct {
+			train.Outcome
+			*exportedRun
+		}{o, more})
+	}
+	return fmt.Errorf("task: no outcome for task %q", task)
 }
 
 // findRun finds the configuration of a run and its folder. A resumed run uses the given configuration, or else

@@ -189,9 +189,9 @@ func cachedWeights() string {
 	return ""
 }
 
-// exportRun writes the best model of a run with a budget to its folder.
+// exportRun writes the best model of a run with a budget to its folder; of a pre-training, the encoder.
 func exportRun(dir string, c *configs.Config) (string, error) {
-	m, err := model.Open(dir, model.LoadOptions{})
+	m, err := model.Open(dir, model.LoadOptions{Encoder: true, Headless: true})
 	if err != nil {
 		return "", err
 	}

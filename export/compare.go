@@ -25,23 +25,38 @@ type Difference struct {
 	MaxRel float64 `json:"max_rel_diff"` // relative to the largest logit
 }
 
-// logits runs a model on random images, always the same, of the size that its configuration
-// evaluates at.
-func logits(l *model.Loaded, pool *kernels.Pool) ([]float32, error) {
+// outputs runs a model on random images, always the same, of the size that its configuration
+// evaluates at. It returns the logits, or the features of an encoder.
+func outputs(l *model.Loaded, pool *kernels.Pool) ([]float32, error) {
 	runner, err := model.NewRunner(l.Config.In("fp32"), l.Model, pool)
 	if err != nil {
 		return nil, err
 	}
 	images, shape := checkImages(l)
-	p, err := runner.Program(shape)
+	compiled := runner.Program
+	if l.Headless {
+		compiled = runner.Features
+	}
+	p, err := compiled(shape)
 	if err != nil {
 		return nil, err
 	}
 	out, err := p.Forward(images)
+	if err == nil && l.Headless {
+		out, err = p.FeatureValues(l.Features())
+	}
 	return slices.Clone(out), err
 }
 
-// checkImages returns the images for logits.
+// what names the outputs of a model in messages.
+func what(l *model.Loaded) string {
+	if l.Headless {
+		return "features"
+	}
+	return "logits"
+}
+
+// checkImages returns the images for outputs.
 func checkImages(l *model.Loaded) ([]float32, graph.Shape) {
 	size := l.Config.Data.ImageSize
 	images := kernels.Aligned(checkBatch * size * size * l.Model.Channels())
@@ -52,24 +67,24 @@ func checkImages(l *model.Loaded) ([]float32, graph.Shape) {
 	return images, graph.Shape{Batch: checkBatch, Height: size, Width: size}
 }
 
-// compare measures how far logits are from the original's.
+// compare measures how far outputs are from the original's.
 func compare(got, want []float32) (Difference, error) {
 	if len(got) != len(want) {
-		return Difference{}, fmt.Errorf("export: the model has %d logits, but the original %d", len(got), len(want))
+		return Difference{}, fmt.Errorf("export: the model has %d outputs, but the original %d", len(got), len(want))
 	}
 	var d Difference
 	var scale float64
 	for i, w := range want {
 		a, b := float64(got[i]), float64(w)
 		if math.IsNaN(a) || math.IsNaN(b) || math.IsInf(a, 0) || math.IsInf(b, 0) {
-			return Difference{}, fmt.Errorf("export: logit %d is %v in the original and %v in the export: "+
+			return Difference{}, fmt.Errorf("export: output %d is %v in the original and %v in the export: "+
 				"the weights are broken", i, w, got[i])
 		}
 		d.MaxAbs = max(d.MaxAbs, math.Abs(a-b))
 		scale = max(scale, math.Abs(b))
 	}
 	if d.MaxAbs > 0 {
-		d.MaxRel = d.MaxAbs / scale // +Inf if all logits of the original are 0
+		d.MaxRel = d.MaxAbs / scale // +Inf if all outputs of the original are 0
 	}
 	return d, nil
 }
@@ -85,29 +100,30 @@ func tolerance(precision string) float64 {
 	return Tolerance
 }
 
-func (d Difference) check(allowed float64) error {
+func (d Difference) check(allowed float64, what string) error {
 	if d.MaxRel > allowed {
-		return fmt.Errorf("export: the logits of the export differ by %.2g of the largest, more than %.2g: "+
+		return fmt.Errorf("export: the %[3]s of the export differ by %.2[1]g of the largest, more than %.2[2]g: "+
 			"nothing was written",
-			d.MaxRel, allowed)
+			d.MaxRel, allowed, what)
 	}
 	return nil
 }
 
-// readBack runs the model of a file. Its logits must equal the logits of the model that was
+// readBack runs the model of a file. Its outputs must equal the outputs of the model that was
 // written, to the bit.
 func readBack(path string, want []float32, pool *kernels.Pool) error {
-	l, err := model.Load(path)
+	l, err := model.Open(path, model.LoadOptions{Encoder: true, Headless: true, Remedies: &model.Remedies{}})
 	if err != nil {
 		return fmt.Errorf("export: reading back: %w", err)
 	}
-	got, err := logits(l, pool)
+	got, err := outputs(l, pool)
 	if err != nil {
 		return fmt.Errorf("export: reading back: %w", err)
 	}
 	for i := range want {
 		if len(got) != len(want) || got[i] != want[i] {
-			return fmt.Errorf("export: read back, the file gives different logits from the model: nothing was written")
+			return fmt.Errorf("export: read back, the file gives different %s from the model: nothing was written",
+				what(l))
 		}
 	}
 	return nil

@@ -64,6 +64,8 @@ type Result struct {
 	Folded    bool   `json:"folded"`
 	Precision string `json:"precision"` // of weights and maps: float32 or int8
 	Weights   string `json:"weights"`   // ema for averaged weights, or plain
+	// Features is set for an encoder without a classifier: see [model.Loaded.Features].
+	Features string `json:"features,omitempty"`
 	// Temperature divides the logits of the model; 0 for none.
 	Temperature float64 `json:"temperature,omitempty"`
 	Parameters  int     `json:"parameters"`
@@ -71,7 +73,8 @@ type Result struct {
 	Difference
 }
 
-// Write exports a model to a file. The name of the file says its format. The file appears when
+// Write exports a model to a file; an encoder (model.Loaded.Headless) without its classifier, and in
+// safetensors without folding, to fine-tune it. The name of the file says its format. The file appears when
 // it has been verified; after an error there is no new file, and an older one stays.
 func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result, error) {
 	format, err := FormatOf(path)
@@ -85,7 +88,8 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 	if out.Model, err = graph.ForSize(l.Model, l.Config.Data.ImageSize); err != nil {
 		return Result{}, fmt.Errorf("export: %w", err)
 	}
-	if !o.NoFold {
+	// An encoder in safetensors is for fine-tuning.
+	if o.NoFold = o.NoFold || l.Headless && format == SafetensorsFormat; !o.NoFold {
 		if f, ok := out.Model.(graph.Foldable); ok {
 			if out.Model, err = f.Fold(); err != nil {
 				return Result{}, fmt.Errorf("export: folding: %w", err)
@@ -98,7 +102,10 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 		Precision:   Float32,
 		Weights:     l.Used(),
 		Temperature: l.Temperature,
-		Parameters:  out.Model.Store().Parameters(),
+		Parameters:  out.Parameters(),
+	}
+	if l.Headless {
+		r.Features = l.Features()
 	}
 	if f, ok := out.Model.(graph.Foldable); ok {
 		r.Folded = f.Folded()
@@ -117,11 +124,11 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 			return Result{}, err
 		}
 	}
-	want, err := logits(l, pool)
+	want, err := outputs(l, pool)
 	if err != nil {
 		return Result{}, err
 	}
-	got, err := logits(&out, pool)
+	got, err := outputs(&out, pool)
 	if err != nil {
 		return Result{}, err
 	}
@@ -133,7 +140,7 @@ func Write(l *model.Loaded, path string, pool *kernels.Pool, o Options) (Result,
 			return Result{}, err
 		}
 	}
-	if err := r.check(tolerance(r.Precision)); err != nil {
+	if err := r.check(tolerance(r.Precision), what(l)); err != nil {
 		return Result{}, err
 	}
 
@@ -188,7 +195,7 @@ func writable(path string) error {
 // Safetensors returns the model as a file: its tensors and the metadata of an export.
 func Safetensors(l *model.Loaded) (checkpoints.File, error) {
 	meta, err := l.Exported()
-	return checkpoints.File{Meta: meta, Tensors: model.ExportTensors(l.Model)}, err
+	return checkpoints.File{Meta: meta, Tensors: l.State()}, err
 }
 
 func writeSafetensors(l *model.Loaded, path string) error {

@@ -17,7 +17,8 @@ const HubFormat Format = "hub"
 // WriteHub exports a model to a folder that timm's create_model("local-dir:FOLDER") loads
 // ([model.WriteHub]). The files appear in the folder after they have been read back and give the
 // same logits. The note says how timm prepares images differently; it may be "". The error
-// wraps [model.ErrNaming] or [model.ErrOtherCode] if timm has no such model.
+// wraps [model.ErrNaming] or [model.ErrOtherCode] if timm has no such model, and [model.ErrUntrained]
+// for an encoder that lacks layers.
 func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note string, err error) {
 	if err := model.CheckHubFolder(dir); err != nil {
 		return r, "", err
@@ -34,7 +35,10 @@ func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note s
 		Format:     HubFormat,
 		Precision:  Float32,
 		Weights:    l.Used(),
-		Parameters: out.Model.Store().Parameters(),
+		Parameters: out.Parameters(),
+	}
+	if l.Headless {
+		r.Features = l.Features()
 	}
 	parent := filepath.Dir(filepath.Clean(dir))
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -54,7 +58,7 @@ func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note s
 	if r.Difference, err = hubDifference(l, part, pool); err != nil {
 		return r, "", err
 	}
-	if err := r.check(Tolerance); err != nil {
+	if err := r.check(Tolerance, what(l)); err != nil {
 		return r, "", err
 	}
 	for _, name := range model.HubFiles() {
@@ -65,21 +69,17 @@ func WriteHub(l *model.Loaded, dir string, pool *kernels.Pool) (r Result, note s
 	return r, note, moveHub(part, dir)
 }
 
-// hubDifference reads a folder back and compares its model with the original. Without a
-// classifier there are no logits to compare.
+// hubDifference reads a folder back and compares its model with the original.
 func hubDifference(l *model.Loaded, dir string, pool *kernels.Pool) (Difference, error) {
 	back, err := model.Open(dir, model.LoadOptions{Headless: true, Remedies: &model.Remedies{}})
 	if err != nil {
 		return Difference{}, fmt.Errorf("export: reading back: %w", err)
 	}
-	if l.Headless {
-		return Difference{}, nil // opening has compared all names and shapes
-	}
-	want, err := logits(l, pool)
+	want, err := outputs(l, pool)
 	if err != nil {
 		return Difference{}, err
 	}
-	got, err := logits(back, pool)
+	got, err := outputs(back, pool)
 	if err != nil {
 		return Difference{}, fmt.Errorf("export: reading back: %w", err)
 	}

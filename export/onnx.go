@@ -26,6 +26,9 @@ func ONNX(l *model.Loaded, o Options) (*onnx.Model, error) {
 		}
 		how.Pixels = &onnxgraph.Pixels{Mean: p.Transform.Mean, Std: p.Transform.Std}
 	}
+	if l.Headless {
+		how.Features = l.Features()
+	}
 	m, err := onnxgraph.Build(l.Model, how)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"fasternet/configs"
 	"fasternet/layers"
 	"fasternet/ops"
+
+	"gorgonia.org/gorgonia"
 )
 
 // LayerCount is the cost of a part of a model for one image.
@@ -35,6 +37,25 @@ func Record(m Model, height, width int) ([]ops.Recorded, error) {
 		return nil, err
 	}
 	return tape.Recorded(), nil
+}
+
+// RecordUntil is Record for the operations that an intermediate value needs: see [Program.Feature].
+func RecordUntil(m Model, height, width int, feature string) ([]ops.Recorded, error) {
+	var node *gorgonia.Node
+	tape, err := sketch(m, height, width, func(p *layers.Pass) {
+		p.Tap = func(name string, n *gorgonia.Node) {
+			if name == feature {
+				node = n
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if node == nil {
+		return nil, fmt.Errorf("graph: the model has no feature %q", feature)
+	}
+	return tape.RecordedUntil(node), nil
 }
 
 // sketch records the forward pass of a model for one image. prepare may change the pass, or be nil.

@@ -8,7 +8,6 @@ import (
 
 	"fasternet/data"
 	"fasternet/graph"
-	"fasternet/layers"
 )
 
 // batcher computes prepared images, in its own goroutine.
@@ -192,7 +191,7 @@ func (b *batcher) forward(m *Model, n int, features bool) (logits, kept []float3
 		logits, err = p.Forward(b.images[:n*m.values()])
 	}
 	if err == nil && features {
-		kept, err = p.FeatureValues(layers.PreLogits)
+		kept, err = p.FeatureValues(m.info.FeaturesFrom)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("infer: %w", err)

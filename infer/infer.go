@@ -23,7 +23,7 @@ type Input struct {
 // so that a reused output costs no memory.
 type Output struct {
 	Logits   []float32 // [Info.Classes]
-	Features []float32 // [Info.Features]: the input of the last linear layer, if WithFeatures is set
+	Features []float32 // [Info.Features]: see Info.FeaturesFrom; only if WithFeatures is set
 	// WithFeatures asks for features.
 	WithFeatures bool
 	Times        Times
@@ -73,8 +73,8 @@ func (m *Model) LogitsBytes(ctx context.Context, files ...[]byte) ([][]float32, 
 	return m.logits(ctx, ofBytes(files))
 }
 
-// Features returns the features of each image, [images][Info.Features]: the input of the last linear
-// layer, to search and compare images.
+// Features returns the features of each image, [images][Info.Features], to search and compare images: the
+// input of the last linear layer. See Info.FeaturesFrom for the encoder of a pre-training.
 func (m *Model) Features(ctx context.Context, images ...image.Image) ([][]float32, error) {
 	return m.features(ctx, ofImages(images))
 }

@@ -20,10 +20,13 @@ import (
 	"testing"
 	"time"
 
+	"fasternet/checkpoints"
+	"fasternet/configs"
 	"fasternet/data/preprocess"
 	"fasternet/eval/predict"
 	"fasternet/export"
 	"fasternet/graph"
+	"fasternet/graph/localmim"
 	"fasternet/infer"
 	"fasternet/internal/datatest"
 	"fasternet/internal/golden"
@@ -426,6 +429,40 @@ func TestEncoder(t *testing.T) {
 	}
 	if f, err := m.Features(t.Context(), datatest.Scene(40, 40)); err != nil || len(f[0]) != m.Info().Features {
 		t.Errorf("%v, %v", f, err)
+	}
+}
+
+// The encoder of a FasterNet's pre-training gives the mean of the last map: the layer before the classifier
+// has random weights.
+func TestPretrainedEncoder(t *testing.T) {
+	t.Parallel()
+	c, err := configs.Parse("test", "task: localmim\ndata: {image_size: 32}\nmim: {mask_unit: 8, decoder_dim: 8, "+
+		"decoder_heads: 2}\nmodel: {name: fasternet, embed_dim: 8, depths: [1, 1], feature_dim: 12, patch_size: 4}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := localmim.New(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := model.Meta(c, []string{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "pretrained.safetensors")
+	err = checkpoints.Write(path, checkpoints.File{Meta: meta, Tensors: model.Tensors(net.Store())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, path, infer.MaxBatch(1))
+	if i := m.Info(); i.Classes != 0 || i.Features != 16 || i.FeaturesFrom != "pooled" {
+		t.Errorf("%+v", i)
+	}
+	if f, err := m.Features(t.Context(), datatest.Scene(40, 40)); err != nil || len(f[0]) != 16 {
+		t.Errorf("%v, %v", f, err)
+	}
+	if _, err := m.Classify(t.Context(), datatest.Scene(40, 40)); !errors.Is(err, infer.ErrNoClassifier) {
+		t.Errorf("%v, want ErrNoClassifier", err)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"fasternet/data/preprocess"
 	"fasternet/graph"
 	"fasternet/kernels"
-	"fasternet/layers"
 	"fasternet/model"
 )
 
@@ -27,6 +26,10 @@ type Info struct {
 	Size     int // height and width of the images that the network gets, in pixels
 	Classes  int // logits; 0 for a model without a classifier
 	Features int // values of the features of an image
+	// FeaturesFrom is prelogits if the features are the input of the last linear layer, or pooled if they are
+	// the mean of the last map, because the layers between the two are not trained: the encoder of a
+	// FasterNet's pre-training.
+	FeaturesFrom string
 
 	Threads, MaxBatch int
 }
@@ -120,6 +123,7 @@ func prepare(loaded *model.Loaded, s settings) (_ *Model, err error) {
 		Channels:      net.Channels(),
 		Size:          images.Transform.Size,
 		Classes:       net.Classes(),
+		FeaturesFrom:  loaded.Features(),
 		Threads:       m.pool.Workers(),
 		MaxBatch:      s.maxBatch,
 	}
@@ -183,7 +187,7 @@ func (m *Model) compile() error {
 	if err != nil {
 		return err
 	}
-	values, err := sketch.FeatureValues(layers.PreLogits)
+	values, err := sketch.FeatureValues(m.info.FeaturesFrom)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,9 @@ func Fits(f *checkpoints.File, c *configs.Config) error {
 	if err != nil {
 		return err
 	}
+	if isEncoder(f) {
+		return fitsEncoder(store, f, c)
+	}
 	if err := Restore(store, f, checkpoints.OptimizerPrefix, checkpoints.EMAPrefix); err != nil {
 		return err
 	}

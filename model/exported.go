@@ -25,13 +25,24 @@ const ExportFormat = "fasternet-train export 1"
 const (
 	FoldedKey       = "folded"       // true or false
 	ArchitectureKey = "architecture" // e.g. fasternet
+	// FeaturesKey names what an encoder without a classifier gives: see [Loaded.Features]. The export of a
+	// classifier does not have it.
+	FeaturesKey = onnxgraph.FeaturesMeta
+	// PretrainingKey is localmim if a pre-training has trained the encoder, and nothing after it.
+	PretrainingKey = "pretraining"
 	// WeightsKey is a SHA-256 over the initializers of an ONNX file.
 	WeightsKey = "weights_sha256"
 )
 
 // Exported returns the metadata for an export of the model.
 func (l *Loaded) Exported() (map[string]string, error) {
-	meta, err := Meta(l.Config, l.Classes)
+	config, classes := l.Config, l.Classes
+	if l.Headless {
+		c := *config
+		c.Model.NumClasses = 0
+		config, classes = &c, []string{}
+	}
+	meta, err := Meta(config, classes)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +61,7 @@ func (l *Loaded) Exported() (map[string]string, error) {
 	if graph.IsInt8(l.Model) {
 		meta[PrecisionKey] = int8Precision
 	}
+	l.describeEncoder(meta)
 	l.describeTemperature(meta)
 	if err := AddThresholds(meta, l.Thresholds); err != nil {
 		return nil, err
@@ -75,7 +87,11 @@ func NewFolded(c *configs.Config, classes int) (graph.Model, error) {
 // configuration that asks for more memory than the tensors take.
 func (l *Loaded) empty() (graph.Model, error) {
 	isFolded := l.File.Meta[FoldedKey] == "true"
-	c, err := withClasses(l.Config.Model, len(l.Classes))
+	classes := len(l.Classes)
+	if isEncoder(l.File) {
+		classes = max(classes, 1)
+	}
+	c, err := withClasses(l.Config.Model, classes)
 	if err != nil {
 		return nil, err
 	}
@@ -83,9 +99,9 @@ func (l *Loaded) empty() (graph.Model, error) {
 		return nil, err
 	}
 	if isFolded {
-		return NewFolded(l.Config, len(l.Classes))
+		return NewFolded(l.Config, classes)
 	}
-	return New(l.Config, len(l.Classes))
+	return New(l.Config, classes)
 }
 
 // affordable returns an error if the file has fewer tensors or values than its model.
@@ -103,7 +119,7 @@ func (l *Loaded) affordable(c configs.Model) error {
 		if err != nil {
 			return err
 		}
-		fits = parameters <= values
+		fits = parameters <= values || isEncoder(l.File) && nearly(parameters, values)
 	}
 	if !fits {
 		return fmt.Errorf("the file has %d tensors with %d values, fewer than its configuration describes",

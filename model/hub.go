@@ -194,6 +194,9 @@ func setsKey(settings []string, key string) bool {
 	return slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, key+"=") })
 }
 
+// SetsClasses reports whether settings choose the number of classes.
+func SetsClasses(settings []string) bool { return setsKey(settings, "model.num_classes") }
+
 // describedHubs lists the architectures of timm that we know.
 func describedHubs() string {
 	var all []string

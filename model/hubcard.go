@@ -57,7 +57,7 @@ func card(l *Loaded, f hubFile) string {
 		"written by fasternet-train.\n",
 		l.Config.Model.Title())
 	line("| | |\n|---|---|")
-	line("| parameters | %.2f M |", float64(l.Model.Store().Parameters())/1e6)
+	line("| parameters | %.2f M |", float64(l.Parameters())/1e6)
 	switch {
 	case f.NumClasses == 0:
 		line("| classes | none: it gives features |")
@@ -79,6 +79,10 @@ func card(l *Loaded, f hubFile) string {
 	line("# or \"hf-hub:ORG/NAME\" after the upload")
 	line("model = timm.create_model(\"local-dir:FOLDER\", pretrained=True).eval()")
 	line("transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))\n```\n")
-	line("```sh\nfasternet-train predict FOLDER photo.jpg\n```")
+	if f.NumClasses == 0 {
+		line("```sh\nfasternet-train features FOLDER photo.jpg --stage prelogits --out features.npy\n```")
+	} else {
+		line("```sh\nfasternet-train predict FOLDER photo.jpg\n```")
+	}
 	return b.String()
 }

@@ -50,6 +50,9 @@ func WriteHub(l *Loaded, dir string) (note string, err error) {
 	if err := l.NeedOneLabel("a timm folder, which cannot say that an image has several classes,"); err != nil {
 		return "", err
 	}
+	if err := l.needsAll("timm"); err != nil {
+		return "", err
+	}
 	ts, err := Export(l, torch.Timm)
 	if err != nil {
 		return "", err

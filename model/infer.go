@@ -41,12 +41,16 @@ func affordable(m configs.Model, imageSize int, ts []formats.Tensor) error {
 	for _, t := range ts {
 		values += t.Size() // the file has as many
 	}
-	if parameters > 2*values+1<<16 {
+	if !nearly(parameters, values) {
 		return fmt.Errorf("its %d tensors have %d values, fewer than some of their shapes describe (%d)",
 			len(ts), values, parameters)
 	}
 	return nil
 }
+
+// nearly reports whether a model has at most a constant factor more values than the file, which lacks a
+// classifier.
+func nearly(parameters, values int) bool { return parameters <= 2*values+1<<16 }
 
 // errUnknown says that the tensors have the names of no known network.
 func errUnknown(ts []formats.Tensor) error {

@@ -142,10 +142,15 @@ type Loaded struct {
 	Average    bool // the weights are averaged
 	// Headless says that the file has no classifier. The model has a meaningless one with a single class.
 	Headless bool
+	// Untrained names the tensors between the encoder and the classifier that the file lacks: the model has
+	// random values there, so nothing after them is a feature. A file of a FasterNet's pre-training lacks
+	// them. Norms do not count: a fresh one has scale 1 and shift 0.
+	Untrained []string
 	// Temperature divides the logits of an exported model already; 0 if it has none.
 	Temperature float64
 	naming      torch.Naming      // of foreign weights; "" of ours
 	called      map[string]string // what people call the classes, by name; nil if the file has no such names
+	pretraining bool              // LocalMIM has trained the weights, and nothing after it
 }
 
 // Used names the weights of a run: ema for averaged ones, or plain.

@@ -65,7 +65,7 @@ func adoptParts(c *configs.Config, given configs.Given, o LoadOptions) (out []st
 		out = statistics(c, src.config)
 	}
 	switch {
-	case src.pretrained(): // it has no classifier
+	case src.ofPretraining(): // it has no classifier
 		return out
 	case described:
 		return append(out, pooling(c, src.config, given)...)

@@ -54,7 +54,7 @@ func Export(l *Loaded, n torch.Naming) ([]formats.Tensor, error) {
 		return nil, err
 	}
 	for _, t := range Tensors(l.Model.Store()) {
-		if l.Headless && slices.Contains(classifier, t.Name) {
+		if l.lacks(t.Name) {
 			continue
 		}
 		ours := foreign.Tensor{Name: t.Name, Shape: t.Shape, F32: t.F32, I64: t.I64}

@@ -31,7 +31,8 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	if l.Config, err = src.configure(o); err != nil {
 		return nil, err
 	}
-	l.Classes, l.called = src.classes, src.called
+	l.Classes, l.called, l.pretraining = src.classes, src.called, src.ofPretraining()
+	chosen := SetsClasses(o.Settings) // by the user
 	if l.Config.Task == "localmim" && o.Encoder {
 		o.Settings = append(slices.Clone(o.Settings), "task=classify", "model.num_classes=1")
 		if l.Config, err = src.configure(o); err != nil {
@@ -46,9 +47,11 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	if n := l.Config.Model.NumClasses; n != 0 && n < len(l.Classes) {
 		l.Classes = nil // the options ask for another number
 	}
-	l.Headless = src.newHead && o.Headless && !setsKey(o.Settings, "model.num_classes")
-	asItIs := src.own != nil && o.Config == "" && len(o.Settings) == 0
+	l.Headless = src.newHead && o.Headless && !chosen
+	asItIs := src.own != nil && o.Config == "" && len(o.Settings) == 0 && !src.newHead
 	switch {
+	case src.encoderFile():
+		l.Model, err = l.empty()
 	case asItIs && src.model != nil:
 		l.Model = src.model
 	case asItIs:
@@ -79,6 +82,7 @@ func Open(path string, o LoadOptions) (*Loaded, error) {
 	if err := src.fill(l.Model.Store(), l.Config, o); err != nil {
 		return nil, err
 	}
+	l.Untrained = src.untrained
 	if err := setInt8(l.Model, src.int8); err != nil {
 		return nil, fmt.Errorf("%s: %w", src.path, err)
 	}
@@ -195,7 +199,7 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 			s.notePadding(c)
 		}
 	case len(o.Settings) == 0:
-		return s.config, nil
+		c = s.config
 	default:
 		var text []byte
 		if text, err = s.config.YAML(); err == nil {
@@ -205,9 +209,10 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Classifies() && (s.pretrained() || s.own == nil && s.headless() && !o.AllowMissing) {
+	noClassifier := s.pretrained() || s.encoderFile() || s.own == nil && s.headless() && !o.AllowMissing
+	if c.Classifies() && noClassifier {
 		what := "has no classifier"
-		if s.pretrained() {
+		if s.ofPretraining() {
 			what = "comes from a pre-training (task localmim): it has no classifier"
 		}
 		if !o.Encoder && !o.Headless {
@@ -228,14 +233,14 @@ func (s *source) configure(o LoadOptions) (c *configs.Config, err error) {
 // fill imports the tensors and reports what happened to them, also after an error.
 func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) error {
 	ts, fresh := s.state.Tensors, func(string) bool { return false }
-	antialias := true
-	fineTune := s.pretrained() && c.Task != "localmim"
+	fineTune := s.ofPretraining() && c.Task != "localmim"
+	antialias := !fineTune
 	switch {
-	case fineTune:
+	case fineTune && s.pretrained():
 		var notes []string
 		ts, notes = s.encoder(c)
 		s.notes = append(s.notes, notes...)
-		fresh, antialias = afterEncoder(c.Model.Name), false
+		fresh = afterEncoder(c.Model.Name)
 	case s.newHead:
 		ts, fresh = s.withoutHead(ts, store)
 	}
@@ -248,6 +253,7 @@ func (s *source) fill(store *layers.Store, c *configs.Config, o LoadOptions) err
 	if fineTune && err == nil {
 		freshHead(store, c.Model.InitStd)
 	}
+	s.untrained = betweenEncoderAndHead(t.Fresh)
 	s.describe(&t)
 	if s.config != nil {
 		if f := weightsOf(torch.Family(c.Model.Name)).Trained; f != nil {
@@ -293,7 +299,11 @@ func (s *source) withoutHead(ts []formats.Tensor, store *layers.Store) ([]format
 			}
 		}
 	}
-	return ts, func(name string) bool { return slices.Contains(head, name) }
+	after := func(string) bool { return false }
+	if s.encoderFile() { // which lacks more than the classifier, if a pre-training did not train it
+		after = afterEncoder(string(s.state.Family))
+	}
+	return ts, func(name string) bool { return slices.Contains(head, name) || after(name) }
 }
 
 // table returns the table of a checkpoint that was restored as it is.

@@ -35,7 +35,7 @@ func (s *source) sameFunction(c *configs.Config, settings []string) error {
 	for _, d := range differences {
 		switch {
 		case !strings.HasPrefix(d.Key, "model.") || slices.Contains(anyValue, d.Key) || setsKey(settings, d.Key):
-		case s.pretrained() && c.Task != "localmim" && slices.Contains(afterEncoderKeys, d.Key):
+		case s.ofPretraining() && c.Task != "localmim" && slices.Contains(afterEncoderKeys, d.Key):
 		case c.Task != "localmim" && s.alike(d.Key, c.Model):
 		default:
 			have, want := d.Values[0], d.Values[1]

@@ -30,6 +30,8 @@ type source struct {
 	int8    *graph.Int8State  // of a model in 8 bits
 	model   graph.Model       // of an ONNX file: the model of its configuration, without the tensors
 	newHead bool              // without a classifier: the model keeps its own
+	// untrained are the tensors between encoder and classifier that have random values: see Loaded.Untrained.
+	untrained []string
 	ways    Remedies          // for errors and notes
 	notes   []string          // about the choice of the weights, and changes of the tensors
 }

@@ -63,6 +63,13 @@ func (t *Tape) RecordedAfter(n *gorgonia.Node) []Recorded {
 	return list[count:]
 }
 
+// RecordedUntil lists the operations of the forward pass up to the op with the given result. For an input
+// of the graph it lists none.
+func (t *Tape) RecordedUntil(n *gorgonia.Node) []Recorded {
+	list := t.Recorded()
+	return list[:len(list)-len(t.RecordedAfter(n))]
+}
+
 // Recorded lists the operations of the forward pass in their order.
 func (t *Tape) Recorded() []Recorded {
 	params := map[int64]*Param{}

@@ -6,7 +6,9 @@
 1. timm's create_model("local-dir:…", pretrained=True) loads what "export --hub" writes, without
    a missing or an unexpected name. The logits agree within 1e-4 of the largest, and both prepare
    images in the same way. A FOLDER holds more models to export, each in a folder as timm saves it.
-2. The program and Python share a cache: what one has fetched from a local hub, the other does
+2. timm's create_model(…, num_classes=0) loads the encoder of a pre-training that "export" writes,
+   from the file and from the folder of --hub, and gives the same features.
+3. The program and Python share a cache: what one has fetched from a local hub, the other does
    not download again.
 
 This is a developer's tool; nothing in the project depends on it. It needs PyTorch, timm 1.0,
@@ -77,6 +79,40 @@ REFUSED = [
         "data: {image_size: 32}",
     ),
 ]
+# Pre-trainings: a family, its configuration, and the model in timm.
+PRETRAININGS = [
+    (
+        "vit",
+        "model: {name: vit, embed_dim: 24, depth: 2, num_heads: 3, patch_size: 8, mlp_ratio: 2}\n"
+        "mim: {taps: [1, 2], scales: [4, 0.5], decoder_dim: 16, decoder_heads: 2}",
+        "vit_base_patch16_224",
+        {"embed_dim": 24, "depth": 2, "num_heads": 3, "patch_size": 8, "mlp_ratio": 2, "img_size": 32,
+         "global_pool": "avg"},
+    ),
+    (
+        "swin",
+        "model: {name: swin, embed_dim: 12, depths: [2, 2], num_heads: [2, 4], window_size: 4, mlp_ratio: 2, "
+        "norm_eps: 1.0e-5, norm2_eps: 1.0e-5}\n"
+        "mim: {decoder_dim: 16, decoder_heads: 2, mask_ratio: 0.6, target: pixel}",
+        "swin_tiny_patch4_window7_224",
+        {"embed_dim": 12, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2, "img_size": 32},
+    ),
+    (
+        "fasternet",
+        "model: {name: fasternet, embed_dim: 16, depths: [1, 1, 1], feature_dim: 32, patch_size: 2, "
+        "patch_stride: 2, act_layer: gelu}\n"
+        "mim: {decoder_dim: 16, decoder_heads: 2, nbins: 6}",
+        "fasternet_t0",
+        {"embed_dim": 16, "depths": (1, 1, 1), "feature_dim": 32, "patch_size": 2},
+    ),
+]
+RECIPE = """
+task: localmim
+data: {dir: photos, val_fraction: 0.25, image_size: 32, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}
+optim: {lr: 0.003}
+sched: {form: localmim, warmup_epochs: 1, min_lr: 0}
+train: {epochs: 2, batch_size: 8}
+"""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -107,6 +143,53 @@ def check_export(ft, name, source, work, size, *args):
         f"{model.num_features}, {config['num_features']}",
     )
     note(f"{name}: card", "library_name: timm" in (folder / "README.md").read_text())
+
+
+def check_encoders(ft, work):
+    """Pre-train, export the encoder, load it in timm, and compare the features."""
+    photos = work / "photos" / "all"
+    photos.mkdir(parents=True)
+    generator = torch.Generator().manual_seed(3)
+    for i in range(32):
+        pixels = torch.randint(0, 256, (32, 32, 3), generator=generator, dtype=torch.uint8)
+        (photos / f"{i}.ppm").write_bytes(b"P6 32 32 255\n" + pixels.numpy().tobytes())
+    x = images(32)
+    for family, text, architecture, arguments in PRETRAININGS:
+        config, run = work / "pretrain.yaml", work / f"{family}-run"
+        config.write_text(text + RECIPE.replace("photos", str(work / "photos")))
+        program(ft, "train", config, "--run", run)
+        # timm's Swin has its norm before the pool.
+        settings = ["--set", "model.norm_before_pool=true"] if family == "swin" else []
+        file, folder = work / f"{family}-encoder.safetensors", work / f"{family}-encoder"
+        program(ft, "export", run, "--out", file, *settings)
+        named = work / f"{family}-timm.safetensors"
+        program(ft, "convert", file, named, "--naming", "timm")
+        if family == "fasternet":
+            said = program(ft, "export", run, "--hub", folder, want=2)
+            note(f"{family} encoder: no folder", "the pre-training has not trained" in said, said.strip())
+            # conv_head, after the encoder, has not been trained.
+            model = timm.create_model(
+                architecture, num_classes=0, pretrained=True, pretrained_strict=False,
+                pretrained_cfg_overlay={"file": str(named)}, **arguments,
+            ).eval()
+            with torch.no_grad():
+                want = model.forward_features(x).mean((2, 3))
+            for source in (run, file):
+                compare(f"{family} encoder: features of {source.name}", ours(ft, work, source, x, features="pooled"),
+                        want)
+            continue
+        program(ft, "export", run, "--hub", folder, *settings)
+        got = ours(ft, work, file, x, features=True)
+        for how, model in (
+            ("checkpoint_path", timm.create_model(
+                architecture, num_classes=0, checkpoint_path=str(named), **arguments)),
+            ("pretrained_cfg_overlay", timm.create_model(
+                architecture, num_classes=0, pretrained=True, pretrained_cfg_overlay={"file": str(file)},
+                **arguments)),
+            ("local-dir", timm.create_model(f"local-dir:{folder}", pretrained=True)),
+        ):
+            compare(f"{family} encoder: features, {how}", got, logits(model.eval(), x))
+        compare(f"{family} encoder: features of the folder", ours(ft, work, folder, x, features=True), got)
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
@@ -240,6 +323,7 @@ def main():
             "would compute something else" in said and not (work / "refused").exists(),
             said.strip(),
         )
+    check_encoders(ft, work)
     for parent in options.folders:
         for folder in sorted(p for p in parent.iterdir() if (p / "config.json").exists()):
             config = metadata(folder / "config.json")

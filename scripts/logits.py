@@ -20,12 +20,13 @@ def program(ft, *args, want=0):
 
 def ours(ft, folder, model, images, *args, features=False):
     """Return the logits that this program computes for images [N, 3, H, W]; with features, the
-    input of the last layer."""
+    input of the last layer, or what features names."""
     images_file, out = Path(folder) / "images.safetensors", Path(folder) / "out.safetensors"
     save_file({"input": images.contiguous()}, images_file)
     if features:
-        program(ft, "features", images_file, "--model", model, "--stage", "prelogits", "--out", out, *args)
-        return load_file(out)["prelogits"]
+        stage = "prelogits" if features is True else features
+        program(ft, "features", images_file, "--model", model, "--stage", stage, "--out", out, *args)
+        return load_file(out)[stage]
     program(ft, "predict", images_file, "--model", model, "--logits", out, *args)
     return load_file(out)["logits"]
 

@@ -7,6 +7,7 @@ import (
 	"fasternet/formats"
 	"fasternet/formats/onnx"
 	"fasternet/graph"
+	"fasternet/ops"
 
 	"gorgonia.org/tensor"
 )
@@ -18,6 +19,12 @@ const Producer = "fasternet-train"
 const (
 	Input  = "input"
 	Output = "logits"
+	// FeaturesOutput is the output of an encoder, [batch, channels].
+	FeaturesOutput = "features"
+
+	// FeaturesMeta is the key in the metadata for the name of the features: see [Options.Features].
+	FeaturesMeta = "features"
+
 	Batch  = "batch"
 	Height = "height"
 	Width  = "width"
@@ -30,6 +37,9 @@ type Options struct {
 	// Dynamic says that height and width are chosen at run time. It is an error if the model has
 	// only one size.
 	Dynamic bool
+	// Features ends the graph at a value within the model, as [graph.Program.Feature] names it: the graph
+	// of an encoder. Only the parameters before it are in the file. "" is for a classifier.
+	Features string
 	// Half computes in float16; input and output are float32.
 	Half bool
 	// Pixels is set if images are bytes [batch, height, width, channels], which the graph
@@ -58,10 +68,18 @@ func Build(m graph.Model, o Options) (*onnx.Model, error) {
 			return nil, fmt.Errorf("onnx: %w", err)
 		}
 	}
-	b := newBuilder(m, o.Opset)
-	recorded, err := graph.Record(m, o.Height, o.Width)
+	recorded, err := recordedUntil(m, o)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	b := newBuilder(m, o, recorded)
+	graphName, output := "classifier", onnx.Value{
+		Name: Output, Type: onnx.Float32, Shape: []onnx.Dim{{Name: Batch}, {Size: int64(m.Classes())}},
+	}
+	if o.Features != "" {
+		shape := recorded[len(recorded)-1].Shape
+		graphName, output.Name = "encoder", FeaturesOutput
+		output.Shape[1].Size = int64(shape.TotalSize() / shape[0])
 	}
 	images, err := b.images(m.Channels(), o)
 	if err != nil {
@@ -71,10 +89,15 @@ func Build(m graph.Model, o Options) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Features != "" {
+		if result, err = b.As(result, FeatureLayout); err != nil {
+			return nil, fmt.Errorf("onnx: %w", err)
+		}
+	}
 	if o.Half && result.Layout == FeatureLayout {
 		result.Name = b.cast("float32", result.Name, onnx.Float32)
 	}
-	if err := b.finish(result); err != nil {
+	if err := b.finish(result, output.Name); err != nil {
 		return nil, err
 	}
 	if o.Half {
@@ -85,13 +108,19 @@ func Build(m graph.Model, o Options) (*onnx.Model, error) {
 	return &onnx.Model{
 		IRVersion: ir, Opset: int64(o.Opset), Producer: Producer,
 		Graph: onnx.Graph{
-			Name: "classifier", Nodes: b.nodes, Initializers: b.initializers,
-			Inputs: []onnx.Value{o.input(m.Channels())},
-			Outputs: []onnx.Value{
-				{Name: Output, Type: onnx.Float32, Shape: []onnx.Dim{{Name: Batch}, {Size: int64(m.Classes())}}},
-			},
+			Name: graphName, Nodes: b.nodes, Initializers: b.initializers,
+			Inputs:  []onnx.Value{o.input(m.Channels())},
+			Outputs: []onnx.Value{output},
 		},
 	}, nil
+}
+
+// recordedUntil lists the ops of a model up to its features, or all.
+func recordedUntil(m graph.Model, o Options) ([]ops.Recorded, error) {
+	if o.Features == "" {
+		return graph.Record(m, o.Height, o.Width)
+	}
+	return graph.RecordUntil(m, o.Height, o.Width, o.Features)
 }
 
 // input returns the input of the graph.

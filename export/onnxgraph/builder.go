@@ -31,19 +31,26 @@ type conversion struct {
 	to   Layout
 }
 
-// newBuilder starts a graph with the parameters and buffers of a model.
-func newBuilder(m graph.Model, opset int) *Builder {
+// newBuilder starts a graph with the parameters and buffers of a model; of an encoder, without parameters
+// that its ops do not read.
+func newBuilder(m graph.Model, o Options, recorded []ops.Recorded) *Builder {
 	b := &Builder{
-		opset:     opset,
+		opset:     o.Opset,
 		known:     map[string]bool{Input: true},
 		names:     map[string]bool{},
 		converted: map[conversion]Value{},
 		grids:     map[string]string{},
 	}
+	read := map[*ops.Param]bool{}
+	for _, r := range recorded {
+		for _, p := range r.Params {
+			read[p] = true
+		}
+	}
 	weights, replaced := int8Weights(m)
 	b.int8 = weights
 	for _, e := range m.Store().Entries {
-		if replaced[e.Param] {
+		if replaced[e.Param] || o.Features != "" && e.Param != nil && !read[e.Param] {
 			continue
 		}
 		if w := weights[e.Param]; w != nil {
@@ -71,8 +78,8 @@ func (b *Builder) fail(format string, args ...any) {
 	}
 }
 
-// finish makes a value the output of the graph.
-func (b *Builder) finish(v Value) error {
+// finish makes a value the output of the graph, under that name.
+func (b *Builder) finish(v Value, output string) error {
 	if v.Layout != FeatureLayout {
 		return fmt.Errorf("onnx: the last op returns %v, want %v", v.Layout, FeatureLayout)
 	}
@@ -82,7 +89,7 @@ func (b *Builder) finish(v Value) error {
 	rename := func(names []string) {
 		for i := range names {
 			if names[i] == v.Name {
-				names[i] = Output
+				names[i] = output
 			}
 		}
 	}
@@ -126,7 +133,7 @@ func (b *Builder) Add(n onnx.Node) {
 	}
 	b.names[n.Name] = true
 	for _, out := range n.Outputs {
-		if b.known[out] || out == Output {
+		if b.known[out] || out == Output || out == FeaturesOutput {
 			b.fail("the node %s %q computes %q, which already exists", n.Op, n.Name, out)
 		}
 		b.known[out] = true

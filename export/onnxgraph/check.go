@@ -35,6 +35,11 @@ func OptionsOf(file *onnx.Model, size int, pixels Pixels) (Options, error) {
 		return o, fmt.Errorf("its input is %d×%d pixels", h.Size, w.Size)
 	}
 	o.Height, o.Width = int(h.Size), int(w.Size)
+	if len(file.Graph.Outputs) == 1 && file.Graph.Outputs[0].Name == FeaturesOutput {
+		if o.Features = file.Meta[FeaturesMeta]; o.Features == "" {
+			return o, fmt.Errorf("its metadata do not name its features (%s)", FeaturesMeta)
+		}
+	}
 	o.Half = slices.ContainsFunc(file.Graph.Initializers, func(t onnx.Tensor) bool { return t.Type == onnx.Float16 })
 	return o, nil
 }

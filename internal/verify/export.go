@@ -32,7 +32,7 @@ func checkONNX(r *Report) error {
 		r.Facts += "; made by another program, so its graph is not checked"
 		return numbers.Err()
 	}
-	l, err := model.Open(r.Path, model.LoadOptions{AllowNaN: true, Remedies: &model.Remedies{}})
+	l, err := model.Open(r.Path, model.LoadOptions{AllowNaN: true, Headless: true, Remedies: &model.Remedies{}})
 	if err != nil {
 		r.Rescue = "export it again from its checkpoint"
 		return err
