@@ -74,7 +74,7 @@ whether B is better than A by more than chance. Both need models with the same c
 	f.StringVar(&e.confusion, "confusion", "", "write the confusion matrix to `FILE`.csv, .png or .svg")
 	f.StringVar(&e.results, "results-file", "", "write the results to `FILE`.json or .csv")
 	f.StringVar(&e.csv, "csv", "", "write classes.csv and images.csv to `FOLDER`")
-	f.StringVar(&e.tta, "tta", string(data.NoTTA), "`views` of each image: none, flip, fivecrop or tencrop")
+	registerTTA(c, &e.tta)
 	f.StringVar(&e.temperature, "temperature", "", "divide the logits by a `number`, or find the best one: fit")
 	f.Float64Var(&e.threshold, "threshold", 0.5,
 		"for two classes, also measure the answer second class from this `probability` on")

@@ -63,8 +63,8 @@ func (e *evaluation) check(args []string) error {
 	case e.bootstrap < 0 || e.bootstrap > metrics.MostResamples:
 		return fmt.Errorf("--bootstrap: want 0 to %d resamples, got %d", metrics.MostResamples, e.bootstrap)
 	}
-	if !isTTA(e.tta) {
-		return fmt.Errorf("--tta: want none, flip, fivecrop or tencrop, got %q", e.tta)
+	if err := checkTTA(e.tta); err != nil {
+		return err
 	}
 	if err := metrics.CheckThreshold(e.threshold); err != nil {
 		return fmt.Errorf("--threshold: %w", err)
@@ -87,15 +87,6 @@ func (e *evaluation) check(args []string) error {
 	}
 	e.divisor, _ = parseTemperature(e.temperature) // 0 for fit or no temperature
 	return nil
-}
-
-func isTTA(kind string) bool {
-	for _, k := range data.TTAs {
-		if string(k) == kind {
-			return true
-		}
-	}
-	return false
 }
 
 func (e *evaluation) checkFiles() error {
@@ -204,7 +195,7 @@ func (e *evaluation) sameClasses() error {
 
 // members opens the data set for the models, and says what they see.
 func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err error) {
-	first := e.models[0]
+	first, views := e.models[0], ""
 	opened := map[[2]string]data.Dataset{} // by the way files are decoded
 	for i, m := range e.models {
 		d := first.config.Data
@@ -231,16 +222,13 @@ func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err err
 			e.show.Line("note: %s", n)
 		}
 		member := eval.Member{Runner: runner, Data: ds, Transform: m.transform}
-		if e.tta != string(data.NoTTA) {
-			if member.Transform, err = data.NewViews(m.transform, data.TTA(e.tta)); err != nil {
-				return nil, usageError{fmt.Errorf("--tta: %w", err)}
-			}
+		if member.Transform, views, err = viewsOf(m.transform, e.tta); err != nil {
+			return nil, err
 		}
 		members = append(members, member)
 	}
-	if e.tta != string(data.NoTTA) {
-		e.show.Line("test-time augmentation: %s, the mean of the probabilities of %d views",
-			e.tta, members[0].Transform.(*data.Views).Count())
+	if views != "" {
+		e.show.Line("%s", views)
 	}
 	if e.ensemble {
 		e.show.Line("ensemble of %d models: the mean of their probabilities", len(members))

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"fasternet/checkpoints"
 	"fasternet/configs"
+	"fasternet/data"
 	"fasternet/data/preprocess"
 	"fasternet/eval/predict"
 	"fasternet/formats/safetensors"
@@ -32,7 +34,7 @@ its height and width may differ from the size that the model was trained at.`
 func predictCommand() *cobra.Command {
 	var f modelFlags
 	var dry dryRun
-	var format, out, logitsFile string
+	var format, out, logitsFile, tta string
 	var topk int
 	var thresholds []string
 	c := &cobra.Command{
@@ -41,6 +43,10 @@ func predictCommand() *cobra.Command {
 		Long: `List the most probable classes of images, by the softmax of the logits. Outputs without a
 class (model.num_classes is larger than the data set has) are not listed. A model without class
 names gives numbers.
+
+--tta averages the probabilities of several views of each image, as "eval --tta" does: flip (the
+image and its mirror image), fivecrop (centre and corners) or tencrop (both). Then --logits writes
+the logarithms of the means.
 
 For task multilabel, list the labels whose probability reaches their threshold: the threshold
 with the best F1 on the run's validation images, or --threshold. Images without any label are
@@ -69,6 +75,9 @@ the order of the outputs.`,
 			if !slices.Contains(predict.Formats, format) {
 				return usageError{fmt.Errorf("--format: want %s, got %q", strings.Join(predict.Formats, ", "), format)}
 			}
+			if err := checkTTA(tta); err != nil {
+				return usageError{err}
+			}
 			if wantsJSON() && out == "" && cmd.Flags().Changed("format") {
 				return usageError{fmt.Errorf("--format %s: with --json, also give --out for the file", format)}
 			}
@@ -80,6 +89,16 @@ the order of the outputs.`,
 			m, config, err := openInference(&f, "")
 			if err != nil {
 				return err
+			}
+			options := f.inputs(config, display(), "predict", false)
+			var views string
+			options.Transform, views, err = viewsOf(preprocess.Evaluation(config.Data, config.Model.InChans), tta)
+			if err != nil {
+				return err
+			}
+			if m.MultiLabel() && views != "" {
+				return usageError{fmt.Errorf("--tta: %s has task multilabel, but this option needs one label per image",
+					m.Path)}
 			}
 			names, note, err := f.classNames(m, config)
 			if err != nil {
@@ -97,6 +116,10 @@ the order of the outputs.`,
 			in, err := predict.Open(args, m.Model.Channels(), how)
 			if err != nil {
 				return err
+			}
+			if views != "" && len(in.ArraySizes()) > 0 {
+				return usageError{errors.New("--tta: an array is already prepared, and has only one view: " +
+					"give image files")}
 			}
 			if dry.asked {
 				does := fmt.Sprintf("classify %s with %s", printable.Count(in.Len(), "image"), which(m))
@@ -124,8 +147,12 @@ the order of the outputs.`,
 			}
 			showLeftOut(show, in.LeftOut)
 			showPadding(show, m, in)
+			if views != "" {
+				show.Line("%s", views)
+			}
 			// On a terminal, the lines of the table are the progress.
 			bar := out != "" || wantsJSON() || !term.IsTerminal(int(os.Stdout.Fd()))
+			options.Progress = f.inputs(config, show, "predict", bar).Progress
 			var objects bytes.Buffer
 			classify := func(w io.Writer) (*predict.Outcome, error) {
 				if wantsJSON() && out == "" {
@@ -139,7 +166,7 @@ the order of the outputs.`,
 					cmd.Context(),
 					runner,
 					in,
-					f.inputs(config, show, "predict", bar),
+					options,
 					answer,
 					writer,
 					keep,
@@ -160,10 +187,11 @@ the order of the outputs.`,
 			if !wantsJSON() {
 				return nil
 			}
-			return printPredictions(m, outcome, &objects, out, logitsFile)
+			return printPredictions(m, outcome, &objects, out, logitsFile, tta)
 		},
 	}
 	f.register(c)
+	registerTTA(c, &tta)
 	c.Flags().StringArrayVar(&thresholds, "threshold", nil,
 		"task multilabel: list labels from this `probability` on, for all labels or LABEL=probability; repeatable")
 	c.Flags().IntVar(&topk, "topk", 5, "classes per image")
@@ -179,7 +207,10 @@ the order of the outputs.`,
 const jsonLines = "jsonl"
 
 // printPredictions prints the result for --json: the predictions, unless they are in a file.
-func printPredictions(m *model.Loaded, o *predict.Outcome, objects *bytes.Buffer, out, logits string) error {
+func printPredictions(m *model.Loaded, o *predict.Outcome, objects *bytes.Buffer, out, logits, tta string) error {
+	if tta == string(data.NoTTA) {
+		tta = ""
+	}
 	var images []json.RawMessage
 	for line := range bytes.Lines(objects.Bytes()) {
 		images = append(images, json.RawMessage(line))
@@ -191,13 +222,14 @@ func printPredictions(m *model.Loaded, o *predict.Outcome, objects *bytes.Buffer
 	return printJSON(struct {
 		Model     string            `json:"model"`
 		Weights   string            `json:"weights"`
+		TTA       string            `json:"tta,omitempty"`
 		Count     int               `json:"count"`
 		Images    []json.RawMessage `json:"images,omitempty"`
 		Skipped   []string          `json:"skipped"`
 		NotFinite []string          `json:"not_finite,omitempty"`
 		Out       string            `json:"out,omitempty"`
 		Logits    string            `json:"logits,omitempty"`
-	}{m.Path, m.Used(), o.Count, images, skipped, o.NotFinite, out, logits})
+	}{m.Path, m.Used(), tta, o.Count, images, skipped, o.NotFinite, out, logits})
 }
 
 func checkLogitsFile(path string) error {

@@ -82,7 +82,8 @@ needs the MPI build (make build-mpi); "version" shows whether you have it. A ran
 or fails ends the job.
 
 The last line on standard output is a JSON object about the best checkpoint: top1 and top5
-(percent) and loss (nats); for a pre-training loss; for task multilabel map (percent).`,
+(percent) and loss (nats); for a pre-training loss; for task multilabel map (percent). With
+--budget it also has export (a file) and seconds (of this process).`,
 		Example: `  fasternet-train train --data photos --budget 30m
   fasternet-train train --data photos --task localmim --budget 2h --run runs/pretrained
   fasternet-train train quickstart

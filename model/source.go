@@ -32,8 +32,8 @@ type source struct {
 	newHead bool              // without a classifier: the model keeps its own
 	// untrained are the tensors between encoder and classifier that have random values: see Loaded.Untrained.
 	untrained []string
-	ways    Remedies          // for errors and notes
-	notes   []string          // about the choice of the weights, and changes of the tensors
+	ways      Remedies // for errors and notes
+	notes     []string // about the choice of the weights, and changes of the tensors
 }
 
 // folded reports whether the batch norms are folded.

@@ -68,7 +68,7 @@ func TestLabelTable(t *testing.T) {
 		}
 		at = now
 	}
-	for _, want := range []string{"4 labels on 40 validation images", "1 of the labels are on none"} {
+	for _, want := range []string{"4 labels on 40 validation images", "Labels that no image has: 1."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
 		}

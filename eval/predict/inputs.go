@@ -2,6 +2,7 @@ package predict
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -129,7 +130,9 @@ func (p part) name(i int) string {
 
 // Options say how to run a model over inputs.
 type Options struct {
-	Transform      data.Transform // for image files; arrays are used unchanged
+	// Transform is for image files; arrays are used unchanged. With [data.Views], which cannot be used for
+	// arrays and features, the probabilities of several views are averaged.
+	Transform      data.Transform
 	Batch, Workers int
 	SkipBad        bool                  // leave out images that cannot be read, without an error
 	Progress       func(done, total int) // may be nil
@@ -143,6 +146,13 @@ type Options struct {
 func (in *Inputs) each(
 	ctx context.Context, r *graph.Runner, o Options, features bool, visit func(name string, row eval.Row) error,
 ) ([]eval.Bad, error) {
+	_, several := o.Transform.(*data.Views)
+	if several && features {
+		return nil, errors.New("predict: several views of an image have no common features")
+	}
+	if several && len(in.ArraySizes()) > 0 {
+		return nil, errors.New("predict: several views need image files: an array is already prepared")
+	}
 	var bad []eval.Bad
 	before := 0
 	for _, p := range in.parts {
@@ -157,10 +167,20 @@ func (in *Inputs) each(
 				return nil, fmt.Errorf("%s: %w", p.path, err)
 			}
 		} else {
-			more, err := eval.Each(ctx, r, p.images, o.Transform, eval.Options{
+			how := eval.Options{
 				Batch: o.Batch, Workers: o.Workers, SkipBad: o.SkipBad, Features: features, Progress: progress,
 				Seed: o.Seed, Epoch: o.Epoch,
-			}, see)
+			}
+			var more []eval.Bad
+			var err error
+			if several {
+				more, err = eval.EachOf(ctx, []eval.Member{{Runner: r, Data: p.images, Transform: o.Transform}}, how,
+					func(index, label int, logits [][]float32) error {
+						return see(eval.Row{Index: index, Label: label, Logits: logits[0]})
+					})
+			} else {
+				more, err = eval.Each(ctx, r, p.images, o.Transform, how, see)
+			}
 			if err != nil {
 				return nil, err
 			}

@@ -125,6 +125,7 @@ func TestEvaluation(t *testing.T) {
 		f.run("eval", "--model", "a", "--tta", "fivecrop", "--set", "data.test_crop=squash").exits(2).
 			says("no corners to crop")
 	})
+	t.Run("tta of predict", func(t *testing.T) { predictViews(t, f) })
 	t.Run("compare", func(t *testing.T) {
 		o := f.run("eval", "--compare", "a", "b", "--csv", "compared").exits(0).
 			says("only A right (b)", "only B right (c)", "McNemar's test")
