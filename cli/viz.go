@@ -21,7 +21,7 @@ import (
 func vizCommand() *cobra.Command {
 	var f modelFlags
 	var out, dataDir, split string
-	var count int
+	var count, block int
 	var seed uint64
 	var dry dryRun
 	c := &cobra.Command{
@@ -39,7 +39,8 @@ orientation, along the edge. If the model predicts normalised pixels, they are s
 mean and deviation of each cell.
 
 A classifier: Grad-CAM over each image, for the predicted class, with its probability. A ViT also
-shows where the last block and each of its heads look; without a classifier it shows only this.
+shows where the last block and each of its heads look, or another block with --block; without a
+classifier it shows only this.
 
 The page is a single file. Equal arguments give equal files.
 The last line on standard output is a JSON object: count, kind (reconstruction, gradcam or
@@ -47,7 +48,8 @@ attention), out and weights (ema or plain).`,
 		Example: `  fasternet-train viz runs/mim_quickstart --out page.html
   fasternet-train viz runs/mim_quickstart cat.jpg dog.jpg --out sheet.png --seed 7
   fasternet-train viz localmim_vit.pth photos/ --config mim_vit_base --out page.html
-  fasternet-train viz runs/flowers --data /data/flowers --count 20 --out where.html`,
+  fasternet-train viz runs/flowers --data /data/flowers --count 20 --out where.html
+  fasternet-train viz runs/vit cat.jpg --block 6 --out sixth.png`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -57,6 +59,9 @@ attention), out and weights (ema or plain).`,
 				return usageError{fmt.Errorf("--split: want train or val, got %q", split)}
 			case count < 1:
 				return usageError{fmt.Errorf("--count: want 1 or more, got %d", count)}
+			}
+			if cmd.Flags().Changed("block") && block < 1 {
+				return usageError{fmt.Errorf("--block: want a block from 1 on, got %d", block)}
 			}
 			if err := checkOutputs(output{"--out", out, viz.CheckFile}); err != nil {
 				return err
@@ -69,7 +74,7 @@ attention), out and weights (ema or plain).`,
 				train:   split == string(data.Train),
 				dry:     dry.asked,
 			}
-			d.options = viz.Options{Title: args[0], Most: count, Seed: seed}
+			d.options = viz.Options{Title: args[0], Most: count, Seed: seed, Block: block}
 			if len(d.images) > 0 && !cmd.Flags().Changed("count") {
 				d.options.Most = 0
 			}
@@ -98,6 +103,7 @@ attention), out and weights (ema or plain).`,
 	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
 	c.Flags().IntVar(&count, "count", 8, "largest number of images (all that are named)")
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of the masks (default: the run's)")
+	c.Flags().IntVar(&block, "block", 0, "`number` of the block of a ViT whose attention is drawn, from 1; the last")
 	dry.register(c)
 	takesModel(c)
 	return c
@@ -139,6 +145,10 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 		return "", nil, usageError{fmt.Errorf("--size: a pre-training has one image size, %d",
 			net.Config().Data.ImageSize)}
 	}
+	if d.options.Block > 0 {
+		return "", nil, usageError{errors.New("--block: the page of a pre-training shows reconstructions and no " +
+			"attention: export its encoder, and draw that")}
+	}
 	showNotes(notes)
 	c, err := d.flags.config(net.Config(), d.dataDir)
 	if err != nil {
@@ -167,6 +177,11 @@ func (d *drawing) explanations(cmd *cobra.Command) (kind string, sheet *viz.Shee
 	d.average = m.Average
 	if m.Headless && !viz.Attentive(m.Model) {
 		return "", nil, fmt.Errorf("%s has no classifier, which Grad-CAM needs", m.Path)
+	}
+	if b := d.options.Block; b > 0 {
+		if err := viz.CheckBlock(m.Model, b); err != nil {
+			return "", nil, usageError{fmt.Errorf("--block: %w", err)}
+		}
 	}
 	kind, what := "gradcam", "Where a %s looks: %s"
 	if m.Headless {

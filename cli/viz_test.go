@@ -101,6 +101,7 @@ func TestVizOfPretraining(t *testing.T) {
 				filepath.Join(scratch, "x.png"),
 			)
 			fail(t, 2, "--size", "viz", dir, "--out", filepath.Join(scratch, "x.png"), "--size", "64")
+			fail(t, 2, "export its encoder", "viz", dir, "--out", filepath.Join(scratch, "x.png"), "--block", "1")
 			fail(t, 2, "set task=localmim",
 				"viz", dir, "--config", "vit_small", "--out", filepath.Join(scratch, "x.png"))
 		})
@@ -155,7 +156,26 @@ func TestVizOfClassifier(t *testing.T) {
 		if second, _ := os.ReadFile(again); !bytes.Equal(text, second) {
 			t.Errorf("%s: the same arguments give different files", c.family)
 		}
+		if c.family == "swin" {
+			fail(t, 2, "--block: only a ViT has attention", "viz", c.run, "--out", again, "--block", "1")
+		}
 	}
+	first, last := filepath.Join(scratch, "first.html"), filepath.Join(scratch, "last.html")
+	succeed(t, "viz", run, "--out", first, "--count", "3", "--block", "1")
+	succeed(t, "viz", run, "--out", last, "--count", "3", "--block", "2")
+	a, _ := os.ReadFile(first)
+	b, _ := os.ReadFile(last)
+	if !strings.Contains(string(a), "Attention of block 1 of 2:") || !strings.Contains(string(b), "block 2 of 2:") {
+		t.Error("the pages do not say which block they show")
+	}
+	pictures := func(text []byte) string { _, after, _ := strings.Cut(string(text), "<img"); return after }
+	succeed(t, "viz", run, "--out", page, "--count", "3")
+	text, _ := os.ReadFile(page)
+	if pictures(text) != pictures(b) || pictures(text) == pictures(a) {
+		t.Error("want the last of two blocks without --block, and another picture of the first")
+	}
+	fail(t, 2, "--block: want a block from 1 to 2, got 3", "viz", run, "--out", page, "--block", "3")
+	fail(t, 2, "--block: want a block from 1 on, got 0", "viz", run, "--out", page, "--block", "0")
 	swin := run
 	fail(t, 2, "ends in .html", "viz", swin, "--out", "page.jpg")
 	fail(t, 2, "--out", "viz", swin)

@@ -18,7 +18,7 @@ const mostHeads = 16
 const leastSide = 192
 
 // Explanations draws where a classifier looks in images of a data set: Grad-CAM for its answer and, for
-// a ViT, the attention of the last block: the mean over its heads, and every head. names are the names
+// a ViT, the attention of the last block, or of another one (Options.Block): the mean over its heads, and every head. names are the names
 // of the model's classes.
 func Explanations(ctx context.Context, r *graph.Runner, ds data.Dataset, names []string, o Options) (*Sheet, error) {
 	found, err := Explain(ctx, r, ds, o)
@@ -31,7 +31,7 @@ func Explanations(ctx context.Context, r *graph.Runner, ds data.Dataset, names [
 	size := o.Transform.Size
 	zoom := max(1, (leastSide+size-1)/size)
 	colours := Colours{o.Transform.Mean, o.Transform.Std}
-	sheet := &Sheet{Title: o.Title, Notes: explanationNotes(found[0], r.Model, o.Headless)}
+	sheet := &Sheet{Title: o.Title, Notes: explanationNotes(found[0], r.Model, o)}
 	for _, x := range found {
 		picture := colours.Picture(x.Pixels, size, size, zoom)
 		name := ds.Name(x.Index)
@@ -77,18 +77,26 @@ const (
 		"each weighted with its mean gradient of the logit of the answer; " +
 		"values that speak against the answer are not shown. " +
 		"Each picture has its own scale: its largest value is the brightest."
-	AttentionNote = "Attention of the last block: how much of each patch the class token reads, " +
-		"or the patches on average if the classifier takes their mean."
 	WindowsNote = "Swin attends within windows and has no class token, " +
 		"so there is no attention over the whole image to draw."
 )
 
-func explanationNotes(x Explanation, m graph.Model, headless bool) (notes []string) {
-	if !headless {
+// attentionNote says what the attention of a block shows.
+func attentionNote(block string) string {
+	return "Attention of " + block + ": how much of each patch the class token reads, " +
+		"or the patches on average if the classifier takes their mean."
+}
+
+func explanationNotes(x Explanation, m graph.Model, o Options) (notes []string) {
+	if !o.Headless {
 		notes = append(notes, fmt.Sprintf("%s The map has %s cells; colours are interpolated between their centres.",
 			CAMNote, x.CAM.Grid))
 	}
-	if note := AttentionOf(m); note != "" {
+	note := AttentionOf(m)
+	if a, ok := m.(attentive); ok && o.Block > 0 {
+		note = attentionNote(fmt.Sprintf("block %d of %d", o.Block, a.Blocks()))
+	}
+	if note != "" {
 		notes = append(notes, note)
 	}
 	return notes

@@ -2,6 +2,7 @@ package viz
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -46,9 +47,44 @@ type Explanation struct {
 	Pixels     []float32 // [height, width, channels] as the model gets them
 }
 
-// attentive is a model whose attention can be drawn. See [vit.Model.AttentionMaps].
+// attentive is a model whose attention can be drawn. See [vit.Model.AttentionMaps] and
+// [vit.Model.UntilBlock].
 type attentive interface {
+	graph.Model
 	AttentionMaps(k *kernels.Set, tokens []float32, images int) ([]float32, error)
+	Blocks() int
+	UntilBlock(block int) (graph.Model, error)
+}
+
+// CheckBlock returns an error if the attention of a block, counted from 1, cannot be drawn.
+func CheckBlock(m graph.Model, block int) error {
+	a, ok := m.(attentive)
+	if !ok {
+		return errors.New("only a ViT has attention over the whole image to draw")
+	}
+	_, err := a.UntilBlock(block)
+	return err
+}
+
+// untilBlock returns a runner of the model that ends with the block of the options, in the same memory; nil
+// for a model without attention.
+func untilBlock(r *graph.Runner, o Options) (*graph.Runner, error) {
+	m, ok := r.Model.(attentive)
+	switch {
+	case !ok && o.Block > 0:
+		return nil, CheckBlock(r.Model, o.Block)
+	case !ok:
+		return nil, nil
+	case o.Block == 0:
+		return r, nil
+	}
+	short, err := m.UntilBlock(o.Block)
+	if err != nil {
+		return nil, fmt.Errorf("viz: %w", err)
+	}
+	out := r.Beside(short)
+	out.Precision = r.Precision
+	return out, nil
 }
 
 // Explain runs Grad-CAM on images of a data set, for the class that the model answers. It leaves out
@@ -56,7 +92,11 @@ type attentive interface {
 func Explain(ctx context.Context, r *graph.Runner, ds data.Dataset, o Options) ([]Explanation, error) {
 	var all []Explanation
 	seen := 0
-	err := batches(ctx, ds, o, nil, func(b *data.Batch) error {
+	attention, err := untilBlock(r, o)
+	if err != nil {
+		return nil, err
+	}
+	err = batches(ctx, ds, o, nil, func(b *data.Batch) error {
 		bad := map[int]bool{}
 		for _, s := range b.Bad {
 			bad[s.At] = true
@@ -64,7 +104,7 @@ func Explain(ctx context.Context, r *graph.Runner, ds data.Dataset, o Options) (
 		if len(bad) == b.Size {
 			return nil
 		}
-		found, err := explain(r, b, o.Headless, o.MultiLabel)
+		found, err := explain(r, attention, b, o)
 		if err != nil {
 			return err
 		}
@@ -86,19 +126,23 @@ func Explain(ctx context.Context, r *graph.Runner, ds data.Dataset, o Options) (
 	return all, err
 }
 
-// explain runs a batch.
-func explain(r *graph.Runner, b *data.Batch, headless, multiLabel bool) ([]Explanation, error) {
+// explain runs a batch. attention is the runner of the model whose last block is drawn, or nil.
+func explain(r, attention *graph.Runner, b *data.Batch, o Options) ([]Explanation, error) {
 	shape := graph.Shape{Batch: b.Size, Height: b.Height, Width: b.Width}
 	out := make([]Explanation, b.Size)
-	if !headless {
-		if err := camOf(r, shape, b.Images, multiLabel, out); err != nil {
+	if !o.Headless {
+		if err := camOf(r, shape, b.Images, o.MultiLabel, out); err != nil {
 			return nil, err
 		}
 	}
-	if m, ok := r.Model.(attentive); ok {
-		return out, attend(r, m, shape, b.Images, out)
+	if attention == nil {
+		return out, nil
 	}
-	return out, nil
+	m, ok := attention.Model.(attentive)
+	if !ok {
+		return nil, fmt.Errorf("viz: a part of a %T has no attention", r.Model)
+	}
+	return out, attend(attention, m, shape, b.Images, out)
 }
 
 // Attentive reports whether the attention of a model can be drawn.
@@ -112,7 +156,7 @@ func Attentive(m graph.Model) bool {
 func AttentionOf(m graph.Model) string {
 	switch m.(type) {
 	case attentive:
-		return AttentionNote
+		return attentionNote("the last block")
 	case interface {
 		Window(stage, height, width int) (side, shift int)
 	}:

@@ -23,8 +23,10 @@ type Options struct {
 
 	ReplaceBad bool // draw another image instead of one that cannot be read
 	// The rest is for [Explain].
-	SkipBad    bool // leave out images that cannot be read
-	Headless   bool // the model has no classifier, only attention
+	SkipBad  bool // leave out images that cannot be read
+	Headless bool // the model has no classifier, only attention
+	// Block is the block of a ViT whose attention is drawn, counted from 1; 0 for the last.
+	Block      int
 	MultiLabel bool // the probability of the answer is its logistic function, not a softmax
 
 	Progress func(done, total int) // counts images; may be nil

@@ -4,9 +4,25 @@ import (
 	"fmt"
 	"math"
 
+	"fasternet/graph"
 	"fasternet/kernels"
 	"fasternet/layers"
 )
+
+// Blocks returns the number of blocks.
+func (m *Model) Blocks() int { return len(m.blocks) }
+
+// UntilBlock returns the model that ends with a block, counted from 1, and has the same parameters. Its
+// logits mean nothing; it is for [Model.AttentionMaps], which shows the last block. It returns an error if
+// there is no such block.
+func (m *Model) UntilBlock(block int) (graph.Model, error) {
+	if block < 1 || block > len(m.blocks) {
+		return nil, fmt.Errorf("want a block from 1 to %d, got %d", len(m.blocks), block)
+	}
+	short := *m
+	short.blocks = m.blocks[:block]
+	return &short, nil
+}
 
 // AttentionMaps shows where the last block of a ViT looks, for the tokens that it gets (the feature
 // [layers.Tokens] of a program, [images, 1 + patches, C]). It returns the probabilities with which

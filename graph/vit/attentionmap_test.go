@@ -2,6 +2,7 @@ package vit
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"fasternet/configs"
@@ -61,6 +62,50 @@ func TestAttentionMaps(t *testing.T) {
 		}
 		if _, err := net.AttentionMaps(kernels.Default(), tokens[1:], 2); err == nil {
 			t.Error("tokens that do not fit")
+		}
+		checkUntilBlock(t, net, images)
+	}
+}
+
+// checkUntilBlock compares the attention of the first block with the formula.
+func checkUntilBlock(t *testing.T, net *Model, images []float32) {
+	t.Helper()
+	short, err := net.UntilBlock(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := kernels.NewPool(2)
+	defer pool.Close()
+	p, err := graph.NewRunner(short, pool).Features(graph.Shape{Batch: 2, Height: 32, Width: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Forward(images); err != nil {
+		t.Fatal(err)
+	}
+	tokens, _, err := p.Feature(layers.Tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, ok := short.(*Model)
+	if !ok {
+		t.Fatalf("%T", short)
+	}
+	got, err := first.AttentionMaps(kernels.Default(), tokens, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range referenceAttention(first, tokens, 2) {
+		if math.Abs(float64(got[i])-want) > 1e-5 {
+			t.Errorf("probability %d of the first block is %v, want %v", i, got[i], want)
+		}
+	}
+	if len(net.blocks) != 2 || net.Blocks() != 2 {
+		t.Errorf("the model itself has %d blocks now", len(net.blocks))
+	}
+	for _, block := range []int{0, 3} {
+		if _, err := net.UntilBlock(block); err == nil || !strings.Contains(err.Error(), "from 1 to 2") {
+			t.Errorf("block %d: %v", block, err)
 		}
 	}
 }
