@@ -165,7 +165,8 @@ top1_int8 (map_float32, map_int8), images, calibration_images, float_layers, and
 			}
 			show.Line("%s: %d parameters, %.1f MB", r.Path, r.Parameters, float64(r.Bytes)/1e6)
 			if r.Features != "" {
-				show.Line("the model has no classifier: the file has the encoder, which gives features (%s)", r.Features)
+				show.Line("the model has no classifier: the file has the encoder, which gives features (%s)",
+					r.Features)
 				show.Line("largest difference of the features: %.2g, or %.2g of the largest", r.MaxAbs, r.MaxRel)
 			} else {
 				show.Line("largest difference of the logits: %.2g, or %.2g of the largest logit", r.MaxAbs, r.MaxRel)

@@ -39,9 +39,9 @@ on every choice; docs/defaults.md has the reasons, and --set overrides any of th
 folder per class, or train and val with such folders; without val, some images are held out.
 
 --budget is the time for everything, with evaluations, the report and an export of the best model
-(model.safetensors; of a pre-training, the encoder). The learning rate follows the clock: a machine that is slower or faster than
-expected trains fewer or more epochs, and the schedule still ends. A resumed run has the rest of
-the time.
+(model.safetensors; of a pre-training, the encoder). The learning rate follows the clock: a machine
+that is slower or faster than expected trains fewer or more epochs, and the schedule still ends. A
+resumed run has the rest of the time.
 
 The run has its own folder (--run; by default one named after CONFIG in runs/): config.yaml,
 log.jsonl, summary.csv, train.log, launches.jsonl (what it ran on), evaluation.json (the confusions

@@ -103,7 +103,8 @@ attention), out and weights (ema or plain).`,
 	c.Flags().StringVar(&split, "split", string(data.Val), "`part` of the data set: train or val")
 	c.Flags().IntVar(&count, "count", 8, "largest number of images (all that are named)")
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of the masks (default: the run's)")
-	c.Flags().IntVar(&block, "block", 0, "`number` of the block of a ViT whose attention is drawn, from 1; the last")
+	c.Flags().IntVar(&block, "block", 0,
+		"`number` of the block of a ViT whose attention is drawn, from 1 (default: the last)")
 	dry.register(c)
 	takesModel(c)
 	return c

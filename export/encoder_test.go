@@ -120,7 +120,8 @@ func TestEncoder(t *testing.T) {
 				}
 				back := openEncoder(t, path)
 				if !back.Headless || back.Features() != c.features || len(back.Classes) > 0 {
-					t.Errorf("%s: headless %v, features %s, classes %v", file, back.Headless, back.Features(), back.Classes)
+					t.Errorf("%s: headless %v, features %s, classes %v",
+						file, back.Headless, back.Features(), back.Classes)
 				}
 				golden.CheckRel(t, file, featuresOf(t, back), want, 1e-5)
 				if _, err := model.Load(path); err == nil ||
@@ -141,7 +142,8 @@ func TestEncoder(t *testing.T) {
 			folder := filepath.Join(dir, "hub")
 			r, _, err := export.WriteHub(l, folder, pool(t))
 			if c.features == layers.Pooled { // timm would compute features with random weights
-				if err == nil || !strings.Contains(err.Error(), "avgpool_pre_head.1.weight, which the pre-training has not") {
+				if err == nil ||
+					!strings.Contains(err.Error(), "avgpool_pre_head.1.weight, which the pre-training has not") {
 					t.Errorf("hub: %v", err)
 				}
 				ts, err := model.Export(l, torch.Timm)

@@ -18,8 +18,8 @@ const mostHeads = 16
 const leastSide = 192
 
 // Explanations draws where a classifier looks in images of a data set: Grad-CAM for its answer and, for
-// a ViT, the attention of the last block, or of another one (Options.Block): the mean over its heads, and every head. names are the names
-// of the model's classes.
+// a ViT, the attention of the last block, or of another one (Options.Block): the mean over its heads, and
+// every head. names are the names of the model's classes.
 func Explanations(ctx context.Context, r *graph.Runner, ds data.Dataset, names []string, o Options) (*Sheet, error) {
 	found, err := Explain(ctx, r, ds, o)
 	if err != nil {

@@ -41,7 +41,8 @@ func TestLabels(t *testing.T) {
 		{"names", 0, "<i>0</i>,<i>1</i>,<i>2</i>,nowhere"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			eval[bool](t, ctx, fmt.Sprintf(`document.querySelectorAll(".labels thead button")[%d].click(); true`, c.column))
+			eval[bool](t, ctx,
+				fmt.Sprintf(`document.querySelectorAll(".labels thead button")[%d].click(); true`, c.column))
 			got := eval[string](t, ctx,
 				`[...document.querySelectorAll(".labels tbody tr")].map((e) => e.cells[0].textContent).join(",")`)
 			if got != c.want {
