@@ -120,7 +120,11 @@ func recordedUntil(m graph.Model, o Options) ([]ops.Recorded, error) {
 	if o.Features == "" {
 		return graph.Record(m, o.Height, o.Width)
 	}
-	return graph.RecordUntil(m, o.Height, o.Width, o.Features)
+	recorded, err := graph.RecordUntil(m, o.Height, o.Width, o.Features)
+	if err == nil && len(recorded) == 0 {
+		err = fmt.Errorf("no op computes the features %q", o.Features)
+	}
+	return recorded, err
 }
 
 // input returns the input of the graph.
