@@ -226,6 +226,7 @@ func script(
 	}
 	c := exec.Command(words[0], words[1:]...)
 	c.Env = append(append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH")), env...)
+	c.Env = append(c.Env, "LC_ALL=C") // or a shell warns about a language that is not installed
 	out, err := c.CombinedOutput()
 	if c.ProcessState == nil {
 		t.Fatal(err)
