@@ -37,6 +37,11 @@ func build(m *testing.M) int {
 		fmt.Printf("%v\n%s", err, out)
 		return 1
 	}
+	// The program must not see what the user has downloaded, and there may be no HOME.
+	if err := os.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache")); err != nil {
+		fmt.Println(err)
+		return 1
+	}
 	return m.Run()
 }
 
