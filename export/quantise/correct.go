@@ -43,7 +43,10 @@ func correct(c *configs.Config, exact graph.Model, m graph.Int8Model, units []gr
 		for o, got := range gots[u.Op] {
 			bias[o] += float32(want[o] - got)
 		}
-		last.Changed()
+		// now, because the next units correct what this changes
+		if err := roundBiases(m, []graph.Int8Unit{u}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -103,12 +103,15 @@ func Run(c *configs.Config, m graph.Model, images Images, o Options) (*Result, e
 	if err := folded.SetInt8(s); err != nil {
 		return nil, err
 	}
+	if err := roundBiases(folded, units); err != nil {
+		return nil, err
+	}
 	if !o.NoCorrection {
 		if err := correct(c, m, folded, units, images); err != nil {
 			return nil, err
 		}
 	}
-	return r, roundBiases(folded, units)
+	return r, nil
 }
 
 func rest(dead []deadChannels) (n int) {

@@ -104,3 +104,21 @@ func TestFirstLayer(t *testing.T) {
 		t.Errorf("notes %q", r.Notes)
 	}
 }
+
+// Equal images give the logits of float32: each bias takes up the errors of the layers before it, with the rounding
+// of their biases.
+func TestCorrectionIsLast(t *testing.T) {
+	m := small(t, nil)
+	scaled(t, m, "stages.0.blocks.0.mlp.1.weight", 0)
+	im := images(8, 32, m.Channels())
+	clear(im.Data)
+	r, err := Run(config(t), m, im, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	im.Count, im.Data = 1, im.batch(0, 1)
+	want, got := logits(t, kernels.Default(), m, im, 1), logits(t, kernels.Default(), r.Model, im, 1)
+	if e := noise(got, want); !(e < 1e-3) {
+		t.Errorf("the logits are off by %.3g", e)
+	}
+}
