@@ -114,11 +114,11 @@ The exit code is 2 if a setting is wrong, 1 if the data set does not fit, and 0 
 are only notes.`,
 		Example: `  fasternet-train config check my.yaml
   fasternet-train config check fasternet_t0 --data /data/flowers --set model.num_classes=0`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if dataDir != "" {
 				settings = append(settings, "data.dir="+quoted(dataDir))
 			}
-			return checkConfig(args[0], settings)
+			return checkConfig(cmd.Context(), args[0], settings)
 		},
 	}
 	check.Flags().StringVar(&dataDir, "data", "", "`folder` of the data set (data.dir)")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,7 +16,7 @@ import (
 const fewFindings = 20
 
 // checkConfig prints all problems of a configuration and of its data set.
-func checkConfig(name string, settings []string) error {
+func checkConfig(ctx context.Context, name string, settings []string) error {
 	if c, given, err := configs.LoadGiven(name, settings...); err == nil {
 		adopted, err := adoptedSettings(c, given, nil)
 		if err != nil {
@@ -36,7 +37,10 @@ func checkConfig(name string, settings []string) error {
 				return err
 			}
 		}
-		report = audit.Config(e.Config, e.Wrong)
+		report = audit.Config(ctx, e.Config, e.Wrong)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := report.Write(os.Stdout, fewFindings); err != nil {
 			return err
 		}

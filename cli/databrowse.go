@@ -44,7 +44,7 @@ image both, with their shares λ), its file, and what was done to it. ` + datase
 			if err != nil {
 				return err
 			}
-			ds, err := sets.Open(config.Data, true)
+			ds, err := sets.Open(cmd.Context(), config.Data, true)
 			if err != nil {
 				return err
 			}

@@ -39,7 +39,7 @@ data.val_fraction, --split val lists the images that are held out.
 			if err != nil {
 				return err
 			}
-			parts, err := f.open(config)
+			parts, err := f.open(cmd.Context(), config)
 			if err != nil {
 				return err
 			}

@@ -60,7 +60,7 @@ lossless and lossy (shrunk files), pixels, and others. ` + datasetHelp,
 			if err != nil {
 				return err
 			}
-			parts, err := f.open(config)
+			parts, err := f.open(cmd.Context(), config)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -90,7 +91,7 @@ func (f *datasetFlags) splits() ([]data.Split, error) {
 }
 
 // open opens the requested parts.
-func (f *datasetFlags) open(c *configs.Config) (parts []dataPart, err error) {
+func (f *datasetFlags) open(ctx context.Context, c *configs.Config) (parts []dataPart, err error) {
 	splits, err := f.splits()
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func (f *datasetFlags) open(c *configs.Config) (parts []dataPart, err error) {
 		if split == data.Val {
 			p.name = "validation"
 		}
-		if p.Dataset, err = sets.Open(c.Data, p.split == data.Train); err != nil {
+		if p.Dataset, err = sets.Open(ctx, c.Data, p.split == data.Train); err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)

@@ -35,7 +35,7 @@ on, with the unchanged image files, class indices, classes.txt and _info.json
 			if err != nil {
 				return err
 			}
-			parts, err := f.open(config)
+			parts, err := f.open(cmd.Context(), config)
 			if err != nil {
 				return err
 			}

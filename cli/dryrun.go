@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -47,8 +48,8 @@ func (d *dryRun) say(does string, writes ...string) error {
 }
 
 // train describes what train would do.
-func (d *dryRun) train(c *configs.Config, dir string, resume bool) error {
-	training, val, err := sets.OpenBoth(c.Data)
+func (d *dryRun) train(ctx context.Context, c *configs.Config, dir string, resume bool) error {
+	training, val, err := sets.OpenBoth(ctx, c.Data)
 	if err != nil {
 		return err
 	}
@@ -85,9 +86,9 @@ func (d *dryRun) parts(verb string, parts []dataPart, file func(dataPart) string
 }
 
 // sayDry describes what eval would do.
-func (e *evaluation) sayDry() error {
+func (e *evaluation) sayDry(ctx context.Context) error {
 	m := e.models[0]
-	ds, err := sets.Open(m.config.Data, e.split == string(data.Train))
+	ds, err := sets.Open(ctx, m.config.Data, e.split == string(data.Train))
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (e *labelEvaluation) run(ctx context.Context) error {
 		return err
 	}
 	m, config := e.model, e.config
-	ds, err := sets.Open(config.Data, e.split == string(data.Train))
+	ds, err := sets.Open(ctx, config.Data, e.split == string(data.Train))
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func (e *evaluation) run(ctx context.Context) error {
 		e.models = append(e.models, &evaluated{m, config, preprocess.Evaluation(config.Data, config.Model.InChans)})
 	}
 	if e.dry.asked {
-		return e.sayDry()
+		return e.sayDry(ctx)
 	}
 	for _, m := range e.models {
 		if m.MultiLabel() {
@@ -135,7 +135,7 @@ func (e *evaluation) run(ctx context.Context) error {
 	}
 	pool := kernels.NewPool(e.models[0].config.Threads)
 	defer pool.Close()
-	members, err := e.members(pool)
+	members, err := e.members(ctx, pool)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (e *evaluation) sameClasses() error {
 }
 
 // members opens the data set for the models, and says what they see.
-func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err error) {
+func (e *evaluation) members(ctx context.Context, pool *kernels.Pool) (members []eval.Member, err error) {
 	first, views := e.models[0], ""
 	opened := map[[2]string]data.Dataset{} // by the way files are decoded
 	for i, m := range e.models {
@@ -203,7 +203,7 @@ func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err err
 		key := [2]string{d.Orientation, d.SixteenBit}
 		ds := opened[key]
 		if ds == nil {
-			if ds, err = e.open(d, m, i == 0); err != nil {
+			if ds, err = e.open(ctx, d, m, i == 0); err != nil {
 				return nil, err
 			}
 			opened[key] = ds
@@ -237,8 +237,8 @@ func (e *evaluation) members(pool *kernels.Pool) (members []eval.Member, err err
 }
 
 // open opens the data set for a model, with its labels, and describes it once.
-func (e *evaluation) open(d configs.Data, m *evaluated, tell bool) (data.Dataset, error) {
-	ds, err := sets.Open(d, e.split == string(data.Train))
+func (e *evaluation) open(ctx context.Context, d configs.Data, m *evaluated, tell bool) (data.Dataset, error) {
+	ds, err := sets.Open(ctx, d, e.split == string(data.Train))
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func (f *int8Flags) run(
 	var val data.Dataset
 	if fresh {
 		images = randomImages(m.Config, m.Model.Channels(), min(f.images, 8))
-	} else if images, val, err = f.open(m, show); err != nil {
+	} else if images, val, err = f.open(ctx, m, show); err != nil {
 		return nil, nil, err
 	}
 	show.Line("int8: measuring the values of each layer on %s", printable.Count(images.Count, "image"))
@@ -202,12 +202,11 @@ func (f *int8Flags) accuracy(
 }
 
 // open opens the data set: some training images, transformed as in an evaluation, and the validation images.
-func (f *int8Flags) open(m *model.Loaded, show *train.Display) (images quantise.Images, val data.Dataset, err error) {
+func (f *int8Flags) open(
+	ctx context.Context, m *model.Loaded, show *train.Display,
+) (images quantise.Images, val data.Dataset, err error) {
 	c := m.Config
-	training, err := sets.Open(c.Data, true)
-	if err == nil {
-		val, err = sets.Open(c.Data, false)
-	}
+	training, val, err := sets.OpenBoth(ctx, c.Data)
 	if err != nil {
 		if f.data == "" {
 			err = fmt.Errorf("%w; --data names another folder", err)

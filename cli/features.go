@@ -81,7 +81,7 @@ The last line on standard output is a JSON object: count, the shapes by name, an
 			}
 			var in *predict.Inputs
 			if dataset {
-				ds, err := sets.Open(config.Data, split == string(data.Train))
+				ds, err := sets.Open(cmd.Context(), config.Data, split == string(data.Train))
 				if err != nil {
 					return err
 				}

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"fasternet/internal/hub"
 	"fasternet/internal/printable"
+	"fasternet/internal/progress"
 	"fasternet/kernels"
 	"fasternet/ops"
 
@@ -47,7 +49,7 @@ func run(args []string) (code int) {
 	hub.Use(stops.ctx, newHubClient)
 	root := newRoot()
 	root.SetArgs(args)
-	return stops.code(root.ExecuteContext(stops.ctx))
+	return stops.code(root.ExecuteContext(progress.With(stops.ctx, (&preparations{now: time.Now}).report)))
 }
 
 // complain prints an error on one line and returns the exit code.

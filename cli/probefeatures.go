@@ -120,7 +120,7 @@ func (f *probeFlags) features(c *cobra.Command, show *train.Display, training bo
 	if err := m.HasFeatures(e.which); err != nil {
 		return nil, nil, usageError{fmt.Errorf("--stage %s: %w", f.stage, err)}
 	}
-	if e.train, e.val, err = sets.OpenBoth(config.Data); err != nil {
+	if e.train, e.val, err = sets.OpenBoth(c.Context(), config.Data); err != nil {
 		return nil, nil, err
 	}
 	if data.IsMultiLabel(e.train) {

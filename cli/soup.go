@@ -91,11 +91,7 @@ predict, and train --from.`,
 			}
 			first := models[0]
 			config := first.Config
-			training, err := sets.Open(config.Data, true)
-			if err != nil {
-				return err
-			}
-			val, err := sets.Open(config.Data, false)
+			training, val, err := sets.OpenBoth(cmd.Context(), config.Data)
 			if err != nil {
 				return err
 			}

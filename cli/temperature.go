@@ -82,7 +82,7 @@ func fitOnValidation(
 	config *configs.Config,
 	pool *kernels.Pool,
 ) (*metrics.Calibration, error) {
-	ds, err := sets.Open(config.Data, false)
+	ds, err := sets.Open(ctx, config.Data, false)
 	if err != nil {
 		return nil, fmt.Errorf("--temperature %s: %w", fitTemperature, err)
 	}

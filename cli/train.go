@@ -158,7 +158,7 @@ The last line on standard output is a JSON object about the best checkpoint: top
 				return err
 			}
 			if dry.asked {
-				return dry.train(config, dir, resume)
+				return dry.train(cmd.Context(), config, dir, resume)
 			}
 			if err := ranks.only(func() error { return watch.start(dir) }); err != nil {
 				return err

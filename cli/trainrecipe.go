@@ -168,8 +168,9 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 	}
 	r, err := recipe.Make(ctx, o)
 	var short *recipe.BudgetError
+	var late *train.LateError
 	switch {
-	case errors.As(err, &short):
+	case errors.As(err, &short), errors.As(err, &late):
 		return nil, usageError{fmt.Errorf("--budget: %w", err)}
 	case err != nil:
 		return nil, err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -155,7 +156,7 @@ func (d *drawing) draw(cmd *cobra.Command) (kind string, sheet *viz.Sheet, err e
 	if err != nil {
 		return "", nil, usageError{err}
 	}
-	ds, err := d.prepare(c, fmt.Sprintf("LocalMIM of a %s: %s", c.Model.Name, d.flags.path))
+	ds, err := d.prepare(cmd.Context(), c, fmt.Sprintf("LocalMIM of a %s: %s", c.Model.Name, d.flags.path))
 	if err != nil || d.dry {
 		return "reconstruction", nil, err
 	}
@@ -193,7 +194,7 @@ func (d *drawing) explanations(cmd *cobra.Command) (kind string, sheet *viz.Shee
 		return "", nil, err
 	}
 	d.across = true
-	ds, err := d.prepare(c, fmt.Sprintf(what, c.Model.Title(), d.flags.path))
+	ds, err := d.prepare(cmd.Context(), c, fmt.Sprintf(what, c.Model.Title(), d.flags.path))
 	if err != nil || d.dry {
 		return kind, nil, err
 	}
@@ -213,7 +214,7 @@ func (d *drawing) explanations(cmd *cobra.Command) (kind string, sheet *viz.Shee
 }
 
 // prepare completes the options and opens the images.
-func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err error) {
+func (d *drawing) prepare(ctx context.Context, c *configs.Config, title string) (ds data.Dataset, err error) {
 	o := &d.options
 	o.Title, o.Transform, o.Workers = title, preprocess.Evaluation(c.Data, c.Model.InChans), c.Data.Workers
 	if !d.ownSeed {
@@ -221,7 +222,7 @@ func (d *drawing) prepare(c *configs.Config, title string) (ds data.Dataset, err
 	}
 	var left []data.LeftOut
 	if len(d.images) == 0 {
-		if ds, err = sets.Open(c.Data, d.train); err == nil {
+		if ds, err = sets.Open(ctx, c.Data, d.train); err == nil {
 			left = data.LeftOutOf(ds)
 			if d.across {
 				ds = data.Subset(ds, viz.AcrossClasses(ds, o.Most))

@@ -34,11 +34,16 @@ type FaultList struct {
 
 // Add adds a fault.
 func (f *FaultList) Add(format string, args ...any) {
+	f.AddError(fmt.Errorf("data: "+format, args...))
+}
+
+// AddError is Add for an error that exists already.
+func (f *FaultList) AddError(err error) {
 	if len(f.first) == mostFaults {
 		f.more++
 		return
 	}
-	f.first = append(f.first, Fault{Err: fmt.Errorf("data: "+format, args...), Image: f.Images})
+	f.first = append(f.first, Fault{Err: err, Image: f.Images})
 }
 
 // Join adds all faults of another list.
@@ -67,13 +72,18 @@ func (f *FaultList) All() []Fault {
 // Faulty is a dataset that knows what its opener found wrong.
 type Faulty interface{ Faults() []Fault }
 
-// FaultsOf lists what the opener of a dataset found wrong. For a part or a view of a
-// dataset it lists the faults of the whole.
+// FaultsOf lists what the opener of a dataset found wrong, and the files that could not be
+// read to find copies ([HoldOutGrouped]). For a part or a view of a dataset it lists the
+// faults of the whole.
 func FaultsOf(ds Dataset) []Fault {
+	var faults []Fault
 	if f, ok := undivided(ds).(Faulty); ok {
-		return f.Faults()
+		faults = f.Faults()
 	}
-	return nil
+	if c, ok := comparedIn(ds); ok && len(c.unread) > 0 {
+		faults = slices.Concat(faults, c.unread)
+	}
+	return faults
 }
 
 // CheckFaults returns an error if the opener of a dataset found something wrong. The

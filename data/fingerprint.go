@@ -99,7 +99,7 @@ func Listing(stamps []Stamp) string {
 
 // each calls f for the numbers below n, in several goroutines.
 func each(n int, f func(i int)) {
-	const chunk = 256
+	const chunk = 32
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range min(fileWorkers, (n+chunk-1)/chunk) {

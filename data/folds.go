@@ -2,6 +2,7 @@ package data
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -18,13 +19,21 @@ import (
 // same on every machine, in whatever order the samples are. It is an error when a fold is
 // empty, or when training is left without one of the classes.
 func HoldOutFold(ds Dataset, fold, folds int, seed uint64, pattern string) (train, val Dataset, err error) {
+	return HoldOutFoldContext(context.Background(), ds, fold, folds, seed, pattern)
+}
+
+// HoldOutFoldContext is [HoldOutFold] that reports to ctx how far it is (package progress), and returns
+// the cause when ctx ends.
+func HoldOutFoldContext(
+	ctx context.Context, ds Dataset, fold, folds int, seed uint64, pattern string,
+) (train, val Dataset, err error) {
 	if folds < 2 || fold < 1 || fold > folds {
 		return nil, nil, fmt.Errorf("data: there is no fold %d of %d", fold, folds)
 	}
 	if _, err := CountClasses(ds); err != nil {
 		return nil, nil, err
 	}
-	of, err := foldsOf(ds, folds, seed, pattern)
+	of, unread, err := foldsOf(ctx, ds, folds, seed, pattern)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,7 +62,7 @@ func HoldOutFold(ds Dataset, fold, folds int, seed uint64, pattern string) (trai
 			}
 		}
 	}
-	return Subset(ds, kept), Subset(ds, held), nil
+	return compared{Subset(ds, kept), 0, unread}, compared{Subset(ds, held), 0, unread}, nil
 }
 
 // group is a set of samples that stay together.
@@ -64,11 +73,13 @@ type group struct {
 	classes map[int]int // number of samples of each class
 }
 
-// foldsOf returns the fold of each sample, from 0.
-func foldsOf(ds Dataset, folds int, seed uint64, pattern string) ([]int, error) {
-	groups, err := groupsOf(ds, seed, pattern)
+// foldsOf returns the fold of each sample, from 0, and lists the files that cannot be read.
+func foldsOf(
+	ctx context.Context, ds Dataset, folds int, seed uint64, pattern string,
+) (of []int, unread []Fault, err error) {
+	groups, unread, err := groupsOf(ctx, ds, seed, pattern)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.SortFunc(groups, func(a, b *group) int {
 		return cmp.Or(
@@ -77,7 +88,7 @@ func foldsOf(ds Dataset, folds int, seed uint64, pattern string) ([]int, error) 
 			cmp.Compare(a.name, b.name),
 		)
 	})
-	of := make([]int, ds.Len())
+	of = make([]int, ds.Len())
 	counts, sizes := make([]map[int]int, folds), make([]int, folds)
 	for f := range counts {
 		counts[f] = map[int]int{}
@@ -101,21 +112,27 @@ func foldsOf(ds Dataset, folds int, seed uint64, pattern string) ([]int, error) 
 		}
 		sizes[best] += len(g.rows)
 	}
-	return of, nil
+	return of, unread, nil
 }
 
-// groupsOf finds the samples that stay together.
-func groupsOf(ds Dataset, seed uint64, pattern string) ([]*group, error) {
+// groupsOf finds the samples that stay together, and lists the files that cannot be read.
+func groupsOf(
+	ctx context.Context, ds Dataset, seed uint64, pattern string,
+) (groups []*group, unread []Fault, err error) {
 	find, err := regexp.Compile(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return nil, nil, fmt.Errorf("data: %w", err)
 	}
 	names := make([]string, ds.Len())
 	for i := range names {
 		names[i] = Key(ds, i)
 	}
+	same, unread, err := joined(ctx, ds, names)
+	if err != nil {
+		return nil, nil, err
+	}
 	u := newUnion(ds.Len())
-	for i, g := range joined(ds, names) {
+	for i, g := range same {
 		u.join(i, g)
 	}
 	byPattern := map[string]int{}
@@ -131,7 +148,6 @@ func groupsOf(ds Dataset, seed uint64, pattern string) ([]*group, error) {
 		byPattern[text] = i
 	}
 	byRoot := map[int]*group{}
-	var groups []*group
 	for i, name := range names {
 		r := u.root(i)
 		g := byRoot[r]
@@ -149,5 +165,5 @@ func groupsOf(ds Dataset, seed uint64, pattern string) ([]*group, error) {
 	for _, g := range groups {
 		g.score = Score(g.name, seed)
 	}
-	return groups, nil
+	return groups, unread, nil
 }

@@ -16,28 +16,26 @@ type Placed interface {
 func Shared(a, b Dataset) (count int, first string) {
 	places := filePlaces{map[string]string{}}
 	in, folders := make(map[samplePlace]int, b.Len()), map[string]bool{}
-	for i := range b.Len() {
-		place := places.of(b, i)
+	places.each(b, func(i int, place samplePlace) {
 		if place == (samplePlace{}) {
-			continue
+			return
 		}
 		folders[place.folder] = true
 		if _, twice := in[place]; !twice {
 			in[place] = i
 		}
-	}
+	})
 	at := b.Len()
-	for i := range a.Len() {
-		place := places.of(a, i)
+	places.each(a, func(_ int, place samplePlace) {
 		if !folders[place.folder] { // the usual case
-			continue
+			return
 		}
 		if k, ok := in[place]; ok {
 			delete(in, place) // a may have it twice
 			count++
 			at = min(at, k)
 		}
-	}
+	})
 	if count > 0 {
 		first = b.Name(at)
 	}
@@ -50,14 +48,31 @@ type samplePlace struct{ folder, file, within string }
 // filePlaces finds out where samples really are. It resolves each folder once.
 type filePlaces struct{ folders map[string]string }
 
-// of returns the place of sample i.
-func (p filePlaces) of(ds Dataset, i int) samplePlace {
-	ds, i = origin(ds, i)
-	d, ok := ds.(Placed)
-	if !ok {
+// each calls f for all samples, in their order. It asks several samples at a time for their files: to follow a
+// link on a network disk takes its time.
+func (p filePlaces) each(ds Dataset, f func(i int, place samplePlace)) {
+	const together = 4096
+	var files, within [together]string
+	for from := 0; from < ds.Len(); from += together {
+		n := min(together, ds.Len()-from)
+		each(n, func(k int) {
+			files[k], within[k] = "", ""
+			holder, i := origin(ds, from+k)
+			if d, ok := holder.(Placed); ok {
+				files[k], within[k] = d.Place(i)
+			}
+		})
+		for k := range n {
+			f(from+k, p.place(files[k], within[k]))
+		}
+	}
+}
+
+// place returns where a file really is.
+func (p filePlaces) place(file, within string) samplePlace {
+	if file == "" {
 		return samplePlace{}
 	}
-	file, within := d.Place(i)
 	dir, base := filepath.Split(file)
 	real, ok := p.folders[dir]
 	if !ok {

@@ -193,11 +193,11 @@ func TestLabelsOfValidationAreLikeTraining(t *testing.T) {
 		{"names", "0.png 1\n1.png 10\n2.png 2\n3.png 3\n", []int{0, 2}},
 	} {
 		write("train.txt", c.train)
-		val, err := sets.Open(config, false)
+		val, err := sets.Open(t.Context(), config, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, both, err := sets.OpenBoth(config)
+		_, both, err := sets.OpenBoth(t.Context(), config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,18 +208,18 @@ func TestLabelsOfValidationAreLikeTraining(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "train.txt")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sets.Open(config, false); err == nil ||
+	if _, err := sets.Open(t.Context(), config, false); err == nil ||
 		!strings.Contains(err.Error(), "val.txt:1: label 1 may be the name of class 0 or the number of class 1") {
 		t.Error(err)
 	}
 	config.LabelKind = "name"
-	if val, err := sets.Open(config, false); err != nil || !slices.Equal(labels(val), []int{0, 2}) {
+	if val, err := sets.Open(t.Context(), config, false); err != nil || !slices.Equal(labels(val), []int{0, 2}) {
 		t.Error(val, err)
 	}
 	// Without names, the labels of the training part decide how many classes there are.
 	config.Classes, config.LabelKind = "", "auto"
 	write("train.txt", "0.png 0\n1.png 1\n")
-	if _, err := sets.Open(config, false); err == nil ||
+	if _, err := sets.Open(t.Context(), config, false); err == nil ||
 		!strings.Contains(err.Error(),
 			"val.txt:2: label 2 is not a class of the training part, whose labels end at 1") {
 		t.Error(err)

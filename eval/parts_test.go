@@ -113,7 +113,7 @@ func TestHoldOutOfFolders(t *testing.T) {
 				ValSplit:    configs.HashSplit,
 				OnBadImage:  "error",
 			}
-			train, val, err := sets.OpenBoth(d)
+			train, val, err := sets.OpenBoth(t.Context(), d)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("error %v, want %q", err, c.err)
@@ -170,7 +170,7 @@ func TestImagesInBothParts(t *testing.T) {
 		{"./all/../all", "20 of 20"},
 	} {
 		d.Val = c.val
-		train, val, err := sets.OpenBoth(d)
+		train, val, err := sets.OpenBoth(t.Context(), d)
 		if err != nil {
 			t.Fatal(err)
 		}

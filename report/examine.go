@@ -36,7 +36,7 @@ func (r *Run) Examine(ctx context.Context, progress func(done, total int)) error
 func (r *Run) examine(ctx context.Context, progress func(done, total int)) error {
 	pool := kernels.NewPool(0) // the run may be from another machine
 	defer pool.Close()
-	ds, err := sets.Open(r.Config.Data, false)
+	ds, err := sets.Open(ctx, r.Config.Data, false)
 	if err != nil {
 		return err
 	}

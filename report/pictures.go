@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"html/template"
@@ -88,7 +89,7 @@ func (a albums) forget() {
 
 func (a *album) open(c *configs.Config) error {
 	if a.dataset == nil && a.err == nil {
-		a.dataset, a.err = sets.Open(c.Data, false)
+		a.dataset, a.err = sets.Open(context.Background(), c.Data, false)
 		a.shown = map[int]Picture{}
 	}
 	return a.err

@@ -69,7 +69,7 @@ func DebugStep(ctx context.Context, c *configs.Config, o StepOptions) (*StepRepo
 			return nil, err
 		}
 	}
-	if err := t.openToDebug(state, path, b); err != nil {
+	if err := t.openToDebug(ctx, state, path, b); err != nil {
 		return nil, err
 	}
 	defer t.pool.Close()
@@ -122,7 +122,7 @@ func (t *trainer) stateToDebug(o StepOptions) (*checkpoints.File, string, error)
 
 // openToDebug makes what a step needs. With a saved batch, the data set may be missing if the checkpoint names
 // its classes.
-func (t *trainer) openToDebug(state *checkpoints.File, path string, b *savedBatch) (err error) {
+func (t *trainer) openToDebug(ctx context.Context, state *checkpoints.File, path string, b *savedBatch) (err error) {
 	t.pool = kernels.NewPool(t.config.Threads)
 	defer func() {
 		if err != nil {
@@ -132,7 +132,7 @@ func (t *trainer) openToDebug(state *checkpoints.File, path string, b *savedBatc
 	var names []string
 	if b != nil && state != nil && json.Unmarshal([]byte(state.Meta[model.ClassesKey]), &names) == nil {
 		t.train, t.val = knownSamples{names, b.samples}, knownSamples{classes: names}
-	} else if err := t.openData(); err != nil {
+	} else if err := t.openData(ctx); err != nil {
 		return err
 	}
 	if err := t.makeTask(); err != nil {

@@ -34,7 +34,7 @@ func TestTeacher(t *testing.T) {
 	c := load(t, dir, "distill.type=soft", "distill.teacher="+path)
 	pool := kernels.NewPool(1)
 	defer pool.Close()
-	train, err := sets.Open(c.Data, true)
+	train, err := sets.Open(t.Context(), c.Data, true)
 	if err != nil {
 		t.Fatal(err)
 	}

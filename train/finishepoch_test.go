@@ -25,7 +25,7 @@ func newTrainer(t *testing.T, c *configs.Config) *trainer {
 	tr := &trainer{config: c, ranks: ranks{collective.Single{}}, pool: kernels.NewPool(2)}
 	t.Cleanup(tr.pool.Close)
 	var err error
-	if tr.train, err = sets.Open(c.Data, true); err != nil {
+	if tr.train, err = sets.Open(t.Context(), c.Data, true); err != nil {
 		t.Fatal(err)
 	}
 	if err := tr.makeTask(); err != nil {

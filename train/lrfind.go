@@ -81,7 +81,7 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 		patience: ctx,
 	}
 	defer t.pool.Close()
-	if err := t.lookFor(); err != nil {
+	if err := t.lookFor(ctx); err != nil {
 		return LRFinding{}, err
 	}
 	t.show.Line("%s", t.task.describe())
@@ -99,11 +99,11 @@ func FindLR(ctx context.Context, c *configs.Config, o FindOptions) (LRFinding, e
 }
 
 // lookFor makes what a training step needs.
-func (t *trainer) lookFor() (err error) {
+func (t *trainer) lookFor(ctx context.Context) (err error) {
 	if err := t.config.Check(); err != nil {
 		return err
 	}
-	if err := t.openData(); err != nil {
+	if err := t.openData(ctx); err != nil {
 		return err
 	}
 	if err := t.makeTask(); err != nil {

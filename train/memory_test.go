@@ -119,7 +119,7 @@ func TestMemoryOfFindLR(t *testing.T) {
 		pool:   kernels.NewPool(1),
 	}
 	defer tr.pool.Close()
-	if err := tr.lookFor(); err != nil {
+	if err := tr.lookFor(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	const steps = 300

@@ -93,7 +93,7 @@ func TestValBatchSize(t *testing.T) {
 		for i, batch := range []int{20, 1, 7, 64} {
 			tr := newTrainer(t, smallConfig(t, model, folder, fmt.Sprintf("train.val_batch_size=%d", batch)))
 			var err error
-			if tr.val, err = sets.Open(tr.config.Data, false); err != nil {
+			if tr.val, err = sets.Open(t.Context(), tr.config.Data, false); err != nil {
 				t.Fatal(err)
 			}
 			switch task := tr.task.(type) {

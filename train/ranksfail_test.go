@@ -155,7 +155,7 @@ func TestRankInterruptsEvaluation(t *testing.T) {
 				defer cancel()
 				tr := &trainer{config: c, ranks: ranks{g}, show: NewDisplay(io.Discard)}
 				defer tr.close()
-				if err := tr.make(Options{}); err != nil {
+				if err := tr.make(ctx, Options{}); err != nil {
 					t.Error(err)
 					g.Abort(err)
 				}

@@ -30,7 +30,7 @@ func withBF16(t *testing.T) *kernels.Set {
 func firstLosses(t *testing.T, model, dir string, settings ...string) [2]float32 {
 	t.Helper()
 	c := smallConfig(t, model, dir, settings...)
-	ds, err := sets.Open(c.Data, true)
+	ds, err := sets.Open(t.Context(), c.Data, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestUnknownKindsAreErrors(t *testing.T) {
 		t.Run(c.key, func(t *testing.T) {
 			config := smallConfig(t, small["vit"], dir)
 			c.spoil(config)
-			ds, err := sets.Open(smallConfig(t, small["vit"], dir).Data, true)
+			ds, err := sets.Open(t.Context(), smallConfig(t, small["vit"], dir).Data, true)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -171,9 +171,9 @@ func (t *trainer) run(ctx context.Context, o Options) (out Outcome, err error) {
 }
 
 // openData opens both parts of the data set.
-func (t *trainer) openData() (err error) {
+func (t *trainer) openData(ctx context.Context) (err error) {
 	c := t.config
-	if t.train, t.val, err = sets.OpenBoth(c.Data); err != nil {
+	if t.train, t.val, err = sets.OpenBoth(ctx, c.Data); err != nil {
 		return err
 	}
 	if n := c.Data.MaxPerClass; n > 0 {
@@ -254,7 +254,7 @@ func (t *trainer) close() error {
 
 // open makes or resumes the model and the folder.
 func (t *trainer) open(ctx context.Context, o Options) error {
-	if err := t.ranks.agree(ctx, t.promptly(ctx, func() error { return t.make(o) })); err != nil {
+	if err := t.ranks.agree(ctx, t.promptly(ctx, func() error { return t.make(ctx, o) })); err != nil {
 		return err
 	}
 	if err := t.compare(o); err != nil {
@@ -278,12 +278,16 @@ func (t *trainer) open(ctx context.Context, o Options) error {
 }
 
 // make makes what a step needs, and finds errors before a folder is made.
-func (t *trainer) make(o Options) (err error) {
+func (t *trainer) make(ctx context.Context, o Options) (err error) {
 	c := t.config
 	if err := c.Check(); err != nil {
 		return err
 	}
-	if err := t.openData(); err != nil {
+	total, err := c.Train.BudgetTime()
+	if err != nil {
+		return err
+	}
+	if err := OpenWithin(ctx, t.began.Add(-o.Before), total, t.openData); err != nil {
 		return err
 	}
 	if err := t.checkResumed(o); err != nil {

@@ -14,18 +14,12 @@ const MaxFile = 8*MaxPixels + 1<<20
 
 // ReadFile reads a file into the memory of buf, if it is large enough.
 func ReadFile(path string, buf []byte) ([]byte, error) {
-	f, err := os.Open(path)
+	f, info, err := OpenFile(path)
 	if err != nil {
-		return nil, readError(err)
+		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, readError(err)
-	case info.IsDir():
-		return nil, fmt.Errorf("data: %s is a folder; a file is needed", path)
-	case info.Size() > MaxFile:
+	if info.Size() > MaxFile {
 		return nil, fmt.Errorf("data: %s has %d bytes; no image that can be decoded is that large", path, info.Size())
 	}
 	buf, err = readInto(f, int(info.Size()), buf)
@@ -37,9 +31,9 @@ func ReadFile(path string, buf []byte) ([]byte, error) {
 
 // ReadPart reads size bytes of a file from offset on.
 func ReadPart(path string, offset, size int64, buf []byte) ([]byte, error) {
-	f, err := os.Open(path)
+	f, _, err := OpenFile(path)
 	if err != nil {
-		return nil, readError(err)
+		return nil, err
 	}
 	defer f.Close()
 	buf, err = readInto(io.NewSectionReader(f, offset, size), int(size), buf)
@@ -49,13 +43,16 @@ func ReadPart(path string, offset, size int64, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
+// ErrShorter says that a file has become shorter while it was read, or since its size was read.
+var ErrShorter = errors.New("the file has become shorter than it was")
+
 func readInto(r io.Reader, n int, buf []byte) ([]byte, error) {
 	if cap(buf) < n {
 		buf = make([]byte, n)
 	}
 	if _, err := io.ReadFull(r, buf[:n]); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, errors.New("the file has become shorter than it was")
+			return nil, ErrShorter
 		}
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,6 +30,9 @@ func HasImageName(name string) bool {
 	return slices.Contains(imageEndings, strings.ToLower(filepath.Ext(name)))
 }
 
+// NameDecides says whether the name alone decides if a file counts as an image.
+func NameDecides(name string) bool { return HasImageName(name) || hasEnding(name) }
+
 // hasEnding says whether a name has an ending: up to five letters and digits after the last
 // dot, but not digits alone, as in "img.0001" or "2021.05.06".
 func hasEnding(name string) bool {
@@ -56,9 +58,9 @@ func IsImageFile(path string) (bool, error) {
 	if hasEnding(path) {
 		return false, nil
 	}
-	f, err := os.Open(path)
+	f, _, err := OpenFile(path)
 	if err != nil {
-		return false, fmt.Errorf("data: %w", err)
+		return false, err
 	}
 	defer f.Close()
 	start := make([]byte, 32)

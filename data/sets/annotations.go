@@ -229,6 +229,11 @@ func (d *Annotations) Encoded(i int, buf []byte) (content []byte, ok bool, err e
 	return content, true, err
 }
 
+// EncodedRange returns a part of the file of sample i.
+func (d *Annotations) EncodedRange(i int, offset, size int64, buf []byte) ([]byte, error) {
+	return picture.ReadPart(d.Name(i), offset, size, buf)
+}
+
 // Name returns the path of image i.
 func (d *Annotations) Name(i int) string { return inFolder(d.root, d.files[i]) }
 
@@ -277,6 +282,9 @@ func (d *Annotations) absoluteRoots() []string {
 
 // StampSize returns the size of the file of sample i in bytes.
 func (d *Annotations) StampSize(i int) uint64 { return fileSize(d.Name(i)) }
+
+// Stamp returns the size of the file of sample i in bytes, and when it was last changed.
+func (d *Annotations) Stamp(i int) (size uint64, changed int64) { return fileStamp(d.Name(i)) }
 
 // Place returns the file of sample i.
 func (d *Annotations) Place(i int) (file, within string) { return d.Name(i), "" }

@@ -1,6 +1,7 @@
 package sets_test
 
 import (
+	"context"
 	"fmt"
 
 	"fasternet/configs"
@@ -58,7 +59,7 @@ func init() {
 func ExampleRegister() {
 	c := configs.Default()
 	c.Data.Name, c.Data.Options = "ramps", configs.Options{"size": 28}
-	ds, err := sets.Open(c.Data, true)
+	ds, err := sets.Open(context.Background(), c.Data, true)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -67,7 +68,7 @@ func ExampleRegister() {
 	fmt.Println(ds.Len(), m.Height, m.Width)
 
 	c.Data.Options = configs.Options{"size": 0}
-	_, err = sets.Open(c.Data, true)
+	_, err = sets.Open(context.Background(), c.Data, true)
 	fmt.Println(err)
 	// Output:
 	// 100 28 28

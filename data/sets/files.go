@@ -32,6 +32,11 @@ func (f Files) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
 	return content, true, err
 }
 
+// EncodedRange returns a part of the file of sample i.
+func (f Files) EncodedRange(i int, offset, size int64, buf []byte) ([]byte, error) {
+	return picture.ReadPart(f[i], offset, size, buf)
+}
+
 // As returns the dataset of the files, decoded in this way.
 func (f Files) As(how picture.Decoding) data.Dataset {
 	d := &decodedFiles{Files: f}
@@ -81,6 +86,9 @@ func (f Files) Key(i int) string { return filepath.ToSlash(f[i]) }
 
 // StampSize returns the size of the file of sample i in bytes.
 func (f Files) StampSize(i int) uint64 { return fileSize(f[i]) }
+
+// Stamp returns the size of the file of sample i in bytes, and when it was last changed.
+func (f Files) Stamp(i int) (size uint64, changed int64) { return fileStamp(f[i]) }
 
 // Place returns the file of sample i.
 func (f Files) Place(i int) (file, within string) { return f[i], "" }

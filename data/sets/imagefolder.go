@@ -288,8 +288,13 @@ func (d *ImageFolder) list(rel string, above []fs.FileInfo) {
 		d.leave(rel, data.RunFolder)
 		return
 	}
-	for _, e := range entries {
-		d.entry(filepath.Join(rel, e.Name()), e, above)
+	unclear := looks(path, entries)
+	for i, e := range entries {
+		seen, ok := unclear[i]
+		if !ok {
+			seen = look{mode: e.Type(), image: picture.HasImageName(e.Name())}
+		}
+		d.entry(filepath.Join(rel, e.Name()), e, seen, above)
 	}
 }
 
@@ -303,18 +308,15 @@ func isRunFolder(entries []fs.DirEntry) bool {
 }
 
 // entry handles an entry of a folder: it is an image, a folder, or left out.
-func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
+func (d *ImageFolder) entry(name string, e fs.DirEntry, seen look, above []fs.FileInfo) {
 	if hidden(e.Name()) {
 		d.leave(name, data.Hidden)
 		return
 	}
-	mode := e.Type()
-	if mode&fs.ModeSymlink != 0 {
+	if e.Type()&fs.ModeSymlink != 0 {
 		d.links = true
-		target, err := os.Stat(filepath.Join(d.root, name))
-		switch {
+		switch err := seen.linkErr; {
 		case err == nil:
-			mode = target.Mode()
 		case picture.HasImageName(name): // a sample that cannot be read
 			d.files = append(d.files, name)
 			err = fmt.Errorf("data: following a symbolic link: %w", err)
@@ -329,15 +331,15 @@ func (d *ImageFolder) entry(name string, e fs.DirEntry, above []fs.FileInfo) {
 		}
 	}
 	switch {
-	case mode.IsDir():
+	case seen.mode.IsDir():
 		d.list(name, above)
-	case !mode.IsRegular():
+	case !seen.mode.IsRegular():
 		d.leave(name, data.Special)
+	case seen.err != nil:
+		d.leave(name, data.Unreadable)
+	case !seen.image:
+		d.leave(name, data.OtherEnding)
 	default:
-		if why := d.reason(name, ""); why != "" {
-			d.leave(name, why)
-			return
-		}
 		d.files = append(d.files, name)
 	}
 }
@@ -398,6 +400,11 @@ func (d *ImageFolder) Encoded(i int, buf []byte) (content []byte, ok bool, err e
 	return content, true, err
 }
 
+// EncodedRange returns a part of the file of sample i.
+func (d *ImageFolder) EncodedRange(i int, offset, size int64, buf []byte) ([]byte, error) {
+	return picture.ReadPart(d.Name(i), offset, size, buf)
+}
+
 // Name returns the path of image i.
 func (d *ImageFolder) Name(i int) string { return filepath.Join(d.root, d.files[i]) }
 
@@ -406,6 +413,9 @@ func (d *ImageFolder) Key(i int) string { return filepath.ToSlash(d.files[i]) }
 
 // StampSize returns the size of the file of sample i in bytes.
 func (d *ImageFolder) StampSize(i int) uint64 { return fileSize(d.Name(i)) }
+
+// Stamp returns the size of the file of sample i in bytes, and when it was last changed.
+func (d *ImageFolder) Stamp(i int) (size uint64, changed int64) { return fileStamp(d.Name(i)) }
 
 // Place returns the file of sample i; for a link, the file that it leads to.
 func (d *ImageFolder) Place(i int) (file, within string) {

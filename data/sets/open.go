@@ -1,6 +1,7 @@
 package sets
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,9 +15,17 @@ import (
 // Open opens the training or the validation part of the configured data set. With
 // data.val_fraction or data.folds both come from the training part. It is an error when
 // something is wrong with the part; but with data.on_bad_image: skip, an image that cannot be
-// read is not an error.
-func Open(d configs.Data, train bool) (data.Dataset, error) {
-	ds, err := Inspect(d, train)
+// read is not an error. A search for copies reports to ctx how far it is (package progress), and
+// returns the cause when ctx ends.
+func Open(ctx context.Context, d configs.Data, train bool) (data.Dataset, error) {
+	if d.HoldsOut() {
+		kept, held, err := OpenBoth(ctx, d)
+		if train {
+			return kept, err
+		}
+		return held, err
+	}
+	ds, err := Inspect(ctx, d, train)
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +56,9 @@ func moved(dir string, err error) error {
 
 // Inspect is [Open], but leaves what is wrong with the part to the caller: see
 // [data.FaultsOf].
-func Inspect(d configs.Data, train bool) (data.Dataset, error) {
+func Inspect(ctx context.Context, d configs.Data, train bool) (data.Dataset, error) {
 	if d.HoldsOut() {
-		kept, held, err := InspectBoth(d)
+		kept, held, err := InspectBoth(ctx, d)
 		if train {
 			return kept, err
 		}
@@ -62,8 +71,16 @@ func Inspect(d configs.Data, train bool) (data.Dataset, error) {
 }
 
 // OpenBoth opens both parts, see [Open]. It reads only once what they have in common.
-func OpenBoth(d configs.Data) (train, val data.Dataset, err error) {
-	if train, val, err = InspectBoth(d); err != nil {
+func OpenBoth(ctx context.Context, d configs.Data) (train, val data.Dataset, err error) {
+	if d.HoldsOut() {
+		var whole data.Dataset
+		if whole, err = OpenWhole(d); err == nil { // what is wrong already needs no search for copies
+			train, val, err = HoldOut(ctx, d, whole)
+		}
+	} else {
+		train, val, err = InspectBoth(ctx, d)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	for _, ds := range []data.Dataset{train, val} {
@@ -75,7 +92,7 @@ func OpenBoth(d configs.Data) (train, val data.Dataset, err error) {
 }
 
 // InspectBoth is [OpenBoth], but leaves what is wrong with the parts to the caller.
-func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
+func InspectBoth(ctx context.Context, d configs.Data) (train, val data.Dataset, err error) {
 	if err := checkDir(d); err != nil {
 		return nil, nil, err
 	}
@@ -86,32 +103,58 @@ func InspectBoth(d configs.Data) (train, val data.Dataset, err error) {
 		val, err = decoded(d, false, train)
 		return train, val, err
 	}
-	if train.Len() == 0 { // its faults say why, and nothing can be held out
-		if err := data.CheckFaults(train, false); err != nil {
+	return HoldOut(ctx, d, train)
+}
+
+// OpenWhole opens the training part before images are held out for [HoldOut].
+func OpenWhole(d configs.Data) (data.Dataset, error) {
+	if err := checkDir(d); err != nil {
+		return nil, err
+	}
+	ds, err := decoded(d, true, nil)
+	if err != nil || ds.Len() == 0 { // HoldOut says what to do about an empty data set
+		return ds, err
+	}
+	return ds, checkFaults(d, ds)
+}
+
+// HoldOut holds the validation images out of the training part, as data.folds or data.val_fraction says.
+func HoldOut(ctx context.Context, d configs.Data, ds data.Dataset) (train, val data.Dataset, err error) {
+	if ds.Len() == 0 { // its faults say why, and nothing can be held out
+		if err := data.CheckFaults(ds, false); err != nil {
 			return nil, nil, err
 		}
 	}
 	if d.Folds > 0 {
-		if train, val, err = data.HoldOutFold(train, d.Fold, d.Folds, d.ValSeed, d.FoldGroups); err != nil {
-			return nil, nil, fmt.Errorf("data.folds: %w", err)
+		train, val, err = data.HoldOutFoldContext(ctx, ds, d.Fold, d.Folds, d.ValSeed, d.FoldGroups)
+		if err != nil {
+			return nil, nil, holdOutError(ctx, "data.folds", err)
 		}
 		return train, val, nil
 	}
 	switch d.ValSplit {
 	case "", configs.GroupedSplit:
-		train, val, err = data.HoldOutGrouped(train, d.ValFraction, d.ValSeed)
+		train, val, err = data.HoldOutGroupedContext(ctx, ds, d.ValFraction, d.ValSeed)
 	case configs.HashSplit:
-		train, val, err = data.HoldOut(train, d.ValFraction, d.ValSeed)
+		train, val, err = data.HoldOut(ds, d.ValFraction, d.ValSeed)
 	case configs.ShuffleSplit:
-		train, val, err = data.HoldOutShuffled(train, d.ValFraction, d.ValSeed)
+		train, val, err = data.HoldOutShuffled(ds, d.ValFraction, d.ValSeed)
 	default:
 		return nil, nil, fmt.Errorf("data.val_split: want %s, %s or %s, got %q",
 			configs.GroupedSplit, configs.HashSplit, configs.ShuffleSplit, d.ValSplit)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("data.val_fraction: %w", err)
+		return nil, nil, holdOutError(ctx, "data.val_fraction", err)
 	}
 	return train, val, nil
+}
+
+// holdOutError names the key of an error, unless the search for copies was interrupted.
+func holdOutError(ctx context.Context, key string, err error) error {
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", key, err)
 }
 
 // checkDir returns an error if the format is unknown, or if it needs a folder and has none.

@@ -125,11 +125,13 @@ func recordSize(b []byte) int64 {
 	return recordHeaderSize + int64(name) + int64(payload)
 }
 
+var errDamagedRecord = errors.New("the record is damaged: its checksum is wrong; pack the data set again")
+
 // parseRecord checks a whole record. The payload shares the memory of b.
 func parseRecord(b []byte) (r record, err error) {
 	whole := recordSize(b) == int64(len(b))
 	if !whole || binary.LittleEndian.Uint32(b[4:]) != crc32.Checksum(b[8:], castagnoli) {
-		return r, errors.New("the record is damaged: its checksum is wrong; pack the data set again")
+		return r, errDamagedRecord
 	}
 	name := binary.LittleEndian.Uint32(b[20:])
 	r = record{
@@ -184,8 +186,11 @@ func OpenPacked(path string) (*Packed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	if info.IsDir() {
+	switch {
+	case info.IsDir():
 		return nil, fmt.Errorf("data: %s is a folder; a packed file is needed", path)
+	case !info.Mode().IsRegular(): // mapping a pipe would wait forever
+		return nil, fmt.Errorf("data: %s is a pipe, a socket or a device; a packed file is needed", path)
 	}
 	f, err := mmap.Open(path)
 	if err != nil {
@@ -314,6 +319,30 @@ func (d *Packed) Encoded(i int, buf []byte) (content []byte, ok bool, err error)
 	}
 	r, _, err := d.read(i, buf)
 	return r.payload, true, err
+}
+
+// EncodedRange returns a part of the image file of sample i, if the form is [PackJPEG]. It does not
+// check the record.
+func (d *Packed) EncodedRange(i int, offset, size int64, buf []byte) ([]byte, error) {
+	head := make([]byte, recordHeaderSize)
+	err := d.readAt(head, d.offsets[i])
+	if err == nil {
+		record := recordSize(head)
+		payload := record - int64(binary.LittleEndian.Uint64(head[8:]))
+		if record < 0 || record > d.offsets[i+1]-d.offsets[i] || payload+offset+size > record {
+			err = errDamagedRecord
+		} else {
+			if int64(cap(buf)) < size {
+				buf = make([]byte, size)
+			}
+			buf = buf[:size]
+			err = d.readAt(buf, d.offsets[i]+payload+offset)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data: %s[%d]: %w", d.path, i, err)
+	}
+	return buf, nil
 }
 
 // Stored makes m the pixels of sample i as they are in the file, in the memory of buf if it is

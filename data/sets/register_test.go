@@ -101,7 +101,7 @@ func TestRegisteredFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	train, val, err := sets.OpenBoth(config.Data)
+	train, val, err := sets.OpenBoth(t.Context(), config.Data)
 	if err != nil || train.Len() != 4 || val.Len() != 4 {
 		t.Fatalf("%v, %v, %v", train, val, err)
 	}
@@ -109,12 +109,12 @@ func TestRegisteredFormat(t *testing.T) {
 		t.Errorf("%v, %v", m, err)
 	}
 	config.Data.Options = configs.Options{"count": "many"} // by a program
-	if _, err := sets.Open(config.Data, true); err == nil ||
+	if _, err := sets.Open(t.Context(), config.Data, true); err == nil ||
 		err.Error() != `config: data.options.count: want an integer, got "many"` {
 		t.Errorf("%v", err)
 	}
 	config.Data.Options, config.Data.Train = nil, "none"
-	if _, err := sets.Open(config.Data, true); err == nil ||
+	if _, err := sets.Open(t.Context(), config.Data, true); err == nil ||
 		!strings.Contains(err.Error(), "dots returned neither a data set nor an error") {
 		t.Errorf("%v", err)
 	}
@@ -140,7 +140,7 @@ func TestUnknownNames(t *testing.T) {
 		c.Augment.Extra[0].Options["radius"] != 2 {
 		t.Errorf("%+v, %+v", c.Data.Options, c.Augment.Extra)
 	}
-	if _, err := sets.Open(c.Data, true); err == nil ||
+	if _, err := sets.Open(t.Context(), c.Data, true); err == nil ||
 		!strings.Contains(err.Error(), `data.name: no data set is called "hexagons"`) {
 		t.Errorf("%v", err)
 	}

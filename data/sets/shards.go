@@ -171,12 +171,18 @@ func (d *Shards) Image(i int) (*picture.Image, error) {
 
 // Encoded returns the content of the member of sample i.
 func (d *Shards) Encoded(i int, buf []byte) (content []byte, ok bool, err error) {
+	content, err = d.EncodedRange(i, 0, d.samples[i].size, buf)
+	return content, true, err
+}
+
+// EncodedRange returns a part of the member of sample i.
+func (d *Shards) EncodedRange(i int, offset, size int64, buf []byte) ([]byte, error) {
 	s := d.samples[i]
-	content, err = picture.ReadPart(d.files[s.shard], s.offset, s.size, buf)
+	content, err := picture.ReadPart(d.files[s.shard], s.offset+offset, size, buf)
 	if err != nil {
-		return nil, true, fmt.Errorf("%w, at %s", err, d.Name(i))
+		return nil, fmt.Errorf("%w, at %s", err, d.Name(i))
 	}
-	return content, true, nil
+	return content, nil
 }
 
 // Name returns the shard and the member of sample i.

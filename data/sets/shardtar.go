@@ -30,6 +30,9 @@ type shardMember struct {
 }
 
 func openShardTar(file string) (*shardTar, error) {
+	if info, err := os.Stat(file); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, errors.New("a pipe, a socket or a device; a shard is a tar file") // opening a pipe would wait
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,18 +24,18 @@ const mostEnlarged = 1.5
 // Config looks at the data set of a configuration like a run at its start, without reading all
 // images, and reports what does not fit. It skips keys that are already known to be wrong; they
 // have their defaults in c. wrong may be nil.
-func Config(c *configs.Config, wrong func(key string) bool) *Report {
+func Config(ctx context.Context, c *configs.Config, wrong func(key string) bool) *Report {
 	if wrong == nil {
 		wrong = func(string) bool { return false }
 	}
 	r := &Report{Findings: []Finding{}}
-	if !r.there(c.Data, wrong) {
+	if !r.there(ctx, c.Data, wrong) {
 		return r
 	}
 	var validation data.Dataset
-	training := r.open(c, data.Train)
+	training := r.open(ctx, c, data.Train)
 	if training != nil || !c.Data.HoldsOut() { // otherwise the validation part comes from the training part
-		validation = r.open(c, data.Val)
+		validation = r.open(ctx, c, data.Val)
 	}
 	if training != nil {
 		if n := c.Data.MaxPerClass; n > 0 {
@@ -66,7 +67,7 @@ func Config(c *configs.Config, wrong func(key string) bool) *Report {
 }
 
 // there reports whether there is a data set. A configuration may be for another machine.
-func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
+func (r *Report) there(ctx context.Context, d configs.Data, wrong func(key string) bool) bool {
 	for _, key := range []string{
 		"data", "data.name", "data.dir", "data.train", "data.val",
 		"data.val_fraction", "data.classes", "data.label_kind", "data.label_key",
@@ -81,7 +82,7 @@ func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
 		r.add(Note, NotThere, "data.dir is not set: no data set was looked at")
 		return false
 	case d.Dir == "":
-		if _, err := sets.Inspect(d, true); err != nil {
+		if _, err := sets.Inspect(ctx, d, true); err != nil {
 			r.add(Note, NotThere, fmt.Sprintf("the data set was not looked at: %v", err))
 			return false
 		}
@@ -95,8 +96,8 @@ func (r *Report) there(d configs.Data, wrong func(key string) bool) bool {
 }
 
 // open opens a part; nil if that fails.
-func (r *Report) open(c *configs.Config, split data.Split) data.Dataset {
-	ds, err := sets.Inspect(c.Data, split == data.Train)
+func (r *Report) open(ctx context.Context, c *configs.Config, split data.Split) data.Dataset {
+	ds, err := sets.Inspect(ctx, c.Data, split == data.Train)
 	if err != nil {
 		r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", partName[split], err))
 		return nil

@@ -175,7 +175,7 @@ func TestConfig(t *testing.T) {
 			}
 			common := []string{"data.image_size=16", "train.batch_size=4", "model.depths=[1, 1]"}
 			settings := slices.Concat(common, c.settings)
-			r := Config(config(t, root, settings...), func(key string) bool {
+			r := Config(t.Context(), config(t, root, settings...), func(key string) bool {
 				for _, w := range c.wrong {
 					if key == w || strings.HasPrefix(key, w+".") {
 						return true

@@ -46,7 +46,10 @@ func Dataset(ctx context.Context, c *configs.Config, o Options) (*Report, error)
 	var parts []part
 	for _, split := range o.Splits {
 		name := partName[split]
-		ds, err := sets.Inspect(c.Data, split == data.Train)
+		ds, err := sets.Inspect(ctx, c.Data, split == data.Train)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
 			r.add(Error, Unopened, fmt.Sprintf("the %s part cannot be opened: %v", name, err))
 			if c.Data.HoldsOut() {

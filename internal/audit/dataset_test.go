@@ -291,7 +291,7 @@ func TestCopiesInEveryFormat(t *testing.T) {
 	folders := config(t, root)
 	write := func(t *testing.T, dir string, form sets.PackForm) {
 		for _, split := range both.Splits {
-			ds, err := sets.Open(folders.Data, split == data.Train)
+			ds, err := sets.Open(t.Context(), folders.Data, split == data.Train)
 			if err == nil && form == "" {
 				options := sets.ShardOptions{Name: string(split), PerShard: 2}
 				err = sets.WriteShards(context.Background(), dir, ds, options)

@@ -58,7 +58,7 @@ func MeasureFeed(ctx context.Context, c *configs.Config, o FeedOptions) (Feed, e
 	if _, err := kernels.Default().ParsePrecision(c.Precision); err != nil && o.Rounds > 0 {
 		return Feed{}, err
 	}
-	ds, err := sets.Open(c.Data, true)
+	ds, err := sets.Open(ctx, c.Data, true)
 	if err != nil {
 		return Feed{}, err
 	}

@@ -1,11 +1,13 @@
 package recipe
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"time"
 
 	"fasternet/configs"
+	"fasternet/train"
 )
 
 // leastSteps is the smallest number of optimizer steps that teach a model anything.
@@ -56,6 +58,11 @@ Without ` + "`--budget`" + ` it is 30 minutes: long enough for a few thousand ph
 			"the learning rate follows the clock; without it, train.epochs counts")
 		return nil
 	},
+}
+
+// within opens a data set within the budget.
+func (o Options) within(ctx context.Context, open func(context.Context) error) error {
+	return train.OpenWithin(ctx, o.Began, o.Budget, open)
 }
 
 // BudgetText formats a budget for train.budget: 30m, not 30m0s.

@@ -23,8 +23,10 @@ images are held out: a fifth of fewer than 1,000 images, 15 % of fewer than 10,0
 than 100,000, and 5 % of more. A small part would measure mostly chance: with 100 validation images, the
 standard error of an accuracy of 80 % is 4 points. A hash of its name decides whether an image is held
 out, so adding images moves no other. Copies of a file under other names, in whatever classes, stay in
-one part: otherwise accuracy would be measured on images that the model knows. This does not find copies
-with other bytes, such as an image that was saved again in another format: ` + "`data verify`" + ` lists them.
+one part: otherwise accuracy would be measured on images that the model knows. To find them, files of the
+same size are compared by a few thousand bytes, and as a whole only if these agree. This does not find
+copies with other bytes, such as an image that was saved again in another format: ` + "`data verify`" + ` lists
+them.
 
 Images are turned as the camera says (EXIF): phones often store them lying on their side.`,
 	apply: func(d *draft) error {

@@ -35,7 +35,12 @@ func look(ctx context.Context, o Options) (f Facts, train data.Dataset, err erro
 		f.Dir = ""
 	}
 	f.Files = !slices.Contains(arrays, f.Format)
-	train, val, c, err := open(&f, o.Settings)
+	var val data.Dataset
+	var c *configs.Config
+	err = o.within(ctx, func(ctx context.Context) (err error) {
+		train, val, c, err = open(ctx, &f, o.Settings)
+		return err
+	})
 	if err != nil {
 		return f, nil, err
 	}
@@ -117,8 +122,8 @@ func formatOf(o Options) (string, error) {
 }
 
 // open opens both parts. If there is no validation part, it holds out some training images.
-func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Config, err error) {
-	parts := func(fraction float64) (train, val data.Dataset, err error) {
+func open(ctx context.Context, f *Facts, settings []string) (train, val data.Dataset, c *configs.Config, err error) {
+	configured := func(fraction float64) (*configs.Config, error) {
 		d := draft{settings: settings}
 		d.set("task", f.Task, "")
 		d.set("data.name", f.Format, "")
@@ -129,20 +134,29 @@ func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Conf
 			d.set("data.val_fraction", fraction, "")
 			d.set("data.val_split", configs.GroupedSplit, "")
 		}
-		if err := d.resolve(); err != nil {
-			return nil, nil, err
-		}
-		c = d.config
-		return sets.OpenBoth(c.Data)
+		err := d.resolve()
+		return d.config, err
 	}
-	train, val, err = parts(0)
-	if err == nil || c == nil || c.Data.HoldsOut() || c.Data.Val != "" {
-		return train, val, c, err
+	if c, err = configured(0); err != nil {
+		return nil, nil, c, err
 	}
-	first := err
-	train, val, err = parts(held(0))
+	train, val, first := sets.OpenBoth(ctx, c.Data)
+	if first == nil || c.Data.HoldsOut() || c.Data.Val != "" {
+		return train, val, c, first
+	}
+	if c, err = configured(held(0)); err != nil {
+		return nil, nil, nil, err
+	}
+	whole, err := sets.OpenWhole(c.Data)
 	if c.Data.Val == "" && sets.UnusedValidation(c.Data) != "" { // a validation part exists, but cannot be used
 		return nil, nil, nil, first
+	}
+	if err == nil {
+		f.Held = held(whole.Len())
+		if c, err = configured(f.Held); err != nil {
+			return nil, nil, nil, err
+		}
+		train, val, err = sets.HoldOut(ctx, c.Data, whole)
 	}
 	if err != nil {
 		// The user has not asked for data.val_fraction.
@@ -151,9 +165,5 @@ func open(f *Facts, settings []string) (train, val data.Dataset, c *configs.Conf
 		}
 		return nil, nil, nil, err
 	}
-	f.Held = held(train.Len() + val.Len())
-	if f.Held != held(0) {
-		train, val, err = parts(f.Held)
-	}
-	return train, val, c, err
+	return train, val, c, nil
 }
