@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"fasternet/internal/patience"
 	"fasternet/internal/progress"
 )
 
@@ -211,13 +212,8 @@ func TestFindCopiesIsInterrupted(t *testing.T) {
 		_, _, err := HoldOutGroupedContext(ctx, ds, 0.5, 0)
 		ended <- err
 	}()
-	select {
-	case err := <-ended:
-		if !errors.Is(err, why) {
-			t.Error(err)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("the search goes on")
+	if err := patience.Receive(t, "the search ends", ended); !errors.Is(err, why) {
+		t.Error(err)
 	}
 	if !slices.Contains(said, "looking for copies among files of equal size 0/100") {
 		t.Errorf("said %q", said)

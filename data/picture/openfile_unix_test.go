@@ -9,7 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"fasternet/internal/patience"
 )
 
 // Nothing waits for a pipe or reads a device without end: it is an error at once.
@@ -47,13 +48,9 @@ func TestOpenSpecialFiles(t *testing.T) {
 			t.Run(filepath.Join(read.name, c.path), func(t *testing.T) {
 				ended := make(chan error, 1)
 				go func() { ended <- read.call(c.path) }()
-				select {
-				case err := <-ended:
-					if err == nil || !strings.HasPrefix(err.Error(), c.want) {
-						t.Errorf("%v, want %s", err, c.want)
-					}
-				case <-time.After(20 * time.Second):
-					t.Fatal("it waits")
+				err := patience.Receive(t, "it ends", ended)
+				if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+					t.Errorf("%v, want %s", err, c.want)
 				}
 			})
 		}

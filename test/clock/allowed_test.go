@@ -8,9 +8,11 @@ type allowance struct {
 }
 
 var allowed = []allowance{
+	{"cli/preparations_test.go", "TestPreparations", "time.Now", "the first time of a clock of its own"},
 	{"collective/engine/memory_test.go", "stand", "time.Sleep", "between two looks at a state"},
 	{"collective/mpi/ranks_test.go", "TestRanksFault", "time.Sleep",
 		"the ranks take a step together after each; the last one ends with the job"},
+	{"data/samecontent_test.go", "TestFindCopiesRemembers", "time.Now", "dates that are an hour apart"},
 	{"infer/infer_test.go", "TestNothingReachesAnother", "context.WithTimeout", "it may end in time or not"},
 	{"infer/infer_test.go", "TestClose", "time.Sleep", "the calls in progress may be at any point"},
 	{"infer/infer_test.go", "TestTimes", "time.Now time.Since", "the parts of a time are not longer than the time"},
