@@ -176,6 +176,9 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 		return nil, err
 	}
 	show.Line("%s", r.Summary())
+	for _, note := range r.Notes() {
+		show.Line("note: %s", note)
+	}
 	return r, nil
 }
 

@@ -19,6 +19,7 @@ type Facts struct {
 	Held       float64
 	Fits       int   // largest batch that fits into memory, if another was tried; else 0
 	Counts     []int // training images of each class
+	Symbols    bool  // each class is named by one letter or digit
 	Side       int   // median of the shorter side of the inspected images
 	Least      int   // smallest shorter side
 	Most       int   // longest side

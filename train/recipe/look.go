@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"fasternet/configs"
 	"fasternet/data"
@@ -68,10 +70,18 @@ func look(ctx context.Context, o Options) (f Facts, train data.Dataset, err erro
 	if info.Decoded == 0 {
 		return f, nil, fmt.Errorf("%s: none of the %d inspected images can be read: %w", o.Data, info.Bad, info.BadErr)
 	}
-	f.Counts = info.Counts
+	f.Counts, f.Symbols = info.Counts, symbols(info.Classes)
 	f.Side, f.Least = min(info.Height.Median, info.Width.Median), min(info.Height.Min, info.Width.Min)
 	f.Most = max(info.Height.Max, info.Width.Max)
 	return f, train, f.measure(ctx, train, info.Grey == info.Decoded, c, skip)
+}
+
+// symbols reports whether each class is named by one letter or digit, like the classes of MNIST.
+func symbols(classes []string) bool {
+	return len(classes) > 0 && !slices.ContainsFunc(classes, func(name string) bool {
+		r, size := utf8.DecodeRuneInString(name)
+		return size != len(name) || !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
 }
 
 // measure finds mean and deviation, and whether images are in colour: files of three channels may have three

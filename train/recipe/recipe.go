@@ -176,3 +176,12 @@ func (r *Recipe) Summary() string {
 		c.Model.Title(), c.Data.ImageSize, c.Train.BatchSize, c.Train.Epochs, epochs,
 		BudgetText(r.Facts.Budget))
 }
+
+// Notes names choices that may be wrong for what the images show, which no rule can see.
+func (r *Recipe) Notes() []string {
+	if r.Facts.Symbols && r.Facts.Task == "classify" && r.Config.Augment.HFlip > 0 {
+		return []string{"the classes are named by single letters or digits, and half of the images are mirrored: " +
+			"if they show letters or digits, add --set augment.hflip=0"}
+	}
+	return nil
+}

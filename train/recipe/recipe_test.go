@@ -275,6 +275,49 @@ func TestUneven(t *testing.T) {
 	}
 }
 
+// A note names the mirroring where the classes are called like letters or digits.
+func TestSymbols(t *testing.T) {
+	for _, c := range []struct {
+		classes  string
+		settings []string
+		notes    int
+	}{
+		{"0 1 2", nil, 1},
+		{"A é Ж", nil, 1},
+		{"0 1 2", []string{"augment.hflip=0"}, 0},
+		{"0 1 10", nil, 0},
+		{"a cat", nil, 0},
+		{"a -", nil, 0},
+		{"", nil, 0},
+	} {
+		f := digits(1000, 5*time.Minute)
+		f.Symbols = symbols(strings.Fields(c.classes))
+		if got := recipeFor(t, f, 40, c.settings...).Notes(); len(got) != c.notes {
+			t.Errorf("%s with %v: %q, want %d", c.classes, c.settings, got, c.notes)
+		}
+		f.Task = "localmim"
+		if got := recipeFor(t, f, 40, c.settings...).Notes(); got != nil {
+			t.Errorf("%s for a pre-training: %q", c.classes, got)
+		}
+	}
+}
+
+// The number of images of each class is one number if all classes have as many.
+func TestWordsOfClasses(t *testing.T) {
+	f := photos(200, time.Minute)
+	for _, c := range []struct {
+		counts []int
+		want   string
+	}{
+		{[]int{20, 20}, "2 classes of 20 training images"},
+		{[]int{20, 7, 0}, "2 classes of 7 to 20 training images"},
+	} {
+		if f.Counts = c.counts; !strings.HasSuffix(f.words(), c.want) {
+			t.Errorf("%v: %q, want %q at the end", c.counts, f.words(), c.want)
+		}
+	}
+}
+
 func ExampleDocument() {
 	fmt.Println(strings.SplitN(Document(), "\n", 2)[0])
 	// Output: # The defaults of a run without a preset
