@@ -72,7 +72,7 @@ func referenceModel(t *testing.T) (checkpoint, images string, want map[string]go
 	return checkpoint, images, want
 }
 
-// Models without class names, and without classes.
+// A model without class names has as many classes as its last layer, whatever its configuration says.
 func TestClassesWithoutNames(t *testing.T) {
 	checkpoint, images, _ := referenceModel(t)
 	f, err := checkpoints.Read(checkpoint)
@@ -80,18 +80,20 @@ func TestClassesWithoutNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Meta[model.ClassesKey] = "[]"
-	if err := checkpoints.Write(checkpoint, *f); err != nil {
-		t.Fatal(err)
-	}
-	fail(t, 1, "model.num_classes: want 1 or more, got 0", "predict", images, "--model", checkpoint)
-	f.Meta[model.ConfigKey] = strings.Replace(f.Meta[model.ConfigKey], "num_classes: 0", "num_classes: 10", 1)
-	if err := checkpoints.Write(checkpoint, *f); err != nil {
-		t.Fatal(err)
-	}
-	r := invoke(t, "predict", images, "--model", checkpoint, "--format", "csv", "--topk", "1")
-	row := strings.Split(strings.Split(r.stdout, "\n")[1], ",")
-	if r.code != 0 || row[2] != row[3] {
-		t.Errorf("without names a class has its index as a name: %+v", r)
+	for _, n := range []string{"0", "10"} {
+		f.Meta[model.ConfigKey] = strings.Replace(f.Meta[model.ConfigKey], "num_classes: 0", "num_classes: "+n, 1)
+		if err := checkpoints.Write(checkpoint, *f); err != nil {
+			t.Fatal(err)
+		}
+		r := invoke(t, "predict", images, "--model", checkpoint, "--format", "csv", "--topk", "10")
+		lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+		row := strings.Split(lines[1], ",")
+		if r.code != 0 || row[2] != row[3] || !strings.Contains(r.stderr, "no names for its classes") {
+			t.Errorf("num_classes %s: without names a class has its index as a name: %+v", n, r)
+		}
+		if best := strings.Join(lines, "\n"); !strings.Contains(best, ",9,") {
+			t.Errorf("num_classes %s: want all ten classes: %s", n, best)
+		}
 	}
 }
 

@@ -146,7 +146,7 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 			o.Settings = append(o.Settings, s)
 		}
 	}
-	o.Cached = cachedWeights
+	o.Cached, o.Fetch = cachedWeights, photoWeights[0].Reference()
 	o.Adopt = func(from string) ([]string, error) {
 		given := configs.Given{}
 		for _, s := range o.Settings {
@@ -182,11 +182,22 @@ func (b *budgetFlags) make(ctx context.Context, dir, dataDir, from string, setti
 	return r, nil
 }
 
-// cachedWeights returns weights of a small FasterNet in the cache of the hub; "" if there are none. A recipe
+// photoWeights are the weights of small FasterNets on the hub, the smallest first.
+var photoWeights = func() (all []hub.Model) {
+	for _, m := range hub.Known {
+		switch m.Preset {
+		case "fasternet_t0", "fasternet_t1", "fasternet_t2":
+			all = append(all, m)
+		}
+	}
+	return all
+}()
+
+// cachedWeights returns the first of photoWeights in the cache of the hub; "" if there are none. A recipe
 // contacts no host.
 func cachedWeights() string {
-	for _, preset := range []string{"fasternet_t0", "fasternet_t1", "fasternet_t2"} {
-		if m, ok := hub.KnownFor(preset); ok && hub.InCache(m.Reference()) {
+	for _, m := range photoWeights {
+		if hub.InCache(m.Reference()) {
 			return m.Reference()
 		}
 	}

@@ -8,7 +8,8 @@ var taskRule = rule{
 labels. With ` + "`--from`" + `, training starts from weights: this works better if you have weights for similar
 images. The model, the image size and the normalisation then come from the weights. For colour pictures
 that are not tiny, FasterNet weights in the cache of the hub (` + "`weights fetch`" + `) are used automatically;
-` + "`--set from=`" + ` starts from fresh weights.`,
+` + "`--set from=`" + ` starts from fresh weights. If there are none, and fewer than 10,000
+images, a note advises them.`,
 	apply: func(d *draft) error {
 		d.set("task", d.facts.Task, "")
 		return nil

@@ -20,6 +20,8 @@ type Options struct {
 	From string // weights to start from; "" for none
 	// Cached returns weights that are available at once, for photographs; "" for none. It may be nil.
 	Cached func() string
+	// Fetch names weights that Cached would return after a download: a note advises it if images are few. It may be "".
+	Fetch string
 	// Adopt returns the settings that come with weights: their model, and how its images are prepared. The
 	// user's settings override them.
 	Adopt    func(from string) (settings []string, err error)
@@ -71,6 +73,9 @@ func Make(ctx context.Context, o Options) (*Recipe, error) {
 // these need a configuration that names their list (task: multilabel).
 var Tasks = []string{"classify", "localmim"}
 
+// fewFromScratch is the number of training images below which a note advises pretrained weights.
+const fewFromScratch = 10_000
+
 // start chooses the weights to start from, and returns the settings that come with them.
 func (o Options) start(f *Facts) ([]string, error) {
 	var adopted []string
@@ -82,6 +87,10 @@ func (o Options) start(f *Facts) ([]string, error) {
 			f.From = from
 			adopted = append(adopted, "from="+strconv.Quote(from))
 			o.Say("starting from %s in the cache; for fresh weights add --set from=", from)
+		} else if o.Fetch != "" && f.Train < fewFromScratch {
+			o.Say("note: with %s, nothing helps more than pretrained weights: "+
+				"fasternet-train weights fetch %s, then start again",
+				printable.Count(f.Train, "training image"), o.Fetch)
 		}
 	}
 	if f.From == "" || o.Adopt == nil {

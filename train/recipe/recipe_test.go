@@ -275,6 +275,41 @@ func TestUneven(t *testing.T) {
 	}
 }
 
+// A note advises pretrained weights for a few photographs that start without them.
+func TestAdvisesWeights(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		change   func(*Facts)
+		cached   string
+		settings []string
+		advised  bool
+	}{
+		{"photographs", func(*Facts) {}, "", nil, true},
+		{"in the cache", func(*Facts) {}, "hf://a/b", nil, false},
+		{"fresh weights wanted", func(*Facts) {}, "", []string{"from="}, false},
+		{"another model", func(*Facts) {}, "", []string{"model.name=vit"}, false},
+		{"many", func(f *Facts) { f.Train = 50_000 }, "", nil, false},
+		{"grey", func(f *Facts) { f.Grey = true }, "", nil, false},
+		{"tiny", func(f *Facts) { f.Most = 32 }, "", nil, false},
+		{"a pre-training", func(f *Facts) { f.Task = "localmim" }, "", nil, false},
+	} {
+		f, said := photos(300, time.Minute), ""
+		c.change(&f)
+		o := Options{
+			Cached:   func() string { return c.cached },
+			Fetch:    "hf://x/y",
+			Settings: c.settings,
+			Say:      func(format string, args ...any) { said += fmt.Sprintf(format, args...) },
+		}
+		if _, err := o.start(&f); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if got := strings.Contains(said, "weights fetch hf://x/y"); got != c.advised {
+			t.Errorf("%s: said %q", c.name, said)
+		}
+	}
+}
+
 // A note names the mirroring where the classes are called like letters or digits.
 func TestSymbols(t *testing.T) {
 	for _, c := range []struct {
