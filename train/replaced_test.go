@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"fasternet/checkpoints"
 	"fasternet/internal/disk"
 	"fasternet/internal/patience"
 	"fasternet/internal/ramdisk"
@@ -193,10 +194,15 @@ func TestFilesLostMeanwhile(t *testing.T) {
 	out, err := Run(context.Background(), c, Options{Dir: dir, Log: log, Observe: func(s Status) {
 		if s.Epoch == 1 && s.Step == 1 {
 			atLoss = s.Batches
+			patience.Until(t, "the checkpoint of the first epoch is complete", func() bool {
+				entries, err := os.ReadDir(CheckpointDir(dir))
+				return err == nil && len(entries) == 3 && entries[0].Name() == checkpoints.Best &&
+					entries[1].Name() == checkpoints.Last && entries[2].Name() == checkpoints.Previous
+			})
 			for _, err := range []error{
 				os.Rename(filepath.Join(dir, LogFile), filepath.Join(dir, "log.1")),
 				os.Rename(filepath.Join(dir, TextFile), filepath.Join(dir, "text.1")),
-				os.RemoveAll(CheckpointDir(dir)),
+				removeAll(CheckpointDir(dir)),
 			} {
 				if err != nil {
 					t.Skip(err) // open files cannot be moved here
