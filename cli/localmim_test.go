@@ -121,8 +121,8 @@ func exportEncoder(t *testing.T, run, data string) {
 	fail(t, 2, "it has no classifier", "export", run, "--out", filepath.Join(dir, "t.onnx"), "--set",
 		"model.num_classes=3")
 	fail(t, 2, "the configuration of a pre-training", "export", "mim_vit_base", "--out", filepath.Join(dir, "t.onnx"))
-	if files, _ := os.ReadDir(dir); len(files) > 4 { // two exports, and perhaps f.npy with its names
-		t.Errorf("left: %v", files)
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 4 { // two exports, and perhaps f.npy with its names
+		t.Errorf("left: %v, %v", files, err)
 	}
 }
 

@@ -165,12 +165,13 @@ func (l *Layout) parse(head []byte) error {
 			continue
 		}
 		var e entry
+		start := d.InputOffset()
 		err = d.Decode(&e)
 		syntax := (*json.SyntaxError)(nil)
 		if errors.As(err, &syntax) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
-		l.add(name, e, err == nil)
+		l.add(name, e, err == nil && exact(head[start:d.InputOffset()]))
 	}
 	if _, err := d.Token(); err != nil { // the end of the object
 		return err
@@ -179,6 +180,17 @@ func (l *Layout) parse(head []byte) error {
 		return errors.New("want one JSON object, got more after the object")
 	}
 	return nil
+}
+
+// exact reports whether the text of an entry has its keys in lower case. Go's JSON takes "Shape" for "shape", but
+// other readers do not, and a damaged file would pass for a whole one.
+func exact(text []byte) bool {
+	for _, key := range []string{`"dtype"`, `"shape"`, `"data_offsets"`} {
+		if !bytes.Contains(text, []byte(key)) {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *Layout) problem(name string, format string, args ...any) {

@@ -91,6 +91,9 @@ func TestReadLayout(t *testing.T) {
 			file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, 4),
 			"tensor a: its entry in the header: want",
 		},
+		{file(`{"a":{"Dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4), "tensor a: its entry in the header: want"},
+		{file(`{"a":{"dtype":"F32","shapE":[1],"data_offsets":[0,4]}}`, 4), "tensor a: its entry in the header: want"},
+		{file(`{"a":{"dtype":"F32","shape":[1],"data_Offsets":[0,4]}}`, 4), "tensor a: its entry in the header: want"},
 		{file(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 4), "tensor a: shape [-1]: want sizes from 0"},
 		{file(`{"a":{"dtype":"F32","shape":[0,9223372036854775807],"data_offsets":[0,0]}}`, 0), "want sizes from 0"},
 		{
